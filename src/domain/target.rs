@@ -1,0 +1,81 @@
+//! A target: the thing that is accessed, its tags, and the roles that one may have on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{RoleName, TargetName};
+
+/// The kinds of targets that access can be made on. Each has one connector in `targets`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// A PostgreSQL server: one login role per grant.
+    Postgres,
+    /// A host that trusts our certificate authority: short SSH certificates.
+    Ssh,
+}
+
+impl TargetKind {
+    /// Every kind, for tables and help.
+    pub const ALL: [Self; 2] = [Self::Postgres, Self::Ssh];
+
+    /// The word used in the catalogue and in URLs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Ssh => "ssh",
+        }
+    }
+}
+
+/// Who makes sure that access ends (`reliability.md` calls these enforcement classes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EnforcementClass {
+    /// The target refuses new use after the end, even when every Portcullis node is down.
+    A,
+    /// As `A`, and the target also cuts live sessions by itself.
+    #[serde(rename = "A+")]
+    APlus,
+    /// Only Portcullis ends it.
+    C,
+}
+
+/// One role on one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetRole {
+    /// What the role is for, in the catalogue owner's words.
+    pub description: String,
+    /// Roles that this one contains and a reviewer may therefore narrow it to.
+    pub includes: BTreeSet<RoleName>,
+}
+
+/// One entry of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub name: TargetName,
+    pub kind: TargetKind,
+    pub description: String,
+    pub tags: BTreeMap<String, String>,
+    pub roles: BTreeMap<RoleName, TargetRole>,
+}
+
+impl Target {
+    /// Whether `lesser` is contained in `role`, directly or through another role. A role is not lesser than itself.
+    pub fn is_lesser(&self, lesser: &RoleName, role: &RoleName) -> bool {
+        let mut open: Vec<&RoleName> = vec![role];
+        let mut seen = BTreeSet::new();
+        while let Some(next) = open.pop() {
+            let Some(found) = self.roles.get(next) else { continue };
+            for included in &found.includes {
+                if included == lesser && lesser != role {
+                    return true;
+                }
+                if seen.insert(included) {
+                    open.push(included);
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,3 @@
+//! Portcullis: temporary production access.
+
+pub mod domain;

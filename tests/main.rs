@@ -1,0 +1,3 @@
+//! One test binary: folders mirror URLs, screens and commands.
+
+mod support;
