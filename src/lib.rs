@@ -1,3 +1,4 @@
 //! Portcullis: temporary production access.
 
 pub mod domain;
+pub mod wire;
