@@ -63,13 +63,22 @@ pub struct Step {
 impl Step {
     /// A step that promises nothing.
     pub fn new(record: Record, event: Event) -> Self {
-        Self { record, event, work: Vec::new(), done: Vec::new() }
+        Self {
+            record,
+            event,
+            work: Vec::new(),
+            done: Vec::new(),
+        }
     }
 
     /// Adds a promise.
     #[must_use]
     pub fn promise(mut self, grant: &GrantId, kind: WorkKind, due_at: DateTime<Utc>) -> Self {
-        self.work.push(Work { grant: grant.clone(), kind, due_at });
+        self.work.push(Work {
+            grant: grant.clone(),
+            kind,
+            due_at,
+        });
         self
     }
 

@@ -71,7 +71,11 @@ impl std::str::FromStr for EventCode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or_else(|| format!("there is no event `{text}`"))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == text)
+            .ok_or_else(|| format!("there is no event `{text}`"))
     }
 }
 
@@ -186,7 +190,10 @@ impl Event {
     /// Adds one moment, in RFC 3339 with milliseconds.
     #[must_use]
     pub fn moment(self, name: &str, at: DateTime<Utc>) -> Self {
-        self.detail(name, at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+        self.detail(
+            name,
+            at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        )
     }
 
     /// One sentence for people. It may contain text that people typed, so it goes through `text::clean` before a terminal.
@@ -196,9 +203,17 @@ impl Event {
             text.push_str(&format!(" {role}"));
         }
         if let Some(target) = &self.target {
-            text.push_str(&if self.role.is_some() { format!(" on {target}") } else { format!(" {target}") });
+            text.push_str(&if self.role.is_some() {
+                format!(" on {target}")
+            } else {
+                format!(" {target}")
+            });
         }
-        if let Some(principal) = self.principal.as_ref().filter(|name| name.as_str() != self.actor.name()) {
+        if let Some(principal) = self
+            .principal
+            .as_ref()
+            .filter(|name| name.as_str() != self.actor.name())
+        {
             text.push_str(&format!(" for {principal}"));
         }
         if let Some(reason) = &self.reason {

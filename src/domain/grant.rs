@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Record, Step, WorkKind};
 use super::event::{Actor, Event, EventCode, Outcome};
 use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::policy::Way;
 use super::principal::{Principal, PrincipalRef};
 use super::refusal::Refusal;
 use super::request::{Request, check_reason};
@@ -60,7 +61,10 @@ impl GrantState {
 
     /// Whether nothing can happen to the grant any more.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Ended | Self::Returned | Self::Revoked | Self::ActivationFailed)
+        matches!(
+            self,
+            Self::Ended | Self::Returned | Self::Revoked | Self::ActivationFailed
+        )
     }
 }
 
@@ -144,17 +148,23 @@ pub fn authorize(grant: &Grant, now: DateTime<Utc>) -> Result<(), Refusal> {
     if grant.state == GrantState::Active && inside {
         return Ok(());
     }
-    let state = if grant.state == GrantState::Active { GrantState::Closing } else { grant.state };
-    Err(Refusal::GrantNotActive { grant: grant.id.clone(), state })
+    let state = if grant.state == GrantState::Active {
+        GrantState::Closing
+    } else {
+        grant.state
+    };
+    Err(Refusal::GrantNotActive {
+        grant: grant.id.clone(),
+        state,
+    })
 }
 
 impl Grant {
     /// Makes the grant that an approved request results in, with its end already promised.
-    pub fn schedule(id: GrantId, request: &Request, now: DateTime<Utc>) -> (Self, Step) {
+    pub fn schedule(id: GrantId, request: &Request, way: &Way, now: DateTime<Utc>) -> (Self, Step) {
         let terms = request.terms();
         let not_before = terms.not_before.unwrap_or(now).max(now);
-        let longest = request.snapshot.ways.iter().map(|way| way.max_total).max().unwrap_or(terms.duration);
-        let max_total = longest.max(terms.duration);
+        let max_total = way.max_total.max(terms.duration);
         let grant = Self {
             id,
             request: request.id.clone(),
@@ -195,7 +205,9 @@ impl Grant {
     /// Begins (or begins again) to make the access: plans the window from now, and raises the epoch.
     /// `None` where there is nothing to begin.
     pub fn activate(&self, now: DateTime<Utc>) -> Option<(Self, Step)> {
-        if !matches!(self.state, GrantState::Scheduled | GrantState::Activating) || now < self.not_before {
+        if !matches!(self.state, GrantState::Scheduled | GrantState::Activating)
+            || now < self.not_before
+        {
             return None;
         }
         let mut next = self.next();
@@ -208,7 +220,11 @@ impl Grant {
             .event(EventCode::GrantActivating, Actor::System)
             .detail("attempt", next.attempts)
             .moment("expires_at", next.expires_at);
-        let step = Step::new(Record::Grant(next.clone()), event).promise(&next.id, WorkKind::Close, next.expires_at);
+        let step = Step::new(Record::Grant(next.clone()), event).promise(
+            &next.id,
+            WorkKind::Close,
+            next.expires_at,
+        );
         Some((next, step))
     }
 
@@ -231,7 +247,12 @@ impl Grant {
     }
 
     /// The target could not be reached or said no for now; the attempt is repeated at `retry_at`.
-    pub fn activation_retried(&self, epoch: i64, error: &str, retry_at: DateTime<Utc>) -> Option<(Self, Step)> {
+    pub fn activation_retried(
+        &self,
+        epoch: i64,
+        error: &str,
+        retry_at: DateTime<Utc>,
+    ) -> Option<(Self, Step)> {
         if self.state != GrantState::Activating || self.epoch != epoch {
             return None;
         }
@@ -243,12 +264,21 @@ impl Grant {
             .reason(Some(error))
             .detail("attempt", next.attempts)
             .moment("retry_at", retry_at);
-        let step = Step::new(Record::Grant(next.clone()), event).promise(&next.id, WorkKind::Activate, retry_at);
+        let step = Step::new(Record::Grant(next.clone()), event).promise(
+            &next.id,
+            WorkKind::Activate,
+            retry_at,
+        );
         Some((next, step))
     }
 
     /// The access can never be made, and nothing of it is left on the target.
-    pub fn activation_failed(&self, epoch: i64, error: &str, now: DateTime<Utc>) -> Option<(Self, Step)> {
+    pub fn activation_failed(
+        &self,
+        epoch: i64,
+        error: &str,
+        now: DateTime<Utc>,
+    ) -> Option<(Self, Step)> {
         if self.state != GrantState::Activating || self.epoch != epoch {
             return None;
         }
@@ -256,8 +286,13 @@ impl Grant {
         next.state = GrantState::ActivationFailed;
         next.last_error = Some(error.to_owned());
         next.ended_at = Some(now);
-        let event = next.event(EventCode::GrantActivationFailed, Actor::System).outcome(Outcome::Error).reason(Some(error));
-        let step = Step::new(Record::Grant(next.clone()), event).kept(&next.id, WorkKind::Activate).kept(&next.id, WorkKind::Close);
+        let event = next
+            .event(EventCode::GrantActivationFailed, Actor::System)
+            .outcome(Outcome::Error)
+            .reason(Some(error));
+        let step = Step::new(Record::Grant(next.clone()), event)
+            .kept(&next.id, WorkKind::Activate)
+            .kept(&next.id, WorkKind::Close);
         Some((next, step))
     }
 
@@ -267,7 +302,10 @@ impl Grant {
         authorize(self, now)?;
         if self.expires_at + by.to_chrono() > self.max_expires_at {
             let left = Span::from_chrono(self.max_expires_at - self.expires_at).ok();
-            return Err(Refusal::OverTotalCap { cap: self.max_total, left });
+            return Err(Refusal::OverTotalCap {
+                cap: self.max_total,
+                left,
+            });
         }
         Ok(())
     }
@@ -280,10 +318,13 @@ impl Grant {
         next.expires_at += by.to_chrono();
         next.extensions += 1;
         next.epoch += 1;
-        let event = Event { request: Some(request.id.clone()), ..next.event(EventCode::GrantExtended, Actor::System) }
-            .detail("by", by.to_string())
-            .moment("old_expires_at", self.expires_at)
-            .moment("expires_at", next.expires_at);
+        let event = Event {
+            request: Some(request.id.clone()),
+            ..next.event(EventCode::GrantExtended, Actor::System)
+        }
+        .detail("by", by.to_string())
+        .moment("old_expires_at", self.expires_at)
+        .moment("expires_at", next.expires_at);
         let step = Step::new(Record::Grant(next.clone()), event)
             .promise(&next.id, WorkKind::Activate, now)
             .promise(&next.id, WorkKind::Close, next.expires_at);
@@ -296,7 +337,12 @@ impl Grant {
     }
 
     /// Takes the grant away because somebody with the right to do so says so.
-    pub fn revoke(&self, by: &Principal, reason: &str, now: DateTime<Utc>) -> Result<(Self, Step), Refusal> {
+    pub fn revoke(
+        &self,
+        by: &Principal,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Step), Refusal> {
         let reason = check_reason(reason)?;
         Ok(self.close(CloseKind::Revoke, Some(by.as_ref()), Some(reason), now))
     }
@@ -304,24 +350,39 @@ impl Grant {
     /// Gives the grant back early; only its holder can.
     pub fn give_back(&self, by: &Principal, now: DateTime<Utc>) -> Result<(Self, Step), Refusal> {
         if by.id != self.holder.id {
-            return Err(Refusal::NotTheHolder { grant: self.id.clone() });
+            return Err(Refusal::NotTheHolder {
+                grant: self.id.clone(),
+            });
         }
         Ok(self.close(CloseKind::Return, Some(by.as_ref()), None, now))
     }
 
     /// Lets the grant end when its window is over; `None` before that, and when it is closing or closed.
     pub fn end(&self, now: DateTime<Utc>) -> Option<(Self, Step)> {
-        let open = matches!(self.state, GrantState::Scheduled | GrantState::Activating | GrantState::Active);
+        let open = matches!(
+            self.state,
+            GrantState::Scheduled | GrantState::Activating | GrantState::Active
+        );
         (open && now >= self.expires_at).then(|| self.close(CloseKind::End, None, None, now))
     }
 
     /// INVARIANT: a final state never changes, and revoke beats return beats end
     /// (`a_stronger_way_of_closing_wins_and_final_states_stay`).
-    fn close(&self, kind: CloseKind, by: Option<PrincipalRef>, reason: Option<String>, now: DateTime<Utc>) -> (Self, Step) {
+    fn close(
+        &self,
+        kind: CloseKind,
+        by: Option<PrincipalRef>,
+        reason: Option<String>,
+        now: DateTime<Utc>,
+    ) -> (Self, Step) {
         let actor = by.clone().map_or(Actor::System, Actor::Principal);
         let stronger = self.close_kind.is_none_or(|present| kind > present);
         if self.state.is_final() || !stronger {
-            let event = self.event(EventCode::GrantCloseIgnored, actor).reason(reason).detail("close_kind", kind.as_str()).detail("state", self.state.as_str());
+            let event = self
+                .event(EventCode::GrantCloseIgnored, actor)
+                .reason(reason)
+                .detail("close_kind", kind.as_str())
+                .detail("state", self.state.as_str());
             return (self.clone(), Step::new(Record::Nothing, event));
         }
         let mut next = self.next();
@@ -359,12 +420,21 @@ impl Grant {
             .reason(Some(error))
             .detail("attempt", next.attempts)
             .moment("retry_at", retry_at);
-        let step = Step::new(Record::Grant(next.clone()), event).promise(&next.id, WorkKind::Close, retry_at);
+        let step = Step::new(Record::Grant(next.clone()), event).promise(
+            &next.id,
+            WorkKind::Close,
+            retry_at,
+        );
         Some((next, step))
     }
 
     /// The target has confirmed, by being read back, that nothing is left.
-    pub fn closed(&self, receipt: &[String], sessions_ended: u32, now: DateTime<Utc>) -> Option<(Self, Step)> {
+    pub fn closed(
+        &self,
+        receipt: &[String],
+        sessions_ended: u32,
+        now: DateTime<Utc>,
+    ) -> Option<(Self, Step)> {
         if self.state != GrantState::Closing {
             return None;
         }
@@ -379,18 +449,31 @@ impl Grant {
             .detail("receipt", receipt.to_vec())
             .detail("sessions_ended", sessions_ended)
             .moment("ended_at", now);
-        let step = Step::new(Record::Grant(next.clone()), event).kept(&next.id, WorkKind::Close).kept(&next.id, WorkKind::Activate);
+        let step = Step::new(Record::Grant(next.clone()), event)
+            .kept(&next.id, WorkKind::Close)
+            .kept(&next.id, WorkKind::Activate);
         Some((next, step))
     }
 
     /// Records that the holder received a credential, and until when it is good. The version stays: what a
     /// reviewer sees and decides on has not changed.
-    pub fn credential_issued(&self, by: &Principal, ends_at: DateTime<Utc>, what: &str, now: DateTime<Utc>) -> Result<(Self, Step), Refusal> {
+    pub fn credential_issued(
+        &self,
+        by: &Principal,
+        ends_at: DateTime<Utc>,
+        what: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Step), Refusal> {
         if by.id != self.holder.id {
-            return Err(Refusal::NotTheHolder { grant: self.id.clone() });
+            return Err(Refusal::NotTheHolder {
+                grant: self.id.clone(),
+            });
         }
         authorize(self, now)?;
-        let next = Self { credential_ends_at: self.credential_ends_at.max(Some(ends_at)), ..self.clone() };
+        let next = Self {
+            credential_ends_at: self.credential_ends_at.max(Some(ends_at)),
+            ..self.clone()
+        };
         let event = next
             .event(EventCode::CredentialIssued, Actor::Principal(by.as_ref()))
             .detail("credential", what)
@@ -399,7 +482,10 @@ impl Grant {
     }
 
     fn next(&self) -> Self {
-        Self { version: self.version + 1, ..self.clone() }
+        Self {
+            version: self.version + 1,
+            ..self.clone()
+        }
     }
 
     fn event(&self, code: EventCode, actor: Actor) -> Event {
@@ -416,7 +502,11 @@ impl Grant {
 
 /// The live grants of the same holder that still give the same role on the same target: what they give must
 /// survive the closing of this one. Connectors whose objects are shared between grants ask this first.
-pub fn others_holding<'a>(closing: &'a Grant, all: &'a [Grant], now: DateTime<Utc>) -> impl Iterator<Item = &'a Grant> {
+pub fn others_holding<'a>(
+    closing: &'a Grant,
+    all: &'a [Grant],
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = &'a Grant> {
     all.iter().filter(move |other| {
         other.id != closing.id
             && other.holder.id == closing.holder.id

@@ -57,10 +57,15 @@ pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
         Action::Submit => "the product role requester",
         Action::ReadMetrics => "the product role operator",
         Action::Invite => "the product role admin",
-        Action::ReadPeople | Action::ReadAudit | Action::ReadAll => "the product role auditor, reviewer or admin",
+        Action::ReadPeople | Action::ReadAudit | Action::ReadAll => {
+            "the product role auditor, reviewer or admin"
+        }
         _ => "the product role reviewer",
     };
-    Err(Refusal::NotAllowed { action: action.phrase(), needs })
+    Err(Refusal::NotAllowed {
+        action: action.phrase(),
+        needs,
+    })
 }
 
 /// The table as text, one line an action: what a reviewer of this product reads, and what a test pins down.
@@ -69,7 +74,11 @@ pub fn table() -> String {
     for action in Action::ALL {
         out.push_str(&format!("{:<40}", action.phrase()));
         for role in ProductRole::ALL {
-            out.push_str(if action.roles().contains(&role) { " yes" } else { "  - " });
+            out.push_str(if action.roles().contains(&role) {
+                " yes"
+            } else {
+                "  - "
+            });
         }
         out.push('\n');
     }

@@ -25,7 +25,13 @@ pub enum ProductRole {
 
 impl ProductRole {
     /// Every product role, in the order of help and tables.
-    pub const ALL: [Self; 5] = [Self::Requester, Self::Reviewer, Self::Admin, Self::Auditor, Self::Operator];
+    pub const ALL: [Self; 5] = [
+        Self::Requester,
+        Self::Reviewer,
+        Self::Admin,
+        Self::Auditor,
+        Self::Operator,
+    ];
 
     /// The word used in URLs, tables and Cedar policies.
     pub fn as_str(self) -> &'static str {
@@ -52,7 +58,9 @@ impl std::str::FromStr for ProductRole {
         Self::ALL
             .into_iter()
             .find(|role| role.as_str() == text)
-            .ok_or_else(|| "product roles are requester, reviewer, admin, auditor and operator".to_owned())
+            .ok_or_else(|| {
+                "product roles are requester, reviewer, admin, auditor and operator".to_owned()
+            })
     }
 }
 
@@ -80,6 +88,9 @@ impl Principal {
 
     /// The pointer that requests, reviews and grants keep.
     pub fn as_ref(&self) -> PrincipalRef {
-        PrincipalRef { id: self.id.clone(), name: self.name.clone() }
+        PrincipalRef {
+            id: self.id.clone(),
+            name: self.name.clone(),
+        }
     }
 }

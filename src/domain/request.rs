@@ -36,6 +36,9 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
+    /// Every kind, for checks and help.
+    pub const ALL: [Self; 2] = [Self::Access, Self::Extend];
+
     /// The word used in URLs, tables and Cedar policies.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +61,13 @@ pub enum RequestState {
 
 impl RequestState {
     /// Every state, for tables and filters.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Approved, Self::Denied, Self::Withdrawn, Self::Expired];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Approved,
+        Self::Denied,
+        Self::Withdrawn,
+        Self::Expired,
+    ];
 
     /// The word used in URLs and tables.
     pub fn as_str(self) -> &'static str {
@@ -125,27 +134,50 @@ pub struct Request {
 pub fn check_reason(reason: &str) -> Result<String, Refusal> {
     let reason = reason.trim();
     if reason.chars().count() < 3 {
-        return Err(Refusal::BadReason { why: "the reason is missing" });
+        return Err(Refusal::BadReason {
+            why: "the reason is missing",
+        });
     }
     if reason.chars().count() > REASON_MAX {
-        return Err(Refusal::BadReason { why: "the reason is longer than 2,000 characters" });
+        return Err(Refusal::BadReason {
+            why: "the reason is longer than 2,000 characters",
+        });
     }
-    if reason.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-        return Err(Refusal::BadReason { why: "the reason has control characters in it" });
+    if reason
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t')
+    {
+        return Err(Refusal::BadReason {
+            why: "the reason has control characters in it",
+        });
     }
     Ok(reason.to_owned())
 }
 
 fn check_ticket(ticket: Option<&str>) -> Result<Option<String>, Refusal> {
-    let Some(ticket) = ticket.map(str::trim).filter(|ticket| !ticket.is_empty()) else { return Ok(None) };
-    let fits = ticket.len() <= 64 && ticket.chars().all(|c| c.is_ascii_alphanumeric() || "-_/#.:".contains(c));
-    if fits { Ok(Some(ticket.to_owned())) } else { Err(Refusal::BadTicket) }
+    let Some(ticket) = ticket.map(str::trim).filter(|ticket| !ticket.is_empty()) else {
+        return Ok(None);
+    };
+    let fits = ticket.len() <= 64
+        && ticket
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_/#.:".contains(c));
+    if fits {
+        Ok(Some(ticket.to_owned()))
+    } else {
+        Err(Refusal::BadTicket)
+    }
 }
 
-fn check_start(not_before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Refusal> {
+fn check_start(
+    not_before: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Refusal> {
     match not_before {
         Some(start) if start < now - START_LEEWAY => Err(Refusal::StartInPast),
-        Some(start) if start > now + LATEST_START => Err(Refusal::StartTooFar { latest: Span::MAX }),
+        Some(start) if start > now + LATEST_START => {
+            Err(Refusal::StartTooFar { latest: Span::MAX })
+        }
         Some(start) if start <= now => Ok(None),
         start => Ok(start),
     }
@@ -153,11 +185,18 @@ fn check_start(not_before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<
 
 impl Request {
     /// Files a request for access. Where policy asks no review it is approved at once and schedules its grant.
-    pub fn submit(id: RequestId, requester: &Principal, ask: Ask, snapshot: Snapshot, grant: GrantId, now: DateTime<Utc>) -> Result<(Self, Change), Refusal> {
+    pub fn submit(
+        id: RequestId,
+        requester: &Principal,
+        ask: Ask,
+        snapshot: Snapshot,
+        grant: GrantId,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Change), Refusal> {
         let reason = check_reason(&ask.reason)?;
         let ticket = check_ticket(ask.ticket.as_deref())?;
         let not_before = check_start(ask.not_before, now)?;
-        let decide_within = snapshot.ways.iter().map(|way| way.decide_within).max().unwrap_or(Span::DAY);
+        let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
         let request = Self {
             id,
             kind: RequestKind::Access,
@@ -177,18 +216,28 @@ impl Request {
             reviews: Vec::new(),
             version: 1,
         };
-        request.file(|request| {
-            let (granted, step) = Grant::schedule(grant, request, now);
-            request.grant = Some(granted.id);
-            Ok(step)
-        }, now)
+        request.file(
+            |request, way| {
+                let (granted, step) = Grant::schedule(grant, request, way, now);
+                request.grant = Some(granted.id);
+                Ok(step)
+            },
+            now,
+        )
     }
 
     /// Files the wish for a later end of an active grant, under the policy that holds for its holder.
-    pub fn submit_extension(id: RequestId, grant: &Grant, by: Span, reason: &str, snapshot: Snapshot, now: DateTime<Utc>) -> Result<(Self, Change), Refusal> {
+    pub fn submit_extension(
+        id: RequestId,
+        grant: &Grant,
+        by: Span,
+        reason: &str,
+        snapshot: Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Change), Refusal> {
         grant.check_extension(by, now)?;
         let reason = check_reason(reason)?;
-        let decide_within = snapshot.ways.iter().map(|way| way.decide_within).max().unwrap_or(Span::DAY);
+        let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
         let request = Self {
             id,
             kind: RequestKind::Extend,
@@ -208,13 +257,20 @@ impl Request {
             reviews: Vec::new(),
             version: 1,
         };
-        request.file(|request| Ok(grant.extend(request, now)?.1), now)
+        request.file(|request, _| Ok(grant.extend(request, now)?.1), now)
     }
 
     /// The submit event, and where policy asks no review the approval with its consequence.
-    fn file(mut self, consequence: impl FnOnce(&mut Self) -> Result<Step, Refusal>, now: DateTime<Utc>) -> Result<(Self, Change), Refusal> {
+    fn file(
+        mut self,
+        consequence: impl FnOnce(&mut Self, &Way) -> Result<Step, Refusal>,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Change), Refusal> {
         let submitted = self
-            .event(EventCode::RequestSubmitted, Actor::Principal(self.requester.clone()))
+            .event(
+                EventCode::RequestSubmitted,
+                Actor::Principal(self.requester.clone()),
+            )
             .reason(Some(&self.reason))
             .detail("duration", self.duration.to_string())
             .detail("kind", self.kind.as_str())
@@ -230,9 +286,20 @@ impl Request {
 
     /// What an approval would give now.
     pub fn terms(&self) -> Terms {
-        let mut terms = Terms { role: self.role.clone(), duration: self.duration, not_before: self.not_before };
-        for narrowed in self.reviews.iter().filter(|review| review.decision == Decision::Approve).map(|review| &review.narrowed) {
-            terms.duration = narrowed.duration.map_or(terms.duration, |duration| duration.min(terms.duration));
+        let mut terms = Terms {
+            role: self.role.clone(),
+            duration: self.duration,
+            not_before: self.not_before,
+        };
+        for narrowed in self
+            .reviews
+            .iter()
+            .filter(|review| review.decision == Decision::Approve)
+            .map(|review| &review.narrowed)
+        {
+            terms.duration = narrowed
+                .duration
+                .map_or(terms.duration, |duration| duration.min(terms.duration));
             if let Some(role) = &narrowed.role {
                 terms.role = role.clone();
             }
@@ -254,56 +321,107 @@ impl Request {
     /// Whether this person could review now, and if not, why. The same rule answers lists and decisions.
     pub fn may_review(&self, reviewer: &Principal, now: DateTime<Utc>) -> Result<(), Refusal> {
         if reviewer.id == self.requester.id {
-            return Err(Refusal::SelfReview { request: self.id.clone() });
+            return Err(Refusal::SelfReview {
+                request: self.id.clone(),
+            });
         }
         self.check_open(now)?;
-        if self.reviews.iter().any(|review| review.reviewer.id == reviewer.id) {
-            return Err(Refusal::AlreadyReviewed { request: self.id.clone() });
+        if self
+            .reviews
+            .iter()
+            .any(|review| review.reviewer.id == reviewer.id)
+        {
+            return Err(Refusal::AlreadyReviewed {
+                request: self.id.clone(),
+            });
         }
         if self.counted_groups(reviewer).is_empty() {
-            return Err(Refusal::NotAReviewer { groups: self.reviewer_groups() });
+            return Err(Refusal::NotAReviewer {
+                groups: self.reviewer_groups(),
+            });
         }
         Ok(())
     }
 
     /// The groups whose members can review this request, for people.
     pub fn reviewer_groups(&self) -> String {
-        let mut groups: Vec<String> = self.snapshot.ways.iter().filter_map(|way| way.reviewers.as_ref()).map(|group| format!("`{group}`")).collect();
+        let mut groups: Vec<String> = self
+            .snapshot
+            .ways
+            .iter()
+            .filter_map(|way| way.reviewers.as_ref())
+            .map(|group| format!("`{group}`"))
+            .collect();
         groups.sort();
         groups.dedup();
-        if groups.is_empty() { "nobody".to_owned() } else { groups.join(" or ") }
+        if groups.is_empty() {
+            "nobody".to_owned()
+        } else {
+            groups.join(" or ")
+        }
     }
 
-    fn counted_groups(&self, reviewer: &Principal) -> std::collections::BTreeSet<super::ids::GroupName> {
-        self.snapshot.ways.iter().filter_map(|way| way.reviewers.as_ref()).filter(|group| reviewer.groups.contains(*group)).cloned().collect()
+    fn counted_groups(
+        &self,
+        reviewer: &Principal,
+    ) -> std::collections::BTreeSet<super::ids::GroupName> {
+        self.snapshot
+            .ways
+            .iter()
+            .filter_map(|way| way.reviewers.as_ref())
+            .filter(|group| reviewer.groups.contains(*group))
+            .cloned()
+            .collect()
     }
 
     fn check_open(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
         if self.state != RequestState::Pending {
-            let by = self.reviews.last().filter(|_| matches!(self.state, RequestState::Approved | RequestState::Denied));
-            return Err(Refusal::RequestDecided { request: self.id.clone(), state: self.state, by: by.map(|review| review.reviewer.name.to_string()) });
+            let by = self
+                .reviews
+                .last()
+                .filter(|_| matches!(self.state, RequestState::Approved | RequestState::Denied));
+            return Err(Refusal::RequestDecided {
+                request: self.id.clone(),
+                state: self.state,
+                by: by.map(|review| review.reviewer.name.to_string()),
+            });
         }
         if now >= self.decide_by {
-            return Err(Refusal::DeadlinePassed { request: self.id.clone() });
+            return Err(Refusal::DeadlinePassed {
+                request: self.id.clone(),
+            });
         }
         Ok(())
     }
 
-    fn check_narrowing(&self, narrowing: &Narrowing, target: &Target, now: DateTime<Utc>) -> Result<(), Refusal> {
+    fn check_narrowing(
+        &self,
+        narrowing: &Narrowing,
+        target: &Target,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
         let terms = self.terms();
         let refuse = |why: String| Err(Refusal::NotNarrower { why });
         if let Some(duration) = narrowing.duration
             && duration > terms.duration
         {
-            return refuse(format!("an approval can only shorten: {duration} is longer than {}", terms.duration));
+            return refuse(format!(
+                "an approval can only shorten: {duration} is longer than {}",
+                terms.duration
+            ));
         }
         if let Some(role) = &narrowing.role
             && *role != terms.role
             && !target.is_lesser(role, &terms.role)
         {
-            return refuse(format!("an approval can only give a lesser role: `{role}` is not contained in `{}`", terms.role));
+            return refuse(format!(
+                "an approval can only give a lesser role: `{role}` is not contained in `{}`",
+                terms.role
+            ));
         }
-        if self.kind == RequestKind::Extend && (narrowing.role.is_some() || narrowing.not_before.is_some()) {
+        if self.kind == RequestKind::Extend
+            && (narrowing.role.is_some() || narrowing.not_before.is_some())
+        {
             return refuse("of an extension only the duration can be narrowed".to_owned());
         }
         if let Some(start) = narrowing.not_before {
@@ -331,7 +449,11 @@ impl Request {
     ) -> Result<(Self, Change), Refusal> {
         self.may_review(reviewer, now)?;
         self.check_narrowing(&narrowed, about.target, now)?;
-        let comment = comment.map(str::trim).filter(|comment| !comment.is_empty()).map(check_reason).transpose()?;
+        let comment = comment
+            .map(str::trim)
+            .filter(|comment| !comment.is_empty())
+            .map(check_reason)
+            .transpose()?;
         let review = Review {
             reviewer: reviewer.as_ref(),
             decision: Decision::Approve,
@@ -344,19 +466,29 @@ impl Request {
         next.reviews.push(review.clone());
         let actor = Actor::Principal(reviewer.as_ref());
         if let Some(way) = review::satisfied(&next.snapshot.ways, &next.reviews).cloned() {
-            let change = next.approve(&way, actor, Some(review), |request| match about.parent {
-                Some(parent) => Ok(parent.extend(request, now)?.1),
-                None => {
-                    let (granted, step) = Grant::schedule(about.grant.clone(), request, now);
-                    request.grant = Some(granted.id);
-                    Ok(step)
-                }
-            }, now)?;
+            let change = next.approve(
+                &way,
+                actor,
+                Some(review),
+                |request, way| match about.parent {
+                    Some(parent) => Ok(parent.extend(request, now)?.1),
+                    None => {
+                        let (granted, step) =
+                            Grant::schedule(about.grant.clone(), request, way, now);
+                        request.grant = Some(granted.id);
+                        Ok(step)
+                    }
+                },
+                now,
+            )?;
             return Ok((next, change));
         }
         next.version += 1;
         let (have, need) = next.progress();
-        let event = next.reviewed(EventCode::ReviewRecorded, actor, &review).detail("approvals", have).detail("threshold", need);
+        let event = next
+            .reviewed(EventCode::ReviewRecorded, actor, &review)
+            .detail("approvals", have)
+            .detail("threshold", need);
         let step = Step::new(Record::Request(next.clone(), Some(review)), event);
         Ok((next, vec![step]))
     }
@@ -366,23 +498,35 @@ impl Request {
         way: &Way,
         actor: Actor,
         review: Option<Review>,
-        consequence: impl FnOnce(&mut Self) -> Result<Step, Refusal>,
+        consequence: impl FnOnce(&mut Self, &Way) -> Result<Step, Refusal>,
         now: DateTime<Utc>,
     ) -> Result<Change, Refusal> {
         self.state = RequestState::Approved;
         self.decided_at = Some(now);
         self.version += 1;
-        let consequence = consequence(self)?;
+        let consequence = consequence(self, way)?;
         let event = match &review {
             Some(review) => self.reviewed(EventCode::RequestApproved, actor, review),
-            None => self.event(EventCode::RequestApproved, actor).detail("review", "none needed"),
+            None => self
+                .event(EventCode::RequestApproved, actor)
+                .detail("review", "none needed"),
         };
-        let event = event.detail("policy", way.policy_id.clone()).detail("threshold", way.threshold);
-        Ok(vec![Step::new(Record::Request(self.clone(), review), event), consequence])
+        let event = event
+            .detail("policy", way.policy_id.clone())
+            .detail("threshold", way.threshold);
+        Ok(vec![
+            Step::new(Record::Request(self.clone(), review), event),
+            consequence,
+        ])
     }
 
     /// Takes one denial, which decides the request.
-    pub fn deny_by(&self, reviewer: &Principal, comment: &str, now: DateTime<Utc>) -> Result<(Self, Change), Refusal> {
+    pub fn deny_by(
+        &self,
+        reviewer: &Principal,
+        comment: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Change), Refusal> {
         self.may_review(reviewer, now)?;
         if comment.trim().is_empty() {
             return Err(Refusal::CommentRequired);
@@ -397,19 +541,31 @@ impl Request {
         };
         let mut next = self.decided(RequestState::Denied, now);
         next.reviews.push(review.clone());
-        let event = next.reviewed(EventCode::RequestDenied, Actor::Principal(reviewer.as_ref()), &review);
-        Ok((next.clone(), vec![Step::new(Record::Request(next, Some(review)), event)]))
+        let event = next.reviewed(
+            EventCode::RequestDenied,
+            Actor::Principal(reviewer.as_ref()),
+            &review,
+        );
+        Ok((
+            next.clone(),
+            vec![Step::new(Record::Request(next, Some(review)), event)],
+        ))
     }
 
     /// Takes the request back; only the requester can.
     pub fn withdraw(&self, who: &Principal, now: DateTime<Utc>) -> Result<(Self, Change), Refusal> {
         if who.id != self.requester.id {
-            return Err(Refusal::NotTheRequester { request: self.id.clone() });
+            return Err(Refusal::NotTheRequester {
+                request: self.id.clone(),
+            });
         }
         self.check_open(now)?;
         let next = self.decided(RequestState::Withdrawn, now);
         let event = next.event(EventCode::RequestWithdrawn, Actor::Principal(who.as_ref()));
-        Ok((next.clone(), vec![Step::new(Record::Request(next, None), event)]))
+        Ok((
+            next.clone(),
+            vec![Step::new(Record::Request(next, None), event)],
+        ))
     }
 
     /// Lets the request expire once its deadline has passed; `None` before, and when it is decided.
@@ -418,12 +574,22 @@ impl Request {
             return None;
         }
         let next = self.decided(RequestState::Expired, now);
-        let event = next.event(EventCode::RequestExpired, Actor::System).moment("decide_by", self.decide_by);
-        Some((next.clone(), vec![Step::new(Record::Request(next, None), event)]))
+        let event = next
+            .event(EventCode::RequestExpired, Actor::System)
+            .moment("decide_by", self.decide_by);
+        Some((
+            next.clone(),
+            vec![Step::new(Record::Request(next, None), event)],
+        ))
     }
 
     fn decided(&self, state: RequestState, now: DateTime<Utc>) -> Self {
-        Self { state, decided_at: Some(now), version: self.version + 1, ..self.clone() }
+        Self {
+            state,
+            decided_at: Some(now),
+            version: self.version + 1,
+            ..self.clone()
+        }
     }
 
     fn reviewed(&self, code: EventCode, actor: Actor, review: &Review) -> Event {

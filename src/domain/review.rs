@@ -63,7 +63,11 @@ pub fn approvals_for(way: &Way, reviews: &[Review]) -> u32 {
     let people: BTreeSet<&PrincipalId> = reviews
         .iter()
         .filter(|review| review.decision == Decision::Approve)
-        .filter(|review| way.reviewers.as_ref().is_some_and(|group| review.counted_groups.contains(group)))
+        .filter(|review| {
+            way.reviewers
+                .as_ref()
+                .is_some_and(|group| review.counted_groups.contains(group))
+        })
         .map(|review| &review.reviewer.id)
         .collect();
     u32::try_from(people.len()).unwrap_or(u32::MAX)
@@ -71,5 +75,6 @@ pub fn approvals_for(way: &Way, reviews: &[Review]) -> u32 {
 
 /// The way that is satisfied, if any: its threshold of distinct people is reached.
 pub fn satisfied<'a>(ways: &'a [Way], reviews: &[Review]) -> Option<&'a Way> {
-    ways.iter().find(|way| approvals_for(way, reviews) >= way.threshold)
+    ways.iter()
+        .find(|way| approvals_for(way, reviews) >= way.threshold)
 }

@@ -29,14 +29,21 @@ struct Row {
 }
 
 impl Tx {
-    /// Leases up to `limit` promises that are due, skipping what others hold and targets that are busy.
-    /// Closings come first: taking access away never waits behind giving it.
-    pub async fn take_due(&mut self, owner: &str, now: DateTime<Utc>, limit: i64) -> anyhow::Result<Vec<Due>> {
-        const SQLITE: &str = "select grant_id, kind, target, trace from outbox where due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2";
-        const POSTGRES: &str = "select grant_id, kind, target, trace from outbox where due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2 for update skip locked";
+    /// The targets that have work due which nobody holds.
+    pub async fn due_targets(&mut self, now: DateTime<Utc>) -> anyhow::Result<Vec<String>> {
+        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select distinct target from outbox where due_at <= $1 and lease_until <= $1").bind(millis(now)).fetch_all(c))
+            .context("looking for due work")?;
+        Ok(rows.into_iter().map(|(target,)| target).collect())
+    }
+
+    /// Leases up to `limit` due promises of one target, skipping what others hold. Closings come first: taking
+    /// access away never waits behind giving it.
+    pub async fn take_due(&mut self, target: &str, owner: &str, now: DateTime<Utc>, limit: i64) -> anyhow::Result<Vec<Due>> {
+        const SQLITE: &str = "select grant_id, kind, target, trace from outbox where target = $3 and due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2";
+        const POSTGRES: &str = "select grant_id, kind, target, trace from outbox where target = $3 and due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2 for update skip locked";
         let rows: Vec<Row> = match &mut self.inner {
-            Inner::Sqlite(tx) => sqlx::query_as(SQLITE).bind(millis(now)).bind(limit).fetch_all(&mut **tx).await,
-            Inner::Postgres(tx) => sqlx::query_as(POSTGRES).bind(millis(now)).bind(limit).fetch_all(&mut **tx).await,
+            Inner::Sqlite(tx) => sqlx::query_as(SQLITE).bind(millis(now)).bind(limit).bind(target).fetch_all(&mut **tx).await,
+            Inner::Postgres(tx) => sqlx::query_as(POSTGRES).bind(millis(now)).bind(limit).bind(target).fetch_all(&mut **tx).await,
         }
         .context("looking for due work")?;
         let mut due = Vec::with_capacity(rows.len());
@@ -50,11 +57,11 @@ impl Tx {
         Ok(due)
     }
 
-    /// When the next promise is due that nobody holds.
-    pub async fn next_due(&mut self) -> anyhow::Result<Option<DateTime<Utc>>> {
-        let (at,): (Option<i64>,) = on!(self, c => sqlx::query_as("select min(case when lease_until > due_at then lease_until else due_at end) from outbox").fetch_one(c))
+    /// When the next promise that nobody holds is due.
+    pub async fn next_due(&mut self, now: DateTime<Utc>) -> anyhow::Result<Option<DateTime<Utc>>> {
+        let row: Option<(i64,)> = on!(self, c => sqlx::query_as("select due_at from outbox where lease_until <= $1 order by due_at limit 1").bind(millis(now)).fetch_optional(c))
             .context("looking for the next work")?;
-        moments(at)
+        moments(row.map(|(at,)| at))
     }
 
     /// Gives a lease back, so that the promise is taken again at `at`.

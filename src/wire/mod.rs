@@ -48,20 +48,15 @@ pub struct WayView {
     #[schema(nullable = false)]
     pub reviewers: Option<String>,
     /// The longest single request, and the longest total with extensions.
-    #[schema(pattern = SPAN)]
+    #[schema(
+        pattern = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,3}h)?([1-9][0-9]{0,5}m)?([1-9][0-9]{0,6}s)?$"
+    )]
     pub max_duration: String,
-    #[schema(pattern = SPAN)]
+    #[schema(
+        pattern = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,3}h)?([1-9][0-9]{0,5}m)?([1-9][0-9]{0,6}s)?$"
+    )]
     pub max_total: String,
 }
-
-/// Durations as people write them: days, hours, minutes and seconds, largest first.
-pub const SPAN: &str = r"^(?:[1-9][0-9]{0,6}d)?(?:[1-9][0-9]{0,6}h)?(?:[1-9][0-9]{0,6}m)?(?:[1-9][0-9]{0,6}s)?$";
-/// Request ids.
-pub const REQUEST_ID: &str = "^R-[0-9a-hjkmnp-tv-z]{10}$";
-/// Grant ids.
-pub const GRANT_ID: &str = "^G-[0-9a-hjkmnp-tv-z]{10}$";
-/// Names of targets, roles, groups and principals.
-pub const NAME: &str = "^[a-z0-9][a-z0-9._-]{0,62}$";
 
 /// One reviewer's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -83,10 +78,14 @@ pub struct ReviewView {
 #[serde(deny_unknown_fields)]
 pub struct NarrowView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = SPAN, example = "30m")]
+    #[schema(
+        nullable = false,
+        pattern = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,3}h)?([1-9][0-9]{0,5}m)?([1-9][0-9]{0,6}s)?$",
+        example = "30m"
+    )]
     pub duration: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = NAME)]
+    #[schema(nullable = false, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub role: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -120,7 +119,7 @@ pub struct HistoryView {
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RequestView {
-    #[schema(pattern = REQUEST_ID, example = "R-7k3qm2xd0v")]
+    #[schema(pattern = "^R-[0-9a-hjkmnp-tv-z]{10}$", example = "R-7k3qm2xd0v")]
     pub id: String,
     /// `access` or `extend`.
     pub kind: String,
@@ -165,7 +164,7 @@ pub struct RequestView {
 /// One grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GrantView {
-    #[schema(pattern = GRANT_ID, example = "G-7k3qm2xd0v")]
+    #[schema(pattern = "^G-[0-9a-hjkmnp-tv-z]{10}$", example = "G-7k3qm2xd0v")]
     pub id: String,
     pub request: String,
     /// `scheduled`, `activating`, `active`, `closing`, `ended`, `returned`, `revoked` or `activation_failed`.
@@ -302,12 +301,17 @@ pub struct RoleView {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRequest {
-    #[schema(pattern = NAME, example = "orders-db")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", example = "orders-db")]
     pub target: String,
-    #[schema(pattern = NAME, example = "readonly")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", example = "readonly")]
     pub role: String,
     /// How long, counted from the moment when the access is usable: 1 second to 30 days.
-    #[schema(pattern = SPAN, min_length = 2, max_length = 20, example = "1h30m")]
+    #[schema(
+        pattern = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,3}h)?([1-9][0-9]{0,5}m)?([1-9][0-9]{0,6}s)?$",
+        min_length = 2,
+        max_length = 20,
+        example = "1h30m"
+    )]
     pub duration: String,
     /// What for: 3 to 2,000 characters.
     #[schema(min_length = 3, max_length = 2000, example = "INC-4127 stuck orders")]
@@ -344,7 +348,12 @@ pub struct Denial {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewExtension {
-    #[schema(pattern = SPAN, min_length = 2, max_length = 20, example = "15m")]
+    #[schema(
+        pattern = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,3}h)?([1-9][0-9]{0,5}m)?([1-9][0-9]{0,6}s)?$",
+        min_length = 2,
+        max_length = 20,
+        example = "15m"
+    )]
     pub by: String,
     #[schema(min_length = 3, max_length = 2000)]
     pub reason: String,
@@ -409,7 +418,7 @@ pub struct SignIn {
     pub code: String,
     /// The name for the first admin; only with the bootstrap code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = NAME)]
+    #[schema(nullable = false, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub name: Option<String>,
     /// Where the sign-in happens, for the list of sign-ins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -452,7 +461,7 @@ pub struct Me {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invitation {
-    #[schema(pattern = NAME, example = "ada")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", example = "ada")]
     pub name: String,
     /// Product roles; for a known principal these replace the present ones, unless empty.
     #[serde(default)]

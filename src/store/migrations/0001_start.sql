@@ -129,6 +129,7 @@ create table outbox (
     primary key (grant_id, kind)
 );
 create index outbox_due on outbox (due_at, lease_until);
+create index outbox_by_target on outbox (target, due_at);
 
 create table idempotency (
     principal_id text not null,
