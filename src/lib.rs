@@ -1,3 +1,5 @@
 //! Portcullis: temporary production access.
 
 pub mod domain;
+pub mod secret;
+pub mod targets;
