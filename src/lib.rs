@@ -2,3 +2,8 @@
 
 pub mod domain;
 pub mod wire;
+
+pub mod secret;
+pub mod targets;
+
+pub mod client;
