@@ -2,4 +2,6 @@
 
 pub mod domain;
 pub mod wire;
+pub mod secret;
 pub mod store;
+pub mod targets;
