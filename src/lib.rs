@@ -1,3 +1,4 @@
 //! Portcullis: temporary production access.
 
+pub mod config;
 pub mod domain;

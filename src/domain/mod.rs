@@ -4,6 +4,7 @@
 //! identifiers come in as arguments, and a transition returns its new state with the one audit event that explains it.
 
 pub mod ids;
+pub mod nearest;
 pub mod policy;
 pub mod span;
 pub mod target;

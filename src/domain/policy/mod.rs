@@ -23,7 +23,7 @@ use crate::domain::span::Span;
 use crate::domain::target::Target;
 
 pub use lex::{Place, place};
-pub use read::PolicyProblem;
+pub use read::{ANNOTATIONS, Annotation, PolicyProblem};
 pub use verdict::{Snapshot, Verdict, Way};
 pub use words::{Mention, Mentioned};
 

@@ -7,6 +7,7 @@ use cedar_policy::{EntityTypeName, EntityUid, PolicySet, Schema, ValidationMode,
 use miette::Diagnostic;
 
 use crate::domain::ids::GroupName;
+use crate::domain::nearest::{list, nearest};
 use crate::domain::policy::lex::{self, Statement};
 use crate::domain::policy::verdict::Way;
 use crate::domain::policy::words;
@@ -14,15 +15,6 @@ use crate::domain::policy::{Effect, Policy, Rule, Vocabulary};
 use crate::domain::span::Span;
 
 const SCHEMA: &str = include_str!("schema.cedarschema");
-const PERMIT_KEYS: [&str; 6] = [
-    "id",
-    "threshold",
-    "reviewers",
-    "max_duration",
-    "max_total",
-    "decide_within",
-];
-const FORBID_KEYS: [&str; 2] = ["id", "because"];
 /// More reviewers than this is a slip of the finger; nobody could ever gather them.
 const MAX_THRESHOLD: u32 = 20;
 
@@ -55,6 +47,98 @@ impl PolicyProblem {
         }
     }
 }
+
+/// One annotation that a policy may carry; the list below is also the reference in the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Annotation {
+    pub name: &'static str,
+    pub sample: &'static str,
+    /// What holds without it, in words.
+    pub default: &'static str,
+    pub about: &'static str,
+    on_permit: bool,
+    on_forbid: bool,
+}
+
+impl Annotation {
+    /// The kinds of policy that it means something on.
+    pub fn on(&self) -> &'static str {
+        match (self.on_permit, self.on_forbid) {
+            (true, true) => "both",
+            (true, false) => "`permit`",
+            _ => "`forbid`",
+        }
+    }
+
+    const fn permit(
+        name: &'static str,
+        sample: &'static str,
+        default: &'static str,
+        about: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            sample,
+            default,
+            about,
+            on_permit: true,
+            on_forbid: false,
+        }
+    }
+}
+
+/// Every annotation.
+pub const ANNOTATIONS: [Annotation; 7] = [
+    Annotation {
+        on_forbid: true,
+        ..Annotation::permit(
+            "id",
+            "prod-readonly",
+            "refused",
+            "Names the policy in every decision; each has its own.",
+        )
+    },
+    Annotation::permit(
+        "threshold",
+        "1",
+        "`1`",
+        "How many people must approve; `0` gives access at once.",
+    ),
+    Annotation::permit(
+        "reviewers",
+        "dba",
+        "refused, unless the threshold is 0",
+        "The group whose review counts.",
+    ),
+    Annotation::permit(
+        "max_duration",
+        "4h",
+        "refused",
+        "The longest that one request may ask for.",
+    ),
+    Annotation::permit(
+        "max_total",
+        "8h",
+        "as `@max_duration`",
+        "The longest that access lasts with all extensions.",
+    ),
+    Annotation::permit(
+        "decide_within",
+        "24h",
+        "`24h`",
+        "How long a request waits for its reviews before it expires.",
+    ),
+    Annotation {
+        on_permit: false,
+        on_forbid: true,
+        ..Annotation::permit(
+            "because",
+            "production is frozen",
+            "no sentence",
+            "What people read who are refused by it.",
+        )
+    },
+];
 
 /// Reads a whole policy file.
 pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
@@ -119,12 +203,12 @@ pub(super) fn number(cedar_id: &str) -> Option<usize> {
 
 fn version(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    // Twelve digits: enough that no two policies of one installation share them, short enough to read out.
     digest
         .as_ref()
         .iter()
         .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn vocabulary() -> Result<Vocabulary, String> {
@@ -266,11 +350,16 @@ impl Annotations<'_, '_> {
     }
 
     fn check_keys(&mut self, permit: bool) {
-        let (own, other): (&[&str], &[&str]) = if permit {
-            (&PERMIT_KEYS, &FORBID_KEYS)
-        } else {
-            (&FORBID_KEYS, &PERMIT_KEYS)
-        };
+        let (own, other): (Vec<&Annotation>, Vec<&Annotation>) =
+            ANNOTATIONS.iter().partition(|known| {
+                if permit {
+                    known.on_permit
+                } else {
+                    known.on_forbid
+                }
+            });
+        let own: Vec<&str> = own.iter().map(|known| known.name).collect();
+        let other: Vec<&str> = other.iter().map(|known| known.name).collect();
         let keys: Vec<String> = self
             .policy
             .annotations()
@@ -290,11 +379,11 @@ impl Annotations<'_, '_> {
                     Some(hint),
                 );
             } else {
-                let hint = match words::nearest(key, own.iter().copied()) {
+                let hint = match nearest(key, own.iter().copied()) {
                     Some(near) => format!("did you mean `@{near}`?"),
                     None => format!(
                         "a `{effect}` knows {}",
-                        words::list(own.iter().map(|key| format!("@{key}")))
+                        list(own.iter().map(|key| format!("@{key}")))
                     ),
                 };
                 self.problem(key, format!("unknown annotation `@{key}`"), Some(hint));
