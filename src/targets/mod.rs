@@ -1,0 +1,217 @@
+//! Making a grant real on its target, and unreal again. One file per kind of target.
+//!
+//! A connector is told what should be (`up`, `down`) and brings the target there; every call may be repeated, on any
+//! node, after any crash, and leads to the same state. It never decides who may have what, never touches the
+//! store, and never claims an end that it has not read back from the target.
+//!
+//! To add one: a variant in `domain::target::TargetKind`; a file here with its `Settings`, its `RoleSettings` and a
+//! `Connector`; its arms in `settings.rs`, where the compiler asks for them; and a `Stand` in
+//! `tests/targets/`, where one conformance body runs over every kind against the real server.
+
+mod names;
+pub mod postgres;
+mod settings;
+pub mod ssh;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+
+use crate::domain::ids::{GrantId, PrincipalName, RoleName};
+use crate::domain::target::EnforcementClass;
+use crate::secret::Key;
+
+pub use names::{Installation, object_of};
+pub use settings::{KindRole, KindSettings, SettingsProblem, connector};
+
+/// Where a connector runs: what it may derive secrets from, and how it tells its objects from those of others.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    pub installation: Installation,
+    /// The master key; the same on every node.
+    pub key: Key,
+}
+
+/// One grant as a connector sees it: who, what, until when, and in which order of changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    pub grant: &'a GrantId,
+    pub role: &'a RoleName,
+    pub holder: &'a PrincipalName,
+    pub ends_at: DateTime<Utc>,
+    /// Grows with every change of the grant; a change with a lower epoch comes too late and is refused.
+    pub epoch: i64,
+    /// When the last credential that was handed out ends by itself; stored before it is handed out.
+    pub last_credential_ends_at: Option<DateTime<Utc>>,
+    /// The database's clock, read just before the call.
+    pub now: DateTime<Utc>,
+}
+
+/// What `up` will make, for people who look before they approve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The name of the object on the target, where there is one.
+    pub object: Option<String>,
+    /// Sentences in the order in which it happens.
+    pub steps: Vec<String>,
+}
+
+/// The target has acknowledged the access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Up {
+    pub object: Option<String>,
+    /// What the target's own clock said, where it has one that matters.
+    pub target_clock: Option<DateTime<Utc>>,
+}
+
+/// How far the end of an access has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Down {
+    /// Nothing of the grant works on the target any more, and that was read back.
+    Gone(Receipt),
+    /// Something that was handed out cannot be taken back and works until this moment; call again then.
+    Until(DateTime<Utc>, String),
+}
+
+/// The proof of an end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipt {
+    pub steps: Vec<Step>,
+    pub sessions_ended: u32,
+    /// What this kind of target cannot prove, as a sentence; shown beside the end.
+    pub unproved: Option<String>,
+}
+
+/// One thing that was done or seen on the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub what: String,
+    /// Time since the call began.
+    pub after: std::time::Duration,
+}
+
+/// All that is ours on a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    pub objects: Vec<Observed>,
+    /// What makes the target weaker than its class promises, as sentences for its owner.
+    pub warnings: Vec<String>,
+}
+
+/// One object of ours on a target, known or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    pub object: String,
+    pub grant: GrantId,
+    pub live_sessions: u32,
+    /// When the target stops it by itself; `None` means never.
+    pub valid_until: Option<DateTime<Utc>>,
+    /// In what it differs from what we made, as sentences.
+    pub drift: Vec<String>,
+}
+
+/// What the holder of a grant brings along to get a credential.
+#[derive(Debug, Clone, Copy)]
+pub enum CredentialAsk<'a> {
+    /// Nothing: the target wants a password.
+    Password,
+    /// A public key in OpenSSH's one-line form, to be certified.
+    PublicKey(&'a str),
+}
+
+/// What opens the target for the holder of a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    Postgres(postgres::Login),
+    Ssh(ssh::Certified),
+}
+
+impl Credential {
+    /// When it stops working by itself. Store this before handing the credential out: `down` relies on it.
+    pub fn ends_at(&self) -> DateTime<Utc> {
+        match self {
+            Self::Postgres(login) => login.ends_at,
+            Self::Ssh(certified) => certified.ends_at,
+        }
+    }
+}
+
+/// Something the owner of a target does once before Portcullis can work there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preparation {
+    /// What to do, as a sentence.
+    pub what: String,
+    /// What to paste.
+    pub text: String,
+}
+
+/// Why a target did not do what it was told, as one sentence without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Whether trying again cannot help until somebody changes something. An end is tried again all the same.
+    pub permanent: bool,
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure that may pass by itself.
+    pub fn passing(message: impl Into<String>) -> Self {
+        Self {
+            permanent: false,
+            message: tidy(&message.into()),
+        }
+    }
+
+    /// A failure that stays until somebody changes something.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self {
+            permanent: true,
+            message: tidy(&message.into()),
+        }
+    }
+}
+
+/// Brings access on one target to what it should be. See the module for what every implementation keeps.
+pub trait Connector: Send + Sync {
+    /// Who makes sure that access on this target ends.
+    fn class(&self) -> EnforcementClass;
+
+    /// What `up` would make. It does not ask the target.
+    fn plan(&self, access: &Access<'_>) -> Plan;
+
+    /// Makes the access, or brings it to another end when it is there already.
+    ///
+    /// INVARIANT: refused once a `down` of the grant has begun or a higher epoch was seen, on targets that can remember
+    /// it; see `a_late_up_cannot_undo_a_down`.
+    fn up<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Up, Failure>>;
+
+    /// Takes the access away and cuts its sessions.
+    ///
+    /// INVARIANT: `Down::Gone` is only said after the target was asked whether anything is left.
+    fn down<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Down, Failure>>;
+
+    /// Lists every object of this installation on the target; takes no hints about what should be there.
+    fn observe(&self) -> BoxFuture<'_, Result<Observation, Failure>>;
+
+    /// Takes away an object that no grant backs, as `down` would.
+    fn remove_orphan<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<Receipt, Failure>>;
+
+    /// Makes what the holder logs in with. The caller has authorised this and stores `Credential::ends_at` first.
+    fn credential<'a>(
+        &'a self,
+        access: Access<'a>,
+        ask: CredentialAsk<'a>,
+    ) -> BoxFuture<'a, Result<Credential, Failure>>;
+
+    /// What the owner of the target does once, in order.
+    fn preparation(&self) -> Vec<Preparation>;
+}
+
+/// Targets answer with text that others wrote: one line, no control characters, no novel.
+fn tidy(text: &str) -> String {
+    const LONGEST: usize = 400;
+    let clean = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    clean.take(LONGEST).collect()
+}

@@ -1,0 +1,122 @@
+//! The end of a grant on a PostgreSQL server, in the one order that leaves nothing open.
+//!
+//! First no new login; then the sessions, while they can still be found by their role; then what the role owns and may, in
+//! every database; then the role; then a look whether all that is true. Each step is committed before the next begins,
+//! and all of them may be repeated, by two nodes at once.
+
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Postgres;
+use crate::domain::ids::GrantId;
+use crate::targets::{Failure, Receipt, Step};
+
+#[derive(Deserialize)]
+struct CloseAnswer {
+    found: bool,
+}
+
+#[derive(Deserialize)]
+struct CutAnswer {
+    ended: u32,
+    live: u32,
+    databases: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct HandOverAnswer {
+    owned: u32,
+}
+
+#[derive(Deserialize)]
+struct ReadBackAnswer {
+    found: bool,
+    live: u32,
+}
+
+impl Postgres {
+    pub(super) async fn end(&self, grant: &GrantId, epoch: i64) -> Result<Receipt, Failure> {
+        let began = Instant::now();
+        let object = self.object(grant);
+        let ask = json!({
+            "object": object,
+            "grant": grant.digits(),
+            "epoch": epoch,
+            "keeper": format!("pcl_{}_keeper", self.installation),
+        });
+        let mut receipt = Receipt::default();
+        let mut note = |what: String| {
+            receipt.steps.push(Step {
+                what,
+                after: began.elapsed(),
+            })
+        };
+
+        let closed: CloseAnswer = self.admin.run(include_str!("close.sql"), &ask).await?;
+        note(if closed.found {
+            format!("closed the login of `{object}` and forgot its password")
+        } else {
+            format!("found no role `{object}`")
+        });
+
+        let cut: CutAnswer = self.admin.run(include_str!("cut.sql"), &ask).await?;
+        if cut.live > 0 {
+            return Err(Failure::passing(format!(
+                "{} of `{object}` do not end",
+                sessions(cut.live)
+            )));
+        }
+        note(format!("ended {}", sessions(cut.ended)));
+
+        let main = &self.settings.database;
+        let mut owned = 0;
+        for database in cut.databases.iter().filter(|name| *name != main) {
+            let answer = self
+                .admin
+                .run_in(database, include_str!("hand_over.sql"), &ask)
+                .await;
+            let answer: HandOverAnswer = answer.map_err(|failure| Failure {
+                permanent: failure.permanent,
+                message: format!(
+                    "`{object}` cannot log in, but has something in database `{database}`: {}",
+                    failure.message
+                ),
+            })?;
+            owned += answer.owned;
+        }
+        let answer: HandOverAnswer = self.admin.run(include_str!("hand_over.sql"), &ask).await?;
+        owned += answer.owned;
+        if owned > 0 {
+            note(format!(
+                "handed {owned} objects that it had made to `pcl_{}_keeper`",
+                self.installation
+            ));
+        }
+
+        let _: serde_json::Value = self.admin.run(include_str!("drop.sql"), &ask).await?;
+        if closed.found {
+            note(format!("dropped the role `{object}`"));
+        }
+
+        let left: ReadBackAnswer = self.admin.run(include_str!("read_back.sql"), &ask).await?;
+        if left.found || left.live > 0 {
+            return Err(Failure::passing(format!(
+                "`{object}` is still there, with {}",
+                sessions(left.live)
+            )));
+        }
+        note("read back: no role, no session".to_owned());
+        receipt.sessions_ended = cut.ended;
+        Ok(receipt)
+    }
+}
+
+fn sessions(count: u32) -> String {
+    if count == 1 {
+        "1 session".to_owned()
+    } else {
+        format!("{count} sessions")
+    }
+}

@@ -1,0 +1,239 @@
+//! What the catalogue says about a PostgreSQL server and its roles.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::RoleName;
+use crate::targets::SettingsProblem;
+
+/// PostgreSQL cuts longer names silently, and could then mean somebody else's role.
+const LONGEST_NAME: usize = 63;
+
+/// How to reach a server, and as whom.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// A host name, or the absolute path of the folder with the server's socket.
+    pub host: String,
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// The database that people connect to, and that has our fence.
+    pub database: String,
+    /// The admin role that we log in as.
+    pub user: String,
+    /// Its password, in a file that only we can read.
+    pub password_file: Option<PathBuf>,
+    #[serde(default)]
+    pub sslmode: SslMode,
+    /// The authority that signed the server's certificate, where the system does not know it.
+    pub ca_file: Option<PathBuf>,
+    /// How many sessions the holder of a grant can have at once.
+    #[serde(default = "default_connection_limit")]
+    pub connection_limit: u16,
+}
+
+/// There is nothing between checking everything and not leaving the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SslMode {
+    #[default]
+    VerifyFull,
+    /// Only for a socket or the loopback address.
+    Disable,
+}
+
+/// What the holder of a role may do.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleSettings {
+    /// Roles of the server whose rights the holder has.
+    #[serde(default)]
+    pub member_of: Vec<String>,
+    /// Rights in the target's database, given one by one.
+    #[serde(default)]
+    pub privileges: Vec<Privileges>,
+}
+
+/// Rights in one schema.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privileges {
+    pub schema: String,
+    #[serde(default)]
+    pub tables: Vec<TablePrivilege>,
+    /// Restricts `tables` to these; without it they are all tables that the schema has when the grant begins.
+    pub only: Option<Vec<String>>,
+    #[serde(default)]
+    pub sequences: Vec<SequencePrivilege>,
+}
+
+/// `trigger` is missing on purpose: a trigger goes on acting after the end, with the rights of whoever sets it off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TablePrivilege {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Truncate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SequencePrivilege {
+    Usage,
+    Select,
+    Update,
+}
+
+impl Settings {
+    /// The server in words, for sentences about it.
+    pub(super) fn place(&self) -> String {
+        format!("the server at `{}:{}`", self.host, self.port)
+    }
+
+    /// Whether the server is reached without leaving this machine.
+    fn is_here(&self) -> bool {
+        let address: Option<IpAddr> = self.host.parse().ok();
+        self.host.starts_with('/')
+            || self.host == "localhost"
+            || address.is_some_and(|address| address.is_loopback())
+    }
+}
+
+impl TablePrivilege {
+    /// The word in SQL.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
+impl SequencePrivilege {
+    /// The word in SQL.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Select => "select",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// Everything in the settings that cannot work.
+pub(super) fn check(
+    settings: &Settings,
+    roles: &BTreeMap<RoleName, RoleSettings>,
+) -> Vec<SettingsProblem> {
+    let mut problems = Vec::new();
+    let mut note = |role: Option<&RoleName>, key, message: String, hint: &str| {
+        problems.push(SettingsProblem {
+            role: role.cloned(),
+            key,
+            message,
+            hint: hint.to_owned(),
+        });
+    };
+    if settings.host.is_empty()
+        || settings
+            .host
+            .chars()
+            .any(|letter| letter.is_control() || letter.is_whitespace())
+    {
+        let message = format!("`{}` is not a host", settings.host.escape_default());
+        note(
+            None,
+            "host",
+            message,
+            "use a host name, an address, or the folder of the server's socket",
+        );
+    }
+    if settings.sslmode == SslMode::Disable && !settings.is_here() {
+        let message = format!(
+            "`{}` is on another machine and would be spoken to in clear text",
+            settings.host
+        );
+        note(
+            None,
+            "sslmode",
+            message,
+            "use `verify-full`, with `ca_file` if the authority is your own",
+        );
+    }
+    if settings.connection_limit == 0 {
+        note(
+            None,
+            "connection_limit",
+            "nobody could connect".to_owned(),
+            "use 1 or more",
+        );
+    }
+    for (key, name) in [("database", &settings.database), ("user", &settings.user)] {
+        if !is_name(name) {
+            note(
+                None,
+                key,
+                not_a_name(name),
+                "use the name as the server has it",
+            );
+        }
+    }
+    for (name, role) in roles {
+        if role.member_of.is_empty() && role.privileges.is_empty() {
+            let message = "the role gives no rights".to_owned();
+            note(
+                Some(name),
+                "member_of",
+                message,
+                "name a role of the server in `member_of`, or list `privileges`",
+            );
+        }
+        for group in role.member_of.iter().filter(|group| !is_name(group)) {
+            note(
+                Some(name),
+                "member_of",
+                not_a_name(group),
+                "use the name as the server has it",
+            );
+        }
+        for given in &role.privileges {
+            let tables = given.only.iter().flatten();
+            for wrong in tables.chain([&given.schema]).filter(|word| !is_name(word)) {
+                note(
+                    Some(name),
+                    "privileges",
+                    not_a_name(wrong),
+                    "use the name as the server has it",
+                );
+            }
+        }
+    }
+    problems
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST_NAME && !text.contains('\0')
+}
+
+fn not_a_name(text: &str) -> String {
+    format!(
+        "`{}` is not a name of 1 to {LONGEST_NAME} bytes",
+        text.escape_default()
+    )
+}
+
+fn default_port() -> u16 {
+    5432
+}
+
+fn default_connection_limit() -> u16 {
+    5
+}
