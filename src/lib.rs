@@ -1,6 +1,7 @@
 //! Portcullis: temporary production access.
 
-pub mod config;
 pub mod domain;
 pub mod secret;
+pub mod config;
 pub mod targets;
+pub mod catalog;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::document;
-use crate::config::keys::{CONSOLE, Environment, Layers, Wrong};
+use crate::config::keys::{CONSOLE, Env, Layers, Wrong};
 use crate::config::problem::{Notes, Problem};
 use crate::config::{files, paths, server};
 
@@ -23,7 +23,7 @@ impl ConsoleSettings {
     /// Reads `console.toml` in `folder`, which need not exist, then the environment, then the flags.
     pub fn load(
         folder: &Path,
-        env: Environment<'_>,
+        env: Env<'_>,
         flags: &[(&str, String)],
     ) -> Result<Self, Vec<Problem>> {
         let text = files::read(folder, paths::CONSOLE_FILE)
@@ -31,14 +31,7 @@ impl ConsoleSettings {
             .unwrap_or_default();
         let mut notes = Notes::new(paths::CONSOLE_FILE, &text);
         let table = document::parse(&text, &mut notes);
-        let layers = Layers::collect(
-            &CONSOLE,
-            "`console.toml`",
-            Some(table),
-            env,
-            flags,
-            &mut notes,
-        );
+        let layers = Layers::collect(&CONSOLE, "`console.toml`", table, env, flags, &mut notes);
         let local = format!("http://127.0.0.1:{}", server::PORT);
         let (url, _) = layers.understand("url", local, &mut notes, |text, _| server::url(text));
         let (theme, _) = layers.understand(

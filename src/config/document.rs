@@ -1,5 +1,6 @@
 //! Reads TOML so that every problem has its place: all syntax errors, all unknown keys, all wrong values at once.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -26,25 +27,35 @@ pub struct Entry<'t> {
     value: Spanned<DeValue<'t>>,
 }
 
-/// Reads a file. What could be read is returned even when there are syntax errors, which are noted.
-pub fn parse<'t>(text: &'t str, notes: &mut Notes<'t>) -> Table<'t> {
+/// Reads a file. With syntax errors there is no table: what a parser guesses behind one leads to complaints that are wrong.
+pub fn parse<'t>(text: &'t str, notes: &mut Notes<'t>) -> Option<Table<'t>> {
     let (root, errors) = DeTable::parse_recoverable(text);
+    let sound = errors.is_empty();
     let mut last_line = None;
     for error in errors {
-        let at = error.span().map_or(text.len(), |span| span.start);
-        let line = text.get(..at).map(|before| before.matches('\n').count());
-        // The parser recovers within a line by guessing; only its first complaint about a line can be trusted.
-        if last_line.replace(line) != Some(line) {
-            let message = error.message().trim_end_matches('.');
-            notes.error(at, message, None);
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let line = text
+            .get(..span.start)
+            .map(|before| before.matches('\n').count());
+        // Within a line, only the first complaint can be trusted for the same reason.
+        if last_line.replace(line) == Some(line) {
+            continue;
         }
+        let message = match error.message() {
+            "duplicate key" => format!(
+                "`{}` is already there",
+                text.get(span.clone()).unwrap_or_default().escape_debug()
+            ),
+            other => other.trim_end_matches('.').to_owned(),
+        };
+        notes.error(span.start, message, None);
     }
     let span = root.span();
-    Table {
+    sound.then(|| Table {
         at: 0,
         entries: root.into_inner(),
         span,
-    }
+    })
 }
 
 impl<'t> Table<'t> {
@@ -70,10 +81,12 @@ impl<'t> Table<'t> {
         entries
     }
 
-    /// The place of a key, or of the table when it does not have it.
-    pub fn place_of(&self, key: &str) -> usize {
-        let found = self.entries.get_key_value(key);
-        found.map_or(self.at, |(key, _)| key.span().start)
+    /// The places of all keys, for problems that are found after the table was read.
+    pub fn places(&self) -> BTreeMap<String, usize> {
+        self.entries
+            .keys()
+            .map(|key| (key.get_ref().to_string(), key.span().start))
+            .collect()
     }
 
     /// Notes every key that is still in the table as unknown.
@@ -93,7 +106,8 @@ impl<'t> Table<'t> {
         read: impl Fn(ValueDeserializer<'t>) -> Result<T, Error>,
     ) -> Option<T> {
         let before = notes.count();
-        let mut removed: Vec<String> = Vec::new();
+        // Keys that have been dealt with.
+        let mut done: Vec<String> = Vec::new();
         loop {
             let value = Spanned::new(self.span.clone(), DeValue::Table(self.entries.clone()));
             let error = match read(ValueDeserializer::from(value)) {
@@ -102,43 +116,43 @@ impl<'t> Table<'t> {
             };
             let complaint = Complaint::of(error.message());
             let culprit = match &complaint {
-                Complaint::Unknown { key, .. } => Some(key.clone()),
+                Complaint::Unknown { key, .. } if self.entries.contains_key(key.as_str()) => {
+                    Some(key.clone())
+                }
                 Complaint::Missing { .. } => None,
-                Complaint::Other(_) => self.key_around(error.span()),
+                _ => self.key_around(error.span()),
             };
-            let entry = culprit.as_deref().and_then(|key| self.take(key));
-            match (complaint, &entry) {
-                (Complaint::Unknown { key, mut known }, Some(entry)) => {
-                    known.extend(also_known.iter().map(|key| (*key).to_owned()));
-                    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                    unknown(notes, entry.at, &key, place, &known);
+            let at = error.span().map_or(self.at, |span| span.start);
+            match complaint {
+                Complaint::Unknown { key, known } => {
+                    let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
+                    if culprit.as_ref() == Some(&key) {
+                        known.extend(also_known);
+                    }
+                    done.extend(unknown(notes, at, &key, place, &known));
                 }
-                (Complaint::Unknown { key, known }, None) => {
-                    // Deeper than this table: the place comes from the parser, and reading cannot go on past it.
-                    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                    unknown(
-                        notes,
-                        error.span().map_or(self.at, |span| span.start),
-                        &key,
-                        place,
-                        &known,
-                    );
-                }
-                // A key that was taken out because it was wrong is not missing.
-                (Complaint::Missing { key }, _) if removed.contains(&key) => {}
-                (Complaint::Missing { key }, _) => {
+                // A key that was taken out because it was wrong, or misspelt, is not missing.
+                Complaint::Missing { key } if done.contains(&key) => {}
+                Complaint::Missing { key } => {
                     let hint = format!("add `{key} = …` below it");
                     notes.error(self.at, format!("{place} has no `{key}`"), Some(hint));
                 }
-                (Complaint::Other(message), Some(entry)) => {
-                    notes.error(entry.value_at(), format!("`{}` {message}", entry.key), None);
+                Complaint::NotOneOf { word, known } => {
+                    let hint = nearest(&word, known.iter().map(String::as_str))
+                        .map(|near| format!("did you mean `{near}`?"));
+                    notes.error(at, format!("`{word}` is none of {}", list(&known)), hint);
                 }
-                (Complaint::Other(message), None) => {
-                    notes.error(self.at, format!("{place}: {message}"), None);
-                }
+                Complaint::Wrong(message) => match &culprit {
+                    Some(key) => {
+                        notes.error(at, format!("`{}` {message}", key.escape_debug()), None)
+                    }
+                    None => notes.error(at, format!("{place} {message}"), None),
+                },
+                Complaint::Sentence(message) => notes.error(at, message, None),
             }
+            let entry = culprit.and_then(|key| self.take(&key));
             match entry {
-                Some(entry) => removed.push(entry.key),
+                Some(entry) => done.push(entry.key),
                 None => return None,
             }
         }
@@ -164,9 +178,16 @@ fn contains(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
     within || (own.start <= span.start && span.end <= own.end)
 }
 
-/// Notes a key that does not exist, with the one that was probably meant.
-pub fn unknown(notes: &mut Notes<'_>, at: usize, key: &str, place: &str, known: &[&str]) {
-    let hint = match nearest(key, known.iter().copied()) {
+/// Notes a key that does not exist, and says which one was probably meant.
+pub fn unknown(
+    notes: &mut Notes<'_>,
+    at: usize,
+    key: &str,
+    place: &str,
+    known: &[&str],
+) -> Option<String> {
+    let near = nearest(key, known.iter().copied());
+    let hint = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "remove it".to_owned(),
         None => format!("known are {}", list(known)),
@@ -176,6 +197,7 @@ pub fn unknown(notes: &mut Notes<'_>, at: usize, key: &str, place: &str, known: 
         format!("unknown key `{}` in {place}", key.escape_debug()),
         Some(hint),
     );
+    near.map(str::to_owned)
 }
 
 impl<'t> Entry<'t> {
@@ -280,9 +302,21 @@ fn found(value: &DeValue<'_>) -> String {
 
 /// What serde has to say, taken apart.
 enum Complaint {
-    Unknown { key: String, known: Vec<String> },
-    Missing { key: String },
-    Other(String),
+    Unknown {
+        key: String,
+        known: Vec<String>,
+    },
+    Missing {
+        key: String,
+    },
+    NotOneOf {
+        word: String,
+        known: Vec<String>,
+    },
+    /// What follows the name of a key.
+    Wrong(String),
+    /// What our own readers of a value have said.
+    Sentence(String),
 }
 
 impl Complaint {
@@ -300,17 +334,24 @@ impl Complaint {
                 key: quoted.next().unwrap_or_default(),
             };
         }
+        if message.starts_with("unknown variant `") {
+            let word = quoted.next().unwrap_or_default().escape_debug().to_string();
+            return Self::NotOneOf {
+                word,
+                known: quoted.collect(),
+            };
+        }
         let typed = message
             .strip_prefix("invalid type: ")
             .or_else(|| message.strip_prefix("invalid value: "));
-        if let Some((got, wanted)) = typed.and_then(|rest| rest.rsplit_once(", expected ")) {
-            return Self::Other(format!(
+        match typed.and_then(|rest| rest.rsplit_once(", expected ")) {
+            Some((got, wanted)) => Self::Wrong(format!(
                 "must be {}, not {}",
                 in_words(wanted),
                 got_in_words(got)
-            ));
+            )),
+            None => Self::Sentence(message.to_owned()),
         }
-        Self::Other(format!("is wrong: {message}"))
     }
 }
 

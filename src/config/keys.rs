@@ -7,7 +7,7 @@ use crate::config::document::Table;
 use crate::config::problem::{Notes, Problem};
 
 /// Looks up an environment variable; the process's own, or a test's.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Layers {
         keys: &[Key],
         place: &str,
         table: Option<Table<'t>>,
-        env: Environment<'_>,
+        env: Env<'_>,
         flags: &[(&str, String)],
         notes: &mut Notes<'t>,
     ) -> Self {

@@ -15,7 +15,7 @@ mod starter;
 use std::path::Path;
 
 pub use console::ConsoleSettings;
-pub use keys::Environment;
+pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown};
 pub use starter::{
@@ -35,7 +35,7 @@ pub struct ServerConfig {
 /// flags given as (`listen`, value). The catalogue in the same file is left to `catalog`.
 pub fn server(
     folder: &Path,
-    env: Environment<'_>,
+    env: Env<'_>,
     flags: &[(&str, String)],
 ) -> Result<ServerConfig, Vec<Problem>> {
     let text = files::read(folder, paths::SERVER_FILE)
@@ -48,13 +48,13 @@ pub fn server(
 pub fn server_from(
     text: &str,
     folder: &Path,
-    env: Environment<'_>,
+    env: Env<'_>,
     flags: &[(&str, String)],
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
-    let mut root = document::parse(text, &mut notes);
+    let root = document::parse(text, &mut notes);
     let table = root
-        .take("server")
+        .and_then(|mut root| root.take("server"))
         .and_then(|entry| entry.into_table(&mut notes, "[server]"));
     let (settings, shown) = server::understand(folder, table, env, flags, &mut notes);
     if settings.database.has_password()

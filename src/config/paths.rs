@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use crate::config::keys::Environment;
+use crate::config::keys::Env;
 
 /// The server's settings and the catalogue.
 pub const SERVER_FILE: &str = "portcullis.toml";
@@ -16,7 +16,7 @@ pub const CONSOLE_FILE: &str = "console.toml";
 pub const FOLDER_ENV: &str = "PORTCULLIS_CONFIG_DIR";
 
 /// The folder of the configuration: the flag, else the environment, else `portcullis` in the user's settings.
-pub fn config_dir(flag: Option<&Path>, env: Environment<'_>) -> PathBuf {
+pub fn config_dir(flag: Option<&Path>, env: Env<'_>) -> PathBuf {
     if let Some(folder) = flag {
         return folder.to_owned();
     }
@@ -31,7 +31,7 @@ pub fn config_dir(flag: Option<&Path>, env: Environment<'_>) -> PathBuf {
 }
 
 /// The folder of the server's data: `portcullis` in the user's data, or the system's place for a user without a home.
-pub(super) fn data_dir(env: Environment<'_>) -> PathBuf {
+pub(super) fn data_dir(env: Env<'_>) -> PathBuf {
     // systemd's `StateDirectory=` names the folder it has made; it may list several.
     if let Some(first) =
         env("STATE_DIRECTORY").and_then(|list| list.split(':').next().map(PathBuf::from))

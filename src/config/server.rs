@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
-use crate::config::keys::{Environment, Key, Layers, Origin, SERVER, Wrong};
+use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
 use crate::domain::nearest::nearest;
@@ -63,7 +63,7 @@ pub struct Shown {
 pub(super) fn understand<'t>(
     folder: &Path,
     table: Option<Table<'t>>,
-    env: Environment<'_>,
+    env: Env<'_>,
     flags: &[(&str, String)],
     notes: &mut Notes<'t>,
 ) -> (Settings, Vec<Shown>) {

@@ -8,8 +8,9 @@ use std::str::FromStr;
 use crate::domain::ids::{GroupName, IdError, PrincipalName, RoleName, TargetName};
 use crate::domain::nearest::{list, nearest};
 use crate::domain::policy::AskKind;
+use crate::domain::policy::complaint::PolicyProblem;
 use crate::domain::policy::lex::{self, Kind, Place, Statement, Token};
-use crate::domain::policy::read::PolicyProblem;
+
 use crate::domain::target::TargetKind;
 
 /// The days of the week as a policy sees them.
