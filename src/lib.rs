@@ -7,3 +7,9 @@ pub mod secret;
 pub mod targets;
 
 pub mod client;
+pub mod secret;
+pub mod config;
+pub mod store;
+pub mod targets;
+pub mod catalog;
+pub mod gate;

@@ -7,6 +7,7 @@ pub mod change;
 pub mod event;
 pub mod grant;
 pub mod ids;
+pub mod nearest;
 pub mod permit;
 pub mod policy;
 pub mod principal;

@@ -244,6 +244,22 @@ impl Refusal {
         }
     }
 
+    /// Whether an auditor will want to know that somebody tried.
+    pub fn is_denial(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAllowed { .. }
+                | Self::PolicyDenied { .. }
+                | Self::NobodyCanReview { .. }
+                | Self::SelfReview { .. }
+                | Self::AlreadyReviewed { .. }
+                | Self::NotAReviewer { .. }
+                | Self::NotTheRequester { .. }
+                | Self::NotTheHolder { .. }
+                | Self::OverTotalCap { .. }
+        )
+    }
+
     /// What to do next, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -135,7 +135,7 @@ impl fmt::Display for Span {
             if let Some(word) = words.first()
                 && rest >= seconds
             {
-                out.push_str(&format!("{}{word}", rest / seconds));
+                out = format!("{out}{}{word}", rest / seconds);
                 rest %= seconds;
             }
         }

@@ -49,7 +49,7 @@ macro_rules! touch {
     };
 }
 
-mod apply;
+pub mod apply;
 pub mod audit;
 pub mod grants;
 pub mod outbox;

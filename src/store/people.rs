@@ -163,6 +163,15 @@ impl Tx {
         rows.into_iter().map(SignInRow::read).collect()
     }
 
+    /// Whoever is behind a sign-in, as long as it is good.
+    pub async fn signed_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<Option<Principal>> {
+        let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(
+            "select p.id, p.name, p.roles, p.group_names from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2")
+            .bind(id.as_str()).bind(millis(now)).fetch_optional(c))
+        .context("looking at a sign-in")?;
+        row.map(PrincipalRow::read).transpose()
+    }
+
     /// Notes that a sign-in was used.
     pub async fn touch_sign_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("update sign_ins set last_used_at = $2 where id = $1").bind(id.as_str()).bind(millis(now)).execute(c)).context("writing a sign-in")?;

@@ -1,1 +1,5 @@
 //! What the tests share.
+
+pub(crate) mod postgres;
+mod process;
+pub(crate) mod sshd;

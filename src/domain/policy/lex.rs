@@ -5,8 +5,10 @@
 
 use std::ops::Range;
 
+use serde::Serialize;
+
 /// A place in a text, counted from one as editors do; columns are characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     pub line: usize,
     pub column: usize,

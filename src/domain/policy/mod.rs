@@ -4,6 +4,8 @@
 //! cannot be evaluated denies (Cedar alone would skip it, also when it is a `forbid`). Text that people typed
 //! reaches a policy only as values, never as policy text.
 
+mod annotations;
+mod complaint;
 mod lex;
 mod read;
 mod verdict;
@@ -23,8 +25,10 @@ use crate::domain::request::RequestKind;
 use crate::domain::span::Span;
 use crate::domain::target::Target;
 
+pub use annotations::{ANNOTATIONS, Annotation};
+pub use complaint::PolicyProblem;
 pub use lex::{Place, place};
-pub use read::PolicyProblem;
+
 pub use verdict::{Snapshot, Verdict, Way};
 pub use words::{Mention, Mentioned};
 

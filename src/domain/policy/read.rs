@@ -1,60 +1,19 @@
 //! Reads a policy file: Cedar's grammar, strict validation against the schema, then the annotations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use cedar_policy::{EntityTypeName, EntityUid, PolicySet, Schema, ValidationMode, Validator};
-use miette::Diagnostic;
+use cedar_policy::{
+    EntityTypeName, EntityUid, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
+};
 
-use crate::domain::ids::GroupName;
+use crate::domain::policy::annotations::Annotations;
+use crate::domain::policy::complaint::{PolicyProblem, from_cedar};
 use crate::domain::policy::lex::{self, Statement};
-use crate::domain::policy::verdict::Way;
 use crate::domain::policy::words;
-use crate::domain::policy::{Effect, Policy, Rule, Vocabulary};
-use crate::domain::span::Span;
+use crate::domain::policy::{Policy, Rule, Vocabulary};
 
 const SCHEMA: &str = include_str!("schema.cedarschema");
-const PERMIT_KEYS: [&str; 6] = [
-    "id",
-    "threshold",
-    "reviewers",
-    "max_duration",
-    "max_total",
-    "decide_within",
-];
-const FORBID_KEYS: [&str; 2] = ["id", "because"];
-/// More reviewers than this is a slip of the finger; nobody could ever gather them.
-const MAX_THRESHOLD: u32 = 20;
-
-/// Something wrong with a policy file, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyProblem {
-    /// Counted from one.
-    pub line: usize,
-    /// Counted from one, in characters.
-    pub column: usize,
-    /// What is wrong, in one sentence.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl PolicyProblem {
-    pub(super) fn at(
-        text: &str,
-        offset: usize,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) -> Self {
-        let place = lex::place(text, offset);
-        Self {
-            line: place.line,
-            column: place.column,
-            message: message.into(),
-            hint,
-        }
-    }
-}
 
 /// Reads a whole policy file.
 pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
@@ -89,13 +48,22 @@ pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
         ));
     }
     // A policy that can never apply, or that hides what it compares with, is as wrong as one that does not parse:
-    // a `forbid` among them would silently forbid nothing.
-    for warning in checked.validation_warnings() {
-        problems.push(from_cedar(
-            text,
-            warning,
-            start_of(&statements, warning.policy_id().as_ref()),
-        ));
+    // a `forbid` among them would silently forbid nothing. After an error, or another warning, it says nothing new.
+    let mut blamed: BTreeSet<String> = checked
+        .validation_errors()
+        .map(|error| error.policy_id().to_string())
+        .collect();
+    let mut warnings: Vec<_> = checked.validation_warnings().collect();
+    warnings.sort_by_key(|warning| !matches!(warning, ValidationWarning::ImpossiblePolicy(_)));
+    for warning in warnings {
+        let id = warning.policy_id();
+        if blamed.insert(id.to_string()) {
+            problems.push(from_cedar(
+                text,
+                warning,
+                start_of(&statements, id.as_ref()),
+            ));
+        }
     }
     let rules = rules(text, &set, &statements, &mut problems);
     let mentions = words::mentions(text, &statements, &mut problems);
@@ -119,12 +87,12 @@ pub(super) fn number(cedar_id: &str) -> Option<usize> {
 
 fn version(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    // Twelve digits: enough that no two policies of one installation share them, short enough to read out.
     digest
         .as_ref()
         .iter()
         .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn vocabulary() -> Result<Vocabulary, String> {
@@ -152,37 +120,6 @@ fn sorted(mut problems: Vec<PolicyProblem>) -> Vec<PolicyProblem> {
     problems
 }
 
-/// Words one of Cedar's complaints as ours: one line, without the made-up policy number.
-fn from_cedar(text: &str, error: &(impl Diagnostic + ?Sized), fallback: usize) -> PolicyProblem {
-    let mut labels = error.labels().into_iter().flatten().collect::<Vec<_>>();
-    labels.sort_by_key(miette::LabeledSpan::offset);
-    let at = labels.first().map_or(fallback, miette::LabeledSpan::offset);
-    let said = error.to_string();
-    let mut message = match said
-        .strip_prefix("for policy `")
-        .and_then(|rest| rest.split_once("`, "))
-    {
-        Some((_, rest)) => one_line(rest),
-        None => one_line(&said),
-    };
-    let label = labels
-        .first()
-        .and_then(miette::LabeledSpan::label)
-        .filter(|label| !label.is_empty());
-    let help = error.help().map(|help| one_line(&help.to_string()));
-    if help.is_some()
-        && let Some(label) = label
-    {
-        message = format!("{message} ({})", one_line(label));
-    }
-    PolicyProblem::at(text, at, message, help.or_else(|| label.map(one_line)))
-}
-
-fn one_line(text: &str) -> String {
-    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    joined.trim_end_matches('.').to_owned()
-}
-
 fn rules(
     text: &str,
     set: &PolicySet,
@@ -205,13 +142,7 @@ fn rules(
             ));
             continue;
         };
-        let mut annotations = Annotations {
-            text,
-            statement,
-            policy,
-            problems: &mut *problems,
-        };
-        let Some(rule) = annotations.rule() else {
+        let Some(rule) = Annotations::new(text, statement, policy, problems).rule() else {
             continue;
         };
         if let Some(first) = rules.values().find(|other| other.id == rule.id) {
@@ -229,206 +160,4 @@ fn rules(
         rules.insert(number, rule);
     }
     rules
-}
-
-/// Reads the annotations of one policy.
-struct Annotations<'a, 'p> {
-    text: &'a str,
-    statement: &'a Statement<'a>,
-    policy: &'a cedar_policy::Policy,
-    problems: &'p mut Vec<PolicyProblem>,
-}
-
-impl Annotations<'_, '_> {
-    fn rule(&mut self) -> Option<Rule> {
-        let permit = self.policy.effect() == cedar_policy::Effect::Permit;
-        self.check_keys(permit);
-        let line = lex::place(self.text, self.statement.range.start).line;
-        let id = self.id()?;
-        let effect = if permit {
-            Effect::Permit(self.way(&id, line)?)
-        } else {
-            Effect::Forbid {
-                because: self.policy.annotation("because").map(one_line),
-            }
-        };
-        let text = self
-            .text
-            .get(self.statement.range.clone())
-            .unwrap_or_default()
-            .to_owned();
-        Some(Rule {
-            id,
-            line,
-            effect,
-            text,
-        })
-    }
-
-    fn check_keys(&mut self, permit: bool) {
-        let (own, other): (&[&str], &[&str]) = if permit {
-            (&PERMIT_KEYS, &FORBID_KEYS)
-        } else {
-            (&FORBID_KEYS, &PERMIT_KEYS)
-        };
-        let keys: Vec<String> = self
-            .policy
-            .annotations()
-            .map(|(key, _)| key.to_owned())
-            .collect();
-        for key in keys.iter().filter(|key| !own.contains(&key.as_str())) {
-            let (effect, others) = if permit {
-                ("permit", "forbid")
-            } else {
-                ("forbid", "permit")
-            };
-            if other.contains(&key.as_str()) {
-                let hint = format!("remove it, or move it to a `{others}`");
-                self.problem(
-                    key,
-                    format!("`@{key}` means nothing on a `{effect}`"),
-                    Some(hint),
-                );
-            } else {
-                let hint = match words::nearest(key, own.iter().copied()) {
-                    Some(near) => format!("did you mean `@{near}`?"),
-                    None => format!(
-                        "a `{effect}` knows {}",
-                        words::list(own.iter().map(|key| format!("@{key}")))
-                    ),
-                };
-                self.problem(key, format!("unknown annotation `@{key}`"), Some(hint));
-            }
-        }
-    }
-
-    fn id(&mut self) -> Option<String> {
-        let hint = "write for example `@id(\"prod-readonly\")` above it: the id names the policy in every decision".to_owned();
-        let Some(id) = self.policy.annotation("id").map(str::to_owned) else {
-            self.problem("id", "a policy has no `@id`".to_owned(), Some(hint));
-            return None;
-        };
-        // The same form as every other name, so that it can be typed, filtered for and printed safely.
-        if id.parse::<GroupName>().is_err() {
-            let message = format!(
-                "`{}` is not a policy id: use 1 to 63 of `a-z 0-9 . _ -`",
-                id.escape_default()
-            );
-            self.problem("id", message, Some(hint));
-            return None;
-        }
-        Some(id)
-    }
-
-    fn way(&mut self, id: &str, line: usize) -> Option<Way> {
-        let before = self.problems.len();
-        let threshold = self.threshold();
-        let reviewers = self.reviewers(id, threshold);
-        let max_duration = self.span("max_duration");
-        if max_duration.is_none() && self.policy.annotation("max_duration").is_none() {
-            let hint =
-                Some("add for example `@max_duration(\"4h\")`: all access has an end".to_owned());
-            self.problem(
-                "max_duration",
-                format!("policy `{id}` does not say how long it gives access"),
-                hint,
-            );
-        }
-        let max_total = self.span("max_total").or(max_duration);
-        if let (Some(duration), Some(total)) = (max_duration, max_total)
-            && total < duration
-        {
-            let message = format!(
-                "`@max_total` of `{total}` is shorter than `@max_duration` of `{duration}`"
-            );
-            let hint = "the total counts the first request and every extension".to_owned();
-            self.problem("max_total", message, Some(hint));
-        }
-        let decide_within = self.span("decide_within").unwrap_or(Span::DAY);
-        if self.problems.len() > before {
-            return None;
-        }
-        Some(Way {
-            policy_id: id.to_owned(),
-            line,
-            threshold,
-            reviewers,
-            max_duration: max_duration?,
-            max_total: max_total?,
-            decide_within,
-        })
-    }
-
-    fn threshold(&mut self) -> u32 {
-        let Some(value) = self.policy.annotation("threshold").map(str::to_owned) else {
-            return 1;
-        };
-        let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        match value.parse::<u32>() {
-            Ok(count) if plain && count <= MAX_THRESHOLD => count,
-            _ => {
-                let message = format!(
-                    "`{}` is not a number of reviews from 0 to {MAX_THRESHOLD}",
-                    value.escape_default()
-                );
-                let hint = "write `@threshold(\"1\")` for one review, `@threshold(\"0\")` for none"
-                    .to_owned();
-                self.problem("threshold", message, Some(hint));
-                1
-            }
-        }
-    }
-
-    fn reviewers(&mut self, id: &str, threshold: u32) -> Option<GroupName> {
-        match (
-            self.policy.annotation("reviewers").map(str::to_owned),
-            threshold,
-        ) {
-            (None, 0) => None,
-            (None, _) => {
-                let message = format!("policy `{id}` asks for review, but does not say by whom");
-                let hint =
-                    "add `@reviewers(\"…\")` with the name of a group, or `@threshold(\"0\")`"
-                        .to_owned();
-                self.problem("reviewers", message, Some(hint));
-                None
-            }
-            (Some(group), 0) => {
-                let message = format!(
-                    "policy `{id}` names reviewers `{}`, but asks for no review",
-                    group.escape_default()
-                );
-                self.problem(
-                    "reviewers",
-                    message,
-                    Some("raise `@threshold`, or remove `@reviewers`".to_owned()),
-                );
-                None
-            }
-            (Some(group), _) => match group.parse::<GroupName>() {
-                Ok(group) => Some(group),
-                Err(error) => {
-                    self.problem("reviewers", error.to_string(), None);
-                    None
-                }
-            },
-        }
-    }
-
-    fn span(&mut self, key: &str) -> Option<Span> {
-        let value = self.policy.annotation(key)?.to_owned();
-        match value.parse::<Span>() {
-            Ok(span) => Some(span),
-            Err(error) => {
-                self.problem(key, error.to_string(), None);
-                None
-            }
-        }
-    }
-
-    fn problem(&mut self, annotation: &str, message: String, hint: Option<String>) {
-        let at = self.statement.annotation_at(annotation);
-        self.problems
-            .push(PolicyProblem::at(self.text, at, message, hint));
-    }
 }

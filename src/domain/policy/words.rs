@@ -3,9 +3,14 @@
 //! Cedar compares any two strings happily. A misspelt word in a `permit` is a nuisance; in a `forbid` it silently
 //! forbids nothing.
 
-use crate::domain::policy::RequestKind;
+use std::str::FromStr;
+
+use crate::domain::ids::{GroupName, IdError, PrincipalName, RoleName, TargetName};
+use crate::domain::nearest::{list, nearest};
+use crate::domain::request::RequestKind;
+use crate::domain::policy::complaint::PolicyProblem;
 use crate::domain::policy::lex::{self, Kind, Place, Statement, Token};
-use crate::domain::policy::read::PolicyProblem;
+
 use crate::domain::target::TargetKind;
 
 /// The days of the week as a policy sees them.
@@ -31,30 +36,6 @@ pub struct Mention {
     pub place: Place,
 }
 
-/// The known word that is closest to what was written, if any is close enough to be what was meant.
-pub(crate) fn nearest<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let written = written.to_lowercase();
-    let scored = known
-        .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&written, word), word));
-    let (distance, word) = scored.min()?;
-    let close = distance <= 1 + written.chars().count().min(word.chars().count()) / 4;
-    let part = written.len() >= 3 && (word.starts_with(&written) || written.starts_with(word));
-    (close || part).then_some(word)
-}
-
-/// Words in a row, in back-ticks: `` `a`, `b` and `c` ``.
-pub(crate) fn list<T: std::fmt::Display>(words: impl IntoIterator<Item = T>) -> String {
-    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => quoted.concat(),
-    }
-}
-
 /// Finds every name in the text, and reports words that are none of the known ones.
 pub(super) fn mentions(
     text: &str,
@@ -71,25 +52,21 @@ pub(super) fn mentions(
         {
             let before = tokens.get(..at).unwrap_or_default();
             let after = tokens.get(at + 1..).unwrap_or_default();
-            let mut mention = |what| {
-                let place = lex::place(text, token.at);
+            let Some(subject) = subject(before, after) else {
+                continue;
+            };
+            if let Some(what) = mentioned(&subject) {
                 found.push(Mention {
                     what,
                     name: token.text.to_owned(),
-                    place,
+                    place: lex::place(text, token.at),
                 });
-            };
-            match subject(before, after) {
-                Some(Subject::Entity("Target") | Subject::Attribute("resource", "name")) => {
-                    mention(Mentioned::Target)
+                if let Err(error) = what.check(token.text) {
+                    problems.push(PolicyProblem::at(text, token.at, error.to_string(), None));
                 }
-                Some(Subject::Entity("Group")) => mention(Mentioned::Group),
-                Some(Subject::Entity("Principal") | Subject::Attribute("principal", "name")) => {
-                    mention(Mentioned::Principal)
-                }
-                Some(Subject::Attribute("context", "role")) => mention(Mentioned::Role),
-                Some(Subject::Tag) => mention(Mentioned::Tag),
-                Some(Subject::Attribute("context", "kind")) => {
+            }
+            match subject {
+                Subject::Attribute("context", "kind") => {
                     check(
                         text,
                         token,
@@ -98,10 +75,10 @@ pub(super) fn mentions(
                         problems,
                     );
                 }
-                Some(Subject::Attribute("context", "weekday")) => {
-                    check(text, token, "weekday", &WEEKDAYS, problems)
+                Subject::Attribute("context", "weekday") => {
+                    check(text, token, "weekday", &WEEKDAYS, problems);
                 }
-                Some(Subject::Attribute("resource", "kind")) => {
+                Subject::Attribute("resource", "kind") => {
                     check(
                         text,
                         token,
@@ -115,6 +92,34 @@ pub(super) fn mentions(
         }
     }
     found
+}
+
+fn mentioned(subject: &Subject<'_>) -> Option<Mentioned> {
+    match subject {
+        Subject::Entity("Target") | Subject::Attribute("resource", "name") => {
+            Some(Mentioned::Target)
+        }
+        Subject::Entity("Group") => Some(Mentioned::Group),
+        Subject::Entity("Principal") | Subject::Attribute("principal", "name") => {
+            Some(Mentioned::Principal)
+        }
+        Subject::Attribute("context", "role") => Some(Mentioned::Role),
+        Subject::Tag => Some(Mentioned::Tag),
+        _ => None,
+    }
+}
+
+impl Mentioned {
+    /// A name that no such thing can have would never match.
+    fn check(self, name: &str) -> Result<(), IdError> {
+        match self {
+            Self::Target => TargetName::from_str(name).map(drop),
+            Self::Role => RoleName::from_str(name).map(drop),
+            Self::Group => GroupName::from_str(name).map(drop),
+            Self::Principal => PrincipalName::from_str(name).map(drop),
+            Self::Tag => Ok(()),
+        }
+    }
 }
 
 fn check(

@@ -62,7 +62,7 @@ begin
             as given (schema text, tables text, only_tables jsonb, sequences text)
     loop
         execute format('grant usage on schema %I to %I', part.schema, who);
-        if part.tables <> '' and part.only_tables = 'null' then
+        if part.tables <> '' and part.only_tables is null then
             execute format('grant %s on all tables in schema %I to %I', part.tables, part.schema, who);
         elsif part.tables <> '' then
             for relation in select jsonb_array_elements_text(part.only_tables) loop

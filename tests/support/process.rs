@@ -1,0 +1,164 @@
+//! Server processes that never outlive the test process, however that ends.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Stops the server when its standard input closes, which the kernel sees to even when the test process is killed.
+/// A line that says `stop` keeps the folder, so that the server can be started again.
+const WATCHDOG: &str = r#"
+folder=$1 log=$2 signal=$3
+shift 3
+"$@" </dev/null >>"$log" 2>&1 &
+server=$!
+{ while kill -0 "$server" 2>/dev/null; do sleep 1; done; kill "$$" 2>/dev/null; } &
+alive=$!
+read -r word
+kill "$alive" 2>/dev/null
+kill -"$signal" "$server" 2>/dev/null
+wait "$server" 2>/dev/null
+[ "$word" = stop ] || rm -rf "$folder"
+"#;
+
+/// A server under its watchdog. Dropping it stops the server and removes its folder.
+#[derive(Debug)]
+pub(crate) struct Server {
+    watchdog: Child,
+}
+
+impl Server {
+    /// Starts `command` so that its output goes to `log`; `signal` is what ends it.
+    pub(crate) fn start(
+        folder: &Path,
+        log: &Path,
+        signal: &str,
+        owner: Option<Owner>,
+        command: &[&str],
+    ) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(WATCHDOG)
+            .arg("watchdog")
+            .arg(folder)
+            .arg(log)
+            .arg(signal)
+            .args(command);
+        shell
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if let Some(owner) = owner {
+            owner.run(&mut shell);
+        }
+        Self {
+            watchdog: shell.spawn().expect("sh is there"),
+        }
+    }
+
+    /// Waits until `ready` says so; `None` when the server gave up first.
+    pub(crate) fn wait_until(&mut self, ready: impl Fn() -> bool) -> Option<()> {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(60) {
+            if ready() {
+                return Some(());
+            }
+            if self
+                .watchdog
+                .try_wait()
+                .expect("a child can be waited for")
+                .is_some()
+            {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    /// Stops the server and keeps its folder.
+    pub(crate) fn stop(mut self) {
+        if let Some(pipe) = self.watchdog.stdin.as_mut() {
+            drop(writeln!(pipe, "stop"));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        drop(self.watchdog.wait());
+    }
+}
+
+/// Another user to run a server as; some refuse to run as root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    /// Somebody harmless, when we are root; else ourselves.
+    pub(crate) fn harmless() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let find = |name: &str| account(|fields| fields[0] == name);
+        let fields = find("postgres")
+            .or_else(|| find("nobody"))
+            .expect("there is a user besides root");
+        Some(Self {
+            user: fields[2].parse().unwrap(),
+            group: fields[3].parse().unwrap(),
+        })
+    }
+
+    pub(crate) fn run(self, command: &mut Command) {
+        use std::os::unix::process::CommandExt as _;
+        command.uid(self.user).gid(self.group);
+    }
+
+    pub(crate) fn own(self, path: &Path) {
+        std::os::unix::fs::chown(path, Some(self.user), Some(self.group)).unwrap();
+    }
+}
+
+/// The name of the user that the tests run as.
+pub(crate) fn our_name() -> String {
+    let us = rustix::process::geteuid().as_raw().to_string();
+    account(|fields| fields[2] == us).map_or_else(|| "root".to_owned(), |fields| fields[0].clone())
+}
+
+fn account(wanted: impl Fn(&[String]) -> bool) -> Option<Vec<String>> {
+    let table = std::fs::read_to_string("/etc/passwd").unwrap();
+    table
+        .lines()
+        .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
+        .find(|fields| wanted(fields))
+}
+
+/// A port that nobody listens on at this moment; whoever uses it must be ready to ask for another.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// A folder for one server, which its watchdog removes.
+pub(crate) fn folder(prefix: &str, owner: Option<Owner>) -> PathBuf {
+    let folder = tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir()
+        .unwrap()
+        .keep();
+    if let Some(owner) = owner {
+        owner.own(&folder);
+    }
+    folder
+}

@@ -1,0 +1,345 @@
+//! Certificates that a real `sshd` accepts, and those that it must not.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portcullis::domain::target::TargetKind;
+use portcullis::targets::ssh::Certified;
+use portcullis::targets::{
+    Access, Connector, Credential, CredentialAsk, KindRole, KindSettings, SettingsProblem,
+    connector,
+};
+use ssh_key::Certificate;
+use ssh_key::certificate::CertType;
+
+use super::{Case, Stand, environment};
+use crate::support::sshd::Sshd;
+
+pub(crate) struct SshStand {
+    connector: Box<dyn Connector>,
+    sshd: Sshd,
+    key: PathBuf,
+    public_key: String,
+}
+
+fn made(settings: &str, role: &str) -> Result<Box<dyn Connector>, Vec<SettingsProblem>> {
+    let parse = |text: &str| toml::Value::Table(text.parse().unwrap());
+    let settings = KindSettings::read(TargetKind::Ssh, parse(settings)).unwrap();
+    let role = KindRole::read(TargetKind::Ssh, parse(role)).unwrap();
+    connector(
+        settings,
+        BTreeMap::from([("readonly".parse().unwrap(), role)]),
+        &environment(),
+    )
+}
+
+fn authority(connector: &dyn Connector) -> String {
+    connector.preparation().first().unwrap().text.clone()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sshd has no other clock than the machine's"
+)]
+fn machine_clock() -> DateTime<Utc> {
+    Utc::now()
+}
+
+impl SshStand {
+    async fn certified(&self, access: Access<'_>) -> Certified {
+        match self.connector.credential(access, self.ask()).await.unwrap() {
+            Credential::Ssh(certified) => certified,
+            Credential::Postgres(_) => unreachable!("a host gives certificates"),
+        }
+    }
+
+    fn run(&self, certified: &Certified, arguments: &[&str]) -> Result<String, String> {
+        let output = self.sshd.run(&self.key, &certified.certificate, arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
+    }
+}
+
+impl Stand for SshStand {
+    async fn set_up() -> Self {
+        let connector = made(
+            "host = \"127.0.0.1\"",
+            "user = \"root\"\nprincipals = [\"deploy\"]",
+        )
+        .unwrap();
+        let sshd = Sshd::start(&authority(connector.as_ref()), &["deploy"]);
+        let (key, public_key) = sshd.client_key("ada");
+        Self {
+            connector,
+            sshd,
+            key,
+            public_key,
+        }
+    }
+
+    fn connector(&self) -> &dyn Connector {
+        self.connector.as_ref()
+    }
+
+    fn unreachable(&self) -> Box<dyn Connector> {
+        made("host = \"127.0.0.1\"\nport = 1", "user = \"root\"").unwrap()
+    }
+
+    async fn now(&self) -> DateTime<Utc> {
+        machine_clock()
+    }
+
+    fn ask(&self) -> CredentialAsk<'_> {
+        CredentialAsk::PublicKey(&self.public_key)
+    }
+
+    async fn opens(&self, credential: &Credential) -> bool {
+        let Credential::Ssh(certified) = credential else {
+            return false;
+        };
+        self.run(certified, &["whoami"]).is_ok()
+    }
+
+    async fn traces(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn sshd_lets_the_holder_in_and_logs_the_grant() {
+    let stand = SshStand::set_up().await;
+    let case = Case::on(&stand).await;
+    let certified = stand.certified(case.access(1)).await;
+    assert_eq!(
+        stand.run(&certified, &["whoami"]),
+        Ok(stand.sshd.user.clone())
+    );
+    let log = stand.sshd.log();
+    assert!(
+        log.contains(&format!(
+            "ID pcl:{}:ada (serial {})",
+            case.grant, certified.serial
+        )),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn sshd_refuses_a_certificate_that_is_over() {
+    let stand = SshStand::set_up().await;
+    let case = Case {
+        now: machine_clock() - TimeDelta::hours(1),
+        ..Case::on(&stand).await
+    };
+    let certified = stand.certified(case.access(1)).await;
+    assert!(certified.ends_at < machine_clock());
+    assert!(stand.run(&certified, &["whoami"]).is_err());
+    assert!(
+        stand.sshd.log().contains("Certificate invalid: expired"),
+        "{}",
+        stand.sshd.log()
+    );
+}
+
+#[tokio::test]
+async fn sshd_refuses_a_certificate_for_another_principal() {
+    let stand = SshStand::set_up().await;
+    let sshd = Sshd::start(&authority(stand.connector()), &["admin"]);
+    let stand = SshStand { sshd, ..stand };
+    let case = Case::on(&stand).await;
+    let certified = stand.certified(case.access(1)).await;
+    assert!(stand.run(&certified, &["whoami"]).is_err());
+    assert!(
+        stand
+            .sshd
+            .log()
+            .contains("does not contain an authorized principal"),
+        "{}",
+        stand.sshd.log()
+    );
+}
+
+#[tokio::test]
+async fn sshd_refuses_a_certificate_of_another_installation() {
+    let stand = SshStand::set_up().await;
+    let other = made(
+        "host = \"127.0.0.1\"",
+        "user = \"root\"\nprincipals = [\"deploy\"]",
+    )
+    .unwrap();
+    let stand = SshStand {
+        connector: other,
+        ..stand
+    };
+    let case = Case::on(&stand).await;
+    let certified = stand.certified(case.access(1)).await;
+    assert!(stand.run(&certified, &["whoami"]).is_err());
+}
+
+#[tokio::test]
+async fn ports_are_forwarded_only_where_the_role_says_so() {
+    for allowed in [false, true] {
+        let role = format!("user = \"root\"\nport_forwarding = {allowed}");
+        let connector = made("host = \"127.0.0.1\"", &role).unwrap();
+        let sshd = Sshd::start(&authority(connector.as_ref()), &["root"]);
+        let (key, public_key) = sshd.client_key("ada");
+        let stand = SshStand {
+            connector,
+            sshd,
+            key,
+            public_key,
+        };
+        let case = Case::on(&stand).await;
+        let certified = stand.certified(case.access(1)).await;
+        // Through the forwarded channel the same server greets us, or nobody does.
+        let answer = stand.run(
+            &certified,
+            &["-W", &format!("127.0.0.1:{}", stand.sshd.port)],
+        );
+        assert_eq!(
+            answer.is_ok_and(|text| text.starts_with("SSH-2.0-")),
+            allowed
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_says_exactly_what_was_granted() {
+    let stand = SshStand::set_up().await;
+    let case = Case::on(&stand).await;
+    let certified = stand.certified(case.access(1)).await;
+    let certificate = Certificate::from_openssh(&certified.certificate).unwrap();
+    assert_eq!(certificate.cert_type(), CertType::User);
+    assert_eq!(certificate.valid_principals(), ["deploy"]);
+    assert_eq!(certificate.key_id(), format!("pcl:{}:ada", case.grant));
+    assert_eq!(
+        certificate.extensions().keys().collect::<Vec<_>>(),
+        ["permit-pty"]
+    );
+    assert!(certificate.critical_options().is_empty());
+    assert_eq!(
+        certificate.valid_before(),
+        u64::try_from(case.now.timestamp() + 120).unwrap()
+    );
+    assert_eq!(
+        certificate.valid_after(),
+        u64::try_from(case.now.timestamp() - 60).unwrap()
+    );
+    assert_eq!(certificate.serial(), certified.serial);
+    let another = stand.certified(case.access(1)).await;
+    assert_ne!(another.serial, certified.serial);
+}
+
+#[tokio::test]
+async fn only_strong_public_keys_are_certified() {
+    let stand = SshStand::set_up().await;
+    let case = Case::on(&stand).await;
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, bits, accepted) in [
+        ("ed25519", "256", true),
+        ("ecdsa", "256", true),
+        ("rsa", "2048", true),
+        ("rsa", "1024", false),
+    ] {
+        let path = folder.path().join(format!("{kind}{bits}"));
+        let mut make = std::process::Command::new("ssh-keygen");
+        make.args(["-q", "-t", kind, "-b", bits, "-N", "", "-f"])
+            .arg(&path);
+        assert!(make.status().unwrap().success());
+        let public_key = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+        let made = stand
+            .connector
+            .credential(case.access(1), CredentialAsk::PublicKey(&public_key))
+            .await;
+        assert_eq!(made.is_ok(), accepted, "{kind} {bits}: {made:?}");
+    }
+    let certified = stand.certified(case.access(1)).await;
+    for wrong in ["", "ssh-ed25519 AAAA", "not a key", &certified.certificate] {
+        let failure = stand
+            .connector
+            .credential(case.access(1), CredentialAsk::PublicKey(wrong))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            failure.message, "this is not a public key in OpenSSH's one-line form",
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_authority_from_a_file_must_be_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca");
+    let mut make = std::process::Command::new("ssh-keygen");
+    assert!(
+        make.args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let settings = format!("host = \"127.0.0.1\"\nca = {:?}", path);
+    let stand = SshStand {
+        connector: made(&settings, "user = \"root\"").unwrap(),
+        ..SshStand::set_up().await
+    };
+    let case = Case::on(&stand).await;
+    stand.connector.up(case.access(1)).await.unwrap();
+    let written = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+    let key = |line: &str| line.split(' ').nth(1).map(str::to_owned);
+    assert_eq!(key(&authority(stand.connector())), key(&written));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let failure = stand.connector.up(case.access(1)).await.unwrap_err();
+    assert!(
+        failure.message.contains("can be read by other people"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn settings_that_would_grant_too_much_are_refused() {
+    let host = "host = \"web-1\"";
+    for (settings, role, key) in [
+        (host, "user = \"deploy\"\nprincipals = []", "principals"),
+        (
+            host,
+            "user = \"deploy\"\nprincipals = [\"*\"]",
+            "principals",
+        ),
+        (
+            host,
+            "user = \"deploy\"\nprincipals = [\"a,root\"]",
+            "principals",
+        ),
+        (host, "user = \"-oProxyCommand=sh\"", "user"),
+        (host, "user = \"a b\"", "user"),
+        ("host = \"-oProxyCommand=sh\"", "user = \"deploy\"", "host"),
+        (
+            "host = \"web-1\"\ncertificate_lifetime = \"11m\"",
+            "user = \"deploy\"",
+            "certificate_lifetime",
+        ),
+        (
+            "host = \"web-1\"\nhost_key = \"ssh-ed25519\"",
+            "user = \"deploy\"",
+            "host_key",
+        ),
+    ] {
+        let problems = made(settings, role).err().unwrap();
+        assert_eq!(
+            problems
+                .iter()
+                .map(|problem| problem.key)
+                .collect::<Vec<_>>(),
+            [key],
+            "{settings} {role}"
+        );
+    }
+}
