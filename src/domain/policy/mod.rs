@@ -11,16 +11,17 @@ mod read;
 mod verdict;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName,
     EntityUid, PolicySet, Request, RestrictedExpression, Validator,
 };
 use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
-use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, RoleName};
+use crate::domain::ids::RoleName;
+use crate::domain::principal::Principal;
+use crate::domain::request::RequestKind;
 use crate::domain::span::Span;
 use crate::domain::target::Target;
 
@@ -31,44 +32,13 @@ pub use lex::{Place, place};
 pub use verdict::{Snapshot, Verdict, Way};
 pub use words::{Mention, Mentioned};
 
-/// Whoever asks, as far as a policy can see.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asker {
-    pub id: PrincipalId,
-    pub name: PrincipalName,
-    /// The roles that the principal plays in Portcullis: `requester`, `reviewer`, `admin`, `auditor`.
-    pub roles: BTreeSet<String>,
-    pub groups: BTreeSet<GroupName>,
-}
-
-/// What is asked for: new access, or more time on an active grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AskKind {
-    Access,
-    Extend,
-}
-
-impl AskKind {
-    /// Every kind, for checks and help.
-    pub const ALL: [Self; 2] = [Self::Access, Self::Extend];
-
-    /// The word that a policy compares `context.kind` with.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Access => "access",
-            Self::Extend => "extend",
-        }
-    }
-}
-
 /// One question to the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask<'a> {
-    pub asker: &'a Asker,
+    pub asker: &'a Principal,
     pub target: &'a Target,
     pub role: &'a RoleName,
-    pub kind: AskKind,
+    pub kind: RequestKind,
     /// For how long; for an extension, how much more.
     pub duration: Span,
     /// How long the access would last in all, extensions included; the same as `duration` for new access.
@@ -286,8 +256,8 @@ fn refused(ask: &Ask<'_>, deciding: &[&Rule]) -> Verdict {
                 ..
             } = ask;
             let what = match ask.kind {
-                AskKind::Access => "ask for",
-                AskKind::Extend => "extend",
+                RequestKind::Access => "ask for",
+                RequestKind::Extend => "extend",
             };
             format!(
                 "no policy lets `{}` {what} `{role}` on `{}`",
@@ -319,7 +289,8 @@ impl Vocabulary {
         let principal = named(&self.principal, asker.name.as_str());
         let resource = named(&self.target, target.name.as_str());
         let mut entities: Vec<Entity> = groups.iter().cloned().map(Entity::with_uid).collect();
-        let roles = RestrictedExpression::new_set(asker.roles.iter().map(|role| text(role)));
+        let roles =
+            RestrictedExpression::new_set(asker.roles.iter().map(|role| text(role.as_str())));
         let attributes = HashMap::from([
             ("id".to_owned(), text(asker.id.as_str())),
             ("name".to_owned(), text(asker.name.as_str())),

@@ -55,11 +55,11 @@ fn target() -> Target {
     }
 }
 
-fn asker(groups: &[&str]) -> Asker {
-    Asker {
-        id: PrincipalId::from_bits(1),
+fn asker(groups: &[&str]) -> Principal {
+    Principal {
+        id: crate::domain::ids::PrincipalId::from_bits(1),
         name: "ada".parse().unwrap(),
-        roles: BTreeSet::from(["requester".to_owned()]),
+        roles: std::collections::BTreeSet::from([crate::domain::principal::ProductRole::Requester]),
         groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
     }
 }
@@ -88,7 +88,7 @@ fn decide_by(
         asker: &asker,
         target: &target,
         role: &role,
-        kind: AskKind::Access,
+        kind: RequestKind::Access,
         duration,
         total: duration,
         ticket: None,
@@ -199,7 +199,7 @@ fn an_extension_may_not_pass_the_total() {
     let extend = |total: &str| {
         let total = total.parse().unwrap();
         decide(STARTER, &["engineers"], "readonly", "30m", move |ask| {
-            ask.kind = AskKind::Extend;
+            ask.kind = RequestKind::Extend;
             ask.total = total;
         })
         .sentence()

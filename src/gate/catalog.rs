@@ -1,0 +1,54 @@
+//! The catalogue as one caller sees it: targets, roles, and what policy would say.
+
+use crate::domain::ids::RoleName;
+use crate::domain::permit::{Action, permit};
+use crate::domain::policy;
+use crate::domain::request::RequestKind;
+use crate::domain::span::Span;
+use crate::domain::target::{EnforcementClass, Target};
+
+use super::{Caller, Error, Gate};
+
+/// One target with the policy's answer for each of its roles.
+#[derive(Debug, Clone)]
+pub struct SeenTarget {
+    pub target: Target,
+    pub class: EnforcementClass,
+    pub verdicts: Vec<(RoleName, policy::Verdict)>,
+}
+
+impl Gate {
+    /// Every target, each with what policy says to this caller about a short ask.
+    pub async fn targets(&self, caller: &Caller) -> Result<Vec<SeenTarget>, Error> {
+        permit(&caller.principal, Action::ReadCatalog)?;
+        let rules = self.rules.current();
+        let (_, now) = self.look().await?;
+        let seen = rules.catalog.targets.values().map(|entry| {
+            let verdicts = entry.target.roles.keys().map(|role| {
+                let verdict = rules.policy.decide(&policy::Ask {
+                    asker: &caller.principal,
+                    target: &entry.target,
+                    role,
+                    kind: RequestKind::Access,
+                    duration: Span::MINUTE,
+                    total: Span::MINUTE,
+                    ticket: None,
+                    reason_length: 20,
+                    now,
+                });
+                (role.clone(), verdict)
+            });
+            SeenTarget { verdicts: verdicts.collect(), target: entry.target.clone(), class: entry.connector.class() }
+        });
+        Ok(seen.collect())
+    }
+}
+
+/// The known name that is most like a mistyped one, if one is like it at all.
+pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    known
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, name)| name.to_owned())
+}
