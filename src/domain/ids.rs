@@ -28,9 +28,17 @@ fn digits_from(mut bits: u64) -> String {
 }
 
 fn check_id(prefix: char, what: &str, text: &str) -> Result<String, IdError> {
-    let wrong = || IdError(format!("`{}` is not a {what} id: those look like `{prefix}-7k3qm2xd0v`", text.escape_default()));
+    let wrong = || {
+        IdError(format!(
+            "`{}` is not a {what} id: those look like `{prefix}-7k3qm2xd0v`",
+            text.escape_default()
+        ))
+    };
     let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.strip_prefix(prefix.to_ascii_lowercase()).and_then(|rest| rest.strip_prefix('-')).ok_or_else(wrong)?;
+    let digits = lower
+        .strip_prefix(prefix.to_ascii_lowercase())
+        .and_then(|rest| rest.strip_prefix('-'))
+        .ok_or_else(wrong)?;
     if digits.len() != DIGITS || !digits.bytes().all(|byte| ALPHABET.contains(&byte)) {
         return Err(wrong());
     }
@@ -117,7 +125,9 @@ fn check_name(what: &str, text: &str) -> Result<String, IdError> {
     let bytes = text.as_bytes();
     let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let first = bytes.first().is_some_and(letter);
-    let rest = bytes.iter().all(|byte| letter(byte) || matches!(byte, b'.' | b'_' | b'-'));
+    let rest = bytes
+        .iter()
+        .all(|byte| letter(byte) || matches!(byte, b'.' | b'_' | b'-'));
     if first && rest && bytes.len() <= 63 {
         return Ok(text.to_owned());
     }
@@ -152,7 +162,10 @@ mod tests {
     #[test]
     fn a_request_id_is_not_a_grant_id() {
         let error = "R-7k3qm2xd0v".parse::<GrantId>().unwrap_err().to_string();
-        assert_eq!(error, "`R-7k3qm2xd0v` is not a grant id: those look like `G-7k3qm2xd0v`");
+        assert_eq!(
+            error,
+            "`R-7k3qm2xd0v` is not a grant id: those look like `G-7k3qm2xd0v`"
+        );
     }
 
     #[test]
@@ -160,7 +173,17 @@ mod tests {
         for good in ["a", "orders-db", "alice.ng", "0x", &"a".repeat(63)] {
             assert!(good.parse::<TargetName>().is_ok(), "{good}");
         }
-        for bad in ["", "Orders", " orders", "-a", "a b", "a/b", "ä", "a\u{202e}", &"a".repeat(64)] {
+        for bad in [
+            "",
+            "Orders",
+            " orders",
+            "-a",
+            "a b",
+            "a/b",
+            "ä",
+            "a\u{202e}",
+            &"a".repeat(64),
+        ] {
             assert!(bad.parse::<TargetName>().is_err(), "{bad}");
         }
     }

@@ -66,7 +66,9 @@ impl Target {
         let mut open: Vec<&RoleName> = vec![role];
         let mut seen = BTreeSet::new();
         while let Some(next) = open.pop() {
-            let Some(found) = self.roles.get(next) else { continue };
+            let Some(found) = self.roles.get(next) else {
+                continue;
+            };
             for included in &found.includes {
                 if included == lesser && lesser != role {
                     return true;
