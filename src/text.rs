@@ -231,8 +231,8 @@ fn push_visible(out: &mut String, c: char) {
         '\r' => out.push_str("\\r"),
         // Only chooses between the coloured and the plain picture of the character before it.
         '\u{fe0e}' | '\u{fe0f}' => {}
-        _ if c.is_control() => out += &format!("\\x{:02x}", u32::from(c)),
-        _ if hidden(c) => out += &format!("‹U+{:04X}›", u32::from(c)),
+        _ if c.is_control() => *out += &format!("\\x{:02x}", u32::from(c)),
+        _ if hidden(c) => *out += &format!("‹U+{:04X}›", u32::from(c)),
         _ if odd_space(c) => out.push(' '),
         _ => out.push(c),
     }
