@@ -1,6 +1,7 @@
 //! The one way text written by others reaches a terminal: `DisplayText` can only be made by cleaning, so
 //! whatever a cell or a line of output holds has no control, invisible or reordering character left in it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use unicode_segmentation::UnicodeSegmentation;
@@ -10,8 +11,6 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 const MARKS_PER_GRAPHEME: usize = 4;
 /// The longest grapheme kept whole; the longest conjuncts in living scripts need six.
 const CHARS_PER_GRAPHEME: usize = 8;
-/// Carries a mark that has nothing to stand on, so that it cannot attach to our own text before it.
-const DOTTED_CIRCLE: char = '\u{25cc}';
 
 /// Text that is safe to draw: every control, invisible or reordering character has become visible.
 ///
@@ -26,7 +25,10 @@ pub fn clean(text: &str) -> DisplayText {
     }
     let mut visible = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        push_visible(&mut visible, c);
+        match form(c) {
+            Some(form) => visible.push_str(&form),
+            None => visible.push(c),
+        }
     }
     DisplayText(limit_marks(&visible))
 }
@@ -224,38 +226,43 @@ fn odd_space(c: char) -> bool {
     )
 }
 
-fn push_visible(out: &mut String, c: char) {
-    match c {
-        '\n' => out.push('⏎'),
-        '\t' => out.push_str("\\t"),
-        '\r' => out.push_str("\\r"),
+/// How a character is shown that must not be drawn as it is.
+fn form(c: char) -> Option<Cow<'static, str>> {
+    let form = match c {
+        '\n' => "⏎".into(),
+        '\t' => "\\t".into(),
+        '\r' => "\\r".into(),
         // Only chooses between the coloured and the plain picture of the character before it.
-        '\u{fe0e}' | '\u{fe0f}' => {}
-        _ if c.is_control() => *out += &format!("\\x{:02x}", u32::from(c)),
-        _ if hidden(c) => *out += &format!("‹U+{:04X}›", u32::from(c)),
-        _ if odd_space(c) => out.push(' '),
-        _ => out.push(c),
-    }
+        '\u{fe0e}' | '\u{fe0f}' => "".into(),
+        _ if c.is_control() => format!("\\x{:02x}", u32::from(c)).into(),
+        _ if hidden(c) => number(c).into(),
+        _ if odd_space(c) => " ".into(),
+        _ => return None,
+    };
+    Some(form)
 }
 
+/// A mark with nothing before it would attach to our own text, so it is shown by its number instead.
 fn limit_marks(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for grapheme in text.graphemes(true) {
         let mut marks = 0;
         for (at, c) in grapheme.chars().take(CHARS_PER_GRAPHEME).enumerate() {
-            if c.width() == Some(0) {
-                if at == 0 {
-                    out.push(DOTTED_CIRCLE);
-                }
+            if c.width() != Some(0) {
+                out.push(c);
+            } else if at == 0 {
+                out.push_str(&number(c));
+            } else if marks < MARKS_PER_GRAPHEME {
                 marks += 1;
-                if marks > MARKS_PER_GRAPHEME {
-                    continue;
-                }
+                out.push(c);
             }
-            out.push(c);
         }
     }
     out
+}
+
+fn number(c: char) -> String {
+    format!("‹U+{:04X}›", u32::from(c))
 }
 
 fn width(text: &str) -> usize {
@@ -283,4 +290,92 @@ fn take<'a>(graphemes: impl Iterator<Item = &'a str>, columns: usize) -> (String
         text.push_str(grapheme);
     }
     (text, used)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn controls_are_shown_and_not_obeyed() {
+        let cases = [
+            ("plain", "plain"),
+            ("\x1b[31mred", "\\x1b[31mred"),
+            ("one\ntwo", "one⏎two"),
+            ("a\tb\r", "a\\tb\\r"),
+            ("\u{9b}31m\u{7f}", "\\x9b31m\\x7f"),
+            ("deny \u{202e}evorppa", "deny ‹U+202E›evorppa"),
+            ("a\u{200b}b\u{2028}c", "a‹U+200B›b‹U+2028›c"),
+            ("\u{e0041}", "‹U+E0041›"),
+            ("star\u{2b50}\u{fe0f}", "star\u{2b50}"),
+            ("no\u{a0}break", "no break"),
+            ("\u{301}x", "‹U+0301›x"),
+        ];
+        for (raw, shown) in cases {
+            assert_eq!(clean(raw).as_str(), shown, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn marks_cannot_climb_out_of_their_row() {
+        let zalgo = format!("z{}o", "\u{300}".repeat(50));
+        assert_eq!(clean(&zalgo).as_str(), format!("z{}o", "\u{300}".repeat(4)));
+    }
+
+    #[test]
+    fn lines_are_split_only_where_the_writer_broke_them() {
+        let lines: Vec<String> = clean_lines("a\r\nb\u{2028}c\n\nd\n")
+            .into_iter()
+            .map(String::from)
+            .collect();
+        assert_eq!(lines, ["a", "b‹U+2028›c", "", "d"]);
+    }
+
+    #[test]
+    fn names_keep_both_ends_when_cut() {
+        let name = clean("k8s/prod-eu-1/ledger-primary");
+        assert_eq!(name.cut_end(10, "…").as_str(), "k8s/prod-…");
+        assert_eq!(name.cut_middle(10, "…").as_str(), "k8s/p…mary");
+        assert_eq!(name.cut_middle(99, "…"), name);
+        assert_eq!(clean("日本語").cut_end(4, "…").as_str(), "日…");
+    }
+
+    #[test]
+    fn wrapping_loses_no_word() {
+        let lines: Vec<String> = clean("two words andonelongword")
+            .wrap(6)
+            .into_iter()
+            .map(String::from)
+            .collect();
+        assert_eq!(lines, ["two", "words", "andone", "longwo", "rd"]);
+    }
+
+    #[test]
+    fn names_that_imitate_are_noticed() {
+        assert_eq!(suspicious("alice.ng"), None);
+        assert_eq!(suspicious("\u{430}lice"), Some(Suspicion::NotAscii));
+        assert_eq!(suspicious("alice\u{200b}"), Some(Suspicion::Hidden));
+        assert_eq!(suspicious("ali\x1bce"), Some(Suspicion::Hidden));
+    }
+
+    proptest! {
+        #[test]
+        fn cleaned_text_has_nothing_hidden(raw in any::<String>()) {
+            let shown = clean(&raw);
+            prop_assert!(!shown.as_str().chars().any(hidden), "{shown:?}");
+            prop_assert_eq!(clean(shown.as_str()), shown);
+        }
+
+        #[test]
+        fn cut_text_fits(raw in any::<String>(), columns in 0_usize..40) {
+            let text = clean(&raw);
+            prop_assert!(text.cut_end(columns, "…").width() <= columns);
+            prop_assert!(text.cut_middle(columns, "…").width() <= columns);
+            prop_assert!(text.pad(columns).width() >= columns);
+            let columns = columns.max(2);
+            prop_assert!(text.wrap(columns).iter().all(|line| line.width() <= columns));
+        }
+    }
 }

@@ -1,3 +1,4 @@
 //! One test binary: folders mirror URLs, screens and commands.
 
+mod console;
 mod support;

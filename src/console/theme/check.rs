@@ -2,15 +2,16 @@
 
 use std::fmt;
 
-use crate::console::theme::colour::{Paint, Rgb};
+use crate::console::theme::colour::{Paint, of_index};
 use crate::console::theme::load::Source;
-use crate::console::theme::resolve::look;
+use crate::console::theme::resolve::{exact_ground, look, reduced_ground, reduced_text};
 use crate::console::theme::role::Role;
 
 /// What WCAG 2 asks of ordinary text at level AA.
-const ENOUGH: f32 = 4.5;
+pub(super) const ENOUGH: f32 = 4.5;
 
-const READ: &[Role] = &[
+/// What has to be read.
+pub(super) const READ: &[Role] = &[
     Role::Text,
     Role::TextMuted,
     Role::TextStrong,
@@ -33,7 +34,8 @@ const READ: &[Role] = &[
     Role::Disabled,
     Role::StaleData,
 ];
-const BEHIND: &[Role] = &[Role::Surface, Role::Panel, Role::Overlay, Role::Selection];
+/// What it can lie on.
+pub(super) const BEHIND: &[Role] = &[Role::Surface, Role::Panel, Role::Overlay, Role::Selection];
 
 /// A role that is hard to read on a background. Reversed roles count the same, contrast has no direction.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,34 +71,33 @@ impl fmt::Display for WeakSpot {
 pub(super) fn weak_spots(source: &Source) -> Vec<WeakSpot> {
     let mut found = Vec::new();
     for role in READ.iter().copied() {
-        let Some(Paint::Exact(fg)) = look(source, role).and_then(|look| look.fg) else {
+        let Some(Paint::Exact(text)) = look(source, role).and_then(|look| look.fg) else {
             continue;
         };
+        let less = of_index(reduced_text(source, role, text));
         for on in BEHIND.iter().copied() {
-            let Some(Paint::Exact(bg)) = look(source, on).and_then(|look| look.bg) else {
+            let Some(ground) = exact_ground(source, on) else {
                 continue;
             };
-            for reduced in [false, true] {
-                let (fg, bg) = if reduced {
-                    (reduce(fg), reduce(bg))
-                } else {
-                    (fg, bg)
-                };
-                let contrast = fg.contrast(bg);
-                if contrast < ENOUGH {
-                    found.push(WeakSpot {
+            let contrasts = [
+                (text.contrast(ground), false),
+                (
+                    less.contrast(of_index(reduced_ground(source, on, ground))),
+                    true,
+                ),
+            ];
+            found.extend(
+                contrasts
+                    .into_iter()
+                    .filter(|(contrast, _)| *contrast < ENOUGH)
+                    .map(|(contrast, reduced)| WeakSpot {
                         role,
                         on,
                         contrast,
                         reduced,
-                    });
-                }
-            }
+                    }),
+            );
         }
     }
     found
-}
-
-fn reduce(rgb: Rgb) -> Rgb {
-    crate::console::theme::colour::of_index(rgb.nearest_index())
 }

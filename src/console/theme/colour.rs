@@ -100,13 +100,17 @@ impl Rgb {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// The nearest of the 240 fixed colours; the first sixteen are the user's and look like anything.
-    pub(super) fn nearest_index(self) -> u8 {
+    /// The nearest of the 240 fixed colours that is `fit`, or simply the nearest when none is; the first sixteen
+    /// are the user's and look like anything.
+    pub(super) fn nearest_index(self, fit: impl Fn(u8) -> bool) -> u8 {
+        let nearest = |a: &u8, b: &u8| {
+            self.distance(of_index(*a))
+                .total_cmp(&self.distance(of_index(*b)))
+        };
         (16..=255)
-            .min_by(|a, b| {
-                self.distance(of_index(*a))
-                    .total_cmp(&self.distance(of_index(*b)))
-            })
+            .filter(|index| fit(*index))
+            .min_by(nearest)
+            .or_else(|| (16..=255).min_by(nearest))
             .unwrap_or(16)
     }
 
@@ -122,7 +126,7 @@ impl Rgb {
     }
 }
 
-/// The matrices of OKLab, from <https://bottosson.github.io/posts/oklab/>.
+/// The matrices of the `OKLab` space, from <https://bottosson.github.io/posts/oklab/>.
 const TO_CONES: [[f32; 3]; 3] = [
     [0.412_221_47, 0.536_332_54, 0.051_445_99],
     [0.211_903_5, 0.680_699_5, 0.107_396_96],

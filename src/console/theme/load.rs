@@ -359,9 +359,14 @@ fn choose<T: Copy>(name: &str, choices: &[(&str, T)], what: &str) -> Result<T, B
 
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     let near = names
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .map(|candidate| {
+            (
+                strsim::normalized_damerau_levenshtein(name, candidate),
+                candidate,
+            )
+        })
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .filter(|(likeness, _)| *likeness > 0.6);
+        .filter(|(likeness, _)| *likeness > 0.5);
     match near {
         Some((_, candidate)) => format!("did you mean `{candidate}`"),
         None => "see the themes that are built in for the names there are".to_owned(),

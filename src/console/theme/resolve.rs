@@ -3,7 +3,8 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::console::term::caps::Depth;
-use crate::console::theme::colour::{Paint, Rgb};
+use crate::console::theme::check::{BEHIND, ENOUGH, READ};
+use crate::console::theme::colour::{Paint, Rgb, of_index};
 use crate::console::theme::load::{Look, Source};
 use crate::console::theme::role::Role;
 
@@ -46,22 +47,73 @@ fn style(source: &Source, role: Role, look: &Look, depth: Depth) -> Style {
         }
         Depth::Indexed | Depth::TrueColor => {
             if let Some(paint) = look.fg {
-                style = style.fg(colour(paint, depth));
+                style = style.fg(match (paint, depth) {
+                    (Paint::Exact(rgb), Depth::Indexed) => {
+                        Color::Indexed(reduced_text(source, role, rgb))
+                    }
+                    _ => colour(paint),
+                });
             }
             if let Some(paint) = look.bg {
-                style = style.bg(colour(paint, depth));
+                style = style.bg(match (paint, depth) {
+                    (Paint::Exact(rgb), Depth::Indexed) => {
+                        Color::Indexed(reduced_ground(source, role, rgb))
+                    }
+                    _ => colour(paint),
+                });
             }
         }
     }
     style.add_modifier(look.mods)
 }
 
-fn colour(paint: Paint, depth: Depth) -> Color {
+fn colour(paint: Paint) -> Color {
     match paint {
         Paint::Default => Color::Reset,
         Paint::Ansi(index) | Paint::Index(index) => Color::Indexed(index),
-        Paint::Exact(rgb) if depth == Depth::Indexed => Color::Indexed(rgb.nearest_index()),
         Paint::Exact(Rgb(r, g, b)) => Color::Rgb(r, g, b),
+    }
+}
+
+/// The 256-colour form of a text colour: near to it, and as readable on every ground as people need.
+pub(super) fn reduced_text(source: &Source, role: Role, rgb: Rgb) -> u8 {
+    if !READ.contains(&role) {
+        return rgb.nearest_index(|_| true);
+    }
+    let grounds: Vec<Rgb> = BEHIND
+        .iter()
+        .filter_map(|on| {
+            Some(of_index(reduced_ground(
+                source,
+                *on,
+                exact_ground(source, *on)?,
+            )))
+        })
+        .collect();
+    rgb.nearest_index(|index| {
+        grounds
+            .iter()
+            .all(|ground| of_index(index).contrast(*ground) >= ENOUGH)
+    })
+}
+
+/// The 256-colour form of a background; that of the selected row stays apart from those around it.
+pub(super) fn reduced_ground(source: &Source, role: Role, rgb: Rgb) -> u8 {
+    if role != Role::Selection {
+        return rgb.nearest_index(|_| true);
+    }
+    let around: Vec<u8> = [Role::Surface, Role::Panel, Role::Overlay]
+        .into_iter()
+        .filter_map(|role| Some(exact_ground(source, role)?.nearest_index(|_| true)))
+        .collect();
+    rgb.nearest_index(|index| !around.contains(&index))
+}
+
+/// The background of a role, when the theme says exactly what it is.
+pub(super) fn exact_ground(source: &Source, role: Role) -> Option<Rgb> {
+    match look(source, role)?.bg? {
+        Paint::Exact(rgb) => Some(rgb),
+        _ => None,
     }
 }
 
