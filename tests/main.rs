@@ -2,5 +2,6 @@
 
 #[cfg(test)] // tells clippy that helpers outside test functions are tests, too
 mod config;
+mod console;
 mod support;
 mod targets;
