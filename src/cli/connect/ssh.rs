@@ -152,6 +152,7 @@ impl<'a, 'p> Ssh<'a, 'p> {
     async fn until_closed(&self, files: &Files, public_key: &str, good_for: Duration) -> String {
         let mut stream = follow(self.client.clone(), None);
         let mut renew_at = Instant::now() + good_for.mul_f64(0.6);
+        // The end that was last promised, on our clock. Until the server has said one, the certificate's end holds.
         let mut good_until = Instant::now() + good_for;
         loop {
             let look = tokio::select! {
@@ -164,7 +165,6 @@ impl<'a, 'p> Ssh<'a, 'p> {
                     match self.ask(public_key).await {
                         Ok(certified) => {
                             renew_at = Instant::now() + certified.good_for.mul_f64(0.6);
-                            good_until = Instant::now() + certified.good_for;
                             // A disk that is full now may have room at the next renewal; the session itself goes on.
                             let _ = files.write(&certified);
                         }
@@ -176,21 +176,27 @@ impl<'a, 'p> Ssh<'a, 'p> {
             if !look {
                 continue;
             }
-            match self.client.grant(&self.grant.id).await {
-                Ok(grant) if grant.state == "active" => {}
-                Ok(grant) => return closed(&grant),
+            match self.look().await {
+                Ok((grant, left)) if grant.state == "active" => good_until = Instant::now() + left,
+                Ok((grant, _)) => return closed(&grant),
                 Err(ClientError::Problem(problem)) if problem.status == 404 => {
                     return format!("grant `{}` is gone: closing the session", self.grant.id);
                 }
-                // Nobody can say whether the grant goes on, so it does not go on for longer than was last promised.
+                // Nobody can say whether the grant was extended, so it ends when it was to end.
                 Err(error) if Instant::now() >= good_until => {
-                    return format!(
-                        "{error}, and the last certificate is over: closing the session"
-                    );
+                    return format!("{error}, and the grant has come to its end: closing the session");
                 }
                 Err(_) => {}
             }
         }
+    }
+
+    /// The grant as it is, and how long it lasts by the server's clock.
+    async fn look(&self) -> Result<(GrantView, Duration), ClientError> {
+        let grant = self.client.grant(&self.grant.id).await?;
+        let now = self.client.me().await?.now;
+        let left = (grant.expires_at - now).to_std().unwrap_or_default();
+        Ok((grant, left))
     }
 }
 
