@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use crate::domain::ids::{GroupName, IdError, PrincipalName, RoleName, TargetName};
 use crate::domain::nearest::{list, nearest};
-use crate::domain::request::RequestKind;
 use crate::domain::policy::complaint::PolicyProblem;
 use crate::domain::policy::lex::{self, Kind, Place, Statement, Token};
+use crate::domain::request::RequestKind;
 
 use crate::domain::target::TargetKind;
 
