@@ -1,11 +1,17 @@
 //! Portcullis: temporary production access.
 
-pub mod catalog;
-pub mod config;
+pub mod text;
+
 pub mod domain;
-pub mod gate;
+pub mod wire;
 pub mod secret;
-pub mod server;
+pub mod config;
 pub mod store;
 pub mod targets;
-pub mod wire;
+pub mod catalog;
+pub mod gate;
+pub mod server;
+
+pub mod client;
+pub mod console;
+pub mod cli;

@@ -1,5 +1,7 @@
 //! One test binary: folders mirror URLs, screens and commands.
 
+#[cfg(test)] // tells clippy that helpers outside test functions are tests, too
 mod config;
+mod console;
 mod support;
 mod targets;
