@@ -26,7 +26,7 @@ use crate::secret::{Key, random, read_private};
 /// Hosts whose clock is behind ours must still accept a certificate that was made this moment.
 const BACKDATE: TimeDelta = TimeDelta::seconds(60);
 /// The longest time for which a revoked grant may still open a host.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(600);
+const LONGEST_LIFETIME: Duration = Duration::from_mins(10);
 
 /// What the catalogue says about a host.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     #[serde(default = "default_lifetime", deserialize_with = "lifetime")]
     pub certificate_lifetime: Duration,
+    /// Whether the host cuts sessions at the end of their grant; it needs `timeout` of coreutils for that.
+    #[serde(default = "default_cut_sessions")]
+    pub cut_sessions: bool,
     /// The host's public key line, so that a first connection trusts nobody on its word.
     pub host_key: Option<String>,
 }
@@ -135,6 +138,36 @@ impl Ssh {
         self.roles.get(access.role).ok_or_else(missing)
     }
 
+    fn receipt(&self, last: Option<DateTime<Utc>>) -> Receipt {
+        let Some(end) = last else {
+            let what = "no certificate was ever signed".to_owned();
+            return Receipt {
+                steps: vec![Step {
+                    what,
+                    after: Duration::ZERO,
+                }],
+                ..Receipt::default()
+            };
+        };
+        let what = format!(
+            "the last certificate ended at {}",
+            end.format("%H:%M:%S UTC")
+        );
+        let unproved = if self.class() == EnforcementClass::APlus {
+            "a session that was open is cut by the host when the grant was to end; what it left running is not"
+        } else {
+            "a session that was open stays open until it is closed on the host"
+        };
+        Receipt {
+            steps: vec![Step {
+                what,
+                after: Duration::ZERO,
+            }],
+            sessions_ended: 0,
+            unproved: Some(unproved.to_owned()),
+        }
+    }
+
     fn certify(&self, access: &Access<'_>, public_key: &str) -> Result<Certified, Failure> {
         let role = self.role(access)?;
         let public_key = acceptable(public_key)?;
@@ -169,6 +202,9 @@ impl Ssh {
             // A certificate without principals is good for every account: the builder refuses to sign one.
             for principal in role.principals() {
                 builder.valid_principal(principal)?;
+            }
+            if self.settings.cut_sessions {
+                builder.critical_option("force-command", limited(access.ends_at))?;
             }
             builder.extension("permit-pty", "")?;
             if role.port_forwarding {
@@ -211,7 +247,14 @@ impl RoleSettings {
 
 impl Connector for Ssh {
     fn class(&self) -> EnforcementClass {
-        EnforcementClass::A
+        // A connection that only forwards ports runs no command, so nothing on the host cuts it.
+        let cuts =
+            self.settings.cut_sessions && !self.roles.values().any(|role| role.port_forwarding);
+        if cuts {
+            EnforcementClass::APlus
+        } else {
+            EnforcementClass::A
+        }
     }
 
     fn plan(&self, access: &Access<'_>) -> Plan {
@@ -248,7 +291,7 @@ impl Connector for Ssh {
             Some(end) if end > access.now => {
                 Down::Until(end, "its last certificate ends then".to_owned())
             }
-            last => Down::Gone(receipt(last)),
+            last => Down::Gone(self.receipt(last)),
         };
         std::future::ready(Ok(down)).boxed()
     }
@@ -258,7 +301,7 @@ impl Connector for Ssh {
     }
 
     fn remove_orphan<'a>(&'a self, _object: &'a str) -> BoxFuture<'a, Result<Receipt, Failure>> {
-        std::future::ready(Ok(receipt(None))).boxed()
+        std::future::ready(Ok(Receipt::default())).boxed()
     }
 
     fn credential<'a>(
@@ -295,24 +338,18 @@ impl Connector for Ssh {
     }
 }
 
-fn receipt(last: Option<DateTime<Utc>>) -> Receipt {
-    let what = match last {
-        Some(end) => format!(
-            "the last certificate ended at {}",
-            end.format("%H:%M:%S UTC")
-        ),
-        None => "no certificate was ever signed".to_owned(),
-    };
-    let unproved =
-        "a session that was open before stays open until it is closed on the host".to_owned();
-    Receipt {
-        steps: vec![Step {
-            what,
-            after: Duration::ZERO,
-        }],
-        sessions_ended: 0,
-        unproved: last.map(|_| unproved),
-    }
+/// The command that the host runs instead of what was asked for: the same, for as long as the grant lasts.
+///
+/// An extended grant does not lengthen sessions that are open already; their holder connects again.
+fn limited(ends_at: DateTime<Utc>) -> String {
+    // With a terminal, `timeout` must stay in its foreground, or the shell could not read from it. Interactive shells
+    // ignore TERM and pass HUP on to what they have started.
+    format!(
+        "sh -c 'left=$(({} - $(date +%s))); [ $left -gt 0 ] || exit 1; front=; [ -t 0 ] && front=--foreground; \
+         if [ -n \"$SSH_ORIGINAL_COMMAND\" ]; then set -- -c \"$SSH_ORIGINAL_COMMAND\"; else set -- -l; fi; \
+         exec timeout $front -s HUP -k 2 $left \"$SHELL\" \"$@\"'",
+        ends_at.timestamp()
+    )
 }
 
 /// Reads a holder's public key and refuses the weak kinds.
@@ -438,8 +475,12 @@ fn default_port() -> u16 {
     22
 }
 
+fn default_cut_sessions() -> bool {
+    true
+}
+
 fn default_lifetime() -> Duration {
-    Duration::from_secs(120)
+    Duration::from_mins(2)
 }
 
 /// Reads `90s` or `2m`.

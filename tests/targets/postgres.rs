@@ -13,6 +13,7 @@ use portcullis::targets::{
 use proptest::prelude::{ProptestConfig, Strategy as _, any, proptest};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
+use tokio::sync::Mutex;
 
 use super::{Case, Stand, environment};
 use crate::support::postgres::{Cluster, Database, PASSWORD, SUPERUSER, cluster, quoted};
@@ -35,6 +36,8 @@ pub(crate) struct PostgresStand {
     connector: Box<dyn Connector>,
     database: Database,
     environment: Environment,
+    /// A superuser's connection, to look at the server.
+    look: Mutex<PgConnection>,
 }
 
 /// Settings for a role of the server that reads the table `canary`.
@@ -42,7 +45,8 @@ struct Made {
     port: u16,
     user: String,
     password: String,
-    role: String,
+    /// The first is called `readonly`, the others `role-1` and so on.
+    roles: Vec<String>,
 }
 
 impl Made {
@@ -51,7 +55,7 @@ impl Made {
             port: cluster.port,
             user: SUPERUSER.to_owned(),
             password: PASSWORD.to_owned(),
-            role: "privileges = [{ schema = \"public\", tables = [\"select\"] }]".to_owned(),
+            roles: vec!["privileges = [{ schema = \"public\", tables = [\"select\"] }]".to_owned()],
         }
     }
 
@@ -60,12 +64,14 @@ impl Made {
         database: &str,
         environment: &Environment,
     ) -> Result<Box<dyn Connector>, Vec<SettingsProblem>> {
-        // The file is read at each new connection, so it has to outlive this function; the folder is the test's litter.
-        let folder = tempfile::tempdir().unwrap().keep();
-        let password_file = folder.join("password");
+        // The file is read at each new connection; it goes when the server does.
+        let password_file = cluster()
+            .socket_dir
+            .join(format!("password of {}", self.user));
         create_private(&password_file, &Secret::new(self.password.clone())).unwrap();
-        let settings = toml::toml! { host = "127.0.0.1" sslmode = "disable" };
-        let mut settings = settings;
+        let mut settings: toml::Table = "host = \"127.0.0.1\"\nsslmode = \"disable\""
+            .parse()
+            .unwrap();
         settings.insert("port".to_owned(), i64::from(self.port).into());
         settings.insert("database".to_owned(), database.into());
         settings.insert("user".to_owned(), self.user.as_str().into());
@@ -75,22 +81,28 @@ impl Made {
         );
         let settings =
             KindSettings::read(TargetKind::Postgres, toml::Value::Table(settings)).unwrap();
-        let role: toml::Table = self.role.parse().unwrap();
-        let role = KindRole::read(TargetKind::Postgres, toml::Value::Table(role)).unwrap();
-        connector(
-            settings,
-            BTreeMap::from([("readonly".parse().unwrap(), role)]),
-            environment,
-        )
+        let name = |index| {
+            if index == 0 {
+                "readonly".to_owned()
+            } else {
+                format!("role-{index}")
+            }
+        };
+        let roles = self.roles.iter().enumerate().map(|(index, role)| {
+            let role = toml::Value::Table(role.parse().unwrap());
+            (
+                name(index).parse().unwrap(),
+                KindRole::read(TargetKind::Postgres, role).unwrap(),
+            )
+        });
+        connector(settings, roles.collect(), environment)
     }
 }
 
 impl PostgresStand {
     async fn on(cluster: &Cluster, database: Database, change: impl FnOnce(&mut Made)) -> Self {
-        database
-            .connect()
-            .await
-            .execute("create table canary (id int); insert into canary values (1)")
+        let mut look = database.connect().await;
+        look.execute("create table canary (id int); insert into canary values (1)")
             .await
             .unwrap();
         let environment = environment();
@@ -101,6 +113,7 @@ impl PostgresStand {
             connector,
             database,
             environment,
+            look: Mutex::new(look),
         }
     }
 
@@ -127,8 +140,8 @@ impl PostgresStand {
     }
 
     async fn admin(&self, sql: &str) {
-        self.database
-            .connect()
+        self.look
+            .lock()
             .await
             .execute(AssertSqlSafe(sql))
             .await
@@ -137,7 +150,7 @@ impl PostgresStand {
 
     async fn text(&self, sql: &str) -> String {
         sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_one(&mut self.database.connect().await)
+            .fetch_one(&mut *self.look.lock().await)
             .await
             .unwrap()
     }
@@ -194,7 +207,7 @@ impl Stand for PostgresStand {
                 where not exists (select from pg_roles where oid = a.grantee) and a.grantee <> 0";
         sqlx::query_scalar(left)
             .bind(ours)
-            .fetch_all(&mut self.database.connect().await)
+            .fetch_all(&mut *self.look.lock().await)
             .await
             .unwrap()
     }
@@ -229,7 +242,7 @@ async fn open_sessions_are_cut_even_in_another_role_and_in_a_transaction() {
     let stand = PostgresStand::set_up().await;
     let group = format!("group_{}", stand.database.name);
     let made = Made {
-        role: format!("member_of = [\"{group}\"]"),
+        roles: vec![format!("member_of = [\"{group}\"]")],
         ..Made::on(cluster())
     };
     stand
@@ -595,6 +608,7 @@ async fn two_installations_leave_each_other_alone() {
         connector,
         environment,
         database: one.database.clone(),
+        look: Mutex::new(one.database.connect().await),
     };
     let case = Case::on(&one).await;
     one.connector.up(case.access(1)).await.unwrap();
@@ -636,8 +650,7 @@ async fn hostile_names_stay_names() {
         let role = format!(
             "member_of = [{role}]\nprivileges = [{{ schema = {role}, tables = [\"select\", \"insert\"], only = [{role}], sequences = [\"usage\"] }}]"
         );
-        let stand =
-            PostgresStand::on(cluster(), database, |made| made.role.clone_from(&role)).await;
+        let stand = PostgresStand::on(cluster(), database, |made| made.roles = vec![role]).await;
         let case = Case::on(&stand).await;
         let mut session = stand.session(&case).await;
         session
@@ -668,22 +681,26 @@ async fn hostile_names_stay_names() {
 fn any_name_arrives_on_the_server_as_it_was_written() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stand = runtime.block_on(PostgresStand::set_up());
-    let names = proptest::collection::vec(any::<char>(), 1..16)
+    let name = proptest::collection::vec(any::<char>(), 1..16)
         .prop_map(|letters| {
             letters
                 .into_iter()
                 .filter(|letter| *letter != '\0')
                 .collect::<String>()
         })
-        .prop_filter("1 to 63 bytes", |name| (1..=60).contains(&name.len()));
-    proptest!(ProptestConfig::with_cases(64), |(name in names)| {
+        .prop_filter("1 to 63 bytes", |name| (1..=60).contains(&name.len()))
+        .prop_map(|name| format!("no {name}"));
+    proptest!(ProptestConfig::with_cases(4), |(names in proptest::collection::vec(name, 100))| {
         runtime.block_on(async {
-            let name = format!("no {name}");
-            let made = Made { role: format!("member_of = [{}]", toml::Value::from(name.as_str())), ..Made::on(cluster()) };
+            let role = |name: &String| format!("member_of = [{}]", toml::Value::from(name.as_str()));
+            let made = Made { roles: names.iter().map(role).collect(), ..Made::on(cluster()) };
             let connector = made.connector(&stand.database.name, &stand.environment).unwrap();
             let case = Case::on(&stand).await;
-            let failure = connector.up(case.access(1)).await.unwrap_err();
-            assert_eq!(failure, Failure::permanent(format!("the target has no role `{name}`")));
+            for (index, name) in names.iter().enumerate().skip(1) {
+                let role = format!("role-{index}").parse().unwrap();
+                let failure = connector.up(Access { role: &role, ..case.access(1) }).await.unwrap_err();
+                assert_eq!(failure, Failure::permanent(format!("the target has no role `{name}`")));
+            }
             assert_eq!(stand.traces().await, [""; 0]);
         });
     });
@@ -728,7 +745,7 @@ async fn a_server_that_was_restarted_is_reached_again() {
     );
     own.start_again();
     stand.end(&case).await;
-    assert_eq!(stand.traces().await, [""; 0]);
+    assert_eq!(stand.connector.observe().await.unwrap().objects, []);
 }
 
 #[tokio::test]
@@ -739,11 +756,11 @@ async fn an_admin_that_is_no_superuser_is_enough() {
         format!("app_{}", stand.database.name),
     );
     stand.admin(&format!("create role {group}; grant select on canary to {group}; grant create on schema public to {group}")).await;
-    let role = format!("member_of = [\"{group}\"]");
+    let roles = vec![format!("member_of = [\"{group}\"]")];
     let made = Made {
         user: admin.clone(),
         password: "admin".to_owned(),
-        role,
+        roles,
         ..Made::on(cluster())
     };
     let connector = made
@@ -870,4 +887,19 @@ fn settings_that_are_not_safe_are_refused() {
         .parse()
         .unwrap();
     assert!(KindRole::read(TargetKind::Postgres, toml::Value::Table(trigger)).is_err());
+}
+
+#[tokio::test]
+async fn observe_warns_of_logins_that_ignore_the_end() {
+    let own = Cluster::start(&[]);
+    let stand = PostgresStand::on(&own, own.database().await, |_| {}).await;
+    assert_eq!(stand.connector.observe().await.unwrap().warnings, [""; 0]);
+    let rules = own.socket_dir.join("data/pg_hba.conf");
+    std::fs::write(&rules, "host all all 10.0.0.0/8 trust\n").unwrap();
+    assert_eq!(
+        stand.connector.observe().await.unwrap().warnings,
+        [
+            "line 1 of pg_hba.conf lets people in by `trust`, which does not look at the end of a role"
+        ]
+    );
 }

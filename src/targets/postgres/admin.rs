@@ -16,7 +16,7 @@ use crate::targets::Failure;
 /// A server that is there answers a login in far less; one that is not should not use up the time of the call.
 const CONNECT: Duration = Duration::from_secs(4);
 /// Shorter than what firewalls between us and the server forget silently.
-const KEEP: Duration = Duration::from_secs(120);
+const KEEP: Duration = Duration::from_mins(2);
 /// Enough for the few changes that happen at once on one target.
 const IDLE: usize = 3;
 
@@ -188,7 +188,7 @@ async fn run_on<T: DeserializeOwned>(
     ask: &impl Serialize,
 ) -> Result<T, sqlx::Error> {
     let ask = serde_json::to_vec(ask).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let digits: String = ask.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hexadecimal(&ask);
     let batch = format!(
         "set local portcullis.ask = '{digits}';\n{script}\nselect current_setting('portcullis.answer');"
     );
@@ -199,12 +199,23 @@ async fn run_on<T: DeserializeOwned>(
     serde_json::from_str(&answer).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// Whether the same call may succeed on a fresh connection.
 fn is_broken(error: &sqlx::Error) -> bool {
     match error {
-        // The server's farewells: it is stopping, or somebody ended our session.
-        sqlx::Error::Database(said) => said
-            .code()
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
+        // The server is stopping, somebody ended our session, or somebody removed the fence, which a fresh one puts back.
+        sqlx::Error::Database(said) => said.code().is_some_and(|code| {
+            ["57P", "08", "42P01"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
         _ => false,
     }

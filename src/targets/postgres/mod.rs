@@ -9,7 +9,7 @@ mod ending;
 mod scram;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -336,23 +336,23 @@ impl Connector for Postgres {
     fn preparation(&self) -> Vec<Preparation> {
         let Settings { user, database, .. } = &self.settings;
         let (user, database) = (quoted(user), quoted(database));
-        let mut text = format!(
-            "create role {user} login createrole password '…';\ngrant create, connect on database {database} to {user};"
-        );
-        let groups: std::collections::BTreeSet<&String> = self
+        let mut lines = vec![
+            format!("create role {user} login createrole password '…';"),
+            format!("grant create, connect on database {database} to {user};"),
+        ];
+        let groups: BTreeSet<&String> = self
             .roles
             .values()
             .flat_map(|role| &role.member_of)
             .collect();
-        for group in groups {
-            text.push_str(&format!(
-                "\ngrant {} to {user} with admin option;",
-                quoted(group)
-            ));
-        }
+        lines.extend(
+            groups
+                .into_iter()
+                .map(|group| format!("grant {} to {user} with admin option;", quoted(group))),
+        );
         vec![Preparation {
             what: "run this as a superuser, and put the password into `password_file`".to_owned(),
-            text,
+            text: lines.join("\n"),
         }]
     }
 }
