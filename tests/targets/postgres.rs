@@ -589,11 +589,10 @@ async fn changes_by_others_are_seen_as_drift() {
         ]
     );
     stand.connector.up(case.access(1)).await.unwrap();
-    assert_eq!(
-        stand.connector.observe().await.unwrap().objects[0]
-            .valid_until
-            .is_some(),
-        true
+    let seen = stand.connector.observe().await.unwrap().objects;
+    assert!(
+        seen[0].valid_until.is_some(),
+        "the next up puts the end back"
     );
 }
 
@@ -690,7 +689,7 @@ fn any_name_arrives_on_the_server_as_it_was_written() {
         })
         .prop_filter("1 to 63 bytes", |name| (1..=60).contains(&name.len()))
         .prop_map(|name| format!("no {name}"));
-    proptest!(ProptestConfig::with_cases(4), |(names in proptest::collection::vec(name, 100))| {
+    proptest!(ProptestConfig::with_cases(2), |(names in proptest::collection::vec(name, 50))| {
         runtime.block_on(async {
             let role = |name: &String| format!("member_of = [{}]", toml::Value::from(name.as_str()));
             let made = Made { roles: names.iter().map(role).collect(), ..Made::on(cluster()) };
@@ -718,16 +717,12 @@ async fn the_password_never_reaches_the_server() {
     let login = stand.login(case.access(1)).await;
     let log = own.log();
     assert!(log.contains("portcullis.ask"), "statements are logged");
-    let digits: String = login
-        .password
-        .expose()
+    // Statements travel as hexadecimal digits.
+    let password = login.password.expose();
+    let digits = password
         .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert!(
-        !log.contains(login.password.expose()) && !log.contains(&digits),
-        "{log}"
-    );
+        .fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+    assert!(!log.contains(password) && !log.contains(&digits), "{log}");
     assert!(!log.contains(PASSWORD));
 }
 

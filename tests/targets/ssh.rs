@@ -305,16 +305,17 @@ async fn only_strong_public_keys_are_certified() {
         ("rsa", "1024", false),
     ] {
         let path = folder.path().join(format!("{kind}{bits}"));
-        let mut make = std::process::Command::new("ssh-keygen");
-        make.args(["-q", "-t", kind, "-b", bits, "-N", "", "-f"])
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        keygen
+            .args(["-q", "-t", kind, "-b", bits, "-N", "", "-f"])
             .arg(&path);
-        assert!(make.status().unwrap().success());
+        assert!(keygen.status().unwrap().success());
         let public_key = std::fs::read_to_string(path.with_extension("pub")).unwrap();
-        let made = stand
+        let answer = stand
             .connector
             .credential(case.access(1), CredentialAsk::PublicKey(&public_key))
             .await;
-        assert_eq!(made.is_ok(), accepted, "{kind} {bits}: {made:?}");
+        assert_eq!(answer.is_ok(), accepted, "{kind} {bits}: {answer:?}");
     }
     let certified = stand.certified(case.access(1)).await;
     for wrong in ["", "ssh-ed25519 AAAA", "not a key", &certified.certificate] {
@@ -343,7 +344,7 @@ async fn an_authority_from_a_file_must_be_private() {
             .unwrap()
             .success()
     );
-    let settings = format!("host = \"127.0.0.1\"\nca = {:?}", path);
+    let settings = format!("host = \"127.0.0.1\"\nca = {path:?}");
     let stand = SshStand {
         connector: made(&settings, "user = \"root\"").unwrap(),
         ..SshStand::set_up().await

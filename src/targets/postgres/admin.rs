@@ -44,15 +44,11 @@ impl Admin {
         script: &'static str,
         ask: &impl Serialize,
     ) -> Result<T, Failure> {
-        if let Some(mut kept) = self.take_kept() {
-            match run_on(&mut kept, script, ask).await {
-                Ok(answer) => {
-                    self.keep(kept);
-                    return Ok(answer);
-                }
+        if let Some(kept) = self.take_kept() {
+            match self.run_and_keep(kept, script, ask).await {
                 // The server may have restarted since; that shows only now.
                 Err(error) if is_broken(&error) => {}
-                Err(error) => return Err(self.failure(&error)),
+                done => return done.map_err(|error| self.failure(&error)),
             }
         }
         let mut fresh = self.connect(&self.settings.database).await?;
@@ -60,11 +56,24 @@ impl Admin {
         let prepared =
             run_on::<serde_json::Value>(&mut fresh, include_str!("prepare.sql"), &prepare).await;
         prepared.map_err(|error| self.failure(&error))?;
-        let answer = run_on(&mut fresh, script, ask)
+        self.run_and_keep(fresh, script, ask)
             .await
-            .map_err(|error| self.failure(&error))?;
-        self.keep(fresh);
-        Ok(answer)
+            .map_err(|error| self.failure(&error))
+    }
+
+    /// A refused script was rolled back whole, so its connection is as good as before. One whose call was given up is
+    /// dropped with the call.
+    async fn run_and_keep<T: DeserializeOwned>(
+        &self,
+        mut connection: PgConnection,
+        script: &'static str,
+        ask: &impl Serialize,
+    ) -> Result<T, sqlx::Error> {
+        let done = run_on(&mut connection, script, ask).await;
+        if !done.as_ref().is_err_and(is_broken) {
+            self.keep(connection);
+        }
+        done
     }
 
     /// Runs a script in another database of the same server.
