@@ -3,5 +3,16 @@
 //! It never does I/O, never waits, never reads a clock and never draws a random number: moments and
 //! identifiers come in as arguments, and a transition returns its new state with the one audit event that explains it.
 
+pub mod change;
+pub mod event;
+pub mod grant;
 pub mod ids;
+pub mod nearest;
+pub mod permit;
+pub mod policy;
+pub mod principal;
+pub mod refusal;
+pub mod request;
+pub mod review;
+pub mod span;
 pub mod target;

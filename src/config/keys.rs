@@ -1,0 +1,236 @@
+//! The one list of settings: their names, where else they may be set, what they mean. Parsing, the file that
+//! `config init` writes and the reference in the README all come from it.
+
+use std::fmt;
+
+use crate::config::document::Table;
+use crate::config::problem::{Notes, Problem};
+
+/// Looks up an environment variable; the process's own, or a test's.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The key in the file.
+    pub name: &'static str,
+    /// The environment variable that wins over the file.
+    pub env: &'static str,
+    /// The flag that wins over both, without its dashes.
+    pub flag: &'static str,
+    /// What holds when it is set nowhere, in words.
+    pub default: &'static str,
+    /// A value as it may stand in the file.
+    pub sample: &'static str,
+    /// What it is for, in one sentence.
+    pub about: &'static str,
+}
+
+/// Settings of the server, in the table `[server]` of `portcullis.toml`.
+pub const SERVER: [Key; 5] = [
+    Key {
+        name: "data_dir",
+        env: "PORTCULLIS_DATA_DIR",
+        flag: "data-dir",
+        default: "`portcullis` in the user's data folder",
+        sample: "\"/var/lib/portcullis\"",
+        about: "Where the server keeps its database and its keys. Relative to this file, unless it starts with `/` or `~/`.",
+    },
+    Key {
+        name: "listen",
+        env: "PORTCULLIS_LISTEN",
+        flag: "listen",
+        default: "`127.0.0.1:7700`",
+        sample: "\"127.0.0.1:7700\"",
+        about: "The address and port to listen on.",
+    },
+    Key {
+        name: "public_url",
+        env: "PORTCULLIS_PUBLIC_URL",
+        flag: "public-url",
+        default: "`http://` and the address above",
+        sample: "\"https://portcullis.example.com\"",
+        about: "How people reach the server; behind a proxy, the proxy's address.",
+    },
+    Key {
+        name: "database",
+        env: "PORTCULLIS_DATABASE",
+        flag: "database",
+        default: "`sqlite`",
+        sample: "\"sqlite\"",
+        about: "`sqlite` for one node with its database in the data folder, or `postgres://user@host/name` for several.",
+    },
+    Key {
+        name: "log",
+        env: "PORTCULLIS_LOG",
+        flag: "log",
+        default: "`info`",
+        sample: "\"info\"",
+        about: "How much to log: `error`, `warn`, `info`, `debug` or `trace`, also by module as in `info,sqlx=warn`.",
+    },
+];
+
+/// Settings of the console and the commands, in `console.toml`.
+pub const CONSOLE: [Key; 5] = [
+    Key {
+        name: "url",
+        env: "PORTCULLIS_URL",
+        flag: "url",
+        default: "`http://127.0.0.1:7700`",
+        sample: "\"https://portcullis.example.com\"",
+        about: "The server to talk to.",
+    },
+    Key {
+        name: "theme",
+        env: "PORTCULLIS_THEME",
+        flag: "theme",
+        default: "`portcullis-dark`",
+        sample: "\"portcullis-dark\"",
+        about: "The colours of the console.",
+    },
+    Key {
+        name: "ascii",
+        env: "PORTCULLIS_ASCII",
+        flag: "ascii",
+        default: "`false`",
+        sample: "false",
+        about: "Draws with plain characters only, for fonts that lack the others.",
+    },
+    Key {
+        name: "mouse",
+        env: "PORTCULLIS_MOUSE",
+        flag: "mouse",
+        default: "`false`",
+        sample: "false",
+        about: "Takes the mouse; the terminal's own selection then needs Shift.",
+    },
+    Key {
+        name: "read_only",
+        env: "PORTCULLIS_READ_ONLY",
+        flag: "read-only",
+        default: "`false`",
+        sample: "false",
+        about: "Opens the console without any key that changes something.",
+    },
+];
+
+/// Who set a value. Later ones win.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File,
+    Environment(&'static str),
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File => f.write_str("file"),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+/// A value that cannot be used, as a sentence, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    pub message: String,
+    pub hint: String,
+}
+
+/// All values of all settings from all places, before they are understood.
+#[derive(Debug)]
+pub(super) struct Layers {
+    found: Vec<Found>,
+}
+
+#[derive(Debug)]
+struct Found {
+    name: &'static str,
+    text: String,
+    origin: Origin,
+    at: usize,
+}
+
+impl Layers {
+    /// Collects the values of `keys` from a table, then the environment, then flags.
+    pub(super) fn collect<'t>(
+        keys: &[Key],
+        place: &str,
+        table: Option<Table<'t>>,
+        env: Env<'_>,
+        flags: &[(&str, String)],
+        notes: &mut Notes<'t>,
+    ) -> Self {
+        let mut found = Vec::new();
+        if let Some(mut table) = table {
+            for key in keys {
+                let Some(entry) = table.take(key.name) else {
+                    continue;
+                };
+                let at = entry.value_at();
+                let Some(text) = entry.into_setting(notes) else {
+                    continue;
+                };
+                found.push(Found {
+                    name: key.name,
+                    text,
+                    origin: Origin::File,
+                    at,
+                });
+            }
+            let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+            table.refuse_rest(notes, place, &known);
+        }
+        for key in keys {
+            // An empty variable is how many tools unset one.
+            if let Some(text) = env(key.env).filter(|text| !text.is_empty()) {
+                found.push(Found {
+                    name: key.name,
+                    text,
+                    origin: Origin::Environment(key.env),
+                    at: 0,
+                });
+            }
+            if let Some((_, text)) = flags.iter().find(|(flag, _)| *flag == key.flag) {
+                found.push(Found {
+                    name: key.name,
+                    text: text.clone(),
+                    origin: Origin::Flag(key.flag),
+                    at: 0,
+                });
+            }
+        }
+        Self { found }
+    }
+
+    /// Understands one setting. Every wrong value is noted, also one that a later place overrides.
+    pub(super) fn understand<T>(
+        &self,
+        name: &str,
+        default: T,
+        notes: &mut Notes<'_>,
+        read: impl Fn(&str, &Origin) -> Result<T, Wrong>,
+    ) -> (T, Origin) {
+        let mut last = (default, Origin::Default);
+        for found in self.found.iter().filter(|found| found.name == name) {
+            match read(&found.text, &found.origin) {
+                Ok(value) => last = (value, found.origin.clone()),
+                Err(wrong) => match &found.origin {
+                    Origin::File | Origin::Default => {
+                        notes.error(found.at, wrong.message, Some(wrong.hint));
+                    }
+                    origin => notes.push(Problem::of(
+                        origin.to_string(),
+                        wrong.message,
+                        Some(wrong.hint),
+                    )),
+                },
+            }
+        }
+        last
+    }
+}

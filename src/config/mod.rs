@@ -1,0 +1,86 @@
+//! Settings of the server and of the console: file, then environment, then flag; each checked, each with its origin.
+//!
+//! Reading is separate from understanding, so that `config check` can report every problem of every file at once.
+//! To add a setting: a row in `keys.rs`, a field in `server.rs` or `console.rs`; a test compares the two.
+
+pub mod console;
+pub mod document;
+pub mod files;
+pub mod keys;
+pub mod paths;
+mod problem;
+pub mod server;
+mod starter;
+
+use std::path::Path;
+
+pub use console::ConsoleSettings;
+pub use keys::Env;
+pub use problem::{Notes, Problem, Severity};
+pub use server::{Database, Settings, Shown};
+pub use starter::{
+    config_init, console_init, default_console, default_policy, default_toml, reference,
+};
+
+/// The settings of a server, each with its origin, and what is probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    pub settings: Settings,
+    /// What `portcullis config show` prints.
+    pub shown: Vec<Shown>,
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads the server's settings from `portcullis.toml` in `folder`, which need not exist, then the environment, then
+/// flags given as (`listen`, value). The catalogue in the same file is left to `catalog`.
+pub fn server(
+    folder: &Path,
+    env: Env<'_>,
+    flags: &[(&str, String)],
+) -> Result<ServerConfig, Vec<Problem>> {
+    let text = files::read(folder, paths::SERVER_FILE)
+        .map_err(|problem| vec![problem])?
+        .unwrap_or_default();
+    server_from(&text, folder, env, flags)
+}
+
+/// As `server`, with the text of the file.
+pub fn server_from(
+    text: &str,
+    folder: &Path,
+    env: Env<'_>,
+    flags: &[(&str, String)],
+) -> Result<ServerConfig, Vec<Problem>> {
+    let mut notes = Notes::new(paths::SERVER_FILE, text);
+    let root = document::parse(text, &mut notes);
+    let table = root
+        .and_then(|mut root| root.take("server"))
+        .and_then(|entry| entry.into_table(&mut notes, "[server]"));
+    let (settings, shown) = server::understand(folder, table, env, flags, &mut notes);
+    if settings.database.has_password()
+        && files::everybody_can_read(folder, paths::SERVER_FILE)
+        && text.contains("postgres")
+    {
+        let hint = Some(format!(
+            "run `chmod 600 {}`",
+            folder.join(paths::SERVER_FILE).display()
+        ));
+        let message = "everybody on this machine can read the database's password in it";
+        notes.push(Problem {
+            severity: Severity::Warning,
+            ..Problem::of(paths::SERVER_FILE, message, hint)
+        });
+    }
+    let problems = notes.into_sorted();
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
+        return Err(problems);
+    }
+    Ok(ServerConfig {
+        settings,
+        shown,
+        warnings: problems,
+    })
+}

@@ -1,0 +1,266 @@
+//! The server's own settings: few, each with a default that works on one machine.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::config::document::Table;
+use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
+use crate::config::paths;
+use crate::config::problem::{Notes, Problem, Severity};
+use crate::domain::nearest::nearest;
+
+/// The port of a server that nobody has given one.
+pub const PORT: u16 = 7700;
+
+/// Where the server keeps its state.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file in the data folder; one node.
+    Sqlite,
+    /// A connection string; any number of nodes. It may contain a password, so `Debug` and `Display` hide that.
+    Postgres(String),
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite => f.write_str("sqlite"),
+            Self::Postgres(url) => f.write_str(&without_password(url)),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a server needs to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub listen: SocketAddr,
+    /// Without a slash at its end.
+    pub public_url: String,
+    pub database: Database,
+    /// A filter in the form of `tracing_subscriber::EnvFilter`.
+    pub log: String,
+}
+
+/// One setting as `portcullis config show` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Shown {
+    pub name: &'static str,
+    /// Without secrets.
+    pub value: String,
+    /// Who set it: `default`, `file`, the name of the variable, or the flag.
+    pub origin: String,
+}
+
+/// Understands the `[server]` table of the file in `folder`, the environment and the flags.
+pub(super) fn understand<'t>(
+    folder: &Path,
+    table: Option<Table<'t>>,
+    env: Env<'_>,
+    flags: &[(&str, String)],
+    notes: &mut Notes<'t>,
+) -> (Settings, Vec<Shown>) {
+    let layers = Layers::collect(&SERVER, "`[server]`", table, env, flags, notes);
+    let home = env("HOME");
+    let fallback = paths::data_dir(env);
+    let (data_dir, data_from) = layers.understand("data_dir", fallback, notes, |text, origin| {
+        let base = if *origin == Origin::File {
+            folder
+        } else {
+            Path::new("")
+        };
+        data_path(text, base, home.as_deref())
+    });
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let (listen, listen_from) =
+        layers.understand("listen", loopback, notes, |text, _| address(text));
+    let (public_url, url_from) = layers.understand(
+        "public_url",
+        format!("http://{listen}"),
+        notes,
+        |text, _| url(text),
+    );
+    let (database, database_from) =
+        layers.understand("database", Database::Sqlite, notes, |text, _| {
+            database(text)
+        });
+    let (log, log_from) =
+        layers.understand("log", "info".to_owned(), notes, |text, _| log_filter(text));
+
+    if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
+        let hint = "put a TLS proxy in front of it, and set `public_url` to its `https://` address"
+            .to_owned();
+        let message =
+            format!("the server listens on `{listen}`, where tokens can be read on the way");
+        let origin = if listen_from == Origin::File {
+            paths::SERVER_FILE.to_owned()
+        } else {
+            listen_from.to_string()
+        };
+        notes.push(Problem {
+            severity: Severity::Warning,
+            ..Problem::of(origin, message, Some(hint))
+        });
+    }
+    let shown = |name, value: String, origin: Origin| Shown {
+        name,
+        value,
+        origin: origin.to_string(),
+    };
+    let show = vec![
+        shown("data_dir", data_dir.display().to_string(), data_from),
+        shown("listen", listen.to_string(), listen_from),
+        shown("public_url", public_url.clone(), url_from),
+        shown("database", database.to_string(), database_from),
+        shown("log", log.clone(), log_from),
+    ];
+    (
+        Settings {
+            data_dir,
+            listen,
+            public_url,
+            database,
+            log,
+        },
+        show,
+    )
+}
+
+/// The key of a setting, for messages outside this module.
+pub fn key(name: &str) -> Option<&'static Key> {
+    SERVER.iter().find(|key| key.name == name)
+}
+
+fn data_path(text: &str, base: &Path, home: Option<&str>) -> Result<PathBuf, Wrong> {
+    match (text.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => Ok(Path::new(home).join(rest)),
+        (Some(_), None) => Err(wrong(
+            "`~` has no meaning, because `HOME` is not set",
+            "write the whole path",
+        )),
+        _ if text.trim().is_empty() => Err(wrong(
+            "the data folder has no name",
+            "write a path, or leave the key out",
+        )),
+        _ => Ok(base.join(text)),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, Wrong> {
+    let shown = text.escape_debug();
+    let parsed = text
+        .parse::<SocketAddr>()
+        .or_else(|_| text.replacen("localhost:", "127.0.0.1:", 1).parse());
+    parsed.map_err(|_| {
+        wrong(
+            format!("`{shown}` is not an address with a port"),
+            "write it like `127.0.0.1:7700` or `[::]:7700`",
+        )
+    })
+}
+
+/// Checks a server's address and takes off the slash at its end.
+pub(super) fn url(text: &str) -> Result<String, Wrong> {
+    let shown = text.escape_debug();
+    let hint = "write it like `https://portcullis.example.com`";
+    let parsed =
+        reqwest::Url::parse(text).map_err(|_| wrong(format!("`{shown}` is not a URL"), hint))?;
+    if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+        return Err(wrong(format!("`{shown}` is not the URL of a server"), hint));
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(wrong("a server's URL has no user and no password", hint));
+    }
+    if parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(wrong(
+            format!("`{shown}` has more than a server's name in it"),
+            hint,
+        ));
+    }
+    Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+fn database(text: &str) -> Result<Database, Wrong> {
+    let hint = "write `sqlite`, or `postgres://user@host/name`";
+    if text == "sqlite" {
+        return Ok(Database::Sqlite);
+    }
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        let parsed = reqwest::Url::parse(text).is_ok_and(|url| url.has_host());
+        // The text is not repeated: it may contain a password.
+        return if parsed {
+            Ok(Database::Postgres(text.to_owned()))
+        } else {
+            Err(wrong("this is not a connection string", hint))
+        };
+    }
+    let hint = match nearest(text, ["sqlite"]) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => hint.to_owned(),
+    };
+    Err(Wrong {
+        message: "this kind of database is not known".to_owned(),
+        hint,
+    })
+}
+
+fn log_filter(text: &str) -> Result<String, Wrong> {
+    let hint =
+        "write `error`, `warn`, `info`, `debug` or `trace`, or by module as in `info,sqlx=warn`";
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    // A bare word that is no level is taken by the filter as a module's name, and logs nothing at all.
+    let bare = text
+        .split(',')
+        .find(|part| !part.contains('=') && !levels.contains(&part.trim().to_lowercase().as_str()));
+    if bare.is_some()
+        || text
+            .parse::<tracing_subscriber::filter::EnvFilter>()
+            .is_err()
+    {
+        return Err(wrong(
+            format!("`{}` does not say how much to log", text.escape_debug()),
+            hint,
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn wrong(message: impl Into<String>, hint: &str) -> Wrong {
+    Wrong {
+        message: message.into(),
+        hint: hint.to_owned(),
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else {
+        return "postgres://…".to_owned();
+    };
+    if parsed.password().is_some() && parsed.set_password(Some("***")).is_err() {
+        return "postgres://…".to_owned();
+    }
+    // `?password=` works too, and other parameters may name files with keys.
+    if parsed.query().is_some() {
+        parsed.set_query(Some("…"));
+    }
+    parsed.to_string()
+}
+
+impl Database {
+    /// Whether a password stands in the connection string itself.
+    pub fn has_password(&self) -> bool {
+        match self {
+            Self::Sqlite => false,
+            Self::Postgres(url) => reqwest::Url::parse(url).map_or(true, |url| {
+                url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
+            }),
+        }
+    }
+}

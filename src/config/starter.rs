@@ -1,0 +1,93 @@
+//! The files that `portcullis config init` writes, and the reference that the README shows. Both come from the one
+//! list of keys, so they cannot disagree with what is read.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::config::files;
+use crate::config::keys::{CONSOLE, Key, SERVER};
+use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
+use crate::config::problem::Problem;
+use crate::domain::policy::ANNOTATIONS;
+
+const TARGETS: &str = include_str!("starter/targets.toml");
+const POLICY: &str = include_str!("starter/policy.cedar");
+
+/// The commented `portcullis.toml`; valid as it is, and a server that starts with it listens on the loopback only.
+pub fn default_toml() -> String {
+    let mut out = String::from(
+        "# Portcullis: the server's settings, and the catalogue of targets.\n\
+         # `portcullis config check` looks for mistakes. A running server takes over a changed catalogue by itself;\n\
+         # settings of the server itself hold from its next start.\n\n[server]\n",
+    );
+    for key in SERVER {
+        commented(&mut out, &key);
+    }
+    out.push('\n');
+    out.push_str(TARGETS);
+    out
+}
+
+/// The commented `policy.cedar`; valid as it is, and useful as soon as people are in its groups.
+pub fn default_policy() -> String {
+    POLICY.to_owned()
+}
+
+/// The commented `console.toml`; valid as it is.
+pub fn default_console() -> String {
+    let mut out = String::from("# Portcullis: the console and the commands.\n");
+    for key in CONSOLE {
+        commented(&mut out, &key);
+    }
+    out
+}
+
+/// Writes the server's two files where they are missing, and says which ones it wrote. It never overwrites.
+pub fn config_init(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    files::write_missing(
+        folder,
+        &[
+            (SERVER_FILE, default_toml()),
+            (POLICY_FILE, default_policy()),
+        ],
+    )
+}
+
+/// As `config_init`, for `console.toml`.
+pub fn console_init(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    files::write_missing(folder, &[(CONSOLE_FILE, default_console())])
+}
+
+/// Every key and annotation as Markdown tables, for the README.
+pub fn reference() -> String {
+    let mut out = String::from("#### The server: `[server]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &SERVER);
+    out.push_str("\n#### The console and the commands: `console.toml`\n\n");
+    keys_table(&mut out, &CONSOLE);
+    out.push_str("\n#### Annotations of a policy in `policy.cedar`\n\n");
+    out.push_str("| annotation | on | without it | meaning |\n|---|---|---|---|\n");
+    for annotation in ANNOTATIONS {
+        let (name, sample, on) = (annotation.name, annotation.sample, annotation.on());
+        let _ = writeln!(
+            out,
+            "| `@{name}(\"{sample}\")` | {on} | {} | {} |",
+            annotation.default, annotation.about
+        );
+    }
+    out
+}
+
+fn commented(out: &mut String, key: &Key) {
+    let _ = write!(out, "\n# {}\n# {} = {}\n", key.about, key.name, key.sample);
+}
+
+fn keys_table(out: &mut String, keys: &[Key]) {
+    out.push_str("| key | environment | flag | default | meaning |\n|---|---|---|---|---|\n");
+    for key in keys {
+        let _ = writeln!(
+            out,
+            "| `{}` | `{}` | `--{}` | {} | {} |",
+            key.name, key.env, key.flag, key.default, key.about
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! Every audit event: its stable code, what it is about, and one sentence for people.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::ids::{GrantId, PrincipalName, RequestId, RoleName, TargetName};
+use super::principal::PrincipalRef;
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $word:literal;)*) => {
+        /// The kinds of events. Codes are stable for ever: new ones are added, none changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum EventCode {
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)*
+        }
+
+        impl EventCode {
+            /// Every code, in the order of the life of a request.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable code, as stored, filtered and exported.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code),* }
+            }
+
+            /// What happened, as a verb phrase that follows the actor.
+            pub fn phrase(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+    };
+}
+
+events! {
+    RequestSubmitted = "request.submitted", "asked for";
+    ReviewRecorded = "review.recorded", "approved, one of several,";
+    RequestApproved = "request.approved", "approved";
+    RequestDenied = "request.denied", "denied";
+    RequestWithdrawn = "request.withdrawn", "withdrew";
+    RequestExpired = "request.expired", "let expire undecided";
+    GrantScheduled = "grant.scheduled", "scheduled the grant of";
+    GrantActivating = "grant.activating", "began to make";
+    GrantActivated = "grant.activated", "made usable";
+    GrantActivationRetried = "grant.activation_retried", "could not yet make";
+    GrantActivationFailed = "grant.activation_failed", "could not make";
+    GrantExtended = "grant.extended", "extended";
+    GrantClosing = "grant.closing", "began to take away";
+    GrantCloseFailed = "grant.close_failed", "could not yet take away";
+    GrantCloseIgnored = "grant.close_ignored", "asked to take away what was already going or gone:";
+    GrantEnded = "grant.ended", "confirmed the end of";
+    GrantReturned = "grant.returned", "confirmed the return of";
+    GrantRevoked = "grant.revoked", "confirmed as revoked";
+    CredentialIssued = "credential.issued", "received a credential for";
+    AccessRefused = "access.refused", "was refused:";
+    PrincipalInvited = "principal.invited", "invited";
+    SignedIn = "auth.signed_in", "signed in";
+    SignedOut = "auth.signed_out", "signed out";
+    SignInRefused = "auth.refused", "was refused a sign-in";
+    TokenReused = "auth.token_reused", "presented a refresh token twice; the sign-in was ended";
+    SignInRevoked = "auth.revoked", "ended the sign-in of";
+    ConfigLoaded = "config.loaded", "loaded catalogue and policy";
+    ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
+    OrphanRemoved = "target.orphan_removed", "removed access that no grant backs on";
+    TargetDrifted = "target.drifted", "found a difference on";
+    ServerStarted = "server.started", "started";
+    ServerStopped = "server.stopped", "stopped";
+}
+
+impl std::str::FromStr for EventCode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == text)
+            .ok_or_else(|| format!("there is no event `{text}`"))
+    }
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Success,
+    Denied,
+    Error,
+}
+
+impl Outcome {
+    /// Every outcome, for help and completion.
+    pub const ALL: [Self; 3] = [Self::Success, Self::Denied, Self::Error];
+
+    /// The word used in filters, tables and exports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Actor {
+    Principal(PrincipalRef),
+    /// Portcullis itself: a deadline, an end, a reload.
+    System,
+    /// Somebody who has not proved to be anybody.
+    Anonymous,
+}
+
+impl Actor {
+    /// The name in lists: the principal's, or `portcullis`, or `anonymous`.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Principal(who) => who.name.as_str(),
+            Self::System => "portcullis",
+            Self::Anonymous => "anonymous",
+        }
+    }
+}
+
+/// What happened, as the rule that made it happen tells it. The gate adds when, from where and under which trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub code: EventCode,
+    pub outcome: Outcome,
+    pub actor: Actor,
+    /// Whose access it is about, where that is not the actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// What people typed or a target answered: hostile text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Further facts by name; moments and durations as text.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+}
+
+impl Event {
+    /// A successful event with nothing but its code and actor.
+    pub fn new(code: EventCode, actor: Actor) -> Self {
+        Self {
+            code,
+            outcome: Outcome::Success,
+            actor,
+            principal: None,
+            target: None,
+            role: None,
+            request: None,
+            grant: None,
+            reason: None,
+            details: Map::new(),
+        }
+    }
+
+    /// Sets how it went.
+    #[must_use]
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// Sets the free text.
+    #[must_use]
+    pub fn reason(mut self, reason: Option<impl Into<String>>) -> Self {
+        self.reason = reason.map(Into::into);
+        self
+    }
+
+    /// Adds one fact.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds one moment, in RFC 3339 with milliseconds.
+    #[must_use]
+    pub fn moment(self, name: &str, at: DateTime<Utc>) -> Self {
+        self.detail(
+            name,
+            at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        )
+    }
+
+    /// One sentence for people. It may contain text that people typed, so it goes through `text::clean` before a terminal.
+    pub fn sentence(&self) -> String {
+        let mut text = format!("{} {}", self.actor.name(), self.code.phrase());
+        if let Some(role) = &self.role {
+            text.push_str(&format!(" {role}"));
+        }
+        if let Some(target) = &self.target {
+            text.push_str(&if self.role.is_some() {
+                format!(" on {target}")
+            } else {
+                format!(" {target}")
+            });
+        }
+        if let Some(principal) = self
+            .principal
+            .as_ref()
+            .filter(|name| name.as_str() != self.actor.name())
+        {
+            text.push_str(&format!(" for {principal}"));
+        }
+        if let Some(reason) = &self.reason {
+            text.push_str(&format!(": {reason}"));
+        }
+        text
+    }
+}

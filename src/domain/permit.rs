@@ -1,0 +1,86 @@
+//! The permission table: which product role may do what in Portcullis itself.
+//!
+//! What a principal may get on a target is policy (`domain::policy`); who may review which request is the
+//! request's own rule (`Request::may_review`). An action that is not in the table cannot be asked for.
+
+use super::principal::{Principal, ProductRole};
+use super::refusal::Refusal;
+
+use ProductRole::{Admin, Auditor, Operator, Requester, Reviewer};
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident, $phrase:literal, [$($role:ident),*];)*) => {
+        /// Everything that a signed-in caller can ask the gate for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $($(#[$doc])* $variant,)* }
+
+        impl Action {
+            /// Every action, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The action as a verb phrase that follows "you may not".
+            pub fn phrase(self) -> &'static str {
+                match self { $(Self::$variant => $phrase),* }
+            }
+
+            /// The product roles that may do it; one of them is enough.
+            pub fn roles(self) -> &'static [ProductRole] {
+                match self { $(Self::$variant => &[$($role),*]),* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Ask for access, withdraw the ask, use the grant and give it back.
+    Submit, "ask for access", [Requester, Admin];
+    ReadCatalog, "see the catalogue", [Requester, Reviewer, Admin, Auditor];
+    ReadOwn, "see your requests and grants", [Requester, Reviewer, Admin, Auditor];
+    /// See everybody's requests and grants.
+    ReadAll, "see the requests and grants of others", [Reviewer, Admin, Auditor];
+    Review, "review requests", [Reviewer, Admin];
+    /// Prolong the grant of somebody else.
+    ExtendOthers, "extend the grants of others", [Reviewer, Admin];
+    Revoke, "revoke grants", [Reviewer, Admin];
+    ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
+    ReadPeople, "see who is signed in", [Admin, Auditor];
+    Invite, "invite people and end their sign-ins", [Admin];
+    ReadMetrics, "read metrics", [Operator, Admin];
+}
+
+/// Whether the principal's product roles allow the action.
+pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
+    if action.roles().iter().any(|role| who.is(*role)) {
+        return Ok(());
+    }
+    let needs = match action {
+        Action::Submit => "the product role requester",
+        Action::ReadMetrics => "the product role operator",
+        Action::Invite => "the product role admin",
+        Action::ReadPeople | Action::ReadAudit | Action::ReadAll => {
+            "the product role auditor, reviewer or admin"
+        }
+        _ => "the product role reviewer",
+    };
+    Err(Refusal::NotAllowed {
+        action: action.phrase(),
+        needs,
+    })
+}
+
+/// The table as text, one line an action: what a reviewer of this product reads, and what a test pins down.
+pub fn table() -> String {
+    let mut out = String::new();
+    for action in Action::ALL {
+        out.push_str(&format!("{:<40}", action.phrase()));
+        for role in ProductRole::ALL {
+            out.push_str(if action.roles().contains(&role) {
+                " yes"
+            } else {
+                "  - "
+            });
+        }
+        out.push('\n');
+    }
+    out
+}

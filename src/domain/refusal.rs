@@ -1,0 +1,311 @@
+//! Every reason to say no, as text for people with a hint and a stable code.
+//!
+//! A refusal is an answer, not an accident: nothing was changed, and the reader can do something about it.
+
+use super::grant::GrantState;
+use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::request::RequestState;
+use super::span::Span;
+
+/// Why a caller did not get what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No valid token came with the call.
+    NotSignedIn,
+    /// The token is no longer good; the client refreshes or signs in again.
+    TokenExpired,
+    /// A sign-in code that is unknown, used or too old.
+    CodeNotValid,
+    /// The caller's product roles do not allow this.
+    NotAllowed {
+        action: &'static str,
+        needs: &'static str,
+    },
+    /// Nothing with this name exists, or the caller may not know of it.
+    NotFound {
+        what: &'static str,
+        name: String,
+    },
+    /// Nothing in the catalogue has this name.
+    UnknownTarget {
+        target: TargetName,
+        nearest: Option<String>,
+    },
+    UnknownRole {
+        target: TargetName,
+        role: RoleName,
+        known: String,
+    },
+    /// Policy said no, in the words of `domain::policy`.
+    PolicyDenied {
+        why: String,
+    },
+    /// Policy would let it pass, but nobody is there to review it.
+    NobodyCanReview {
+        groups: String,
+    },
+    DuplicatePending {
+        request: RequestId,
+    },
+    TooManyPending {
+        limit: usize,
+    },
+    BadReason {
+        why: &'static str,
+    },
+    BadTicket,
+    StartTooFar {
+        latest: Span,
+    },
+    StartInPast,
+    CommentRequired,
+    SelfReview {
+        request: RequestId,
+    },
+    AlreadyReviewed {
+        request: RequestId,
+    },
+    NotAReviewer {
+        groups: String,
+    },
+    RequestDecided {
+        request: RequestId,
+        state: RequestState,
+        by: Option<String>,
+    },
+    DeadlinePassed {
+        request: RequestId,
+    },
+    NotNarrower {
+        why: String,
+    },
+    NotTheRequester {
+        request: RequestId,
+    },
+    NotTheHolder {
+        grant: GrantId,
+    },
+    GrantNotActive {
+        grant: GrantId,
+        state: GrantState,
+    },
+    /// The extension would pass the cap on the total.
+    OverTotalCap {
+        cap: Span,
+        left: Option<Span>,
+    },
+    /// Somebody else changed the record first.
+    Conflict {
+        what: &'static str,
+        name: String,
+    },
+    /// The caller did not say which version it decided on.
+    VersionRequired,
+    IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+    BadInput {
+        field: String,
+        why: String,
+    },
+    NameTaken {
+        name: String,
+    },
+    /// The connector cannot do this for that kind of target.
+    Unsupported {
+        why: String,
+    },
+    TargetFailed {
+        target: TargetName,
+        why: String,
+    },
+    Busy,
+}
+
+impl Refusal {
+    /// The stable code: machines branch on it, and it never changes its meaning.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotSignedIn => "not-signed-in",
+            Self::TokenExpired => "token-expired",
+            Self::CodeNotValid => "code-not-valid",
+            Self::NotAllowed { .. } => "not-allowed",
+            Self::NotFound { .. } => "not-found",
+            Self::UnknownTarget { .. } => "unknown-target",
+            Self::UnknownRole { .. } => "unknown-role",
+            Self::PolicyDenied { .. } => "policy-denied",
+            Self::NobodyCanReview { .. } => "nobody-can-review",
+            Self::DuplicatePending { .. } => "duplicate-pending",
+            Self::TooManyPending { .. } => "too-many-pending",
+            Self::BadReason { .. } => "bad-reason",
+            Self::BadTicket => "bad-ticket",
+            Self::StartTooFar { .. } => "start-too-far",
+            Self::StartInPast => "start-in-past",
+            Self::CommentRequired => "comment-required",
+            Self::SelfReview { .. } => "self-review",
+            Self::AlreadyReviewed { .. } => "already-reviewed",
+            Self::NotAReviewer { .. } => "not-a-reviewer",
+            Self::RequestDecided { .. } => "request-decided",
+            Self::DeadlinePassed { .. } => "deadline-passed",
+            Self::NotNarrower { .. } => "not-narrower",
+            Self::NotTheRequester { .. } => "not-the-requester",
+            Self::NotTheHolder { .. } => "not-the-holder",
+            Self::GrantNotActive { .. } => "grant-not-active",
+            Self::OverTotalCap { .. } => "over-total-cap",
+            Self::Conflict { .. } => "conflict",
+            Self::VersionRequired => "version-required",
+            Self::IdempotencyKeyRequired => "idempotency-key-required",
+            Self::IdempotencyKeyReused => "idempotency-key-reused",
+            Self::BadInput { .. } => "bad-input",
+            Self::NameTaken { .. } => "name-taken",
+            Self::Unsupported { .. } => "unsupported",
+            Self::TargetFailed { .. } => "target-failed",
+            Self::Busy => "busy",
+        }
+    }
+
+    /// What is wrong, in the reader's words.
+    pub fn text(&self) -> String {
+        match self {
+            Self::NotSignedIn => "you are not signed in".to_owned(),
+            Self::TokenExpired => "your access token is no longer valid".to_owned(),
+            Self::CodeNotValid => {
+                "this sign-in code is unknown, already used or too old".to_owned()
+            }
+            Self::NotAllowed { action, needs } => {
+                format!("you may not {action}: that needs {needs}")
+            }
+            Self::NotFound { what, name } => {
+                format!("there is no {what} `{name}` that you may see")
+            }
+            Self::UnknownTarget { target, .. } => format!("there is no target `{target}`"),
+            Self::UnknownRole { target, role, .. } => {
+                format!("target `{target}` has no role `{role}`")
+            }
+            Self::PolicyDenied { why } => why.clone(),
+            Self::NobodyCanReview { groups } => {
+                format!("nobody could review this request: {groups} has no other member")
+            }
+            Self::DuplicatePending { request } => {
+                format!("you already asked for exactly this in `{request}`")
+            }
+            Self::TooManyPending { limit } => {
+                format!("you have {limit} pending requests, which is the limit")
+            }
+            Self::BadReason { why } => (*why).to_owned(),
+            Self::BadTicket => {
+                "the ticket is too long or has characters that no ticket has".to_owned()
+            }
+            Self::StartTooFar { latest } => {
+                format!("the start is too far away: at most {latest} from now")
+            }
+            Self::StartInPast => "the start is in the past".to_owned(),
+            Self::CommentRequired => "a denial needs a comment".to_owned(),
+            Self::SelfReview { request } => {
+                format!("you cannot review `{request}`: you asked for it")
+            }
+            Self::AlreadyReviewed { request } => format!("you already reviewed `{request}`"),
+            Self::NotAReviewer { groups } => {
+                format!("you cannot review this request: it is for members of {groups}")
+            }
+            Self::RequestDecided { request, state, by } => match by {
+                Some(by) => format!("request `{request}` was already {state} by `{by}`"),
+                None => format!("request `{request}` is already {state}"),
+            },
+            Self::DeadlinePassed { request } => {
+                format!("nobody decided `{request}` in time: it is expired")
+            }
+            Self::NotNarrower { why } => why.clone(),
+            Self::NotTheRequester { request } => {
+                format!("only the person who asked can withdraw `{request}`")
+            }
+            Self::NotTheHolder { grant } => format!("only its holder can do this with `{grant}`"),
+            Self::GrantNotActive { grant, state } => format!("grant `{grant}` is {state}"),
+            Self::OverTotalCap { cap, left } => match left {
+                None => format!("the grant already lasts the {cap} that policy allows in total"),
+                Some(left) => format!(
+                    "the grant may last {cap} in total, so it can be extended by at most {left}"
+                ),
+            },
+            Self::Conflict { what, name } => {
+                format!("somebody changed {what} `{name}` in the meantime")
+            }
+            Self::VersionRequired => "the call does not say which version it decided on".to_owned(),
+            Self::IdempotencyKeyRequired => "the call has no idempotency key".to_owned(),
+            Self::IdempotencyKeyReused => {
+                "this idempotency key was used for a different call".to_owned()
+            }
+            Self::BadInput { field, why } => format!("`{field}`: {why}"),
+            Self::NameTaken { name } => format!("there is already a principal `{name}`"),
+            Self::Unsupported { why } => why.clone(),
+            Self::TargetFailed { target, why } => {
+                format!("target `{target}` did not answer as it should: {why}")
+            }
+            Self::Busy => "the server has too much to do at the moment".to_owned(),
+        }
+    }
+
+    /// Whether an auditor will want to know that somebody tried.
+    pub fn is_denial(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAllowed { .. }
+                | Self::PolicyDenied { .. }
+                | Self::NobodyCanReview { .. }
+                | Self::SelfReview { .. }
+                | Self::AlreadyReviewed { .. }
+                | Self::NotAReviewer { .. }
+                | Self::NotTheRequester { .. }
+                | Self::NotTheHolder { .. }
+                | Self::OverTotalCap { .. }
+        )
+    }
+
+    /// What to do next, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotSignedIn | Self::TokenExpired => "sign in with `portcullis login`",
+            Self::CodeNotValid => "ask an admin for a new one: `portcullis token invite NAME`",
+            Self::UnknownTarget {
+                nearest: Some(nearest),
+                ..
+            } => return Some(format!("did you mean `{nearest}`?")),
+            Self::UnknownTarget { .. } => {
+                "list what you may ask for with `portcullis request --list`"
+            }
+            Self::UnknownRole { known, .. } => return Some(format!("its roles are {known}")),
+            Self::NobodyCanReview { .. } => "ask an admin to add a reviewer to the group",
+            Self::DuplicatePending { .. } => "withdraw that one first, or wait for its decision",
+            Self::TooManyPending { .. } => "withdraw one that you no longer need",
+            Self::BadReason { .. } => "say in a sentence what you need the access for",
+            Self::BadTicket => "use up to 64 letters, digits and `- _ / # . :`",
+            Self::CommentRequired => {
+                "tell the requester why, so that the next request can be better"
+            }
+            Self::SelfReview { .. } => "ask another reviewer; this holds for admins too",
+            Self::AlreadyReviewed { .. } => "another person has to give the next review",
+            Self::RequestDecided {
+                state: RequestState::Approved,
+                ..
+            } => "open the grant to revoke it",
+            Self::RequestDecided { .. } | Self::DeadlinePassed { .. } => "file a new request",
+            Self::GrantNotActive { .. } => "ask again with `portcullis request`",
+            Self::Conflict { .. } => "look at it again and repeat what you wanted",
+            Self::VersionRequired => "send the `version` that you saw in an `If-Match` header",
+            Self::IdempotencyKeyRequired => {
+                "send an `Idempotency-Key` header with a value of your own for each new call"
+            }
+            Self::IdempotencyKeyReused => "make a new key for each new call",
+            Self::Busy => "wait a moment and repeat the call",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl std::error::Error for Refusal {}

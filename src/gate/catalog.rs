@@ -1,0 +1,46 @@
+//! The catalogue as one caller sees it: targets, roles, and what policy would say.
+
+use crate::domain::ids::RoleName;
+use crate::domain::permit::{Action, permit};
+use crate::domain::policy;
+use crate::domain::request::RequestKind;
+use crate::domain::span::Span;
+use crate::domain::target::{EnforcementClass, Target};
+
+use super::{Caller, Error, Gate};
+
+/// One target with the policy's answer for each of its roles.
+#[derive(Debug, Clone)]
+pub struct SeenTarget {
+    pub target: Target,
+    pub class: EnforcementClass,
+    pub verdicts: Vec<(RoleName, policy::Verdict)>,
+}
+
+impl Gate {
+    /// Every target, each with what policy says to this caller about a short ask.
+    pub async fn targets(&self, caller: &Caller) -> Result<Vec<SeenTarget>, Error> {
+        permit(&caller.principal, Action::ReadCatalog)?;
+        let rules = self.rules.current();
+        let (_, now) = self.look().await?;
+        let seen = rules.catalog.targets.values().map(|entry| {
+            let verdicts = entry.target.roles.keys().map(|role| {
+                let verdict = rules.policy.decide(&policy::Ask {
+                    asker: &caller.principal,
+                    target: &entry.target,
+                    role,
+                    kind: RequestKind::Access,
+                    duration: Span::MINUTE,
+                    total: Span::MINUTE,
+                    ticket: None,
+                    reason_length: 20,
+                    now,
+                });
+                (role.clone(), verdict)
+            });
+            SeenTarget { verdicts: verdicts.collect(), target: entry.target.clone(), class: entry.connector.class() }
+        });
+        Ok(seen.collect())
+    }
+}
+

@@ -1,0 +1,265 @@
+//! What a caller may ask for. One function is one transaction: permission, rule, write, commit.
+//!
+//! The gate alone opens transactions for writing. It knows neither HTTP nor JSON, so the sweeper, the workers and
+//! tests call the same functions as the server. It decides nothing itself: `domain` says what happens, the policy
+//! says who may ask, and [`crate::store::Tx::apply`] writes it together with the one event that explains it.
+//!
+//! To add an operation: a function here in the file of its noun that calls `permit`, a transition in `domain`, a
+//! line in `server/router.rs`.
+
+pub mod audit;
+pub mod catalog;
+pub mod grants;
+pub mod people;
+pub mod reconcile;
+pub mod requests;
+pub mod sweep;
+pub mod work;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::catalog::Watcher;
+use crate::domain::change::{Change, Record, Step};
+use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::ids::SignInId;
+use crate::domain::permit::{Action, permit};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::Refusal;
+use crate::secret;
+use crate::store::apply::NotApplied;
+use crate::store::audit::Origin;
+use crate::store::settings::Once;
+use crate::store::{Store, Tx};
+
+/// The same refusal of the same caller is recorded once in this time, so that a loop cannot flood the log.
+const DENIAL_PAUSE: TimeDelta = TimeDelta::minutes(1);
+
+/// Why a call was not answered as asked.
+#[derive(Debug)]
+pub enum Error {
+    /// A rule said no. Nothing was changed, and the caller can do something about it.
+    Refused(Refusal),
+    /// Something broke. It is logged once, at the edge.
+    Fault(anyhow::Error),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(fault: anyhow::Error) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<NotApplied> for Error {
+    fn from(error: NotApplied) -> Self {
+        match error {
+            NotApplied::Refused(refusal) => Self::Refused(refusal),
+            NotApplied::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// Somebody who proved who they are. Only [`Gate::authenticate`] makes one.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub principal: Principal,
+    pub sign_in: SignInId,
+    /// When the access token ends; streams end with it.
+    pub expires_at: DateTime<Utc>,
+    pub origin: Origin,
+}
+
+/// What makes a mutation happen once, however often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnceKey {
+    pub key: String,
+    /// A digest of the route and the body.
+    pub digest: String,
+}
+
+/// The gate of one node.
+pub struct Gate {
+    store: Arc<Store>,
+    rules: Arc<Watcher>,
+    /// Names this node in leases.
+    owner: String,
+    /// Wakes the workers after a commit that promised work.
+    promised: tokio::sync::Notify,
+    denials: Mutex<HashMap<String, DateTime<Utc>>>,
+    work: work::Desk,
+    reconcile: reconcile::Seen,
+}
+
+/// A transaction in which one caller may change something.
+struct Writing {
+    tx: Tx,
+    now: DateTime<Utc>,
+    /// The caller as the database knows it inside this transaction.
+    who: Principal,
+    origin: Origin,
+    once: OnceKey,
+}
+
+/// What became of an idempotency key.
+enum Opened {
+    /// The call was carried out before; this is the id of its result.
+    Before(String),
+    Now(Box<Writing>),
+}
+
+impl Gate {
+    /// Puts a gate before a store.
+    pub fn new(store: Arc<Store>, rules: Arc<Watcher>) -> anyhow::Result<Self> {
+        let owner = uuid::Uuid::from_bytes(secret::random::<16>()?).to_string();
+        Ok(Self {
+            store,
+            rules,
+            owner,
+            promised: tokio::sync::Notify::new(),
+            denials: Mutex::new(HashMap::new()),
+            work: work::Desk::default(),
+            reconcile: reconcile::Seen::default(),
+        })
+    }
+
+    /// The store behind the gate, for streams and the sequencer of the same node.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Catalogue and policy in use.
+    pub fn rules(&self) -> &Arc<Watcher> {
+        &self.rules
+    }
+
+    /// Opens a transaction for a caller: looks at the idempotency key, and at the caller as it is now.
+    async fn open(&self, caller: &Caller, once: &OnceKey, action: Action) -> Result<Opened, Error> {
+        permit(&caller.principal, action)?;
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed.
+        let who = tx.signed_in(&caller.sign_in, now).await?.ok_or(Refusal::TokenExpired)?;
+        permit(&who, action)?;
+        if let Some(before) = tx.once(&who.id, &once.key).await? {
+            if before.digest != once.digest {
+                return Err(Refusal::IdempotencyKeyReused.into());
+            }
+            return Ok(Opened::Before(before.result));
+        }
+        Ok(Opened::Now(Box::new(Writing { tx, now, who, origin: caller.origin.clone(), once: once.clone() })))
+    }
+
+    /// Writes what a rule returned, remembers the idempotency key and commits: all or nothing.
+    async fn finish(&self, mut writing: Box<Writing>, change: &Change, result: &str) -> Result<(), Error> {
+        writing.tx.apply(change, &writing.origin, writing.now).await?;
+        let once = Once { digest: writing.once.digest.clone(), result: result.to_owned() };
+        if !writing.tx.remember(&writing.who.id, &writing.once.key, &once, writing.now).await? {
+            return Err(Refusal::Busy.into());
+        }
+        self.store.commit(writing.tx).await?;
+        self.counted(change);
+        Ok(())
+    }
+
+    /// Writes and commits what Portcullis decided by itself.
+    async fn apply_own(&self, mut tx: Tx, change: &Change, trace: &str, now: DateTime<Utc>) -> Result<(), Error> {
+        tx.apply(change, &Origin { trace: trace.to_owned(), channel: "system".to_owned(), address: None }, now).await?;
+        self.store.commit(tx).await?;
+        self.counted(change);
+        Ok(())
+    }
+
+    fn counted(&self, change: &Change) {
+        for step in change {
+            metrics::counter!("portcullis_events_total", "event" => step.event.code.as_str()).increment(1);
+        }
+        if change.iter().any(|step| !step.work.is_empty()) {
+            self.promised.notify_one();
+        }
+    }
+
+    /// Records something that changes no request and no grant: a start, a reload.
+    pub async fn record(&self, event: Event) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        self.apply_own(tx, &vec![Step::new(Record::Nothing, event)], &new_trace(), now).await
+    }
+
+    /// Records that somebody was refused, if the refusal is one that an auditor asks about. A failure to record
+    /// does not turn the no into anything else.
+    pub async fn record_refusal(&self, caller: &Caller, refusal: &Refusal, about: &str) {
+        if !refusal.is_denial() {
+            return;
+        }
+        let event = Event::new(EventCode::AccessRefused, Actor::Principal(caller.principal.as_ref()))
+            .outcome(Outcome::Denied)
+            .reason(Some(refusal.text()))
+            .detail("code", refusal.code())
+            .detail("about", about);
+        if let Err(error) = self.write_refusal(caller, event, format!("{} {} {about}", caller.principal.id, refusal.code())).await {
+            tracing::error!(error = ?error, "a refusal could not be recorded");
+        }
+    }
+
+    async fn write_refusal(&self, caller: &Caller, event: Event, key: String) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        {
+            let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+            denials.retain(|_, at| now - *at < DENIAL_PAUSE);
+            if denials.contains_key(&key) {
+                return Ok(());
+            }
+            denials.insert(key, now);
+        }
+        tx.apply(&vec![Step::new(Record::Nothing, event)], &caller.origin, now).await?;
+        self.store.commit(tx).await.map_err(Error::Fault)
+    }
+
+    /// Begins to read, at a moment of the database's clock.
+    async fn look(&self) -> Result<(Tx, DateTime<Utc>), Error> {
+        let mut tx = self.store.read().await?;
+        let now = self.store.now(&mut tx).await?;
+        Ok((tx, now))
+    }
+
+    /// What a load balancer asks: the database answers, audit events get their index, files are in use.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let (mut tx, now) = self.look().await?;
+        if let Some(oldest) = tx.oldest_waiting().await?
+            && now - oldest > TimeDelta::seconds(10)
+        {
+            return Err(Error::Fault(anyhow::anyhow!("audit events wait for their index since {oldest}")));
+        }
+        Ok(())
+    }
+
+    /// Figures that are looked up when somebody asks for metrics.
+    pub async fn measure(&self) -> Result<(), Error> {
+        let (mut tx, now) = self.look().await?;
+        #[expect(clippy::cast_precision_loss, reason = "a count of rows is far below 2^52")]
+        metrics::gauge!("portcullis_endings_overdue").set(tx.overdue(now).await? as f64);
+        #[expect(clippy::cast_precision_loss, reason = "a count of rows is far below 2^52")]
+        metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
+        Ok(())
+    }
+}
+
+/// A fresh trace: what events of one call and of the work that follows from it have in common.
+pub fn new_trace() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+/// Fifty random bits for an identifier.
+fn new_bits() -> Result<u64, Error> {
+    Ok(u64::from_be_bytes(secret::random::<8>().context("making an identifier")?))
+}

@@ -1,0 +1,75 @@
+//! Deadlines: requests that nobody decided expire, and what nobody can need any more is forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::ids::RequestId;
+
+use super::{Error, Gate, new_trace};
+
+/// How often deadlines are looked at.
+const POLL: Duration = Duration::from_secs(1);
+/// How often old tokens and idempotency keys are forgotten.
+const TIDY: Duration = Duration::from_secs(3_600);
+/// A client that repeats a call does so within a day.
+const REMEMBER: TimeDelta = TimeDelta::hours(24);
+/// Requests that one look expires at most, so that it stays short.
+const BATCH: i64 = 100;
+
+impl Gate {
+    /// Looks at deadlines until told to stop.
+    pub async fn run_sweeper(self: Arc<Self>, stop: CancellationToken) {
+        let mut tidied: Option<std::time::Instant> = None;
+        while !stop.is_cancelled() {
+            if let Err(error) = self.expire_due().await {
+                tracing::error!(error = ?error, "deadlines could not be looked at; the sweeper tries again");
+            }
+            if tidied.is_none_or(|at| at.elapsed() > TIDY) {
+                tidied = Some(std::time::Instant::now());
+                if let Err(error) = self.tidy().await {
+                    tracing::error!(error = ?error, "old tokens and idempotency keys could not be forgotten");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Lets every request expire whose deadline has passed; answers how many did.
+    pub async fn expire_due(&self) -> Result<usize, Error> {
+        let (mut tx, now) = self.look().await?;
+        let due = tx.overdue_requests(now, BATCH).await?;
+        drop(tx);
+        for id in &due {
+            self.expire(id).await?;
+        }
+        Ok(due.len())
+    }
+
+    async fn expire(&self, id: &RequestId) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let Some(request) = tx.request(id).await? else { return Ok(()) };
+        match request.expire(now) {
+            None => Ok(()),
+            Some((_, change)) => match self.apply_own(tx, &change, &new_trace(), now).await {
+                // Somebody decided it in the same moment; that is what counts.
+                Err(Error::Refused(_)) => Ok(()),
+                other => other,
+            },
+        }
+    }
+
+    async fn tidy(&self) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        tx.forget_before(now - REMEMBER).await?;
+        tx.drop_tokens_before(now - REMEMBER).await?;
+        Ok(self.store.commit(tx).await?)
+    }
+}

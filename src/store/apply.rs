@@ -1,0 +1,68 @@
+//! The one function that writes requests, reviews, grants, their promises and the events that explain them.
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+
+use crate::domain::change::{Change, Record, Step};
+use crate::domain::refusal::Refusal;
+
+use super::audit::Origin;
+use super::{Tx, millis};
+
+/// Why a change was not written.
+#[derive(Debug)]
+pub enum NotApplied {
+    /// Somebody else changed the record first; nothing of the change is kept.
+    Refused(Refusal),
+    Fault(anyhow::Error),
+}
+
+impl From<anyhow::Error> for NotApplied {
+    fn from(fault: anyhow::Error) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Tx {
+    /// Writes what a rule returned. INVARIANT: each step's state and its one event are in the same transaction
+    /// (`every_state_change_has_exactly_one_event`).
+    pub async fn apply(&mut self, change: &Change, origin: &Origin, now: DateTime<Utc>) -> Result<(), NotApplied> {
+        for step in change {
+            self.record(step).await?;
+            self.append(&step.event, origin, now).await?;
+            for (grant, kind) in &step.done {
+                touch!(self, c => sqlx::query("delete from outbox where grant_id = $1 and kind = $2").bind(grant.as_str()).bind(kind.as_str()).execute(c))
+                    .context("keeping a promise")?;
+            }
+            for work in &step.work {
+                let target = step.event.target.as_ref().map_or("", |target| target.as_str());
+                touch!(self, c => sqlx::query(
+                    "insert into outbox (grant_id, kind, target, trace, due_at, lease_until) values ($1, $2, $3, $4, $5, 0) \
+                     on conflict (grant_id, kind) do update set due_at = excluded.due_at, lease_owner = null, lease_until = 0, trace = excluded.trace")
+                    .bind(work.grant.as_str()).bind(work.kind.as_str()).bind(target).bind(&origin.trace).bind(millis(work.due_at))
+                    .execute(c))
+                .context("promising work")?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&mut self, step: &Step) -> Result<(), NotApplied> {
+        let (what, name, written) = match &step.record {
+            Record::Nothing => return Ok(()),
+            Record::NewRequest(request) => return Ok(self.insert_request(request).await?),
+            Record::NewGrant(grant) => return Ok(self.insert_grant(grant).await?),
+            Record::Request(request, review) => {
+                let written = self.update_request(request).await?;
+                if let (true, Some(review)) = (written, review) {
+                    self.insert_review(&request.id, review).await?;
+                }
+                ("request", request.id.to_string(), written)
+            }
+            Record::Grant(grant) => ("grant", grant.id.to_string(), self.update_grant(grant).await?),
+            Record::Credential(grant) => ("grant", grant.id.to_string(), self.update_credential(grant).await?),
+        };
+        // INVARIANT: a transition is one conditional update; no row means that somebody was faster.
+        if written { Ok(()) } else { Err(NotApplied::Refused(Refusal::Conflict { what, name })) }
+    }
+}

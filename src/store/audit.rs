@@ -1,0 +1,166 @@
+//! The audit log: events are appended in the transaction of their change, numbered afterwards, and read by index.
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::{Event, EventCode, Outcome};
+use crate::domain::ids::{GrantId, RequestId};
+
+use super::grants::{Bind, Binds};
+use super::{Tx, millis, moment, moments};
+
+/// Where a change came from; the gate knows, rules do not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Shared by all events of one call and of the work that follows from it.
+    pub trace: String,
+    /// `tui`, `cli`, `api` or `system`.
+    pub channel: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// An event as it is stored, in one piece.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Body {
+    #[serde(flatten)]
+    event: Event,
+    #[serde(flatten)]
+    origin: Origin,
+}
+
+/// An event with its place in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub index: i64,
+    pub id: String,
+    pub at: DateTime<Utc>,
+    pub event: Event,
+    pub origin: Origin,
+}
+
+/// Which events a page shows. Everything absent means "any".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub actor: Option<String>,
+    /// Whose access it is about; also matches events by that actor, for the pages of people who see only their own.
+    pub about: Option<String>,
+    pub events: Vec<EventCode>,
+    pub target: Option<String>,
+    pub request: Option<RequestId>,
+    pub grant: Option<GrantId>,
+    pub outcome: Option<Outcome>,
+    pub since: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+    /// Words that have to occur in the reason, the actor, the principal or the target.
+    pub text: Vec<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    event_id: String,
+    at: i64,
+    idx: i64,
+    body: String,
+}
+
+impl Row {
+    fn read(self) -> anyhow::Result<Entry> {
+        let body: Body = serde_json::from_str(&self.body).with_context(|| format!("reading audit event {}", self.idx))?;
+        Ok(Entry { index: self.idx, id: self.event_id, at: moment(self.at)?, event: body.event, origin: body.origin })
+    }
+}
+
+/// `like` with `_`, `%` and `\` taken literally.
+fn pattern(word: &str) -> String {
+    let mut out = String::from("%");
+    for c in word.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('%');
+    out
+}
+
+impl Filter {
+    fn select(&self, before: Option<i64>, limit: i64) -> (String, Binds) {
+        let mut binds = Binds(Vec::new());
+        let mut sql = String::from("select event_id, at, idx, body from audit where idx is not null");
+        let mut equal = |column: &str, value: Option<String>, binds: &mut Binds| {
+            if let Some(value) = value {
+                sql.push_str(&format!(" and {column} = ${}", binds.push(Bind::Text(value))));
+            }
+        };
+        equal("actor", self.actor.clone(), &mut binds);
+        equal("target", self.target.clone(), &mut binds);
+        equal("request_id", self.request.as_ref().map(ToString::to_string), &mut binds);
+        equal("grant_id", self.grant.as_ref().map(ToString::to_string), &mut binds);
+        equal("outcome", self.outcome.map(|outcome| outcome.as_str().to_owned()), &mut binds);
+        if let Some(about) = &self.about {
+            let place = binds.push(Bind::Text(about.clone()));
+            sql.push_str(&format!(" and (actor = ${place} or principal = ${place})"));
+        }
+        if !self.events.is_empty() {
+            let places: Vec<String> = self.events.iter().map(|code| format!("${}", binds.push(Bind::Text(code.as_str().to_owned())))).collect();
+            sql.push_str(&format!(" and code in ({})", places.join(", ")));
+        }
+        if let Some(since) = self.since {
+            sql.push_str(&format!(" and at >= ${}", binds.push(Bind::Number(millis(since)))));
+        }
+        if let Some(until) = self.until {
+            sql.push_str(&format!(" and at < ${}", binds.push(Bind::Number(millis(until)))));
+        }
+        for word in &self.text {
+            let place = binds.push(Bind::Text(pattern(word)));
+            sql.push_str(&format!(
+                " and (lower(reason) like ${place} escape '\\' or actor like ${place} escape '\\' or principal like ${place} escape '\\' or target like ${place} escape '\\')"
+            ));
+        }
+        if let Some(before) = before {
+            sql.push_str(&format!(" and idx < ${}", binds.push(Bind::Number(before))));
+        }
+        sql.push_str(&format!(" order by idx desc limit ${}", binds.push(Bind::Number(limit))));
+        (sql, binds)
+    }
+}
+
+impl Tx {
+    /// Appends one event. Its index comes later, from the sequencer.
+    pub async fn append(&mut self, event: &Event, origin: &Origin, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let body = serde_json::to_string(&Body { event: event.clone(), origin: origin.clone() })?;
+        // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
+        let id = uuid::Uuid::now_v7().to_string();
+        touch!(self, c => sqlx::query(
+            "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+            .bind(&id).bind(millis(now)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
+            .bind(event.principal.as_ref().map(|name| name.as_str())).bind(event.target.as_ref().map(|name| name.as_str()))
+            .bind(event.request.as_ref().map(|id| id.as_str())).bind(event.grant.as_ref().map(|id| id.as_str()))
+            .bind(event.reason.as_deref()).bind(&body).execute(c))
+        .context("writing an audit event")?;
+        self.wrote_events = true;
+        Ok(())
+    }
+
+    /// A page of events, newest first, all with an index below `before`.
+    pub async fn events(&mut self, filter: &Filter, before: Option<i64>, limit: i64) -> anyhow::Result<Vec<Entry>> {
+        let (sql, binds) = filter.select(before, limit);
+        let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Events from an index on, oldest first: what a stream continues with.
+    pub async fn events_from(&mut self, index: i64, limit: i64) -> anyhow::Result<Vec<Entry>> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as("select event_id, at, idx, body from audit where idx >= $1 order by idx limit $2").bind(index).bind(limit).fetch_all(c))
+            .context("reading audit events")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// The oldest event without an index, for the alarm about a stuck sequencer.
+    pub async fn oldest_waiting(&mut self) -> anyhow::Result<Option<DateTime<Utc>>> {
+        let row: Option<(i64,)> = on!(self, c => sqlx::query_as("select at from audit where idx is null order by at, event_id limit 1").fetch_optional(c)).context("looking at the audit log")?;
+        moments(row.map(|(at,)| at))
+    }
+}

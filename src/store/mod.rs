@@ -1,0 +1,275 @@
+//! All SQL. One text serves SQLite and PostgreSQL; queries are methods on [`Tx`], grouped by noun, one file each.
+//!
+//! It never decides anything: rules are in `domain`, and what a rule returned is written by [`Tx::apply`], the
+//! only function that changes a request or a grant. `gate` alone opens transactions for writing.
+//!
+//! To add a column: the next file in `migrations/` (never edit an old one), the row struct beside its queries,
+//! and sample rows in `tests/migrations.rs`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+/// Runs one query on whichever database the transaction is on. The query is type-checked once for each.
+macro_rules! on {
+    ($tx:expr, $c:ident => $query:expr) => {
+        match &mut $tx.inner {
+            $crate::store::Inner::Sqlite(tx) => {
+                let $c = &mut **tx;
+                $query.await
+            }
+            $crate::store::Inner::Postgres(tx) => {
+                let $c = &mut **tx;
+                $query.await
+            }
+        }
+    };
+}
+
+/// Runs one statement and answers how many rows it touched.
+macro_rules! touch {
+    ($tx:expr, $c:ident => $query:expr) => {
+        match &mut $tx.inner {
+            $crate::store::Inner::Sqlite(tx) => {
+                let $c = &mut **tx;
+                $query.await.map(|done| done.rows_affected())
+            }
+            $crate::store::Inner::Postgres(tx) => {
+                let $c = &mut **tx;
+                $query.await.map(|done| done.rows_affected())
+            }
+        }
+    };
+}
+
+pub mod apply;
+pub mod audit;
+pub mod grants;
+pub mod outbox;
+pub mod people;
+pub mod requests;
+pub mod sequence;
+pub mod settings;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
+
+/// Readers of SQLite beside its one writer; each is a thread of its own.
+const SQLITE_READERS: u32 = 4;
+/// Connections to PostgreSQL from one node.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a caller waits for a connection before it is told that the server is busy.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which database holds the truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// An embedded SQLite file.
+    Sqlite(PathBuf),
+    /// A `postgres://` URL.
+    Postgres(String),
+}
+
+/// Where "now" comes from.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The database's own clock, never below the last moment it gave.
+    Database,
+    /// Milliseconds that a test turns by hand.
+    Manual(Arc<AtomicI64>),
+}
+
+enum Pools {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// The database, opened and brought to the present schema.
+pub struct Store {
+    pools: Pools,
+    clock: Clock,
+    /// INVARIANT: time never goes back on a node, whatever the machine's clock does.
+    floor: AtomicI64,
+    /// Wakes the sequencer after each commit that wrote an event.
+    pub(in crate::store) appended: tokio::sync::Notify,
+    /// How many events have their index.
+    pub(in crate::store) size: tokio::sync::watch::Sender<i64>,
+}
+
+pub(in crate::store) enum Inner {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+/// One transaction. It is rolled back unless committed.
+pub struct Tx {
+    pub(in crate::store) inner: Inner,
+    wrote_events: bool,
+}
+
+/// A moment as it is stored.
+pub(in crate::store) fn millis(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+/// A stored moment; a number outside of what a calendar knows is a corrupt database.
+pub(in crate::store) fn moment(millis: i64) -> anyhow::Result<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(millis).with_context(|| format!("the database has the moment {millis}, which no calendar knows"))
+}
+
+pub(in crate::store) fn moments(millis: Option<i64>) -> anyhow::Result<Option<DateTime<Utc>>> {
+    millis.map(moment).transpose()
+}
+
+/// Parses what was stored by us; failing to is a fault, never a refusal.
+pub(in crate::store) fn stored<T: FromStr>(what: &str, text: &str) -> anyhow::Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| anyhow::anyhow!("the database has a {what} that cannot be read: {error}"))
+}
+
+/// Reads a stored word of a closed list through its serde names.
+pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> anyhow::Result<T> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).with_context(|| format!("the database has the {what} `{text}`"))
+}
+
+impl Store {
+    /// Opens the database, creates it if need be, and applies outstanding migrations.
+    pub async fn open(location: &Location, clock: Clock) -> anyhow::Result<Self> {
+        let pools = match location {
+            Location::Sqlite(path) => open_sqlite(path).await?,
+            Location::Postgres(url) => open_postgres(url).await?,
+        };
+        let (size, _) = tokio::sync::watch::channel(0);
+        let store = Self { pools, clock, floor: AtomicI64::new(0), appended: tokio::sync::Notify::new(), size };
+        let head = store.read().await?.log_size().await?;
+        store.size.send_replace(head);
+        Ok(store)
+    }
+
+    /// Begins to read: one consistent view over several queries.
+    pub async fn read(&self) -> anyhow::Result<Tx> {
+        let inner = match &self.pools {
+            Pools::Sqlite { read, .. } => Inner::Sqlite(read.begin().await.context("opening the database to read")?),
+            Pools::Postgres(pool) => Inner::Postgres(pool.begin().await.context("opening the database to read")?),
+        };
+        Ok(Tx { inner, wrote_events: false })
+    }
+
+    /// Begins to write. SQLite has one writer, and takes its lock at once: a transaction that upgrades later can fail.
+    pub async fn write(&self) -> anyhow::Result<Tx> {
+        let inner = match &self.pools {
+            Pools::Sqlite { write, .. } => Inner::Sqlite(write.begin_with("begin immediate").await.context("opening the database to write")?),
+            Pools::Postgres(pool) => Inner::Postgres(pool.begin().await.context("opening the database to write")?),
+        };
+        Ok(Tx { inner, wrote_events: false })
+    }
+
+    /// Makes a transaction's writes durable, and wakes whoever waits for events.
+    pub async fn commit(&self, tx: Tx) -> anyhow::Result<()> {
+        match tx.inner {
+            Inner::Sqlite(inner) => inner.commit().await.context("committing")?,
+            Inner::Postgres(inner) => inner.commit().await.context("committing")?,
+        }
+        if tx.wrote_events {
+            self.appended.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The moment that decisions compare with: the database's clock, never earlier than a moment given before.
+    pub async fn now(&self, tx: &mut Tx) -> anyhow::Result<DateTime<Utc>> {
+        let millis = match &self.clock {
+            Clock::Manual(millis) => return moment(millis.load(Ordering::SeqCst)),
+            Clock::Database => tx.clock().await?,
+        };
+        let floor = self.floor.fetch_max(millis, Ordering::SeqCst);
+        moment(millis.max(floor))
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> anyhow::Result<()> {
+        self.read().await?.clock().await.map(|_| ())
+    }
+
+    /// Lets every connection finish and closes them.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    async fn clock(&mut self) -> anyhow::Result<i64> {
+        let (millis,): (i64,) = match &mut self.inner {
+            Inner::Sqlite(tx) => sqlx::query_as("select cast(unixepoch('subsec') * 1000 as integer)").fetch_one(&mut **tx).await,
+            // `now()` is the moment when the transaction began, which can be long before it gets its locks.
+            Inner::Postgres(tx) => sqlx::query_as("select (extract(epoch from clock_timestamp()) * 1000)::bigint").fetch_one(&mut **tx).await,
+        }
+        .context("reading the database's clock")?;
+        Ok(millis)
+    }
+}
+
+async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL: a commit that was acknowledged survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(ACQUIRE_TIMEOUT)
+        .optimize_on_close(true, 1_000)
+        .statement_cache_capacity(256);
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options.clone())
+        .await
+        .with_context(|| format!("opening {}", path.display()))?;
+    MIGRATIONS.run(&write).await.context("bringing the database to the present schema")?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options.read_only(true))
+        .await
+        .with_context(|| format!("opening {} to read", path.display()))?;
+    Ok(Pools::Sqlite { read, write })
+}
+
+async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
+    let options = PgConnectOptions::from_str(url).context("reading the database URL")?.options([
+        ("statement_timeout", "5000"),
+        ("lock_timeout", "2000"),
+        ("idle_in_transaction_session_timeout", "10000"),
+    ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .context("connecting to PostgreSQL")?;
+    MIGRATIONS.run(&pool).await.context("bringing the database to the present schema")?;
+    Ok(Pools::Postgres(pool))
+}

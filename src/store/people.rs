@@ -1,0 +1,249 @@
+//! Principals, their sign-ins, and the tokens and one-time codes of those. Secrets are stored as hashes only.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+
+use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, SignInId};
+use crate::domain::principal::{Principal, ProductRole};
+
+use super::{Tx, millis, moment, moments, stored};
+
+/// Whether a token is for calls or for getting new tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenUse {
+    Access,
+    Refresh,
+}
+
+impl TokenUse {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// One sign-in: a family of tokens that live and die together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    pub id: SignInId,
+    pub principal: Principal,
+    pub device: String,
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A token as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub sign_in: SignIn,
+    pub expires_at: DateTime<Utc>,
+    pub used_at: Option<DateTime<Utc>>,
+    /// The hash of the refresh token that replaced this one.
+    pub successor: Option<String>,
+}
+
+/// A one-time code as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// Whom it signs in; none for the bootstrap code.
+    pub principal: Option<PrincipalId>,
+    pub expires_at: DateTime<Utc>,
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PrincipalRow {
+    id: String,
+    name: String,
+    roles: String,
+    group_names: String,
+}
+
+impl PrincipalRow {
+    fn read(self) -> anyhow::Result<Principal> {
+        let roles: BTreeSet<ProductRole> = serde_json::from_str(&self.roles).context("reading a principal's roles")?;
+        let groups: BTreeSet<GroupName> = serde_json::from_str(&self.group_names).context("reading a principal's groups")?;
+        Ok(Principal { id: stored("principal id", &self.id)?, name: stored("principal name", &self.name)?, roles, groups })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct SignInRow {
+    sign_in_id: String,
+    device: String,
+    created_at: i64,
+    last_used_at: i64,
+    expires_at: i64,
+    revoked_at: Option<i64>,
+    #[sqlx(flatten)]
+    principal: PrincipalRow,
+}
+
+impl SignInRow {
+    fn read(self) -> anyhow::Result<SignIn> {
+        Ok(SignIn {
+            id: stored("sign-in id", &self.sign_in_id)?,
+            principal: self.principal.read()?,
+            device: self.device,
+            created_at: moment(self.created_at)?,
+            last_used_at: moment(self.last_used_at)?,
+            expires_at: moment(self.expires_at)?,
+            revoked_at: moments(self.revoked_at)?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct TokenRow {
+    token_expires_at: i64,
+    used_at: Option<i64>,
+    successor: Option<String>,
+    #[sqlx(flatten)]
+    sign_in: SignInRow,
+}
+
+const PRINCIPAL: &str = "select id, name, roles, group_names from principals where id = $1";
+const BY_NAME: &str = "select id, name, roles, group_names from principals where name = $1";
+const IN_ROLES: &str = "select id, name, roles, group_names from principals order by name";
+const TOKEN: &str = "select t.expires_at as token_expires_at, t.used_at, t.successor, \
+     s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+     from tokens t join sign_ins s on s.id = t.sign_in_id join principals p on p.id = s.principal_id where t.hash = $1 and t.kind = $2";
+const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+     from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 order by s.created_at desc limit 500";
+
+impl Tx {
+    /// One principal by id.
+    pub async fn principal(&mut self, id: &PrincipalId) -> anyhow::Result<Option<Principal>> {
+        let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(PRINCIPAL).bind(id.as_str()).fetch_optional(c)).context("reading a principal")?;
+        row.map(PrincipalRow::read).transpose()
+    }
+
+    /// One principal by name.
+    pub async fn principal_named(&mut self, name: &PrincipalName) -> anyhow::Result<Option<Principal>> {
+        let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(BY_NAME).bind(name.as_str()).fetch_optional(c)).context("reading a principal")?;
+        row.map(PrincipalRow::read).transpose()
+    }
+
+    /// Everybody.
+    pub async fn principals(&mut self) -> anyhow::Result<Vec<Principal>> {
+        let rows: Vec<PrincipalRow> = on!(self, c => sqlx::query_as(IN_ROLES).fetch_all(c)).context("reading principals")?;
+        rows.into_iter().map(PrincipalRow::read).collect()
+    }
+
+    /// Adds a principal, or gives a known one these roles and groups.
+    pub async fn save_principal(&mut self, who: &Principal, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let roles = serde_json::to_string(&who.roles)?;
+        let groups = serde_json::to_string(&who.groups)?;
+        touch!(self, c => sqlx::query(
+            "insert into principals (id, name, roles, group_names, created_at, version) values ($1, $2, $3, $4, $5, 1) \
+             on conflict (id) do update set roles = excluded.roles, group_names = excluded.group_names, version = principals.version + 1")
+            .bind(who.id.as_str()).bind(who.name.as_str()).bind(&roles).bind(&groups).bind(millis(now)).execute(c))
+        .context("writing a principal")?;
+        Ok(())
+    }
+
+    /// Opens a sign-in.
+    pub async fn insert_sign_in(&mut self, sign_in: &SignIn) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("insert into sign_ins (id, principal_id, device, created_at, last_used_at, expires_at) values ($1, $2, $3, $4, $5, $6)")
+            .bind(sign_in.id.as_str()).bind(sign_in.principal.id.as_str()).bind(&sign_in.device)
+            .bind(millis(sign_in.created_at)).bind(millis(sign_in.last_used_at)).bind(millis(sign_in.expires_at)).execute(c))
+        .context("writing a sign-in")?;
+        Ok(())
+    }
+
+    /// The sign-ins that are still good.
+    pub async fn sign_ins(&mut self, now: DateTime<Utc>) -> anyhow::Result<Vec<SignIn>> {
+        let rows: Vec<SignInRow> = on!(self, c => sqlx::query_as(SIGN_INS).bind(millis(now)).fetch_all(c)).context("reading sign-ins")?;
+        rows.into_iter().map(SignInRow::read).collect()
+    }
+
+    /// Whoever is behind a sign-in, as long as it is good.
+    pub async fn signed_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<Option<Principal>> {
+        let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(
+            "select p.id, p.name, p.roles, p.group_names from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2")
+            .bind(id.as_str()).bind(millis(now)).fetch_optional(c))
+        .context("looking at a sign-in")?;
+        row.map(PrincipalRow::read).transpose()
+    }
+
+    /// Notes that a sign-in was used.
+    pub async fn touch_sign_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update sign_ins set last_used_at = $2 where id = $1").bind(id.as_str()).bind(millis(now)).execute(c)).context("writing a sign-in")?;
+        Ok(())
+    }
+
+    /// Ends a sign-in and with it all its tokens; `false` when it was ended before.
+    pub async fn revoke_sign_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("update sign_ins set revoked_at = $2 where id = $1 and revoked_at is null").bind(id.as_str()).bind(millis(now)).execute(c))
+            .context("ending a sign-in")?;
+        Ok(rows == 1)
+    }
+
+    /// Looks a token up by its hash, with its sign-in and principal.
+    pub async fn token(&mut self, hash: &str, kind: TokenUse) -> anyhow::Result<Option<Token>> {
+        let row: Option<TokenRow> = on!(self, c => sqlx::query_as(TOKEN).bind(hash).bind(kind.as_str()).fetch_optional(c)).context("looking a token up")?;
+        row.map(|row| Ok(Token { expires_at: moment(row.token_expires_at)?, used_at: moments(row.used_at)?, successor: row.successor, sign_in: row.sign_in.read()? })).transpose()
+    }
+
+    /// Stores a token by its hash.
+    pub async fn insert_token(&mut self, hash: &str, kind: TokenUse, sign_in: &SignInId, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("insert into tokens (hash, sign_in_id, kind, created_at, expires_at) values ($1, $2, $3, $4, $5)")
+            .bind(hash).bind(sign_in.as_str()).bind(kind.as_str()).bind(millis(now)).bind(millis(expires_at)).execute(c))
+        .context("writing a token")?;
+        Ok(())
+    }
+
+    /// Uses a refresh token up; `false` when somebody used it first.
+    pub async fn use_token(&mut self, hash: &str, successor: &str, now: DateTime<Utc>) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("update tokens set used_at = $2, successor = $3 where hash = $1 and used_at is null").bind(hash).bind(millis(now)).bind(successor).execute(c))
+            .context("using a token")?;
+        Ok(rows == 1)
+    }
+
+    /// Points a used refresh token at a newer successor, when the first one was never used itself.
+    pub async fn replace_successor(&mut self, hash: &str, old: &str, new: &str) -> anyhow::Result<bool> {
+        let dropped = touch!(self, c => sqlx::query("delete from tokens where hash = $1 and used_at is null").bind(old).execute(c)).context("replacing a token")?;
+        if dropped != 1 {
+            return Ok(false);
+        }
+        touch!(self, c => sqlx::query("update tokens set successor = $2 where hash = $1").bind(hash).bind(new).execute(c)).context("replacing a token")?;
+        Ok(true)
+    }
+
+    /// Forgets tokens that are long over.
+    pub async fn drop_tokens_before(&mut self, before: DateTime<Utc>) -> anyhow::Result<u64> {
+        touch!(self, c => sqlx::query("delete from tokens where expires_at < $1").bind(millis(before)).execute(c)).context("forgetting tokens")
+    }
+
+    /// Stores a one-time code by its hash; earlier unused codes for the same principal are good no longer.
+    pub async fn insert_code(&mut self, hash: &str, principal: Option<&PrincipalId>, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> anyhow::Result<()> {
+        let id = principal.map(PrincipalId::as_str);
+        touch!(self, c => sqlx::query("delete from codes where used_at is null and coalesce(principal_id, '') = $1").bind(id.unwrap_or_default()).execute(c)).context("replacing a code")?;
+        touch!(self, c => sqlx::query("insert into codes (hash, principal_id, created_at, expires_at) values ($1, $2, $3, $4)")
+            .bind(hash).bind(id).bind(millis(now)).bind(millis(expires_at)).execute(c))
+        .context("writing a code")?;
+        Ok(())
+    }
+
+    /// Looks a one-time code up by its hash.
+    pub async fn code(&mut self, hash: &str) -> anyhow::Result<Option<Code>> {
+        let row: Option<(Option<String>, i64, Option<i64>)> =
+            on!(self, c => sqlx::query_as("select principal_id, expires_at, used_at from codes where hash = $1").bind(hash).fetch_optional(c)).context("looking a code up")?;
+        row.map(|(principal, expires_at, used_at)| {
+            Ok(Code { principal: principal.map(|id| stored("principal id", &id)).transpose()?, expires_at: moment(expires_at)?, used_at: moments(used_at)? })
+        })
+        .transpose()
+    }
+
+    /// Uses a one-time code up; `false` when somebody used it first.
+    pub async fn use_code(&mut self, hash: &str, now: DateTime<Utc>) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("update codes set used_at = $2 where hash = $1 and used_at is null").bind(hash).bind(millis(now)).execute(c)).context("using a code")?;
+        Ok(rows == 1)
+    }
+}

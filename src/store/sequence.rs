@@ -1,0 +1,93 @@
+//! The sequencer: gives committed events their dense index, in the order (time, id), after the fact.
+//!
+//! Doing this inside the business transaction would serialise all writers; a plain counter would let a reader
+//! that follows by cursor miss a slow transaction. Any node may run it: the head row is moved by compare-and-swap.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::{Store, Tx};
+
+/// Events that one pass numbers at most.
+const BATCH: i64 = 1_000;
+/// Under load passes are this far apart, so that they cost little beside the changes themselves.
+const PACE: Duration = Duration::from_millis(15);
+/// Without a wake-up the sequencer looks this often: another node may have written.
+const IDLE: Duration = Duration::from_secs(1);
+
+impl Tx {
+    /// How many events have their index.
+    pub async fn log_size(&mut self) -> anyhow::Result<i64> {
+        let (size,): (i64,) = on!(self, c => sqlx::query_as("select size from log_head where id = 1").fetch_one(c)).context("reading the head of the log")?;
+        Ok(size)
+    }
+
+    /// The epoch of the log: it changes only when an operator declares that history was lost.
+    pub async fn log_epoch(&mut self) -> anyhow::Result<i64> {
+        let (epoch,): (i64,) = on!(self, c => sqlx::query_as("select epoch from log_head where id = 1").fetch_one(c)).context("reading the head of the log")?;
+        Ok(epoch)
+    }
+
+    async fn waiting(&mut self) -> anyhow::Result<Vec<String>> {
+        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select event_id from audit where idx is null order by at, event_id limit $1").bind(BATCH).fetch_all(c)).context("looking for events without an index")?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// INVARIANT: indexes are dense and never given twice: the head moves only if nobody else moved it
+    /// (`two_sequencers_number_every_event_once_without_a_gap`).
+    async fn number(&mut self, from: i64, ids: &[String]) -> anyhow::Result<bool> {
+        let to = from + i64::try_from(ids.len())?;
+        let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(to).bind(from).execute(c)).context("moving the head of the log")?;
+        if moved != 1 {
+            return Ok(false);
+        }
+        for (index, id) in (from..to).zip(ids) {
+            let rows = touch!(self, c => sqlx::query("update audit set idx = $1 where event_id = $2 and idx is null").bind(index).bind(id).execute(c)).context("numbering an event")?;
+            anyhow::ensure!(rows == 1, "audit event {id} was numbered by somebody who did not move the head");
+        }
+        Ok(true)
+    }
+}
+
+impl Store {
+    /// Numbers what is committed, and answers how many events now have an index.
+    pub async fn sequence(&self) -> anyhow::Result<i64> {
+        loop {
+            let mut look = self.read().await?;
+            let size = look.log_size().await?;
+            let any = !look.waiting().await?.is_empty();
+            drop(look);
+            if !any {
+                self.size.send_if_modified(|seen| std::mem::replace(seen, size.max(*seen)) < size);
+                return Ok(size);
+            }
+            let mut tx = self.write().await?;
+            let from = tx.log_size().await?;
+            let ids = tx.waiting().await?;
+            if tx.number(from, &ids).await? {
+                let done = from + i64::try_from(ids.len())?;
+                self.commit(tx).await?;
+                self.size.send_if_modified(|seen| std::mem::replace(seen, done.max(*seen)) < done);
+            }
+        }
+    }
+
+    /// Numbers events for as long as it is polled: at once after a commit on this node, and once a second for others.
+    pub async fn run_sequencer(&self) {
+        loop {
+            if let Err(error) = self.sequence().await {
+                tracing::error!(error = format!("{error:#}"), "the sequencer could not number audit events; it tries again");
+                tokio::time::sleep(IDLE).await;
+                continue;
+            }
+            tokio::time::sleep(PACE).await;
+            let _ = tokio::time::timeout(IDLE, self.appended.notified()).await;
+        }
+    }
+
+    /// Tells how many events have their index, now and whenever that changes.
+    pub fn watch_size(&self) -> tokio::sync::watch::Receiver<i64> {
+        self.size.subscribe()
+    }
+}

@@ -1,0 +1,32 @@
+//! Problem details as RFC 9457 says: how the server says no, and how it admits a fault.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Why a call was not answered as asked; media type `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `urn:portcullis:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status, repeated.
+    pub status: u16,
+    /// The stable code to branch on.
+    pub code: String,
+    /// What is wrong, as one sentence for people.
+    pub title: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub hint: Option<String>,
+    /// The trace of this call, to quote when asking for help.
+    pub instance: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.title)
+    }
+}
+
+impl std::error::Error for Problem {}

@@ -1,0 +1,227 @@
+//! Settings of the server and the console: file, then environment, then flag.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use portcullis::config::{self, ConsoleSettings, Database, keys};
+
+use crate::config::{assert_well_said, bare, told, write};
+
+/// Reads a `[server]` table with an environment and flags.
+fn server(
+    table: &str,
+    env: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<config::ServerConfig, String> {
+    let env: BTreeMap<_, _> = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let flags: Vec<_> = flags
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .collect();
+    let text = format!("[server]\n{table}\n");
+    let read = config::server_from(
+        &text,
+        Path::new("/etc/portcullis"),
+        &|name| env.get(name).cloned(),
+        &flags,
+    );
+    read.map_err(|problems| told(&problems))
+}
+
+#[test]
+fn a_server_runs_with_nothing_configured() {
+    let config = server("", &[], &[]).unwrap();
+    assert_eq!(config.settings.listen.to_string(), "127.0.0.1:7700");
+    assert_eq!(config.settings.public_url, "http://127.0.0.1:7700");
+    assert_eq!(config.settings.database, Database::Sqlite);
+    assert!(config.warnings.is_empty());
+    assert!(config.shown.iter().all(|shown| shown.origin == "default"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_a_flag_over_both() {
+    let file = "listen = \"127.0.0.1:1\"\nlog = \"warn\"";
+    let origin = |env: &[(&str, &str)], flags: &[(&str, &str)]| {
+        let config = server(file, env, flags).unwrap();
+        let listen = config
+            .shown
+            .iter()
+            .find(|shown| shown.name == "listen")
+            .unwrap();
+        (listen.value.clone(), listen.origin.clone())
+    };
+    let owned = |value: &str, origin: &str| (value.to_owned(), origin.to_owned());
+    assert_eq!(origin(&[], &[]), owned("127.0.0.1:1", "file"));
+    let env = [("PORTCULLIS_LISTEN", "127.0.0.1:2")];
+    assert_eq!(origin(&env, &[]), owned("127.0.0.1:2", "PORTCULLIS_LISTEN"));
+    assert_eq!(
+        origin(&env, &[("listen", "localhost:3")]),
+        owned("127.0.0.1:3", "--listen")
+    );
+    assert_eq!(
+        origin(&[("PORTCULLIS_LISTEN", "")], &[]),
+        owned("127.0.0.1:1", "file")
+    );
+}
+
+#[test]
+fn a_data_folder_in_the_file_is_relative_to_the_file() {
+    let folder =
+        |table: &str, env: &[(&str, &str)]| server(table, env, &[]).unwrap().settings.data_dir;
+    assert_eq!(
+        folder("data_dir = \"data\"", &[]),
+        Path::new("/etc/portcullis/data")
+    );
+    assert_eq!(
+        folder("data_dir = \"~/pc\"", &[("HOME", "/home/ada")]),
+        Path::new("/home/ada/pc")
+    );
+    assert_eq!(
+        folder("", &[("PORTCULLIS_DATA_DIR", "here")]),
+        Path::new("here")
+    );
+    assert_eq!(
+        folder("", &[("STATE_DIRECTORY", "/var/lib/pc:/x")]),
+        Path::new("/var/lib/pc")
+    );
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    for url in [
+        "postgres://pc:hunter2@db/pc",
+        "postgres://db/pc?user=pc&password=hunter2",
+    ] {
+        let config = server(&format!("database = \"{url}\""), &[], &[]).unwrap();
+        assert!(config.settings.database.has_password());
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    }
+}
+
+#[test]
+fn listening_beyond_the_machine_without_tls_is_warned_about() {
+    let warned = |table: &str| told(&server(table, &[], &[]).unwrap().warnings);
+    insta::assert_snapshot!(warned("listen = \"0.0.0.0:7700\""), @r#"
+    portcullis.toml: the server listens on `0.0.0.0:7700`, where tokens can be read on the way
+      hint: put a TLS proxy in front of it, and set `public_url` to its `https://` address
+    "#);
+    assert_eq!(
+        warned("listen = \"0.0.0.0:7700\"\npublic_url = \"https://pc.example.com/\""),
+        ""
+    );
+}
+
+#[test]
+fn every_bad_setting_is_answered_with_a_place_and_a_sentence() {
+    let bad = [
+        "listn = \"127.0.0.1:1\"",
+        "listen = 7700",
+        "listen = \"7700\"",
+        "listen = \"127.0.0.1:99999\"",
+        "listen = \"example.com:80\"",
+        "public_url = \"portcullis.example.com\"",
+        "public_url = \"ftp://example.com\"",
+        "public_url = \"https://example.com/portcullis\"",
+        "public_url = \"https://ada:secret@example.com\"",
+        "database = \"sqlight\"",
+        "database = \"mysql://db/x\"",
+        "database = \"postgres://\"",
+        "database = \"postgres://pc:hunter2@[::1/x\"",
+        "database = { kind = \"sqlite\" }",
+        "data_dir = \"\"",
+        "data_dir = \"~/x\"",
+        "log = \"loud\"",
+        "log = true",
+        "password = \"x\"",
+    ];
+    let mut answers = String::new();
+    for table in bad {
+        let text = format!("[server]\n{table}\n");
+        let problems = config::server_from(&text, Path::new("/"), &bare, &[]).unwrap_err();
+        assert_well_said(table, &problems);
+        assert!(!told(&problems).contains("hunter2"));
+        answers.push_str(&format!("{table}\n  {}", told(&problems)));
+    }
+    insta::assert_snapshot!(answers);
+}
+
+#[test]
+fn a_bad_variable_or_flag_is_named() {
+    let told = server(
+        "listen = \"x\"",
+        &[("PORTCULLIS_LISTEN", "y")],
+        &[("listen", "127.0.0.1:1")],
+    )
+    .unwrap_err();
+    insta::assert_snapshot!(told, @r#"
+    PORTCULLIS_LISTEN: `y` is not an address with a port
+      hint: write it like `127.0.0.1:7700` or `[::]:7700`
+    portcullis.toml:2:10: `x` is not an address with a port
+      hint: write it like `127.0.0.1:7700` or `[::]:7700`
+    "#);
+}
+
+#[test]
+fn every_setting_in_the_list_is_understood() {
+    for key in keys::SERVER {
+        let config = server(&format!("{} = {}", key.name, key.sample), &[], &[]).unwrap();
+        let shown = config
+            .shown
+            .iter()
+            .find(|shown| shown.name == key.name)
+            .unwrap();
+        assert_eq!(shown.origin, "file", "{}", key.name);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for key in keys::CONSOLE {
+        write(
+            folder.path(),
+            "console.toml",
+            &format!("{} = {}", key.name, key.sample),
+        );
+        ConsoleSettings::load(folder.path(), &bare, &[]).unwrap();
+    }
+}
+
+#[test]
+fn the_console_takes_its_settings_from_the_same_three_places() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        ConsoleSettings::load(folder.path(), &bare, &[])
+            .unwrap()
+            .url,
+        "http://127.0.0.1:7700"
+    );
+    write(
+        folder.path(),
+        "console.toml",
+        "url = \"https://pc.example.com/\"\nmouse = true\n",
+    );
+    let env = |name: &str| (name == "PORTCULLIS_READ_ONLY").then(|| "1".to_owned());
+    let settings =
+        ConsoleSettings::load(folder.path(), &env, &[("theme", "mono".to_owned())]).unwrap();
+    assert_eq!(settings.url, "https://pc.example.com");
+    assert_eq!(
+        (settings.mouse, settings.read_only, settings.ascii),
+        (true, true, false)
+    );
+    assert_eq!(settings.theme, "mono");
+    write(
+        folder.path(),
+        "console.toml",
+        "urll = \"x\"\nmouse = \"maybe\"\ntheme = \"\\u001b[31m\"\n",
+    );
+    let problems = ConsoleSettings::load(folder.path(), &bare, &[]).unwrap_err();
+    assert_well_said("console.toml", &problems);
+    insta::assert_snapshot!(told(&problems), @r#"
+    console.toml:1:1: unknown key `urll` in `console.toml`
+      hint: did you mean `url`?
+    console.toml:2:9: `maybe` is neither yes nor no
+      hint: write `true` or `false`
+    console.toml:3:9: `\u{1b}[31m` is not the name of a theme
+      hint: write for example `portcullis-dark`
+    "#);
+}
