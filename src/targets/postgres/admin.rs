@@ -18,7 +18,7 @@ const CONNECT: Duration = Duration::from_secs(4);
 /// Shorter than what firewalls between us and the server forget silently.
 const KEEP: Duration = Duration::from_mins(2);
 /// Enough for the few changes that happen at once on one target.
-const IDLE: usize = 3;
+const IDLE: usize = 4;
 
 /// The admin's connections to one server.
 #[derive(Debug)]
