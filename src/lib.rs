@@ -14,4 +14,3 @@ pub mod server;
 
 pub mod client;
 pub mod console;
-pub mod cli;

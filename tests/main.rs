@@ -2,6 +2,9 @@
 
 #[cfg(test)] // tells clippy that helpers outside test functions are tests, too
 mod config;
+#[cfg(test)]
 mod console;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod targets;
