@@ -14,7 +14,7 @@ use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, SignInId};
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::{Principal, ProductRole};
 use crate::domain::refusal::Refusal;
-use crate::secret::token::TokenKind;
+use crate::secret::TokenKind;
 use crate::secret::{Secret, hash_of};
 use crate::store::Tx;
 use crate::store::audit::Origin;

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::policy::{self, Snapshot, Verdict};
 use crate::domain::principal::{Principal, ProductRole};
@@ -46,7 +47,7 @@ impl Gate {
             Opened::Now(writing) => writing,
         };
         let Some(target) = rules.catalog.target(&ask.target) else {
-            let nearest = super::catalog::nearest(ask.target.as_str(), rules.catalog.targets.keys().map(|name| name.as_str()));
+            let nearest = nearest(ask.target.as_str(), rules.catalog.targets.keys().map(|name| name.as_str())).map(str::to_owned);
             return Err(Refusal::UnknownTarget { target: ask.target, nearest }.into());
         };
         if !target.roles.contains_key(&ask.role) {
