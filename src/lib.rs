@@ -2,15 +2,15 @@
 
 pub mod text;
 
-pub mod domain;
-pub mod wire;
-pub mod secret;
+pub mod catalog;
 pub mod config;
+pub mod domain;
+pub mod gate;
+pub mod secret;
+pub mod server;
 pub mod store;
 pub mod targets;
-pub mod catalog;
-pub mod gate;
-pub mod server;
+pub mod wire;
 
 pub mod client;
 pub mod console;
