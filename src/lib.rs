@@ -2,15 +2,26 @@
 
 pub mod text;
 
-pub mod catalog;
-pub mod config;
 pub mod domain;
-pub mod gate;
-pub mod secret;
-pub mod store;
-pub mod targets;
+
 pub mod wire;
 
-pub mod cli;
+pub mod secret;
+
+pub mod config;
+
+pub mod store;
+
+pub mod targets;
+
+pub mod catalog;
+
+pub mod gate;
+
+pub mod server;
+
 pub mod client;
+
 pub mod console;
+
+pub mod cli;

@@ -286,6 +286,11 @@ impl Gate {
         self.store.commit(tx).await.map_err(Error::Fault)
     }
 
+    /// The moment that decisions compare with.
+    pub async fn now(&self) -> Result<DateTime<Utc>, Error> {
+        Ok(self.look().await?.1)
+    }
+
     /// Begins to read, at a moment of the database's clock.
     async fn look(&self) -> Result<(Tx, DateTime<Utc>), Error> {
         let mut tx = self.store.read().await?;

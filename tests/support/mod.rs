@@ -5,3 +5,4 @@ pub(crate) mod postgres;
 mod process;
 pub(crate) mod screen;
 pub(crate) mod sshd;
+pub(crate) mod world;
