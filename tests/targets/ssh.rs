@@ -188,7 +188,7 @@ async fn the_host_cuts_open_sessions_at_the_end_of_the_grant() {
     for terminal in [false, true] {
         let began = std::time::Instant::now();
         let soon = Access {
-            ends_at: machine_clock() + TimeDelta::seconds(3),
+            ends_at: machine_clock() + TimeDelta::seconds(4),
             ..case.access(1)
         };
         let certified = stand.certified(soon).await;
