@@ -144,7 +144,7 @@ impl<'t> Table<'t> {
                 }
                 Complaint::Wrong(message) => match &culprit {
                     Some(key) => {
-                        notes.error(at, format!("`{}` {message}", key.escape_debug()), None)
+                        notes.error(at, format!("`{}` {message}", key.escape_debug()), None);
                     }
                     None => notes.error(at, format!("{place} {message}"), None),
                 },

@@ -388,11 +388,8 @@ pub enum CredentialView {
         database: String,
         user: String,
         password: String,
-        /// `disable` or `verify-full`.
-        sslmode: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(nullable = false)]
-        ssl_root_cert: Option<String>,
+        /// All of it in one line, as `psql` and drivers take it.
+        dsn: String,
         ends_at: DateTime<Utc>,
     },
     /// An SSH user certificate, good for minutes and issued again while the grant lasts.

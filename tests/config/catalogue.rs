@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use portcullis::catalog;
 use portcullis::config::Severity;
+use proptest::prelude::*;
 
 use crate::config::{assert_well_said, bare, cases, told, write};
 
@@ -140,4 +141,24 @@ fn no_files_at_all_are_an_empty_rulebook_that_permits_nothing() {
     policy.cedar: there is no policy file, so nobody can ask for anything
       hint: run `portcullis config init` for a commented one
     "#);
+}
+
+proptest::proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_damaged_catalogue_is_read_or_answered_with_places(at in 0..GOOD.len(), cut in 0_usize..12, put in "[\\PC\n]{0,6}") {
+        let mut text = GOOD.to_owned();
+        text.replace_range(at..(at + cut).min(GOOD.len()), &put);
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "policy.cedar", "");
+        write(folder.path(), "portcullis.toml", &text);
+        let report = catalog::check(folder.path(), &bare);
+        if !report.is_ok() {
+            assert_well_said(&text, &report.problems);
+        }
+        for place in report.problems.iter().filter_map(|problem| problem.place) {
+            prop_assert!(place.line <= text.lines().count() + 1);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Settings of the server and the console: file, then environment, then flag.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use portcullis::config::{self, ConsoleSettings, Database, keys};
@@ -143,7 +144,7 @@ fn every_bad_setting_is_answered_with_a_place_and_a_sentence() {
         let problems = config::server_from(&text, Path::new("/"), &bare, &[]).unwrap_err();
         assert_well_said(table, &problems);
         assert!(!told(&problems).contains("hunter2"));
-        answers.push_str(&format!("{table}\n  {}", told(&problems)));
+        write!(answers, "{table}\n  {}", told(&problems)).unwrap();
     }
     insta::assert_snapshot!(answers);
 }

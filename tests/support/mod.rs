@@ -1,5 +1,8 @@
 //! What the tests share.
 
+pub(crate) mod hostile;
 pub(crate) mod postgres;
 mod process;
+pub(crate) mod screen;
 pub(crate) mod sshd;
+pub(crate) mod world;

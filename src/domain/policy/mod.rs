@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName,
-    EntityUid, PolicySet, Request, RestrictedExpression, Schema,
+    EntityUid, PolicySet, Request, RestrictedExpression, Validator,
 };
 use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 
@@ -78,13 +78,13 @@ pub struct Policy {
     /// By the number that Cedar gave, which is what its diagnostics name.
     rules: BTreeMap<usize, Rule>,
     mentions: Vec<Mention>,
-    vocabulary: Vocabulary,
+    vocabulary: &'static Vocabulary,
 }
 
 /// The names of the embedded schema, parsed once.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Vocabulary {
-    schema: Schema,
+    validator: Validator,
     principal: EntityTypeName,
     group: EntityTypeName,
     target: EntityTypeName,
@@ -311,7 +311,7 @@ impl Vocabulary {
         let entity = Entity::new_with_tags(resource.clone(), attributes, [], tags)
             .map_err(|error| error.to_string())?;
         entities.push(entity);
-        let entities = Entities::from_entities(entities, Some(&self.schema))
+        let entities = Entities::from_entities(entities, Some(self.validator.schema()))
             .map_err(|error| error.to_string())?;
 
         let context = Context::from_pairs(context(ask)).map_err(|error| error.to_string())?;
@@ -320,7 +320,7 @@ impl Vocabulary {
             self.request.clone(),
             resource,
             context,
-            Some(&self.schema),
+            Some(self.validator.schema()),
         );
         Ok((request.map_err(|error| error.to_string())?, entities))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use cedar_policy::{
     EntityTypeName, EntityUid, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
@@ -14,6 +15,7 @@ use crate::domain::policy::words;
 use crate::domain::policy::{Policy, Rule, Vocabulary};
 
 const SCHEMA: &str = include_str!("schema.cedarschema");
+static VOCABULARY: LazyLock<Result<Vocabulary, String>> = LazyLock::new(vocabulary);
 
 /// Reads a whole policy file.
 pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
@@ -25,7 +27,9 @@ pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
                 .collect(),
         )
     })?;
-    let vocabulary = vocabulary().map_err(|error| vec![PolicyProblem::at(text, 0, error, None)])?;
+    let vocabulary = VOCABULARY
+        .as_ref()
+        .map_err(|error| vec![PolicyProblem::at(text, 0, error.as_str(), None)])?;
     let statements = lex::statements(text);
 
     let mut problems: Vec<PolicyProblem> = set
@@ -39,7 +43,7 @@ pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
             PolicyProblem::at(text, at, "a policy cannot have slots", hint)
         })
         .collect();
-    let checked = Validator::new(vocabulary.schema.clone()).validate(&set, ValidationMode::Strict);
+    let checked = vocabulary.validator.validate(&set, ValidationMode::Strict);
     for error in checked.validation_errors() {
         problems.push(from_cedar(
             text,
@@ -100,7 +104,7 @@ fn vocabulary() -> Result<Vocabulary, String> {
         .map_err(|error| format!("the embedded schema is broken: {error}"))?;
     let kind = |name: &str| EntityTypeName::from_str(name).map_err(|error| error.to_string());
     Ok(Vocabulary {
-        schema,
+        validator: Validator::new(schema),
         principal: kind("Principal")?,
         group: kind("Group")?,
         target: kind("Target")?,

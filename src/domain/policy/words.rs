@@ -7,10 +7,10 @@ use std::str::FromStr;
 
 use crate::domain::ids::{GroupName, IdError, PrincipalName, RoleName, TargetName};
 use crate::domain::nearest::{list, nearest};
-use crate::domain::request::RequestKind;
 use crate::domain::policy::complaint::PolicyProblem;
 use crate::domain::policy::lex::{self, Kind, Place, Statement, Token};
-
+use crate::domain::principal::ProductRole;
+use crate::domain::request::RequestKind;
 use crate::domain::target::TargetKind;
 
 /// The days of the week as a policy sees them.
@@ -77,6 +77,15 @@ pub(super) fn mentions(
                 }
                 Subject::Attribute("context", "weekday") => {
                     check(text, token, "weekday", &WEEKDAYS, problems);
+                }
+                Subject::Attribute("principal", "roles") => {
+                    check(
+                        text,
+                        token,
+                        "role in Portcullis",
+                        &ProductRole::ALL.map(ProductRole::as_str),
+                        problems,
+                    );
                 }
                 Subject::Attribute("resource", "kind") => {
                     check(
@@ -166,7 +175,25 @@ fn subject<'a>(before: &[Token<'a>], after: &[Token<'a>]) -> Option<Subject<'a>>
         [compare, object, dot, name, ..] if is_comparison(compare) && dot.is_mark(".") => {
             Some(Subject::Attribute(object.text, name.text))
         }
-        _ => contained(before, after),
+        _ => contained(before, after).or_else(|| containing(before)),
+    }
+}
+
+/// `principal.roles.contains("a")` or `.containsAny(["a", "b"])`, seen from one of its literals.
+fn containing<'a>(before: &[Token<'a>]) -> Option<Subject<'a>> {
+    let listed =
+        |token: &Token<'_>| token.kind == Kind::Text || token.is_mark(",") || token.is_mark("[");
+    let end = before.iter().rposition(|token| !listed(token))?;
+    match before.get(..=end)? {
+        [.., object, dot, name, dot2, call, open]
+            if open.is_mark("(")
+                && call.text.starts_with("contains")
+                && dot.is_mark(".")
+                && dot2.is_mark(".") =>
+        {
+            Some(Subject::Attribute(object.text, name.text))
+        }
+        _ => None,
     }
 }
 

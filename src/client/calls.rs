@@ -1,0 +1,210 @@
+//! One method for each endpoint.
+
+use reqwest::Method;
+
+use crate::client::send::{Call, Client};
+use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, RequestsQuery};
+use crate::wire::{
+    Approval, CredentialAsk, CredentialView, Denial, EventView, GrantView, Invitation,
+    InvitationCode, Me, NewExtension, NewRequest, Page, RequestView, Revocation, SignIn,
+    SignInView, TargetView, Tokens,
+};
+
+impl Client {
+    /// Redeems a one-time code and keeps the tokens. `name` is for the first admin of a new server only.
+    pub async fn sign_in(
+        &self,
+        code: &str,
+        name: Option<&str>,
+        device: Option<&str>,
+    ) -> Result<Me, ClientError> {
+        let body = SignIn {
+            code: code.to_owned(),
+            name: name.map(ToOwned::to_owned),
+            device: device.map(ToOwned::to_owned),
+        };
+        let call = Call::new(Method::POST, &["v1", "sign-in"])
+            .unsigned()
+            .body(&body)?;
+        let tokens: Tokens = self.call(call).await?;
+        self.session().store(&tokens).await?;
+        Ok(tokens.me)
+    }
+
+    /// Ends this sign-in on the server and forgets its tokens here. Without the server they are still forgotten.
+    pub async fn sign_out(&self) -> Result<(), ClientError> {
+        let ended = self
+            .call_empty(Call::new(Method::POST, &["v1", "sign-out"]))
+            .await;
+        self.session().forget().await?;
+        ended
+    }
+
+    /// Who the caller is, and the server's clock.
+    pub async fn me(&self) -> Result<Me, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "me"])).await
+    }
+
+    /// Sign-ins that the caller may see.
+    pub async fn sign_ins(&self) -> Result<Page<SignInView>, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "sign-ins"])).await
+    }
+
+    /// Ends a sign-in: its tokens stop working at once.
+    pub async fn revoke_sign_in(&self, id: &str, key: &IdempotencyKey) -> Result<(), ClientError> {
+        self.call_empty(Call::new(Method::DELETE, &["v1", "sign-ins", id]).key(key))
+            .await
+    }
+
+    /// Makes a one-time code for a person.
+    pub async fn invite(
+        &self,
+        invitation: &Invitation,
+        key: &IdempotencyKey,
+    ) -> Result<InvitationCode, ClientError> {
+        self.call(
+            Call::new(Method::POST, &["v1", "invitations"])
+                .key(key)
+                .body(invitation)?,
+        )
+        .await
+    }
+
+    /// The catalogue, with what the caller may ask for.
+    pub async fn targets(&self) -> Result<Page<TargetView>, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "targets"])).await
+    }
+
+    /// A page of requests, newest first.
+    pub async fn requests(&self, query: &RequestsQuery) -> Result<Page<RequestView>, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "requests"]).query(query.pairs()))
+            .await
+    }
+
+    /// One request.
+    pub async fn request(&self, id: &str) -> Result<RequestView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "requests", id]))
+            .await
+    }
+
+    /// Asks for access.
+    pub async fn submit(
+        &self,
+        new: &NewRequest,
+        key: &IdempotencyKey,
+    ) -> Result<RequestView, ClientError> {
+        self.call(
+            Call::new(Method::POST, &["v1", "requests"])
+                .key(key)
+                .body(new)?,
+        )
+        .await
+    }
+
+    /// Approves the request that was seen at `version`.
+    pub async fn approve(
+        &self,
+        id: &str,
+        version: i64,
+        approval: &Approval,
+        key: &IdempotencyKey,
+    ) -> Result<RequestView, ClientError> {
+        self.call(decision(&["v1", "requests", id, "approve"], version, key).body(approval)?)
+            .await
+    }
+
+    /// Denies the request that was seen at `version`.
+    pub async fn deny(
+        &self,
+        id: &str,
+        version: i64,
+        denial: &Denial,
+        key: &IdempotencyKey,
+    ) -> Result<RequestView, ClientError> {
+        self.call(decision(&["v1", "requests", id, "deny"], version, key).body(denial)?)
+            .await
+    }
+
+    /// Takes back one's own pending request.
+    pub async fn withdraw(
+        &self,
+        id: &str,
+        version: i64,
+        key: &IdempotencyKey,
+    ) -> Result<RequestView, ClientError> {
+        self.call(decision(&["v1", "requests", id, "withdraw"], version, key))
+            .await
+    }
+
+    /// A page of grants, newest first.
+    pub async fn grants(&self, query: &GrantsQuery) -> Result<Page<GrantView>, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "grants"]).query(query.pairs()))
+            .await
+    }
+
+    /// One grant.
+    pub async fn grant(&self, id: &str) -> Result<GrantView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "grants", id]))
+            .await
+    }
+
+    /// Asks for a later end of the grant that was seen at `version`.
+    pub async fn extend(
+        &self,
+        id: &str,
+        version: i64,
+        extension: &NewExtension,
+        key: &IdempotencyKey,
+    ) -> Result<RequestView, ClientError> {
+        self.call(decision(&["v1", "grants", id, "extend"], version, key).body(extension)?)
+            .await
+    }
+
+    /// Gives one's own grant back early.
+    pub async fn give_back(
+        &self,
+        id: &str,
+        version: i64,
+        key: &IdempotencyKey,
+    ) -> Result<GrantView, ClientError> {
+        self.call(decision(&["v1", "grants", id, "return"], version, key))
+            .await
+    }
+
+    /// Takes a grant away. The answer says `closing`; it is off when the grant says `revoked`.
+    pub async fn revoke(
+        &self,
+        id: &str,
+        version: i64,
+        revocation: &Revocation,
+        key: &IdempotencyKey,
+    ) -> Result<GrantView, ClientError> {
+        self.call(decision(&["v1", "grants", id, "revoke"], version, key).body(revocation)?)
+            .await
+    }
+
+    /// A credential of one's own active grant.
+    pub async fn credential(
+        &self,
+        id: &str,
+        ask: &CredentialAsk,
+        key: &IdempotencyKey,
+    ) -> Result<CredentialView, ClientError> {
+        self.call(
+            Call::new(Method::POST, &["v1", "grants", id, "credential"])
+                .key(key)
+                .body(ask)?,
+        )
+        .await
+    }
+
+    /// A page of audit events, newest first.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Page<EventView>, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "audit"]).query(query.pairs()))
+            .await
+    }
+}
+
+fn decision<'a>(path: &'a [&'a str], version: i64, key: &'a IdempotencyKey) -> Call<'a> {
+    Call::new(Method::POST, path).version(version).key(key)
+}

@@ -1,0 +1,25 @@
+//! The other end of `server`: a typed HTTP client, the sign-in it uses, and the live event stream.
+//!
+//! It never shows a change as done before the server has confirmed it, and never repeats one without its
+//! idempotency key. To add an endpoint: its body in `wire`, one method in `calls.rs`.
+
+mod backoff;
+mod calls;
+mod error;
+mod follow;
+mod http;
+mod key;
+mod queries;
+mod send;
+mod server_url;
+pub mod session;
+pub mod sse;
+
+pub use error::ClientError;
+pub use follow::{Cursor, Follow, Followed, RetryNow, follow};
+pub use http::http;
+pub use key::IdempotencyKey;
+pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};
+pub use send::{Channel, Client};
+pub use server_url::ServerUrl;
+pub use session::{Session, StateDir};

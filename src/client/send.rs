@@ -1,0 +1,321 @@
+//! Sends one call: bearer token, one refresh when it is too old, a few tries while the server cannot be reached.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use crate::client::backoff::jitter;
+use crate::client::http::{http, root_cause};
+use crate::client::{ClientError, IdempotencyKey, ServerUrl, Session};
+use crate::secret::Secret;
+use crate::wire::{Problem, Refresh, Tokens};
+
+/// The longest that one try may take.
+const TRY: Duration = Duration::from_secs(10);
+/// No further try begins after this time.
+const PATIENCE: Duration = Duration::from_secs(8);
+const TRIES: u32 = 3;
+/// More than the largest page by far; a reply beyond it is not from a Portcullis server.
+const LARGEST_REPLY: usize = 16 << 20;
+
+/// Which of our programs is calling, for the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Tui,
+    Cli,
+    Api,
+}
+
+impl Channel {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Tui => "tui",
+            Self::Cli => "cli",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// Calls one server on behalf of one person. Copies share connections and the sign-in.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    session: Session,
+    channel: Channel,
+}
+
+/// One call, before it is sent.
+pub(super) struct Call<'a> {
+    method: Method,
+    path: &'a [&'a str],
+    query: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+    version: Option<i64>,
+    key: Option<&'a IdempotencyKey>,
+    /// Whether the call needs somebody to be signed in.
+    signed: bool,
+    /// Whether the server does it once however often it is sent.
+    repeatable: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(method: Method, path: &'a [&'a str]) -> Self {
+        let repeatable = method == Method::GET;
+        Self {
+            method,
+            path,
+            query: Vec::new(),
+            body: None,
+            version: None,
+            key: None,
+            signed: true,
+            repeatable,
+        }
+    }
+
+    pub(super) fn query(mut self, query: Vec<(&'static str, String)>) -> Self {
+        self.query = query;
+        self
+    }
+
+    pub(super) fn body(mut self, body: &impl Serialize) -> Result<Self, ClientError> {
+        let bytes = serde_json::to_vec(body);
+        self.body =
+            Some(bytes.map_err(|error| bad_reply(format!("the call cannot be written: {error}")))?);
+        Ok(self)
+    }
+
+    pub(super) fn version(mut self, version: i64) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    pub(super) fn key(mut self, key: &'a IdempotencyKey) -> Self {
+        self.key = Some(key);
+        self.repeatable = true;
+        self
+    }
+
+    pub(super) fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    pub(super) fn unsigned(mut self) -> Self {
+        self.signed = false;
+        self
+    }
+}
+
+/// Why one try has no reply.
+enum Lost {
+    /// Nothing was sent.
+    NotSent(String),
+    /// It was sent, and then the connection broke or stayed silent.
+    NoAnswer(String),
+}
+
+impl Client {
+    /// A client for the server of the sign-in.
+    pub fn new(session: Session, channel: Channel) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: http(session.server())?,
+            session,
+            channel,
+        })
+    }
+
+    /// The server that is called.
+    pub fn server(&self) -> &ServerUrl {
+        self.session.server()
+    }
+
+    /// The sign-in that is used.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Sends a call and reads its JSON reply.
+    pub(super) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, ClientError> {
+        let bytes = self.bytes(call).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            bad_reply(format!(
+                "the reply of `{}` is not what this version understands: {error}",
+                self.server()
+            ))
+        })
+    }
+
+    /// Sends a call whose reply has no body.
+    pub(super) async fn call_empty(&self, call: Call<'_>) -> Result<(), ClientError> {
+        self.bytes(call).await.map(drop)
+    }
+
+    async fn bytes(&self, call: Call<'_>) -> Result<Vec<u8>, ClientError> {
+        if !call.signed {
+            return self.attempts(&call, None).await;
+        }
+        let access = self.session.access()?;
+        match self.attempts(&call, Some(&access)).await {
+            Err(ClientError::Problem(problem)) if problem.status == 401 => {
+                let access = self.renew(&access).await?;
+                self.attempts(&call, Some(&access)).await
+            }
+            other => other,
+        }
+    }
+
+    /// After a 401: another access token, from a refresh or from a process that has signed in anew.
+    pub(super) async fn renew(&self, stale: &Secret) -> Result<Secret, ClientError> {
+        self.session
+            .renew(stale, async |refresh_token| {
+                let call = Call::new(Method::POST, &["v1", "tokens", "refresh"])
+                    .unsigned()
+                    .repeatable()
+                    .body(&Refresh { refresh_token })?;
+                // The server knows a repeated refresh from a stolen token as long as its answer was not used.
+                let bytes = self.attempts(&call, None).await?;
+                serde_json::from_slice::<Tokens>(&bytes).map_err(|error| {
+                    bad_reply(format!("the reply to a refresh is not understood: {error}"))
+                })
+            })
+            .await
+    }
+
+    /// Tries a few times while the server cannot be reached. What changes something is only tried again with its key.
+    async fn attempts(
+        &self,
+        call: &Call<'_>,
+        access: Option<&Secret>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let begun = Instant::now();
+        let mut sent = false;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let lost = match self.attempt(call, access).await {
+                Ok(answer) => return answer,
+                Err(lost) => lost,
+            };
+            let (why, again) = match lost {
+                Lost::NotSent(why) => (why, true),
+                Lost::NoAnswer(why) => {
+                    sent = true;
+                    (why, call.repeatable)
+                }
+            };
+            let pause = jitter(Duration::from_millis(200), tried, Duration::from_secs(2));
+            if !again || tried >= TRIES || begun.elapsed() + pause > PATIENCE {
+                if sent && call.method != Method::GET {
+                    return Err(ClientError::OutcomeUnknown);
+                }
+                return Err(ClientError::Unreachable {
+                    text: format!("the server at `{}` cannot be reached: {why}", self.server()),
+                });
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        access: Option<&Secret>,
+    ) -> Result<Result<Vec<u8>, ClientError>, Lost> {
+        let mut request = self
+            .prepared(call.method.clone(), call.path, access)
+            .timeout(TRY);
+        if !call.query.is_empty() {
+            request = request.query(&call.query);
+        }
+        if let Some(body) = &call.body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        if let Some(version) = call.version {
+            request = request.header(header::IF_MATCH, format!("\"{version}\""));
+        }
+        if let Some(key) = call.key {
+            request = request.header("Idempotency-Key", key.as_str());
+        }
+        let lost = |error: reqwest::Error| {
+            let why = if error.is_timeout() {
+                "it did not answer in time".to_owned()
+            } else {
+                root_cause(&error)
+            };
+            if error.is_connect() || error.is_builder() {
+                Lost::NotSent(why)
+            } else {
+                Lost::NoAnswer(why)
+            }
+        };
+        let reply = request.send().await.map_err(lost)?;
+        let status = reply.status();
+        let bytes = match read_bounded(reply).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                return Ok(Err(bad_reply(format!(
+                    "the reply of `{}` is larger than any that Portcullis gives",
+                    self.server()
+                ))));
+            }
+            Err(error) => return Err(lost(error)),
+        };
+        Ok(if status.is_success() {
+            Ok(bytes)
+        } else {
+            Err(self.refused(status, &bytes))
+        })
+    }
+
+    /// A call with the headers that every call has.
+    pub(super) fn prepared(
+        &self,
+        method: Method,
+        path: &[&str],
+        access: Option<&Secret>,
+    ) -> reqwest::RequestBuilder {
+        let request = self
+            .http
+            .request(method, self.server().join(path))
+            .header("Portcullis-Channel", self.channel.as_str());
+        match access {
+            Some(access) => request.bearer_auth(access.expose()),
+            None => request,
+        }
+    }
+
+    /// Reads a problem out of a reply that is not a success.
+    pub(super) fn refused(&self, status: StatusCode, bytes: &[u8]) -> ClientError {
+        match serde_json::from_slice::<Problem>(bytes) {
+            Ok(problem) => problem.into(),
+            Err(_) => bad_reply(format!(
+                "`{}` answered with status {} and not as Portcullis does",
+                self.server(),
+                status.as_u16()
+            )),
+        }
+    }
+}
+
+pub(super) async fn read_bounded(
+    mut reply: reqwest::Response,
+) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = reply.chunk().await? {
+        if bytes.len() + chunk.len() > LARGEST_REPLY {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes))
+}
+
+fn bad_reply(text: String) -> ClientError {
+    ClientError::BadReply { text }
+}
