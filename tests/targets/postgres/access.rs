@@ -129,19 +129,6 @@ async fn the_password_never_reaches_the_server() {
 }
 
 #[tokio::test]
-async fn a_connection_address_can_be_pasted() {
-    let stand = PostgresStand::set_up().await;
-    let case = Case::on(&stand).await;
-    stand.connector.up(case.access(1)).await.unwrap();
-    let login = stand.login(case.access(1)).await;
-    let options: PgConnectOptions = login.dsn.expose().parse().unwrap();
-    assert_eq!(
-        reads(&mut options.connect().await.unwrap()).await.unwrap(),
-        1
-    );
-}
-
-#[tokio::test]
 async fn an_admin_that_is_no_superuser_is_enough() {
     let stand = PostgresStand::set_up().await;
     let (admin, group) = (
