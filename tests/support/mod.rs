@@ -1,4 +1,5 @@
 //! What the tests share.
 
 pub(crate) mod hostile;
+pub(crate) mod pty;
 pub(crate) mod screen;
