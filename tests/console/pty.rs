@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::KeyCode;
 use portable_pty::CommandBuilder;
-use portcullis::console::term::caps::Charset;
+use portcullis::console::term::caps::{Charset, Depth, own_the_colours};
 use portcullis::console::term::guard::{self, Guard};
 use portcullis::console::term::input::{Input, Keyboard};
 use portcullis::console::term::probe;
 use portcullis::console::term::signals::{Signal, Signals};
 use portcullis::console::term::writer::{FrameWriter, Tty};
+use portcullis::console::theme::{Role, Theme};
+use portcullis::console::widget::vtable::{Column, Cut, Row, Table, Width};
+use portcullis::text::clean;
 use ratatui::Terminal;
 use ratatui::widgets::{Paragraph, Wrap};
 use rustix::process::Signal as Number;
@@ -30,6 +33,7 @@ fn start(mode: &str) -> Pty {
     ]);
     command.env(MODE, mode);
     command.env("RUST_BACKTRACE", "0");
+    command.env("NO_COLOR", "1");
     let mut pty = Pty::spawn(command, 24, 80);
     pty.wait_for("ready");
     pty
@@ -60,11 +64,16 @@ fn child() {
 
 /// Shows what comes in until told to end. The mode `deaf` does not act on the signal of a closed terminal.
 async fn live(mode: &str) -> io::Result<Option<u8>> {
+    own_the_colours();
     let guard = Guard::enter()?;
     let mut signals = Signals::listen()?;
     let mut terminal = Terminal::new(FrameWriter::to_terminal(Charset::Unicode))?;
     let mut seen = vec!["ready".to_owned()];
-    show(&mut terminal, &seen)?;
+    match mode {
+        "mono" => show_table(&mut terminal, Depth::Mono)?,
+        "colour" => show_table(&mut terminal, Depth::TrueColor)?,
+        _ => show(&mut terminal, &seen)?,
+    }
     if mode == "probe" {
         let answers = probe::ask(false).await?;
         seen.push(format!(
@@ -80,8 +89,13 @@ async fn live(mode: &str) -> io::Result<Option<u8>> {
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
-                Signal::HangUp if mode == "deaf" => continue,
-                Signal::Suspend | Signal::Continue => {}
+                Signal::HangUp | Signal::Continue if mode == "deaf" => continue,
+                Signal::Suspend => {}
+                Signal::Continue => {
+                    guard.enter_again()?;
+                    terminal.clear()?;
+                    seen.push("again".to_owned());
+                }
                 Signal::Resize => seen.push(format!("{:?}", terminal.size()?)),
                 last => return Ok(last.exit_code()),
             },
@@ -118,6 +132,33 @@ fn show(terminal: &mut Terminal<FrameWriter<Tty>>, seen: &[String]) -> io::Resul
             Paragraph::new(text).wrap(Wrap { trim: false }),
             frame.area(),
         );
+    })?;
+    Ok(())
+}
+
+/// Two rows, of which the second is selected.
+fn show_table(terminal: &mut Terminal<FrameWriter<Tty>>, depth: Depth) -> io::Result<()> {
+    let theme = &Theme::standard(false, depth, Charset::Unicode);
+    let columns = [Column {
+        title: "",
+        width: Width::Fixed(10),
+        cut: Cut::End,
+        optional: false,
+    }];
+    let table = Table {
+        theme,
+        columns: &columns,
+        rows: 2,
+        top: 0,
+        selected: Some(1),
+    };
+    let style = theme.style(Role::StatusDanger);
+    terminal.draw(|frame| {
+        let area = frame.area();
+        table.draw(area, frame.buffer_mut(), |_| Row {
+            cells: vec![(clean("ready"), style)],
+            ..Row::default()
+        });
     })?;
     Ok(())
 }
@@ -201,6 +242,46 @@ fn a_suspended_console_leaves_the_shell_alone_and_comes_back() {
     pty.send("q");
     assert_eq!(pty.wait_exit(), 0);
     assert!(pty.is_restored());
+}
+
+#[test]
+fn a_console_stopped_from_outside_takes_the_terminal_again() {
+    let mut pty = start("");
+    pty.signal(Number::STOP);
+    pty.wait_stopped();
+    let before = pty.output.len();
+    pty.signal(Number::CONT);
+    pty.wait_for("<ready again>");
+    assert!(
+        pty.output[before..]
+            .windows(8)
+            .any(|bytes| bytes == b"\x1b[?1049h")
+    );
+    pty.send("q");
+    assert_eq!(pty.wait_exit(), 0);
+    assert!(pty.is_restored());
+}
+
+#[test]
+fn no_color_leaves_the_selected_row_visible() {
+    for (mode, colours) in [("mono", false), ("colour", true)] {
+        let mut pty = start(mode);
+        pty.wait_until("both rows", |pty| {
+            pty.contents().matches("ready").count() == 2
+        });
+        let screen = pty.screen.screen();
+        let (plain, selected) = (screen.cell(1, 3).unwrap(), screen.cell(2, 3).unwrap());
+        assert_eq!(selected.contents(), "r");
+        assert_ne!(
+            (selected.inverse(), selected.bgcolor()),
+            (plain.inverse(), plain.bgcolor()),
+            "{mode}"
+        );
+        assert!(selected.bold() || selected.inverse(), "{mode}");
+        let sent = String::from_utf8_lossy(&pty.output).into_owned();
+        assert_eq!(sent.contains("8;2;"), colours, "{mode}: {sent:?}");
+        assert!(colours || !sent.contains("8;5;"), "{sent:?}");
+    }
 }
 
 #[test]
