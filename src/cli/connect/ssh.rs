@@ -184,7 +184,9 @@ impl<'a, 'p> Ssh<'a, 'p> {
                 }
                 // Nobody can say whether the grant was extended, so it ends when it was to end.
                 Err(error) if Instant::now() >= good_until => {
-                    return format!("{error}, and the grant has come to its end: closing the session");
+                    return format!(
+                        "{error}, and the grant has come to its end: closing the session"
+                    );
                 }
                 Err(_) => {}
             }
