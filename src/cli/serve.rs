@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         .data_dir
         .map(|path| path.to_string_lossy().into_owned());
     for (name, value) in [
-        ("data_dir", data_dir),
+        ("data-dir", data_dir),
         ("listen", arguments.listen),
         ("database", arguments.database),
     ] {
