@@ -197,8 +197,14 @@ async fn access_is_asked_for_approved_used_extended_and_revoked() {
 
 /// Every step is in the audit, with actor, reason, target, outcome and ids that belong together.
 fn record_is_complete(node: &Node, grant: &str) {
-    let page = node.json("root", &["audit", "--grant", grant, "--limit", "50"]);
-    let events: Vec<&Value> = page["items"].as_array().unwrap().iter().rev().collect();
+    let lines = node.said(
+        "root",
+        &["audit", "--grant", grant, "--limit", "50", "--json"],
+    );
+    let events: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let codes: Vec<&str> = events.iter().map(|event| field(event, "event")).collect();
     for code in [
         "request.approved",
@@ -213,7 +219,7 @@ fn record_is_complete(node: &Node, grant: &str) {
         assert!(codes.contains(&code), "{code} is missing in {codes:?}");
     }
     let of = |code: &str| {
-        *events
+        events
             .iter()
             .find(|event| field(event, "event") == code)
             .unwrap()
