@@ -12,13 +12,15 @@ use crate::wire::{CredentialView, GrantView};
 
 /// Variables of psql that say nothing about where to connect; all others are taken away, so that the password goes
 /// nowhere but to the target.
-const HARMLESS: [&str; 6] = [
+const HARMLESS: [&str; 8] = [
     "PGCLIENTENCODING",
     "PGTZ",
     "PGDATESTYLE",
     "PGCONNECT_TIMEOUT",
     "PGGEQO",
     "PGOPTIONS",
+    "PGSSLCRL",
+    "PGSSLROOTCERT",
 ];
 
 pub(super) async fn run(
