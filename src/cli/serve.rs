@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// The folder of portcullis.toml and policy.cedar
     #[arg(long, value_name = "DIR")]
     pub config_dir: Option<PathBuf>,
-    /// `sqlite`, or postgres://user@host/name for several nodes
+    /// `sqlite`, or `postgres://user@host/name` for several nodes
     #[arg(long, value_name = "DATABASE")]
     pub database: Option<String>,
 }
