@@ -89,8 +89,15 @@ impl Gate {
         )?;
         somebody_reviews(&mut writing.tx, &snapshot, &holder).await?;
         let request = RequestId::from_bits(new_bits()?);
-        let (mut request, mut change) =
-            Request::submit_extension(request, &grant, by, reason, snapshot, writing.now)?;
+        let (mut request, mut change) = Request::submit_extension(
+            request,
+            &grant,
+            &writing.who,
+            by,
+            reason,
+            snapshot,
+            writing.now,
+        )?;
         if !own && request.state == RequestState::Pending {
             let about = About {
                 target,

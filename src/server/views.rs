@@ -227,7 +227,8 @@ pub fn credential(credential: Credential) -> CredentialView {
             database: login.database,
             user: login.user,
             password: login.password.expose().to_owned(),
-            dsn: login.dsn.expose().to_owned(),
+            sslmode: login.sslmode.to_owned(),
+            ssl_root_cert: login.root_certificate,
             ends_at: login.ends_at,
         },
         Credential::Ssh(certified) => CredentialView::Ssh {

@@ -388,8 +388,12 @@ pub enum CredentialView {
         database: String,
         user: String,
         password: String,
-        /// All of it in one line, as `psql` and drivers take it.
-        dsn: String,
+        /// `disable` or `verify-full`.
+        sslmode: String,
+        /// The authority that signed the server's certificate, in PEM, where the system does not know it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        ssl_root_cert: Option<String>,
         ends_at: DateTime<Utc>,
     },
     /// An SSH user certificate, good for minutes and issued again while the grant lasts.

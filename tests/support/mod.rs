@@ -3,6 +3,7 @@
 pub(crate) mod hostile;
 pub(crate) mod postgres;
 mod process;
+pub(crate) mod pty;
 pub(crate) mod screen;
 pub(crate) mod sshd;
 pub(crate) mod world;

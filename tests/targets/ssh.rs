@@ -185,10 +185,13 @@ async fn sshd_refuses_a_certificate_of_another_installation() {
 async fn the_host_cuts_open_sessions_at_the_end_of_the_grant() {
     let stand = SshStand::set_up().await;
     let case = Case::on(&stand).await;
-    for terminal in [false, true] {
+    for terminal in [false, true]
+        .into_iter()
+        .filter(|terminal| !terminal || Sshd::has_terminals())
+    {
         let began = std::time::Instant::now();
         let soon = Access {
-            ends_at: machine_clock() + TimeDelta::seconds(3),
+            ends_at: machine_clock() + TimeDelta::seconds(4),
             ..case.access(1)
         };
         let certified = stand.certified(soon).await;

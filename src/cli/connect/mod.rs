@@ -63,29 +63,11 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         return Ok(Exit::DONE);
     }
     match credential {
-        CredentialView::Postgres {
-            host,
-            port,
-            database,
-            user,
-            password,
-            dsn,
-            ends_at,
-        } => {
-            let login = postgres::Login {
-                host,
-                port,
-                database,
-                user,
-                password,
-                dsn,
-                ends_at,
-            };
-            if arguments.print {
-                login.print(context)
-            } else {
-                login.run(context, &arguments.rest).await
-            }
+        CredentialView::Postgres { .. } if arguments.print => {
+            postgres::print(context, &grant, &credential)
+        }
+        CredentialView::Postgres { .. } => {
+            postgres::run(context, &credential, &arguments.rest).await
         }
         CredentialView::Ssh { .. } => Err(Failure::here(
             format!(

@@ -174,6 +174,12 @@ impl Admin {
                     _ => Failure::passing(format!("{place} refused: {message}")),
                 }
             }
+            // This is how a certificate that was not accepted arrives.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Failure::passing(format!(
+                    "the encrypted connection to {place} failed: {error}"
+                ))
+            }
             sqlx::Error::Io(error) => {
                 Failure::passing(format!("{place} cannot be reached: {error}"))
             }

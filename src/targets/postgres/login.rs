@@ -17,8 +17,10 @@ pub struct Login {
     pub database: String,
     pub user: String,
     pub password: Secret,
-    /// All of the above in one line, as `psql` and drivers take it.
-    pub dsn: Secret,
+    /// `verify-full` or `disable`, as `libpq` spells it.
+    pub sslmode: &'static str,
+    /// The authority that signed the server's certificate, in PEM, where the system does not know it.
+    pub root_certificate: Option<String>,
     pub ends_at: DateTime<Utc>,
 }
 
@@ -39,14 +41,27 @@ impl Postgres {
         } = self.settings.clone();
         let user = self.object(access.grant);
         let password = self.password(access.grant);
-        let dsn = Secret::new(dsn(&self.settings, &user, &password));
+        let sslmode = match self.settings.sslmode {
+            SslMode::VerifyFull => "verify-full",
+            SslMode::Disable => "disable",
+        };
+        let root_certificate = match &self.settings.ca_file {
+            None => None,
+            Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+                Failure::passing(format!(
+                    "the authority's certificate {} cannot be read: {error}",
+                    path.display()
+                ))
+            })?),
+        };
         Ok(Login {
             host,
             port,
             database,
             user,
             password,
-            dsn,
+            sslmode,
+            root_certificate,
             ends_at: access.ends_at,
         })
     }
@@ -66,37 +81,4 @@ impl Postgres {
         let (salt, _) = salt.split_first_chunk().unwrap_or((&[0; 16], &[]));
         scram::verifier(self.password(grant).expose(), salt)
     }
-}
-
-fn dsn(settings: &Settings, user: &str, password: &Secret) -> String {
-    let database = escaped(&settings.database);
-    let login = format!("postgresql://{user}:{}", password.expose());
-    let port = settings.port;
-    let mode = match settings.sslmode {
-        SslMode::VerifyFull => "verify-full",
-        SslMode::Disable => "disable",
-    };
-    match settings.host.as_str() {
-        socket if socket.starts_with('/') => {
-            format!("{login}@/{database}?host={}&port={port}", escaped(socket))
-        }
-        address if address.contains(':') => {
-            format!("{login}@[{address}]:{port}/{database}?sslmode={mode}")
-        }
-        host => format!("{login}@{}:{port}/{database}?sslmode={mode}", escaped(host)),
-    }
-}
-
-/// Percent-encodes everything but what is harmless in every part of a URL.
-fn escaped(text: &str) -> String {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if harmless(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }

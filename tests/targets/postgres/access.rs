@@ -1,12 +1,14 @@
 //! What a login role may do, and until when.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use chrono::TimeDelta;
 use portcullis::targets::{Access, Failure};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 
 use super::{Made, PostgresStand, open, reads};
-use crate::support::postgres::{Cluster, PASSWORD, cluster};
+use crate::support::postgres::{Cluster, PASSWORD, cluster, give_to_server};
 use crate::targets::{Case, Stand as _};
 
 #[tokio::test]
@@ -68,7 +70,7 @@ async fn the_server_itself_refuses_logins_after_the_end() {
     let stand = PostgresStand::set_up().await;
     let case = Case::on(&stand).await;
     let soon = Access {
-        ends_at: case.now + TimeDelta::seconds(2),
+        ends_at: case.now + TimeDelta::seconds(3),
         ..case.access(1)
     };
     stand.connector.up(soon).await.unwrap();
@@ -127,19 +129,6 @@ async fn the_password_never_reaches_the_server() {
 }
 
 #[tokio::test]
-async fn a_connection_address_can_be_pasted() {
-    let stand = PostgresStand::set_up().await;
-    let case = Case::on(&stand).await;
-    stand.connector.up(case.access(1)).await.unwrap();
-    let login = stand.login(case.access(1)).await;
-    let options: PgConnectOptions = login.dsn.expose().parse().unwrap();
-    assert_eq!(
-        reads(&mut options.connect().await.unwrap()).await.unwrap(),
-        1
-    );
-}
-
-#[tokio::test]
 async fn an_admin_that_is_no_superuser_is_enough() {
     let stand = PostgresStand::set_up().await;
     let (admin, group) = (
@@ -195,4 +184,70 @@ async fn a_fence_that_belongs_to_somebody_else_is_not_used() {
         ))
     );
     assert_eq!(stand.traces().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_server_is_believed_only_with_the_right_certificate_and_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let openssl = |line: &str| {
+        let run = std::process::Command::new("openssl")
+            .args(line.split(' '))
+            .current_dir(&folder)
+            .output();
+        let output = run.expect("openssl is there");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    for authority in ["right", "wrong"] {
+        openssl(&format!(
+            "req -x509 {key} -keyout {authority}.key -out {authority}.pem -subj /CN={authority} -days 2"
+        ));
+    }
+    std::fs::write(folder.path().join("names"), "subjectAltName=DNS:localhost").unwrap();
+    openssl(&format!(
+        "req {key} -keyout server.key -out server.csr -subj /CN=localhost"
+    ));
+    openssl(
+        "x509 -req -in server.csr -CA right.pem -CAkey right.key -CAcreateserial -out server.pem -days 2 -extfile names",
+    );
+    give_to_server(&folder.path().join("server.key"));
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let files = [
+        format!("ssl_cert_file={}", at("server.pem")),
+        format!("ssl_key_file={}", at("server.key")),
+    ];
+    let own = Cluster::start(&["ssl=on", &files[0], &files[1]]);
+    let stand = PostgresStand::on(&own, own.database().await, |_| {}).await;
+    let case = Case::on(&stand).await;
+
+    for (host, authority, believed) in [
+        ("localhost", "right", true),
+        ("localhost", "wrong", false),
+        ("127.0.0.1", "right", false),
+    ] {
+        let server = format!(
+            "host = {host:?}\nca_file = {:?}",
+            at(&format!("{authority}.pem"))
+        );
+        let made = Made {
+            server,
+            ..Made::on(&own)
+        };
+        let connector = made
+            .connector(&stand.database.name, &stand.environment)
+            .unwrap();
+        let up = connector.up(case.access(1)).await;
+        assert_eq!(up.is_ok(), believed, "{host} {authority}: {up:?}");
+        if let Err(failure) = up {
+            assert!(
+                !failure.permanent && failure.message.contains("encrypted connection"),
+                "{failure}"
+            );
+        }
+    }
 }

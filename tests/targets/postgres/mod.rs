@@ -30,6 +30,8 @@ pub(crate) struct PostgresStand {
 
 /// Settings for a role of the server that reads the table `canary`.
 struct Made {
+    /// How to reach the server, but for the port.
+    server: String,
     port: u16,
     user: String,
     password: String,
@@ -40,6 +42,7 @@ struct Made {
 impl Made {
     fn on(cluster: &Cluster) -> Self {
         Self {
+            server: "host = \"127.0.0.1\"\nsslmode = \"disable\"".to_owned(),
             port: cluster.port,
             user: SUPERUSER.to_owned(),
             password: PASSWORD.to_owned(),
@@ -57,9 +60,7 @@ impl Made {
             .socket_dir
             .join(format!("password of {}", self.user));
         create_private(&password_file, &Secret::new(self.password.clone())).unwrap();
-        let mut settings: toml::Table = "host = \"127.0.0.1\"\nsslmode = \"disable\""
-            .parse()
-            .unwrap();
+        let mut settings: toml::Table = self.server.parse().unwrap();
         settings.insert("port".to_owned(), i64::from(self.port).into());
         settings.insert("database".to_owned(), database.into());
         settings.insert("user".to_owned(), self.user.as_str().into());
