@@ -56,7 +56,7 @@ struct Arguments {
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The server to talk to [default: `url` of console.toml, else http://127.0.0.1:7700]
+    /// The server to talk to; without it the one that console.toml names, else this machine
     #[arg(
         long,
         global = true,

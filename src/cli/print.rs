@@ -365,9 +365,9 @@ mod tests {
     fn a_table_gives_way_to_a_narrow_terminal_and_keeps_its_ids() {
         let lines = table().lines(Some(40)).join("\n");
         insta::assert_snapshot!(lines, @r"
-        ID   TARGET            REASON
-        R-1  orders-d…tion-eu  INC-4127 stuck …
-        R-2  web               x
+        ID   TARGET             REASON
+        R-1  orders-d…ction-eu  INC-4127 stuck …
+        R-2  web                x
         ");
         assert!(
             table()

@@ -267,7 +267,7 @@ impl Files {
     fn arguments(&self, certified: &Certified) -> Vec<String> {
         let mut arguments = vec!["-i".to_owned(), self.key.to_string_lossy().into_owned()];
         let mut option = |name: &str, value: &str| {
-            arguments.extend(["-o".to_owned(), format!("{name}={value}")])
+            arguments.extend(["-o".to_owned(), format!("{name}={value}")]);
         };
         option("CertificateFile", &path_option(&self.certificate));
         option("IdentitiesOnly", "yes");

@@ -1,0 +1,10 @@
+//! Commands typed, output read: the real program against a real server.
+
+mod connect;
+mod flow;
+mod follow;
+mod help;
+mod hostile;
+mod local;
+mod session;
+mod waiting;
