@@ -36,7 +36,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         started = Demo::start(&options) => started,
         () = &mut until_told_to_stop => return Ok(Exit::DONE),
     };
-    let demo = started.map_err(|error| Failure::here(format!("the demonstration did not start: {error:#}"), ""))?;
+    let demo = started.map_err(|error| {
+        Failure::here(format!("the demonstration did not start: {error:#}"), "")
+    })?;
     let shown = show(context, &demo);
     if shown.is_ok() {
         until_told_to_stop.await;
@@ -49,9 +51,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
 /// Waits for whatever usually ends a program.
 fn signals() -> Result<impl Future<Output = ()>, Failure> {
     let watch = |kind| {
-        signal(kind).map_err(|error| Failure::here(format!("signals cannot be waited for: {error}"), ""))
+        signal(kind)
+            .map_err(|error| Failure::here(format!("signals cannot be waited for: {error}"), ""))
     };
-    let (mut term, mut int) = (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?);
+    let (mut term, mut int) = (
+        watch(SignalKind::terminate())?,
+        watch(SignalKind::interrupt())?,
+    );
     let mut hup = watch(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
@@ -66,20 +72,32 @@ fn signals() -> Result<impl Future<Output = ()>, Failure> {
 fn show(context: &Context<'_>, demo: &Demo) -> Result<(), Failure> {
     let printer = context.printer;
     let ((admin, admin_home), (guest, guest_home)) = (demo.admin(), demo.guest());
-    printer.line(&format!("A demonstration of Portcullis runs at {}", demo.url()))?;
+    printer.line(&format!(
+        "A demonstration of Portcullis runs at {}",
+        demo.url()
+    ))?;
     for missing in demo.missing() {
         printer.line(&format!("  ({missing})"))?;
     }
     printer.line("")?;
     printer.line(&format!("In another terminal, as {admin}, an admin:"))?;
-    printer.line(&format!("  export PORTCULLIS_SERVER={} PORTCULLIS_HOME={}", demo.url(), admin_home.display()))?;
+    printer.line(&format!(
+        "  export PORTCULLIS_SERVER={} PORTCULLIS_HOME={}",
+        demo.url(),
+        admin_home.display()
+    ))?;
     printer.line("  portcullis console")?;
     printer.line("  portcullis requests")?;
     printer.line("  portcullis audit --follow")?;
     printer.line("")?;
     printer.line(&format!("As {guest}, an engineer:"))?;
-    printer.line(&format!("  export PORTCULLIS_SERVER={} PORTCULLIS_HOME={}", demo.url(), guest_home.display()))?;
-    printer.line("  portcullis request bastion readonly --for 10m --reason \"a first look\" --wait")?;
+    printer.line(&format!(
+        "  export PORTCULLIS_SERVER={} PORTCULLIS_HOME={}",
+        demo.url(),
+        guest_home.display()
+    ))?;
+    printer
+        .line("  portcullis request bastion readonly --for 10m --reason \"a first look\" --wait")?;
     printer.line("  portcullis connect bastion")?;
     printer.line("")?;
     printer.line("Ctrl-C ends it; nothing is left behind.")

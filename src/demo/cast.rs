@@ -20,18 +20,30 @@ pub(super) struct Part {
 }
 
 const fn engineer(name: &'static str) -> Part {
-    Part { name, roles: &["requester"], groups: &["engineers"] }
+    Part {
+        name,
+        roles: &["requester"],
+        groups: &["engineers"],
+    }
 }
 
 const fn reviewer(name: &'static str) -> Part {
-    Part { name, roles: &["requester", "reviewer"], groups: &["engineers", "reviewers"] }
+    Part {
+        name,
+        roles: &["requester", "reviewer"],
+        groups: &["engineers", "reviewers"],
+    }
 }
 
 /// Everybody who is played.
 pub(super) const CAST: [Part; 8] = [
     reviewer(REVIEWER),
     reviewer(SECOND_REVIEWER),
-    Part { name: ONCALL, roles: &["requester"], groups: &["engineers", "oncall"] },
+    Part {
+        name: ONCALL,
+        roles: &["requester"],
+        groups: &["engineers", "oncall"],
+    },
     engineer("ada"),
     engineer("alan"),
     engineer("barbara"),
@@ -59,32 +71,138 @@ const fn wish(
     reason: &'static str,
     ticket: Option<&'static str>,
 ) -> Wish {
-    Wish { target, role, duration, reason, ticket }
+    Wish {
+        target,
+        role,
+        duration,
+        reason,
+        ticket,
+    }
 }
 
 /// What engineers ask for as time goes by.
 pub(super) const WISHES: [Wish; 16] = [
-    wish("orders-db", "readonly", "1h", "which orders got no payment since 03:00", Some("INC-4129")),
-    wish("orders-db", "readonly", "30m", "a customer says order 3187 was charged twice", Some("SUP-2210")),
-    wish("orders-db", "readwrite", "45m", "set 12 orders back to `new` after the courier outage", Some("INC-4130")),
-    wish("orders-db", "admin", "30m", "add the index on customer that the slow query log asks for", Some("CHG-981")),
-    wish("bastion", "readonly", "30m", "look at the disk that filled up tonight", Some("INC-4133")),
-    wish("bastion", "admin", "20m", "rotate the certificate of the mail relay, it ends tomorrow", Some("CHG-984")),
-    wish("orders-db", "readonly", "2h", "numbers for the quarterly report: orders by region", None),
-    wish("orders-db", "readwrite", "15m", "undo the discount that went to the wrong customers", Some("INC-4131")),
-    wish("web-1", "readonly", "1h", "follow the log while the new release warms up", Some("CHG-988")),
-    wish("web-1", "admin", "30m", "take the host out of rotation and restart it", Some("CHG-990")),
-    wish("orders-db", "readonly", "15m", "is order 4711 really in the south region", Some("SUP-2214")),
-    wish("bastion", "readonly", "2h", "on-call handover: show Margaret where the jobs run", None),
-    wish("web-1", "readonly", "20m", "the health check flaps every ten minutes", Some("INC-4135")),
-    wish("orders-db", "readonly", "3h", "compare yesterday's export with the table", Some("DATA-77")),
-    wish("web-1", "readonly", "4h", "load test tonight, watch memory and open files", Some("CHG-991")),
-    wish("orders-db", "admin", "1h", "rehearse the migration of the state column", Some("CHG-993")),
+    wish(
+        "orders-db",
+        "readonly",
+        "1h",
+        "which orders got no payment since 03:00",
+        Some("INC-4129"),
+    ),
+    wish(
+        "orders-db",
+        "readonly",
+        "30m",
+        "a customer says order 3187 was charged twice",
+        Some("SUP-2210"),
+    ),
+    wish(
+        "orders-db",
+        "readwrite",
+        "45m",
+        "set 12 orders back to `new` after the courier outage",
+        Some("INC-4130"),
+    ),
+    wish(
+        "orders-db",
+        "admin",
+        "30m",
+        "add the index on customer that the slow query log asks for",
+        Some("CHG-981"),
+    ),
+    wish(
+        "bastion",
+        "readonly",
+        "30m",
+        "look at the disk that filled up tonight",
+        Some("INC-4133"),
+    ),
+    wish(
+        "bastion",
+        "admin",
+        "20m",
+        "rotate the certificate of the mail relay, it ends tomorrow",
+        Some("CHG-984"),
+    ),
+    wish(
+        "orders-db",
+        "readonly",
+        "2h",
+        "numbers for the quarterly report: orders by region",
+        None,
+    ),
+    wish(
+        "orders-db",
+        "readwrite",
+        "15m",
+        "undo the discount that went to the wrong customers",
+        Some("INC-4131"),
+    ),
+    wish(
+        "web-1",
+        "readonly",
+        "1h",
+        "follow the log while the new release warms up",
+        Some("CHG-988"),
+    ),
+    wish(
+        "web-1",
+        "admin",
+        "30m",
+        "take the host out of rotation and restart it",
+        Some("CHG-990"),
+    ),
+    wish(
+        "orders-db",
+        "readonly",
+        "15m",
+        "is order 4711 really in the south region",
+        Some("SUP-2214"),
+    ),
+    wish(
+        "bastion",
+        "readonly",
+        "2h",
+        "on-call handover: show Margaret where the jobs run",
+        None,
+    ),
+    wish(
+        "web-1",
+        "readonly",
+        "20m",
+        "the health check flaps every ten minutes",
+        Some("INC-4135"),
+    ),
+    wish(
+        "orders-db",
+        "readonly",
+        "3h",
+        "compare yesterday's export with the table",
+        Some("DATA-77"),
+    ),
+    wish(
+        "web-1",
+        "readonly",
+        "4h",
+        "load test tonight, watch memory and open files",
+        Some("CHG-991"),
+    ),
+    wish(
+        "orders-db",
+        "admin",
+        "1h",
+        "rehearse the migration of the state column",
+        Some("CHG-993"),
+    ),
 ];
 
 /// What reviewers write beside an approval.
-pub(super) const APPROVALS: [&str; 4] =
-    ["go ahead", "seen the ticket", "fine, hand it back when you are done", "ok, as in the runbook"];
+pub(super) const APPROVALS: [&str; 4] = [
+    "go ahead",
+    "seen the ticket",
+    "fine, hand it back when you are done",
+    "ok, as in the runbook",
+];
 
 /// What reviewers write when they say no.
 pub(super) const DENIALS: [&str; 4] = [
@@ -104,4 +222,5 @@ pub(super) const HOSTILE: &str = "INC-4140 \u{202e}lenap eht ni ytiruces yb devo
     the width of the column, to wrap it in the detail pane, and to leave everything else on the screen where it was.";
 
 /// The same with real escape codes, which the server does not take at all.
-pub(super) const REFUSED: &str = "INC-4140 \u{1b}[2J\u{1b}[31mAPPROVED BY SECURITY\u{1b}[0m\u{1b}]0;root\u{7}";
+pub(super) const REFUSED: &str =
+    "INC-4140 \u{1b}[2J\u{1b}[31mAPPROVED BY SECURITY\u{1b}[0m\u{1b}]0;root\u{7}";

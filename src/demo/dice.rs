@@ -56,7 +56,11 @@ mod tests {
     fn a_pause_stays_within_its_bounds() {
         let (least, most) = (Duration::from_secs(5), Duration::from_secs(15));
         let mut dice = Dice::new(1);
-        assert!((0..100).map(|_| dice.pause(least, most)).all(|pause| (least..=most).contains(&pause)));
+        assert!(
+            (0..100)
+                .map(|_| dice.pause(least, most))
+                .all(|pause| (least..=most).contains(&pause))
+        );
         assert_eq!(dice.pause(least, least), least);
         assert_eq!(dice.pick::<u8>(&[]), None);
     }

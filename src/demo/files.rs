@@ -11,15 +11,25 @@ use crate::demo::sshd::Hosts;
 const POLICY: &str = include_str!("policy.cedar");
 
 /// Writes both files.
-pub(super) fn write(folder: &Path, database: Option<&Postgres>, hosts: &Hosts) -> anyhow::Result<()> {
+pub(super) fn write(
+    folder: &Path,
+    database: Option<&Postgres>,
+    hosts: &Hosts,
+) -> anyhow::Result<()> {
     let mut catalogue = String::from("# The catalogue of the demonstration.\n");
     if let Some(database) = database {
         catalogue.push_str(&orders_db(database));
     }
-    for (name, about, team) in [("bastion", "The way into production", "platform"), ("web-1", "Web server 1", "web")] {
+    for (name, about, team) in [
+        ("bastion", "The way into production", "platform"),
+        ("web-1", "Web server 1", "web"),
+    ] {
         catalogue.push_str(&host(name, about, team, hosts));
     }
-    for (name, text) in [(paths::SERVER_FILE, catalogue.as_str()), (paths::POLICY_FILE, POLICY)] {
+    for (name, text) in [
+        (paths::SERVER_FILE, catalogue.as_str()),
+        (paths::POLICY_FILE, POLICY),
+    ] {
         std::fs::write(folder.join(name), text).with_context(|| format!("writing {name}"))?;
     }
     Ok(())
@@ -65,7 +75,10 @@ fn host(name: &str, about: &str, team: &str, hosts: &Hosts) -> String {
         || (format!("host = \"{name}.example.com\""), "deploy"),
         |sshd| {
             let (port, key) = (sshd.port, quoted(&sshd.host_key));
-            (format!("host = \"127.0.0.1\"\nport = {port}\nhost_key = {key}"), sshd.account.as_str())
+            (
+                format!("host = \"127.0.0.1\"\nport = {port}\nhost_key = {key}"),
+                sshd.account.as_str(),
+            )
         },
     );
     format!(

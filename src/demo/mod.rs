@@ -73,7 +73,9 @@ impl Demo {
             None => None,
         };
         if options.postgres && postgres.is_none() {
-            missing.push("PostgreSQL is not on this machine, so there is no database among the targets");
+            missing.push(
+                "PostgreSQL is not on this machine, so there is no database among the targets",
+            );
         }
         let hosts = Hosts::start(&folder)?;
         if hosts.sshd.is_none() {
@@ -84,7 +86,10 @@ impl Demo {
         let server = start_server(options, &folder, config).await?;
         let homes = folder.part("home", None)?;
         let url: ServerUrl = format!("http://{}", server.address()).parse()?;
-        let admin = Client::new(Session::open(&url, &StateDir::at(homes.join(ADMIN)))?, Channel::Cli)?;
+        let admin = Client::new(
+            Session::open(&url, &StateDir::at(homes.join(ADMIN)))?,
+            Channel::Cli,
+        )?;
         let mut demo = Self {
             play: None,
             stop: CancellationToken::new(),
@@ -104,8 +109,13 @@ impl Demo {
         let Some(code) = self.server.as_ref().and_then(Server::bootstrap_code) else {
             bail!("a fresh server has somebody in it already");
         };
-        self.admin.sign_in(code.expose(), Some(ADMIN), Some(DEVICE)).await?;
-        let guest = Client::new(Session::open(url, &StateDir::at(self.homes.join(GUEST)))?, Channel::Cli)?;
+        self.admin
+            .sign_in(code.expose(), Some(ADMIN), Some(DEVICE))
+            .await?;
+        let guest = Client::new(
+            Session::open(url, &StateDir::at(self.homes.join(GUEST)))?,
+            Channel::Cli,
+        )?;
         self.invite(&GUEST_PART, &guest).await?;
         let mut people = Vec::new();
         for part in &CAST {
@@ -126,7 +136,11 @@ impl Demo {
             roles: owned(part.roles),
             groups: owned(part.groups),
         };
-        let code = self.admin.invite(&invitation, &IdempotencyKey::new()?).await?.code;
+        let code = self
+            .admin
+            .invite(&invitation, &IdempotencyKey::new()?)
+            .await?
+            .code;
         client.sign_in(&code, None, Some(DEVICE)).await?;
         Ok(())
     }
@@ -174,14 +188,30 @@ impl Drop for Demo {
     }
 }
 
-async fn start_server(options: &Options, folder: &Folder, config: PathBuf) -> anyhow::Result<Server> {
+async fn start_server(
+    options: &Options,
+    folder: &Folder,
+    config: PathBuf,
+) -> anyhow::Result<Server> {
     let data = folder.part("data", None)?;
     let key = Key::open_or_create(&data.join("key"))?;
-    let environment = Environment { installation: Installation::of(&key), key };
+    let environment = Environment {
+        installation: Installation::of(&key),
+        key,
+    };
     let watcher = Watcher::open(&config, environment).map_err(|problems| {
-        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        let first = problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         anyhow::anyhow!("the demonstration's own files are not valid: {first}")
     })?;
     let database = Location::Sqlite(data.join("portcullis.db"));
-    Server::start(&database, Clock::Database, options.listen, Arc::new(watcher)).await
+    Server::start(
+        &database,
+        Clock::Database,
+        options.listen,
+        Arc::new(watcher),
+    )
+    .await
 }

@@ -12,13 +12,12 @@ use crate::client::{
     Client, ClientError, Follow, Followed, GrantsQuery, IdempotencyKey, RequestsQuery, follow,
 };
 use crate::demo::cast::{
-    APPROVALS, DENIALS, GUEST, HOSTILE, ONCALL, Part, REFUSED, REVIEWER, SECOND_REVIEWER, WISHES, Wish,
+    APPROVALS, DENIALS, GUEST, HOSTILE, ONCALL, Part, REFUSED, REVIEWER, SECOND_REVIEWER, WISHES,
+    Wish,
 };
 use crate::demo::dice::Dice;
 use crate::demo::session;
-use crate::wire::{
-    Approval, Denial, EventView, GrantView, NewExtension, NewRequest, RequestView,
-};
+use crate::wire::{Approval, Denial, EventView, GrantView, NewExtension, NewRequest, RequestView};
 
 /// The first acts after the opening come quickly, so that the console has something to show.
 const QUICK: u32 = 4;
@@ -60,7 +59,11 @@ impl Play {
         let mut follow = follow(reviewer.client.clone(), None);
         while !matches!(follow.next().await, Some(Followed::Hello { .. }) | None) {}
         Ok(Self {
-            targets: targets.items.into_iter().map(|target| target.name).collect(),
+            targets: targets
+                .items
+                .into_iter()
+                .map(|target| target.name)
+                .collect(),
             people,
             dice: Dice::new(seed),
             sessions: JoinSet::new(),
@@ -70,36 +73,92 @@ impl Play {
 
     /// What has happened when the person looks for the first time.
     pub(super) async fn opening(&mut self) -> Result<(), ClientError> {
-        let night = wish("web-1", "readonly", "30m", "look at last night's crash", Some("INC-4126"));
+        let night = wish(
+            "web-1",
+            "readonly",
+            "30m",
+            "look at last night's crash",
+            Some("INC-4126"),
+        );
         let request = self.ask("katherine", night).await?;
-        self.client("katherine")?.withdraw(&request.id, request.version, &key()?).await?;
+        self.client("katherine")?
+            .withdraw(&request.id, request.version, &key()?)
+            .await?;
 
-        let totals = wish("orders-db", "readwrite", "2h", "correct some totals by hand", None);
+        let totals = wish(
+            "orders-db",
+            "readwrite",
+            "2h",
+            "correct some totals by hand",
+            None,
+        );
         let request = self.ask("margaret", totals).await?;
-        let denial = Denial { comment: "open a ticket first, totals belong to finance".to_owned() };
-        self.client(REVIEWER)?.deny(&request.id, request.version, &denial, &key()?).await?;
+        let denial = Denial {
+            comment: "open a ticket first, totals belong to finance".to_owned(),
+        };
+        self.client(REVIEWER)?
+            .deny(&request.id, request.version, &denial, &key()?)
+            .await?;
 
-        let courier = wish("orders-db", "readwrite", "45m", "set 12 orders back to `new`", Some("INC-4125"));
+        let courier = wish(
+            "orders-db",
+            "readwrite",
+            "45m",
+            "set 12 orders back to `new`",
+            Some("INC-4125"),
+        );
         let request = self.ask("barbara", courier).await?;
         self.approve(REVIEWER, &request, "go ahead").await?;
 
-        self.ask(ONCALL, wish("orders-db", "readonly", "1h", "latency alarm on the orders page", Some("INC-4127")))
+        self.ask(
+            ONCALL,
+            wish(
+                "orders-db",
+                "readonly",
+                "1h",
+                "latency alarm on the orders page",
+                Some("INC-4127"),
+            ),
+        )
+        .await?;
+
+        let short = wish(
+            "orders-db",
+            "readonly",
+            "2m",
+            "one look at the locks",
+            Some("INC-4127"),
+        );
+        let request = self.ask("alan", short).await?;
+        self.approve(SECOND_REVIEWER, &request, "two minutes are fine")
             .await?;
 
-        let short = wish("orders-db", "readonly", "2m", "one look at the locks", Some("INC-4127"));
-        let request = self.ask("alan", short).await?;
-        self.approve(SECOND_REVIEWER, &request, "two minutes are fine").await?;
-
         // The server refuses the first and takes the second; both are on record.
-        let refused = self.ask("katherine", wish("web-1", "readonly", "1h", REFUSED, None)).await;
+        let refused = self
+            .ask("katherine", wish("web-1", "readonly", "1h", REFUSED, None))
+            .await;
         expect_refusal(refused)?;
-        self.ask("katherine", wish("web-1", "readonly", "1h", HOSTILE, None)).await?;
+        self.ask("katherine", wish("web-1", "readonly", "1h", HOSTILE, None))
+            .await?;
 
-        let index = wish("bastion", "admin", "30m", "rotate the certificate of the mail relay", Some("CHG-981"));
+        let index = wish(
+            "bastion",
+            "admin",
+            "30m",
+            "rotate the certificate of the mail relay",
+            Some("CHG-981"),
+        );
         let request = self.ask("margaret", index).await?;
-        self.approve(REVIEWER, &request, "needs a second pair of eyes").await?;
+        self.approve(REVIEWER, &request, "needs a second pair of eyes")
+            .await?;
 
-        let stuck = wish("orders-db", "readonly", "1h", "INC-4127 stuck orders", Some("INC-4127"));
+        let stuck = wish(
+            "orders-db",
+            "readonly",
+            "1h",
+            "INC-4127 stuck orders",
+            Some("INC-4127"),
+        );
         self.ask("ada", stuck).await?;
         Ok(())
     }
@@ -166,13 +225,20 @@ impl Play {
 
     async fn review_something(&mut self, pending: &[RequestView]) -> Result<(), ClientError> {
         let now = self.client(REVIEWER)?.me().await?.now;
-        let reviewer = if self.dice.below(3) == 0 { SECOND_REVIEWER } else { REVIEWER };
+        let reviewer = if self.dice.below(3) == 0 {
+            SECOND_REVIEWER
+        } else {
+            REVIEWER
+        };
         // The list is newest first, and who asked first is answered first.
         let oldest = pending.iter().rev().find(|request| {
             request.requester != GUEST
                 && request.requester != reviewer
                 && request.created_at + PATIENCE < now
-                && request.reviews.iter().all(|review| review.reviewer != reviewer)
+                && request
+                    .reviews
+                    .iter()
+                    .all(|review| review.reviewer != reviewer)
         });
         let Some(request) = oldest else {
             return Ok(());
@@ -181,18 +247,29 @@ impl Play {
             let comment = self.dice.pick(&APPROVALS).copied().unwrap_or_default();
             return self.approve(reviewer, request, comment).await;
         }
-        let comment = self.dice.pick(&DENIALS).copied().unwrap_or_default().to_owned();
+        let comment = self
+            .dice
+            .pick(&DENIALS)
+            .copied()
+            .unwrap_or_default()
+            .to_owned();
         let denial = Denial { comment };
-        self.client(reviewer)?.deny(&request.id, request.version, &denial, &key()?).await?;
+        self.client(reviewer)?
+            .deny(&request.id, request.version, &denial, &key()?)
+            .await?;
         Ok(())
     }
 
     async fn withdraw_something(&mut self, pending: &[RequestView]) -> Result<(), ClientError> {
-        let played: Vec<&RequestView> =
-            pending.iter().filter(|request| self.client(&request.requester).is_ok()).collect();
+        let played: Vec<&RequestView> = pending
+            .iter()
+            .filter(|request| self.client(&request.requester).is_ok())
+            .collect();
         if let Some(request) = self.dice.pick(&played) {
             let client = self.client(&request.requester)?;
-            client.withdraw(&request.id, request.version, &key()?).await?;
+            client
+                .withdraw(&request.id, request.version, &key()?)
+                .await?;
         }
         Ok(())
     }
@@ -204,7 +281,9 @@ impl Play {
             return Ok(());
         }
         if let Some(grant) = self.dice.pick(&active) {
-            self.client(&grant.holder)?.give_back(&grant.id, grant.version, &key()?).await?;
+            self.client(&grant.holder)?
+                .give_back(&grant.id, grant.version, &key()?)
+                .await?;
         }
         Ok(())
     }
@@ -212,21 +291,31 @@ impl Play {
     async fn extend_something(&mut self) -> Result<(), ClientError> {
         let active = self.active().await?;
         if let Some(grant) = self.dice.pick(&active) {
-            let extension =
-                NewExtension { by: "15m".to_owned(), reason: "it takes a little longer than I thought".to_owned() };
-            self.client(&grant.holder)?.extend(&grant.id, grant.version, &extension, &key()?).await?;
+            let extension = NewExtension {
+                by: "15m".to_owned(),
+                reason: "it takes a little longer than I thought".to_owned(),
+            };
+            self.client(&grant.holder)?
+                .extend(&grant.id, grant.version, &extension, &key()?)
+                .await?;
         }
         Ok(())
     }
 
     async fn pending(&self) -> Result<Vec<RequestView>, ClientError> {
-        let query = RequestsQuery { states: vec!["pending".to_owned()], ..RequestsQuery::default() };
+        let query = RequestsQuery {
+            states: vec!["pending".to_owned()],
+            ..RequestsQuery::default()
+        };
         Ok(self.client(REVIEWER)?.requests(&query).await?.items)
     }
 
     /// Grants of those who are played.
     async fn active(&self) -> Result<Vec<GrantView>, ClientError> {
-        let query = GrantsQuery { states: vec!["active".to_owned()], ..GrantsQuery::default() };
+        let query = GrantsQuery {
+            states: vec!["active".to_owned()],
+            ..GrantsQuery::default()
+        };
         let mut active = self.client(REVIEWER)?.grants(&query).await?.items;
         active.retain(|grant| self.client(&grant.holder).is_ok());
         Ok(active)
@@ -234,7 +323,11 @@ impl Play {
 
     async fn ask(&self, name: &str, wish: Wish) -> Result<RequestView, ClientError> {
         let stands_in = !self.targets.contains(wish.target);
-        let role = if stands_in && wish.role != "admin" { "readonly" } else { wish.role };
+        let role = if stands_in && wish.role != "admin" {
+            "readonly"
+        } else {
+            wish.role
+        };
         let new = NewRequest {
             target: if stands_in { STAND_IN } else { wish.target }.to_owned(),
             role: role.to_owned(),
@@ -246,20 +339,32 @@ impl Play {
         self.client(name)?.submit(&new, &key()?).await
     }
 
-    async fn approve(&self, name: &str, request: &RequestView, comment: &str) -> Result<(), ClientError> {
-        let approval = Approval { comment: Some(comment.to_owned()), ..Approval::default() };
+    async fn approve(
+        &self,
+        name: &str,
+        request: &RequestView,
+        comment: &str,
+    ) -> Result<(), ClientError> {
+        let approval = Approval {
+            comment: Some(comment.to_owned()),
+            ..Approval::default()
+        };
         let client = self.client(name)?;
-        client.approve(&request.id, request.version, &approval, &key()?).await?;
+        client
+            .approve(&request.id, request.version, &approval, &key()?)
+            .await?;
         Ok(())
     }
 
     /// The client of somebody who is played.
     fn client(&self, name: &str) -> Result<&Client, ClientError> {
         let found = self.people.iter().find(|person| person.part.name == name);
-        found.map(|person| &person.client).ok_or_else(|| ClientError::Local {
-            text: format!("`{name}` is not in the play"),
-            hint: String::new(),
-        })
+        found
+            .map(|person| &person.client)
+            .ok_or_else(|| ClientError::Local {
+                text: format!("`{name}` is not in the play"),
+                hint: String::new(),
+            })
     }
 }
 
@@ -270,7 +375,13 @@ fn wish(
     reason: &'static str,
     ticket: Option<&'static str>,
 ) -> Wish {
-    Wish { target, role, duration, reason, ticket }
+    Wish {
+        target,
+        role,
+        duration,
+        reason,
+        ticket,
+    }
 }
 
 fn key() -> Result<IdempotencyKey, ClientError> {

@@ -32,7 +32,12 @@ pub(super) struct Postgres {
 pub(super) fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .map(|found| found.flatten().map(|version| version.path().join("bin")).collect())
+        .map(|found| {
+            found
+                .flatten()
+                .map(|version| version.path().join("bin"))
+                .collect()
+        })
         .unwrap_or_default();
     versions.sort();
     std::env::split_paths(&path)
@@ -49,7 +54,9 @@ impl Postgres {
         let for_the_server = home.join("password");
         secret::create_private(&for_the_server, &password)?;
         if let Some(owner) = &owner {
-            owner.own(&for_the_server).context("handing the password over")?;
+            owner
+                .own(&for_the_server)
+                .context("handing the password over")?;
         }
         let password_file = folder.part("targets", None)?.join("orders-db.password");
         secret::create_private(&password_file, &password)?;
@@ -59,15 +66,27 @@ impl Postgres {
         })
         .await
         .context("starting PostgreSQL")??;
-        fill(port, &password).await.context("filling the database")?;
-        Ok(Self { port, password_file, _program: program })
+        fill(port, &password)
+            .await
+            .context("filling the database")?;
+        Ok(Self {
+            port,
+            password_file,
+            _program: program,
+        })
     }
 }
 
 fn make(programs: &Path, home: &Path, owner: Option<&Account>) -> anyhow::Result<()> {
     let mut initdb = Command::new(programs.join("initdb"));
     initdb
-        .args(["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=scram-sha-256", "--wal-segsize=4"])
+        .args([
+            "--no-sync",
+            "--no-locale",
+            "--encoding=UTF8",
+            "--auth=scram-sha-256",
+            "--wal-segsize=4",
+        ])
         .args(["--username", USER])
         .arg("--pwfile")
         .arg(home.join("password"))
@@ -107,7 +126,10 @@ fn run(programs: &Path, home: &Path, owner: Option<&Account>) -> anyhow::Result<
         }
     }
     let log = std::fs::read_to_string(&log).unwrap_or_default();
-    bail!("PostgreSQL did not start: {}", log.lines().last().unwrap_or("it said nothing"))
+    bail!(
+        "PostgreSQL did not start: {}",
+        log.lines().last().unwrap_or("it said nothing")
+    )
 }
 
 fn is_ready(status: &Path, program: &mut Program) -> bool {

@@ -86,18 +86,22 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn new() -> anyhow::Result<Self> {
-        let made = tempfile::Builder::new().prefix("portcullis-demo-").tempdir();
+        let made = tempfile::Builder::new()
+            .prefix("portcullis-demo-")
+            .tempdir();
         let made = made.context("making a temporary folder")?;
-        let shown = made.path().to_str().context("the temporary folder has a name that is not text")?;
+        let shown = made
+            .path()
+            .to_str()
+            .context("the temporary folder has a name that is not text")?;
         let sweeper = Watch::start(SWEEPER, None, &[shown]).context("starting a shell")?;
         // A server under another account must be able to reach its part; each part is private.
         fs::set_permissions(made.path(), fs::Permissions::from_mode(0o711))
             .context("opening the temporary folder")?;
-        Ok(Self { path: made.keep(), _sweeper: sweeper })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+        Ok(Self {
+            path: made.keep(),
+            _sweeper: sweeper,
+        })
     }
 
     /// Makes a folder inside for one account, which nobody else can look into.
@@ -207,9 +211,16 @@ mod tests {
     fn an_account_is_read_from_its_line() {
         let account = Account::read("postgres:x:103:106:a, b:/var/lib/postgresql:/bin/bash");
         let account = account.unwrap();
-        assert_eq!((account.name.as_str(), account.user, account.group), ("postgres", 103, 106));
+        assert_eq!(
+            (account.name.as_str(), account.user, account.group),
+            ("postgres", 103, 106)
+        );
         assert!(account.has_shell());
-        assert!(!Account::read("nobody:x:65534:65534::/:/usr/sbin/nologin").unwrap().has_shell());
+        assert!(
+            !Account::read("nobody:x:65534:65534::/:/usr/sbin/nologin")
+                .unwrap()
+                .has_shell()
+        );
         assert_eq!(Account::read("# a comment"), None);
     }
 
@@ -218,7 +229,7 @@ mod tests {
         let folder = Folder::new().unwrap();
         let inside = folder.part("inside", None).unwrap();
         fs::write(inside.join("file"), "text").unwrap();
-        let path = folder.path().to_owned();
+        let path = folder.path.clone();
         drop(folder);
         assert!(!path.exists());
     }
@@ -226,10 +237,18 @@ mod tests {
     #[test]
     fn a_program_goes_with_what_it_started() {
         let folder = Folder::new().unwrap();
-        let pids = folder.path().join("pids");
-        let script = format!("sleep 1000 & echo $! $$ >{0}.new; mv {0}.new {0}; wait", pids.display());
-        let program =
-            Program::start("TERM", &folder.path().join("log"), None, &["sh", "-c", &script]).unwrap();
+        let pids = folder.path.join("pids");
+        let script = format!(
+            "sleep 1000 & echo $! $$ >{0}.new; mv {0}.new {0}; wait",
+            pids.display()
+        );
+        let program = Program::start(
+            "TERM",
+            &folder.path.join("log"),
+            None,
+            &["sh", "-c", &script],
+        )
+        .unwrap();
         let pids = loop {
             match fs::read_to_string(&pids) {
                 Ok(pids) => break pids,

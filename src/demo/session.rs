@@ -30,9 +30,27 @@ pub(super) async fn use_grant(client: Client, grant: String, dice: Dice) {
 
 async fn connect(client: &Client, grant: &str, mut dice: Dice) -> anyhow::Result<()> {
     let is_database = client.grant(grant).await?.target_kind.as_deref() == Some("postgres");
-    let public_key = if is_database { None } else { Some(public_key()?) };
-    let credential = client.credential(grant, &CredentialAsk { public_key }, &IdempotencyKey::new()?).await?;
-    let CredentialView::Postgres { host, port, database, user, password, .. } = credential else {
+    let public_key = if is_database {
+        None
+    } else {
+        Some(public_key()?)
+    };
+    let credential = client
+        .credential(
+            grant,
+            &CredentialAsk { public_key },
+            &IdempotencyKey::new()?,
+        )
+        .await?;
+    let CredentialView::Postgres {
+        host,
+        port,
+        database,
+        user,
+        password,
+        ..
+    } = credential
+    else {
         return Ok(());
     };
     let options = PgConnectOptions::new_without_pgpass()

@@ -55,8 +55,12 @@ fn account() -> Option<Account> {
     let fits = |account: &Account| {
         let mut letters = account.name.bytes();
         account.has_shell()
-            && letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
-            && letters.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte))
+            && letters
+                .next()
+                .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+            && letters.all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte)
+            })
     };
     Account::harmless().filter(fits).or_else(|| {
         let can_separate = !rustix::process::geteuid().is_root() || Path::new(SEPARATION).exists();
@@ -69,28 +73,42 @@ impl Sshd {
         let owner = Some(account).filter(|account| Account::ours().as_ref() != Some(account));
         let home = folder.part("sshd", owner)?;
         let host_key = make_key(&home.join("host"), "portcullis demo host")?;
-        std::fs::write(home.join("authority.pub"), authority).context("writing the authority's key")?;
-        std::fs::write(home.join("principals"), "readonly\nadmin\n").context("writing the principals")?;
+        std::fs::write(home.join("authority.pub"), authority)
+            .context("writing the authority's key")?;
+        std::fs::write(home.join("principals"), "readonly\nadmin\n")
+            .context("writing the principals")?;
         if let Some(owner) = owner {
-            owner.own(&home.join("host")).context("handing the host key over")?;
+            owner
+                .own(&home.join("host"))
+                .context("handing the host key over")?;
         }
         let (settings, log) = (home.join("sshd_config"), home.join("log"));
         for _ in 0..TRIES {
             let port = free_port()?;
-            std::fs::write(&settings, config(&home, port)).context("writing the settings of sshd")?;
+            std::fs::write(&settings, config(&home, port))
+                .context("writing the settings of sshd")?;
             let settings = settings.to_string_lossy();
-            let mut program = Program::start("TERM", &log, owner, &[SSHD, "-D", "-e", "-f", &settings])?;
+            let mut program =
+                Program::start("TERM", &log, owner, &[SSHD, "-D", "-e", "-f", &settings])?;
             let began = Instant::now();
             while began.elapsed() < START && !program.is_gone() {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     let account = account.name.clone();
-                    return Ok(Self { port, account, host_key, _program: program });
+                    return Ok(Self {
+                        port,
+                        account,
+                        host_key,
+                        _program: program,
+                    });
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
         let log = std::fs::read_to_string(&log).unwrap_or_default();
-        bail!("sshd did not start: {}", log.lines().last().unwrap_or("it said nothing"))
+        bail!(
+            "sshd did not start: {}",
+            log.lines().last().unwrap_or("it said nothing")
+        )
     }
 }
 
@@ -112,5 +130,7 @@ fn make_key(path: &Path, comment: &str) -> anyhow::Result<String> {
     key.set_comment(comment);
     let text = key.to_openssh(LineEnding::LF).context("writing a key")?;
     secret::create_private(path, &Secret::new(text.to_string()))?;
-    key.public_key().to_openssh().context("writing a public key")
+    key.public_key()
+        .to_openssh()
+        .context("writing a public key")
 }
