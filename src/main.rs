@@ -1,5 +1,5 @@
-//! Hands over to `cli` and turns its answer into an exit code.
+//! Hands the arguments to `cli` and turns its answer into an exit code.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    portcullis::cli::main(std::env::args_os())
 }

@@ -1,7 +1,12 @@
 //! One test binary: folders mirror URLs, screens and commands.
 
 #[cfg(test)] // tells clippy that helpers outside test functions are tests, too
+mod api;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
 mod console;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod targets;

@@ -3,6 +3,7 @@
 //! It never does I/O, never waits, never reads a clock and never draws a random number: moments and
 //! identifiers come in as arguments, and a transition returns its new state with the one audit event that explains it.
 
+pub mod allowed;
 pub mod change;
 pub mod event;
 pub mod grant;

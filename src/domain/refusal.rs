@@ -107,9 +107,6 @@ pub enum Refusal {
         field: String,
         why: String,
     },
-    NameTaken {
-        name: String,
-    },
     /// The connector cannot do this for that kind of target.
     Unsupported {
         why: String,
@@ -117,6 +114,9 @@ pub enum Refusal {
     TargetFailed {
         target: TargetName,
         why: String,
+    },
+    TooManyStreams {
+        limit: usize,
     },
     Busy,
 }
@@ -156,9 +156,9 @@ impl Refusal {
             Self::IdempotencyKeyRequired => "idempotency-key-required",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::BadInput { .. } => "bad-input",
-            Self::NameTaken { .. } => "name-taken",
             Self::Unsupported { .. } => "unsupported",
             Self::TargetFailed { .. } => "target-failed",
+            Self::TooManyStreams { .. } => "too-many-streams",
             Self::Busy => "busy",
         }
     }
@@ -235,10 +235,12 @@ impl Refusal {
                 "this idempotency key was used for a different call".to_owned()
             }
             Self::BadInput { field, why } => format!("`{field}`: {why}"),
-            Self::NameTaken { name } => format!("there is already a principal `{name}`"),
             Self::Unsupported { why } => why.clone(),
             Self::TargetFailed { target, why } => {
                 format!("target `{target}` did not answer as it should: {why}")
+            }
+            Self::TooManyStreams { limit } => {
+                format!("you already follow {limit} live streams, which is the limit")
             }
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
@@ -295,6 +297,7 @@ impl Refusal {
                 "send an `Idempotency-Key` header with a value of your own for each new call"
             }
             Self::IdempotencyKeyReused => "make a new key for each new call",
+            Self::TooManyStreams { .. } => "close a console that you no longer need",
             Self::Busy => "wait a moment and repeat the call",
             _ => return None,
         };

@@ -217,6 +217,7 @@ impl Request {
             version: 1,
         };
         request.file(
+            requester.as_ref(),
             |request, way| {
                 let (granted, step) = Grant::schedule(grant, request, way, now);
                 request.grant = Some(granted.id);
@@ -226,10 +227,12 @@ impl Request {
         )
     }
 
-    /// Files the wish for a later end of an active grant, under the policy that holds for its holder.
+    /// Files the wish for a later end of an active grant, under the policy that holds for its holder. Somebody else
+    /// may file it; it counts as the holder's own request all the same.
     pub fn submit_extension(
         id: RequestId,
         grant: &Grant,
+        filed_by: &Principal,
         by: Span,
         reason: &str,
         snapshot: Snapshot,
@@ -257,20 +260,22 @@ impl Request {
             reviews: Vec::new(),
             version: 1,
         };
-        request.file(|request, _| Ok(grant.extend(request, now)?.1), now)
+        request.file(
+            filed_by.as_ref(),
+            |request, _| Ok(grant.extend(request, now)?.1),
+            now,
+        )
     }
 
     /// The submit event, and where policy asks no review the approval with its consequence.
     fn file(
         mut self,
+        filed_by: PrincipalRef,
         consequence: impl FnOnce(&mut Self, &Way) -> Result<Step, Refusal>,
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
         let submitted = self
-            .event(
-                EventCode::RequestSubmitted,
-                Actor::Principal(self.requester.clone()),
-            )
+            .event(EventCode::RequestSubmitted, Actor::Principal(filed_by))
             .reason(Some(&self.reason))
             .detail("duration", self.duration.to_string())
             .detail("kind", self.kind.as_str())

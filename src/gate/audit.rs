@@ -7,7 +7,13 @@ use super::{Caller, Error, Gate};
 
 impl Gate {
     /// A page of events, newest first, all with an index below `before`.
-    pub async fn events(&self, caller: &Caller, mut filter: Filter, before: Option<i64>, limit: i64) -> Result<Vec<Entry>, Error> {
+    pub async fn events(
+        &self,
+        caller: &Caller,
+        mut filter: Filter,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Entry>, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
         if permit(&caller.principal, Action::ReadAudit).is_err() {
             filter.about = Some(caller.principal.name.to_string());
@@ -19,6 +25,8 @@ impl Gate {
     /// Whether this event is one that the caller may see. Streams ask this for each event.
     pub fn may_see(caller: &Caller, entry: &Entry) -> bool {
         let name = &caller.principal.name;
-        permit(&caller.principal, Action::ReadAudit).is_ok() || entry.event.actor.name() == name.as_str() || entry.event.principal.as_ref() == Some(name)
+        permit(&caller.principal, Action::ReadAudit).is_ok()
+            || entry.event.actor.name() == name.as_str()
+            || entry.event.principal.as_ref() == Some(name)
     }
 }

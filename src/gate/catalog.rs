@@ -38,9 +38,12 @@ impl Gate {
                 });
                 (role.clone(), verdict)
             });
-            SeenTarget { verdicts: verdicts.collect(), target: entry.target.clone(), class: entry.connector.class() }
+            SeenTarget {
+                verdicts: verdicts.collect(),
+                target: entry.target.clone(),
+                class: entry.connector.class(),
+            }
         });
         Ok(seen.collect())
     }
 }
-

@@ -33,7 +33,15 @@ pub struct Version(pub i64);
 impl Gate {
     /// Asks for a later end. From the holder it waits for its reviews; from a reviewer it is filed for the holder
     /// and carries the reviewer's approval.
-    pub async fn extend(&self, caller: &Caller, id: &GrantId, version: Version, by: Span, reason: &str, once: &OnceKey) -> Result<SeenRequest, Error> {
+    pub async fn extend(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        version: Version,
+        by: Span,
+        reason: &str,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let mut writing = match self.open(caller, once, Action::ReadOwn).await? {
             Opened::Before(id) => {
@@ -44,29 +52,60 @@ impl Gate {
         };
         let grant = visible(load(&mut writing.tx, id).await?, &writing.who)?;
         let own = grant.holder.id == writing.who.id;
-        permit(&writing.who, if own { Action::Submit } else { Action::ExtendOthers })?;
+        permit(
+            &writing.who,
+            if own {
+                Action::Submit
+            } else {
+                Action::ExtendOthers
+            },
+        )?;
         same_version(&grant, version)?;
-        let target = rules.catalog.target(&grant.target).ok_or_else(|| Refusal::UnknownTarget { target: grant.target.clone(), nearest: None })?;
+        let target = rules
+            .catalog
+            .target(&grant.target)
+            .ok_or_else(|| Refusal::UnknownTarget {
+                target: grant.target.clone(),
+                nearest: None,
+            })?;
         grant.check_extension(by, writing.now)?;
         let holder = holder(&mut writing, &grant).await?;
-        let lasted = Span::from_chrono(grant.expires_at - grant.starts_at.unwrap_or(grant.not_before)).unwrap_or(grant.duration);
-        let snapshot = decide(&rules.policy, &policy::Ask {
-            asker: &holder,
-            target,
-            role: &grant.role,
-            kind: RequestKind::Extend,
-            duration: by,
-            total: lasted.checked_add(by).unwrap_or(Span::MAX),
-            ticket: None,
-            reason_length: reason.chars().count(),
-            now: writing.now,
-        })?;
+        let lasted =
+            Span::from_chrono(grant.expires_at - grant.starts_at.unwrap_or(grant.not_before))
+                .unwrap_or(grant.duration);
+        let snapshot = decide(
+            &rules.policy,
+            &policy::Ask {
+                asker: &holder,
+                target,
+                role: &grant.role,
+                kind: RequestKind::Extend,
+                duration: by,
+                total: lasted.checked_add(by).unwrap_or(Span::MAX),
+                ticket: None,
+                reason_length: reason.chars().count(),
+                now: writing.now,
+            },
+        )?;
         somebody_reviews(&mut writing.tx, &snapshot, &holder).await?;
         let request = RequestId::from_bits(new_bits()?);
-        let (mut request, mut change) = Request::submit_extension(request, &grant, by, reason, snapshot, writing.now)?;
+        let (mut request, mut change) = Request::submit_extension(
+            request,
+            &grant,
+            &writing.who,
+            by,
+            reason,
+            snapshot,
+            writing.now,
+        )?;
         if !own && request.state == RequestState::Pending {
-            let about = About { target, parent: Some(&grant), grant: &grant.id };
-            let (approved, more) = request.approve_by(&writing.who, None, Narrowing::default(), about, writing.now)?;
+            let about = About {
+                target,
+                parent: Some(&grant),
+                grant: &grant.id,
+            };
+            let (approved, more) =
+                request.approve_by(&writing.who, None, Narrowing::default(), about, writing.now)?;
             request = approved;
             change.extend(more);
         }
@@ -75,7 +114,13 @@ impl Gate {
     }
 
     /// Gives a grant back early.
-    pub async fn give_back(&self, caller: &Caller, id: &GrantId, version: Version, once: &OnceKey) -> Result<SeenGrant, Error> {
+    pub async fn give_back(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        version: Version,
+        once: &OnceKey,
+    ) -> Result<SeenGrant, Error> {
         let mut writing = match self.open(caller, once, Action::Submit).await? {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
@@ -88,7 +133,14 @@ impl Gate {
 
     /// Takes a grant away. The answer comes when the intent is durable: from then on authorisation says no, and the
     /// grant is `revoked` once the target was read back.
-    pub async fn revoke(&self, caller: &Caller, id: &GrantId, version: Version, reason: &str, once: &OnceKey) -> Result<SeenGrant, Error> {
+    pub async fn revoke(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        version: Version,
+        reason: &str,
+        once: &OnceKey,
+    ) -> Result<SeenGrant, Error> {
         let mut writing = match self.open(caller, once, Action::Revoke).await? {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
@@ -100,7 +152,13 @@ impl Gate {
     }
 
     /// Makes what the holder logs in with. Its end is on record before it leaves the server.
-    pub async fn credential(&self, caller: &Caller, id: &GrantId, public_key: Option<&str>, once: &OnceKey) -> Result<Credential, Error> {
+    pub async fn credential(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        public_key: Option<&str>,
+        once: &OnceKey,
+    ) -> Result<Credential, Error> {
         let rules = self.rules.current();
         let (grant, now) = {
             let (mut tx, now) = self.look().await?;
@@ -110,11 +168,30 @@ impl Gate {
             return Err(Refusal::NotTheHolder { grant: grant.id }.into());
         }
         authorize(&grant, now)?;
-        let connector = rules.catalog.connector(&grant.target).ok_or_else(|| Refusal::UnknownTarget { target: grant.target.clone(), nearest: None })?;
+        let connector =
+            rules
+                .catalog
+                .connector(&grant.target)
+                .ok_or_else(|| Refusal::UnknownTarget {
+                    target: grant.target.clone(),
+                    nearest: None,
+                })?;
         let ask = public_key.map_or(CredentialAsk::Password, CredentialAsk::PublicKey);
-        let credential = connector.credential(access(&grant, now), ask).await.map_err(|failure| {
-            if failure.permanent { Refusal::Unsupported { why: failure.message } } else { Refusal::TargetFailed { target: grant.target.clone(), why: failure.message } }
-        })?;
+        let credential = connector
+            .credential(access(&grant, now), ask)
+            .await
+            .map_err(|failure| {
+                if failure.permanent {
+                    Refusal::Unsupported {
+                        why: failure.message,
+                    }
+                } else {
+                    Refusal::TargetFailed {
+                        target: grant.target.clone(),
+                        why: failure.message,
+                    }
+                }
+            })?;
         match self.open(caller, once, Action::Submit).await? {
             // The credential is the same or as short-lived as before, and its end is on record.
             Opened::Before(_) => Ok(credential),
@@ -122,9 +199,16 @@ impl Gate {
                 let grant = load(&mut writing.tx, id).await?;
                 let what = match &credential {
                     Credential::Postgres(_) => "password".to_owned(),
-                    Credential::Ssh(certified) => format!("ssh certificate, serial {}", certified.serial),
+                    Credential::Ssh(certified) => {
+                        format!("ssh certificate, serial {}", certified.serial)
+                    }
                 };
-                let (_, step) = grant.credential_issued(&writing.who, credential.ends_at(), &what, writing.now)?;
+                let (_, step) = grant.credential_issued(
+                    &writing.who,
+                    credential.ends_at(),
+                    &what,
+                    writing.now,
+                )?;
                 self.finish(writing, &vec![step], id.as_str()).await?;
                 Ok(credential)
             }
@@ -135,17 +219,30 @@ impl Gate {
     pub async fn grant(&self, caller: &Caller, id: &GrantId) -> Result<SeenGrant, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
         let (mut tx, now) = self.look().await?;
-        Ok(SeenGrant { grant: visible(load(&mut tx, id).await?, &caller.principal)?, now })
+        Ok(SeenGrant {
+            grant: visible(load(&mut tx, id).await?, &caller.principal)?,
+            now,
+        })
     }
 
     /// A page of grants that the caller may see, newest first.
-    pub async fn grants(&self, caller: &Caller, mut filter: Filter, limit: i64) -> Result<Vec<SeenGrant>, Error> {
+    pub async fn grants(
+        &self,
+        caller: &Caller,
+        mut filter: Filter,
+        limit: i64,
+    ) -> Result<Vec<SeenGrant>, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
         if permit(&caller.principal, Action::ReadAll).is_err() {
             filter.person = Some(caller.principal.id.clone());
         }
         let (mut tx, now) = self.look().await?;
-        Ok(tx.grants(&filter, limit).await?.into_iter().map(|grant| SeenGrant { grant, now }).collect())
+        Ok(tx
+            .grants(&filter, limit)
+            .await?
+            .into_iter()
+            .map(|grant| SeenGrant { grant, now })
+            .collect())
     }
 
     async fn grant_before(&self, caller: &Caller, id: &str) -> Result<SeenGrant, Error> {
@@ -153,7 +250,12 @@ impl Gate {
         self.grant(caller, &id).await
     }
 
-    async fn finish_grant(&self, writing: Box<Writing>, grant: Grant, change: Change) -> Result<SeenGrant, Error> {
+    async fn finish_grant(
+        &self,
+        writing: Box<Writing>,
+        grant: Grant,
+        change: Change,
+    ) -> Result<SeenGrant, Error> {
         let now = writing.now;
         self.finish(writing, &change, grant.id.as_str()).await?;
         Ok(SeenGrant { grant, now })
@@ -177,11 +279,18 @@ async fn holder(writing: &mut Writing, grant: &Grant) -> Result<Principal, Error
     if grant.holder.id == writing.who.id {
         return Ok(writing.who.clone());
     }
-    Ok(writing.tx.principal(&grant.holder.id).await?.ok_or_else(|| anyhow::anyhow!("the holder of {} is gone", grant.id))?)
+    Ok(writing
+        .tx
+        .principal(&grant.holder.id)
+        .await?
+        .ok_or_else(|| anyhow::anyhow!("the holder of {} is gone", grant.id))?)
 }
 
 async fn load(tx: &mut Tx, id: &GrantId) -> Result<Grant, Error> {
-    Ok(tx.grant(id).await?.ok_or_else(|| Refusal::NotFound { what: "grant", name: id.to_string() })?)
+    Ok(tx.grant(id).await?.ok_or_else(|| Refusal::NotFound {
+        what: "grant",
+        name: id.to_string(),
+    })?)
 }
 
 /// What one may not see does not exist.
@@ -189,9 +298,19 @@ fn visible(grant: Grant, who: &Principal) -> Result<Grant, Refusal> {
     if grant.holder.id == who.id || permit(who, Action::ReadAll).is_ok() {
         return Ok(grant);
     }
-    Err(Refusal::NotFound { what: "grant", name: grant.id.to_string() })
+    Err(Refusal::NotFound {
+        what: "grant",
+        name: grant.id.to_string(),
+    })
 }
 
 fn same_version(grant: &Grant, version: Version) -> Result<(), Refusal> {
-    if grant.version == version.0 { Ok(()) } else { Err(Refusal::Conflict { what: "grant", name: grant.id.to_string() }) }
+    if grant.version == version.0 {
+        Ok(())
+    } else {
+        Err(Refusal::Conflict {
+            what: "grant",
+            name: grant.id.to_string(),
+        })
+    }
 }

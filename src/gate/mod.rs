@@ -147,7 +147,10 @@ impl Gate {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed.
-        let who = tx.signed_in(&caller.sign_in, now).await?.ok_or(Refusal::TokenExpired)?;
+        let who = tx
+            .signed_in(&caller.sign_in, now)
+            .await?
+            .ok_or(Refusal::TokenExpired)?;
         permit(&who, action)?;
         if let Some(before) = tx.once(&who.id, &once.key).await? {
             if before.digest != once.digest {
@@ -155,14 +158,35 @@ impl Gate {
             }
             return Ok(Opened::Before(before.result));
         }
-        Ok(Opened::Now(Box::new(Writing { tx, now, who, origin: caller.origin.clone(), once: once.clone() })))
+        Ok(Opened::Now(Box::new(Writing {
+            tx,
+            now,
+            who,
+            origin: caller.origin.clone(),
+            once: once.clone(),
+        })))
     }
 
     /// Writes what a rule returned, remembers the idempotency key and commits: all or nothing.
-    async fn finish(&self, mut writing: Box<Writing>, change: &Change, result: &str) -> Result<(), Error> {
-        writing.tx.apply(change, &writing.origin, writing.now).await?;
-        let once = Once { digest: writing.once.digest.clone(), result: result.to_owned() };
-        if !writing.tx.remember(&writing.who.id, &writing.once.key, &once, writing.now).await? {
+    async fn finish(
+        &self,
+        mut writing: Box<Writing>,
+        change: &Change,
+        result: &str,
+    ) -> Result<(), Error> {
+        writing
+            .tx
+            .apply(change, &writing.origin, writing.now)
+            .await?;
+        let once = Once {
+            digest: writing.once.digest.clone(),
+            result: result.to_owned(),
+        };
+        if !writing
+            .tx
+            .remember(&writing.who.id, &writing.once.key, &once, writing.now)
+            .await?
+        {
             return Err(Refusal::Busy.into());
         }
         self.store.commit(writing.tx).await?;
@@ -171,8 +195,23 @@ impl Gate {
     }
 
     /// Writes and commits what Portcullis decided by itself.
-    async fn apply_own(&self, mut tx: Tx, change: &Change, trace: &str, now: DateTime<Utc>) -> Result<(), Error> {
-        tx.apply(change, &Origin { trace: trace.to_owned(), channel: "system".to_owned(), address: None }, now).await?;
+    async fn apply_own(
+        &self,
+        mut tx: Tx,
+        change: &Change,
+        trace: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        tx.apply(
+            change,
+            &Origin {
+                trace: trace.to_owned(),
+                channel: "system".to_owned(),
+                address: None,
+            },
+            now,
+        )
+        .await?;
         self.store.commit(tx).await?;
         self.counted(change);
         Ok(())
@@ -180,7 +219,8 @@ impl Gate {
 
     fn counted(&self, change: &Change) {
         for step in change {
-            metrics::counter!("portcullis_events_total", "event" => step.event.code.as_str()).increment(1);
+            metrics::counter!("portcullis_events_total", "event" => step.event.code.as_str())
+                .increment(1);
         }
         if change.iter().any(|step| !step.work.is_empty()) {
             self.promised.notify_one();
@@ -191,7 +231,13 @@ impl Gate {
     pub async fn record(&self, event: Event) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        self.apply_own(tx, &vec![Step::new(Record::Nothing, event)], &new_trace(), now).await
+        self.apply_own(
+            tx,
+            &vec![Step::new(Record::Nothing, event)],
+            &new_trace(),
+            now,
+        )
+        .await
     }
 
     /// Records that somebody was refused, if the refusal is one that an auditor asks about. A failure to record
@@ -200,12 +246,22 @@ impl Gate {
         if !refusal.is_denial() {
             return;
         }
-        let event = Event::new(EventCode::AccessRefused, Actor::Principal(caller.principal.as_ref()))
-            .outcome(Outcome::Denied)
-            .reason(Some(refusal.text()))
-            .detail("code", refusal.code())
-            .detail("about", about);
-        if let Err(error) = self.write_refusal(caller, event, format!("{} {} {about}", caller.principal.id, refusal.code())).await {
+        let event = Event::new(
+            EventCode::AccessRefused,
+            Actor::Principal(caller.principal.as_ref()),
+        )
+        .outcome(Outcome::Denied)
+        .reason(Some(refusal.text()))
+        .detail("code", refusal.code())
+        .detail("about", about);
+        if let Err(error) = self
+            .write_refusal(
+                caller,
+                event,
+                format!("{} {} {about}", caller.principal.id, refusal.code()),
+            )
+            .await
+        {
             tracing::error!(error = ?error, "a refusal could not be recorded");
         }
     }
@@ -221,8 +277,18 @@ impl Gate {
             }
             denials.insert(key, now);
         }
-        tx.apply(&vec![Step::new(Record::Nothing, event)], &caller.origin, now).await?;
+        tx.apply(
+            &vec![Step::new(Record::Nothing, event)],
+            &caller.origin,
+            now,
+        )
+        .await?;
         self.store.commit(tx).await.map_err(Error::Fault)
+    }
+
+    /// The moment that decisions compare with.
+    pub async fn now(&self) -> Result<DateTime<Utc>, Error> {
+        Ok(self.look().await?.1)
     }
 
     /// Begins to read, at a moment of the database's clock.
@@ -238,7 +304,9 @@ impl Gate {
         if let Some(oldest) = tx.oldest_waiting().await?
             && now - oldest > TimeDelta::seconds(10)
         {
-            return Err(Error::Fault(anyhow::anyhow!("audit events wait for their index since {oldest}")));
+            return Err(Error::Fault(anyhow::anyhow!(
+                "audit events wait for their index since {oldest}"
+            )));
         }
         Ok(())
     }
@@ -246,9 +314,15 @@ impl Gate {
     /// Figures that are looked up when somebody asks for metrics.
     pub async fn measure(&self) -> Result<(), Error> {
         let (mut tx, now) = self.look().await?;
-        #[expect(clippy::cast_precision_loss, reason = "a count of rows is far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of rows is far below 2^52"
+        )]
         metrics::gauge!("portcullis_endings_overdue").set(tx.overdue(now).await? as f64);
-        #[expect(clippy::cast_precision_loss, reason = "a count of rows is far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of rows is far below 2^52"
+        )]
         metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
         Ok(())
     }
@@ -261,5 +335,7 @@ pub fn new_trace() -> String {
 
 /// Fifty random bits for an identifier.
 fn new_bits() -> Result<u64, Error> {
-    Ok(u64::from_be_bytes(secret::random::<8>().context("making an identifier")?))
+    Ok(u64::from_be_bytes(
+        secret::random::<8>().context("making an identifier")?,
+    ))
 }

@@ -56,7 +56,8 @@ pub struct Invite {
 }
 
 fn hex(hash: &[u8]) -> String {
-    hash.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hash.iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn stored_hash(token: &str) -> String {
@@ -66,14 +67,24 @@ fn stored_hash(token: &str) -> String {
 impl Gate {
     /// Finds out who holds an access token. INVARIANT: the only maker of a [`Caller`].
     pub async fn authenticate(&self, token: &str, origin: Origin) -> Result<Caller, Error> {
-        TokenKind::Access.read(token).map_err(|_| Refusal::NotSignedIn)?;
+        TokenKind::Access
+            .read(token)
+            .map_err(|_| Refusal::NotSignedIn)?;
         let (mut tx, now) = self.look().await?;
-        let token = tx.token(&stored_hash(token), TokenUse::Access).await?.ok_or(Refusal::TokenExpired)?;
+        let token = tx
+            .token(&stored_hash(token), TokenUse::Access)
+            .await?
+            .ok_or(Refusal::TokenExpired)?;
         let sign_in = token.sign_in;
         if token.expires_at <= now || sign_in.revoked_at.is_some() || sign_in.expires_at <= now {
             return Err(Refusal::TokenExpired.into());
         }
-        Ok(Caller { principal: sign_in.principal, sign_in: sign_in.id, expires_at: token.expires_at, origin })
+        Ok(Caller {
+            principal: sign_in.principal,
+            sign_in: sign_in.id,
+            expires_at: token.expires_at,
+            origin,
+        })
     }
 
     /// Whether a sign-in is still good: streams ask this while they run.
@@ -90,13 +101,20 @@ impl Gate {
         }
         let now = self.store.now(&mut tx).await?;
         let code = TokenKind::Bootstrap.issue()?;
-        tx.insert_code(&stored_hash(code.expose()), None, now, now + CODE_LIFE).await?;
+        tx.insert_code(&stored_hash(code.expose()), None, now, now + CODE_LIFE)
+            .await?;
         self.store.commit(tx).await?;
         Ok(Some(code))
     }
 
     /// Redeems a one-time code. `name` is for the first admin only; everybody else has a name already.
-    pub async fn sign_in(&self, code: &str, name: Option<PrincipalName>, device: &str, origin: &Origin) -> Result<Issued, Error> {
+    pub async fn sign_in(
+        &self,
+        code: &str,
+        name: Option<PrincipalName>,
+        device: &str,
+        origin: &Origin,
+    ) -> Result<Issued, Error> {
         let bootstrap = TokenKind::Bootstrap.read(code).is_ok();
         if !bootstrap && TokenKind::Invitation.read(code).is_err() {
             return Err(Refusal::CodeNotValid.into());
@@ -108,26 +126,51 @@ impl Gate {
             return Err(self.refuse_sign_in(tx, "unknown", origin, now).await);
         };
         if found.expires_at <= now || !tx.use_code(&hash, now).await? {
-            return Err(self.refuse_sign_in(tx, "used or too old", origin, now).await);
+            return Err(self
+                .refuse_sign_in(tx, "used or too old", origin, now)
+                .await);
         }
         let principal = match found.principal {
-            Some(id) => tx.principal(&id).await?.context("the principal of an invitation is gone")?,
+            Some(id) => tx
+                .principal(&id)
+                .await?
+                .context("the principal of an invitation is gone")?,
             None => first_admin(&mut tx, name, now).await?,
         };
         let issued = open_sign_in(&mut tx, principal, device, now).await?;
-        let event = Event::new(EventCode::SignedIn, Actor::Principal(issued.principal.as_ref()))
-            .detail("sign_in", issued.sign_in.as_str())
-            .detail("device", device)
-            .detail("method", if bootstrap { "bootstrap code" } else { "invitation" });
-        tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now).await?;
+        let event = Event::new(
+            EventCode::SignedIn,
+            Actor::Principal(issued.principal.as_ref()),
+        )
+        .detail("sign_in", issued.sign_in.as_str())
+        .detail("device", device)
+        .detail(
+            "method",
+            if bootstrap {
+                "bootstrap code"
+            } else {
+                "invitation"
+            },
+        );
+        tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now)
+            .await?;
         self.store.commit(tx).await?;
         Ok(issued)
     }
 
-    async fn refuse_sign_in(&self, mut tx: Tx, why: &str, origin: &Origin, now: DateTime<Utc>) -> Error {
-        let event = Event::new(EventCode::SignInRefused, Actor::Anonymous).outcome(Outcome::Denied).detail("code", why);
+    async fn refuse_sign_in(
+        &self,
+        mut tx: Tx,
+        why: &str,
+        origin: &Origin,
+        now: DateTime<Utc>,
+    ) -> Error {
+        let event = Event::new(EventCode::SignInRefused, Actor::Anonymous)
+            .outcome(Outcome::Denied)
+            .detail("code", why);
         let written = async {
-            tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now).await?;
+            tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now)
+                .await?;
             self.store.commit(tx).await.map_err(Error::Fault)
         };
         match written.await {
@@ -138,11 +181,16 @@ impl Gate {
 
     /// Exchanges a refresh token. One that comes a second time was copied: the whole sign-in ends.
     pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Issued, Error> {
-        TokenKind::Refresh.read(token).map_err(|_| Refusal::NotSignedIn)?;
+        TokenKind::Refresh
+            .read(token)
+            .map_err(|_| Refusal::NotSignedIn)?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let hash = stored_hash(token);
-        let found = tx.token(&hash, TokenUse::Refresh).await?.ok_or(Refusal::NotSignedIn)?;
+        let found = tx
+            .token(&hash, TokenUse::Refresh)
+            .await?
+            .ok_or(Refusal::NotSignedIn)?;
         let sign_in = found.sign_in;
         if found.expires_at <= now || sign_in.revoked_at.is_some() || sign_in.expires_at <= now {
             return Err(Refusal::NotSignedIn.into());
@@ -150,7 +198,10 @@ impl Gate {
         let (issued, refresh_hash) = issue(&mut tx, &sign_in, now).await?;
         let fresh = match (&found.used_at, &found.successor) {
             (None, _) => tx.use_token(&hash, &refresh_hash, now).await?,
-            (Some(used), Some(successor)) if now - *used < REFRESH_GRACE => tx.replace_successor(&hash, successor, &refresh_hash).await?,
+            (Some(used), Some(successor)) if now - *used < REFRESH_GRACE => {
+                tx.replace_successor(&hash, successor, &refresh_hash)
+                    .await?
+            }
             _ => false,
         };
         if !fresh {
@@ -163,31 +214,46 @@ impl Gate {
     }
 
     async fn end_reused(&self, sign_in: &SignIn, origin: &Origin) -> Error {
-        let event = Event::new(EventCode::TokenReused, Actor::Principal(sign_in.principal.as_ref()))
-            .outcome(Outcome::Denied)
-            .detail("sign_in", sign_in.id.as_str())
-            .detail("device", sign_in.device.as_str());
+        let event = Event::new(
+            EventCode::TokenReused,
+            Actor::Principal(sign_in.principal.as_ref()),
+        )
+        .outcome(Outcome::Denied)
+        .detail("sign_in", sign_in.id.as_str())
+        .detail("device", sign_in.device.as_str());
         match self.end_sign_in(&sign_in.id, event, origin).await {
             Ok(_) => Refusal::NotSignedIn.into(),
             Err(error) => error,
         }
     }
 
-    async fn end_sign_in(&self, id: &SignInId, event: Event, origin: &Origin) -> Result<bool, Error> {
+    async fn end_sign_in(
+        &self,
+        id: &SignInId,
+        event: Event,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         if !tx.revoke_sign_in(id, now).await? {
             return Ok(false);
         }
-        tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now).await?;
+        tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now)
+            .await?;
         self.store.commit(tx).await?;
         Ok(true)
     }
 
     /// Ends the caller's own sign-in.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
-        let event = Event::new(EventCode::SignedOut, Actor::Principal(caller.principal.as_ref())).detail("sign_in", caller.sign_in.as_str());
-        self.end_sign_in(&caller.sign_in, event, &caller.origin).await.map(|_| ())
+        let event = Event::new(
+            EventCode::SignedOut,
+            Actor::Principal(caller.principal.as_ref()),
+        )
+        .detail("sign_in", caller.sign_in.as_str());
+        self.end_sign_in(&caller.sign_in, event, &caller.origin)
+            .await
+            .map(|_| ())
     }
 
     /// The sign-ins that are good: everybody's for those who may see them, one's own otherwise.
@@ -202,18 +268,36 @@ impl Gate {
 
     /// Ends a sign-in: one's own, or anybody's for an admin.
     pub async fn revoke_sign_in(&self, caller: &Caller, id: &SignInId) -> Result<(), Error> {
-        let found = self.sign_ins(caller).await?.into_iter().find(|sign_in| sign_in.id == *id);
-        let sign_in = found.ok_or_else(|| Refusal::NotFound { what: "sign-in", name: id.to_string() })?;
+        let found = self
+            .sign_ins(caller)
+            .await?
+            .into_iter()
+            .find(|sign_in| sign_in.id == *id);
+        let sign_in = found.ok_or_else(|| Refusal::NotFound {
+            what: "sign-in",
+            name: id.to_string(),
+        })?;
         if sign_in.principal.id != caller.principal.id {
             permit(&caller.principal, Action::Invite)?;
         }
-        let mut event = Event::new(EventCode::SignInRevoked, Actor::Principal(caller.principal.as_ref())).detail("sign_in", id.as_str());
+        let mut event = Event::new(
+            EventCode::SignInRevoked,
+            Actor::Principal(caller.principal.as_ref()),
+        )
+        .detail("sign_in", id.as_str());
         event.principal = Some(sign_in.principal.name);
-        self.end_sign_in(id, event, &caller.origin).await.map(|_| ())
+        self.end_sign_in(id, event, &caller.origin)
+            .await
+            .map(|_| ())
     }
 
     /// Invites a person, or gives a known one another way in. The code is shown once and good for a day.
-    pub async fn invite(&self, caller: &Caller, invite: Invite, once: &OnceKey) -> Result<(Principal, Secret, DateTime<Utc>), Error> {
+    pub async fn invite(
+        &self,
+        caller: &Caller,
+        invite: Invite,
+        once: &OnceKey,
+    ) -> Result<(Principal, Secret, DateTime<Utc>), Error> {
         let mut writing = match self.open(caller, once, Action::Invite).await? {
             // The first code was lost with its answer, and nobody can read it again.
             Opened::Before(_) => return Err(Refusal::IdempotencyKeyReused.into()),
@@ -225,40 +309,93 @@ impl Gate {
             None => PrincipalId::from_bits(new_bits()?),
         };
         if known.is_none() && invite.roles.is_empty() {
-            return Err(Refusal::BadInput { field: "roles".to_owned(), why: "a new principal needs at least one product role".to_owned() }.into());
+            return Err(Refusal::BadInput {
+                field: "roles".to_owned(),
+                why: "a new principal needs at least one product role".to_owned(),
+            }
+            .into());
         }
-        let (had_roles, had_groups) = known.map(|known| (known.roles, known.groups)).unwrap_or_default();
+        let (had_roles, had_groups) = known
+            .map(|known| (known.roles, known.groups))
+            .unwrap_or_default();
         let principal = Principal {
             id,
             name: invite.name,
-            roles: if invite.roles.is_empty() { had_roles } else { invite.roles },
-            groups: if invite.groups.is_empty() { had_groups } else { invite.groups },
+            roles: if invite.roles.is_empty() {
+                had_roles
+            } else {
+                invite.roles
+            },
+            groups: if invite.groups.is_empty() {
+                had_groups
+            } else {
+                invite.groups
+            },
         };
         writing.tx.save_principal(&principal, writing.now).await?;
         let code = TokenKind::Invitation.issue()?;
         let expires_at = writing.now + CODE_LIFE;
-        writing.tx.insert_code(&stored_hash(code.expose()), Some(&principal.id), writing.now, expires_at).await?;
+        writing
+            .tx
+            .insert_code(
+                &stored_hash(code.expose()),
+                Some(&principal.id),
+                writing.now,
+                expires_at,
+            )
+            .await?;
         let words = |names: Vec<&str>| names.join(" ");
-        let mut event = Event::new(EventCode::PrincipalInvited, Actor::Principal(writing.who.as_ref()))
-            .detail("roles", words(principal.roles.iter().map(|role| role.as_str()).collect()))
-            .detail("groups", words(principal.groups.iter().map(|group| group.as_str()).collect()));
+        let mut event = Event::new(
+            EventCode::PrincipalInvited,
+            Actor::Principal(writing.who.as_ref()),
+        )
+        .detail(
+            "roles",
+            words(principal.roles.iter().map(|role| role.as_str()).collect()),
+        )
+        .detail(
+            "groups",
+            words(
+                principal
+                    .groups
+                    .iter()
+                    .map(|group| group.as_str())
+                    .collect(),
+            ),
+        );
         event.principal = Some(principal.name.clone());
-        self.finish(writing, &vec![Step::new(Record::Nothing, event)], principal.id.as_str()).await?;
+        self.finish(
+            writing,
+            &vec![Step::new(Record::Nothing, event)],
+            principal.id.as_str(),
+        )
+        .await?;
         Ok((principal, code, expires_at))
     }
 }
 
-async fn first_admin(tx: &mut Tx, name: Option<PrincipalName>, now: DateTime<Utc>) -> Result<Principal, Error> {
+async fn first_admin(
+    tx: &mut Tx,
+    name: Option<PrincipalName>,
+    now: DateTime<Utc>,
+) -> Result<Principal, Error> {
     if !tx.principals().await?.is_empty() {
         return Err(Refusal::CodeNotValid.into());
     }
     let why = "the first admin needs a name".to_owned();
-    let name = name.ok_or(Refusal::BadInput { field: "name".to_owned(), why })?;
+    let name = name.ok_or(Refusal::BadInput {
+        field: "name".to_owned(),
+        why,
+    })?;
     let group: GroupName = FIRST_GROUP.parse().context("reading our own group name")?;
     let admin = Principal {
         id: PrincipalId::from_bits(new_bits()?),
         name,
-        roles: BTreeSet::from([ProductRole::Admin, ProductRole::Reviewer, ProductRole::Requester]),
+        roles: BTreeSet::from([
+            ProductRole::Admin,
+            ProductRole::Reviewer,
+            ProductRole::Requester,
+        ]),
         groups: BTreeSet::from([group]),
     };
     tx.save_principal(&admin, now).await?;
@@ -266,11 +403,20 @@ async fn first_admin(tx: &mut Tx, name: Option<PrincipalName>, now: DateTime<Utc
 }
 
 /// Opens a sign-in for somebody who has proved who they are.
-async fn open_sign_in(tx: &mut Tx, principal: Principal, device: &str, now: DateTime<Utc>) -> Result<Issued, Error> {
+async fn open_sign_in(
+    tx: &mut Tx,
+    principal: Principal,
+    device: &str,
+    now: DateTime<Utc>,
+) -> Result<Issued, Error> {
     let sign_in = SignIn {
         id: SignInId::from_bits(new_bits()?),
         principal,
-        device: device.chars().filter(|c| !c.is_control()).take(100).collect(),
+        device: device
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(100)
+            .collect(),
         created_at: now,
         last_used_at: now,
         expires_at: now + SIGN_IN_LIFE,
@@ -280,13 +426,31 @@ async fn open_sign_in(tx: &mut Tx, principal: Principal, device: &str, now: Date
     Ok(issue(tx, &sign_in, now).await?.0)
 }
 
-async fn issue(tx: &mut Tx, sign_in: &SignIn, now: DateTime<Utc>) -> Result<(Issued, String), Error> {
+async fn issue(
+    tx: &mut Tx,
+    sign_in: &SignIn,
+    now: DateTime<Utc>,
+) -> Result<(Issued, String), Error> {
     let (access, refresh) = (TokenKind::Access.issue()?, TokenKind::Refresh.issue()?);
     let access_expires_at = (now + ACCESS_LIFE).min(sign_in.expires_at);
     let refresh_expires_at = (now + REFRESH_LIFE).min(sign_in.expires_at);
     let refresh_hash = stored_hash(refresh.expose());
-    tx.insert_token(&stored_hash(access.expose()), TokenUse::Access, &sign_in.id, now, access_expires_at).await?;
-    tx.insert_token(&refresh_hash, TokenUse::Refresh, &sign_in.id, now, refresh_expires_at).await?;
+    tx.insert_token(
+        &stored_hash(access.expose()),
+        TokenUse::Access,
+        &sign_in.id,
+        now,
+        access_expires_at,
+    )
+    .await?;
+    tx.insert_token(
+        &refresh_hash,
+        TokenUse::Refresh,
+        &sign_in.id,
+        now,
+        refresh_expires_at,
+    )
+    .await?;
     let issued = Issued {
         access,
         access_expires_at,

@@ -40,7 +40,11 @@ impl Gate {
     /// Compares every target with its grants once. Targets are looked at side by side: a dead one delays none.
     pub async fn reconcile(&self) {
         let rules = self.rules.current();
-        let entries = rules.catalog.targets.values().chain(rules.catalog.retired.values());
+        let entries = rules
+            .catalog
+            .targets
+            .values()
+            .chain(rules.catalog.retired.values());
         futures_util::future::join_all(entries.map(|entry| async move {
             if let Err(error) = self.reconcile_one(entry).await {
                 tracing::error!(target.name = %entry.target.name, error = ?error, "a target could not be compared with its grants");
@@ -96,13 +100,26 @@ impl Gate {
     }
 
     /// Puts a difference on record the first time that it is seen.
-    async fn report(&self, entry: &Entry, grant: Option<&Grant>, sentences: &[String]) -> Result<(), Error> {
+    async fn report(
+        &self,
+        entry: &Entry,
+        grant: Option<&Grant>,
+        sentences: &[String],
+    ) -> Result<(), Error> {
         for sentence in sentences {
             let key = key(entry, grant.map(|grant| &grant.id), sentence);
-            if !self.reconcile.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            if !self
+                .reconcile
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key)
+            {
                 continue;
             }
-            let mut event = Event::new(EventCode::TargetDrifted, Actor::System).outcome(Outcome::Error).reason(Some(sentence));
+            let mut event = Event::new(EventCode::TargetDrifted, Actor::System)
+                .outcome(Outcome::Error)
+                .reason(Some(sentence));
             event.target = Some(entry.target.name.clone());
             event.grant = grant.map(|grant| grant.id.clone());
             event.request = grant.map(|grant| grant.request.clone());
@@ -113,15 +130,32 @@ impl Gate {
     }
 
     fn forget_settled(&self, entry: &Entry, observation: &Observation) {
-        let mut present: HashSet<String> = observation.warnings.iter().map(|sentence| key(entry, None, sentence)).collect();
+        let mut present: HashSet<String> = observation
+            .warnings
+            .iter()
+            .map(|sentence| key(entry, None, sentence))
+            .collect();
         for object in &observation.objects {
-            present.extend(object.drift.iter().map(|sentence| key(entry, Some(&object.grant), sentence)));
+            present.extend(
+                object
+                    .drift
+                    .iter()
+                    .map(|sentence| key(entry, Some(&object.grant), sentence)),
+            );
         }
         let of_this = format!("{} ", entry.target.name);
-        self.reconcile.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| !known.starts_with(&of_this) || present.contains(known));
+        self.reconcile
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|known| !known.starts_with(&of_this) || present.contains(known));
     }
 }
 
 fn key(entry: &Entry, grant: Option<&GrantId>, sentence: &str) -> String {
-    format!("{} {} {sentence}", entry.target.name, grant.map_or("", |grant| grant.as_str()))
+    format!(
+        "{} {} {sentence}",
+        entry.target.name,
+        grant.map_or("", |grant| grant.as_str())
+    )
 }

@@ -9,7 +9,9 @@ use crate::domain::permit::{Action, permit};
 use crate::domain::policy::{self, Snapshot, Verdict};
 use crate::domain::principal::{Principal, ProductRole};
 use crate::domain::refusal::Refusal;
-use crate::domain::request::{About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason};
+use crate::domain::request::{
+    About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason,
+};
 use crate::domain::review::{Decision, Narrowing};
 use crate::domain::target::Target;
 use crate::store::Tx;
@@ -40,47 +42,92 @@ pub struct Verdicted {
 
 impl Gate {
     /// Files a request for access, under the policy as it is now.
-    pub async fn submit(&self, caller: &Caller, ask: Ask, once: &OnceKey) -> Result<SeenRequest, Error> {
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        ask: Ask,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let mut writing = match self.open(caller, once, Action::Submit).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
         let Some(target) = rules.catalog.target(&ask.target) else {
-            let nearest = nearest(ask.target.as_str(), rules.catalog.targets.keys().map(|name| name.as_str())).map(str::to_owned);
-            return Err(Refusal::UnknownTarget { target: ask.target, nearest }.into());
+            let nearest = nearest(
+                ask.target.as_str(),
+                rules.catalog.targets.keys().map(|name| name.as_str()),
+            )
+            .map(str::to_owned);
+            return Err(Refusal::UnknownTarget {
+                target: ask.target,
+                nearest,
+            }
+            .into());
         };
         if !target.roles.contains_key(&ask.role) {
-            let known: Vec<String> = target.roles.keys().map(|role| format!("`{role}`")).collect();
-            return Err(Refusal::UnknownRole { target: ask.target, role: ask.role, known: known.join(", ") }.into());
+            let known: Vec<String> = target
+                .roles
+                .keys()
+                .map(|role| format!("`{role}`"))
+                .collect();
+            return Err(Refusal::UnknownRole {
+                target: ask.target,
+                role: ask.role,
+                known: known.join(", "),
+            }
+            .into());
         }
         check_reason(&ask.reason)?;
-        if let Some(request) = writing.tx.pending_like(&writing.who.id, &ask.target, &ask.role).await? {
+        if let Some(request) = writing
+            .tx
+            .pending_like(&writing.who.id, &ask.target, &ask.role)
+            .await?
+        {
             return Err(Refusal::DuplicatePending { request }.into());
         }
-        if writing.tx.pending_count(&writing.who.id).await? >= i64::try_from(PENDING_MAX).unwrap_or(i64::MAX) {
+        if writing.tx.pending_count(&writing.who.id).await?
+            >= i64::try_from(PENDING_MAX).unwrap_or(i64::MAX)
+        {
             return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
         }
-        let snapshot = decide(&rules.policy, &policy::Ask {
-            asker: &writing.who,
-            target,
-            role: &ask.role,
-            kind: RequestKind::Access,
-            duration: ask.duration,
-            total: ask.duration,
-            ticket: ask.ticket.as_deref(),
-            reason_length: ask.reason.chars().count(),
-            now: writing.now,
-        })?;
+        let snapshot = decide(
+            &rules.policy,
+            &policy::Ask {
+                asker: &writing.who,
+                target,
+                role: &ask.role,
+                kind: RequestKind::Access,
+                duration: ask.duration,
+                total: ask.duration,
+                ticket: ask.ticket.as_deref(),
+                reason_length: ask.reason.chars().count(),
+                now: writing.now,
+            },
+        )?;
         somebody_reviews(&mut writing.tx, &snapshot, &writing.who).await?;
         let id = RequestId::from_bits(new_bits()?);
-        let (request, change) = Request::submit(id, &writing.who, ask, snapshot, GrantId::from_bits(new_bits()?), writing.now)?;
+        let (request, change) = Request::submit(
+            id,
+            &writing.who,
+            ask,
+            snapshot,
+            GrantId::from_bits(new_bits()?),
+            writing.now,
+        )?;
         self.finish(writing, &change, request.id.as_str()).await?;
         self.seen(request).await
     }
 
     /// Takes a reviewer's decision on the version that the reviewer saw.
-    pub async fn review(&self, caller: &Caller, id: &RequestId, version: i64, verdict: Verdicted, once: &OnceKey) -> Result<SeenRequest, Error> {
+    pub async fn review(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        version: i64,
+        verdict: Verdicted,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let mut writing = match self.open(caller, once, Action::Review).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
@@ -91,16 +138,42 @@ impl Gate {
         request.may_review(&writing.who, writing.now)?;
         same_version(&request, version)?;
         let (request, change) = match verdict.decision {
-            Decision::Deny => request.deny_by(&writing.who, verdict.comment.as_deref().unwrap_or_default(), writing.now)?,
+            Decision::Deny => request.deny_by(
+                &writing.who,
+                verdict.comment.as_deref().unwrap_or_default(),
+                writing.now,
+            )?,
             Decision::Approve => {
-                let target = rules.catalog.target(&request.target).ok_or_else(|| Refusal::UnknownTarget { target: request.target.clone(), nearest: None })?;
+                let target = rules.catalog.target(&request.target).ok_or_else(|| {
+                    Refusal::UnknownTarget {
+                        target: request.target.clone(),
+                        nearest: None,
+                    }
+                })?;
                 if verdict.narrowed.role.is_some() {
-                    self.lesser_role_is_permitted(&mut writing, &rules.policy, &request, target, &verdict.narrowed).await?;
+                    self.lesser_role_is_permitted(
+                        &mut writing,
+                        &rules.policy,
+                        &request,
+                        target,
+                        &verdict.narrowed,
+                    )
+                    .await?;
                 }
                 let parent = parent_of(&mut writing.tx, &request).await?;
                 let grant = GrantId::from_bits(new_bits()?);
-                let about = About { target, parent: parent.as_ref(), grant: &grant };
-                request.approve_by(&writing.who, verdict.comment.as_deref(), verdict.narrowed, about, writing.now)?
+                let about = About {
+                    target,
+                    parent: parent.as_ref(),
+                    grant: &grant,
+                };
+                request.approve_by(
+                    &writing.who,
+                    verdict.comment.as_deref(),
+                    verdict.narrowed,
+                    about,
+                    writing.now,
+                )?
             }
         };
         self.finish(writing, &change, request.id.as_str()).await?;
@@ -108,31 +181,60 @@ impl Gate {
     }
 
     /// A lesser role is a different ask: policy must permit it too.
-    async fn lesser_role_is_permitted(&self, writing: &mut Writing, policy: &policy::Policy, request: &Request, target: &Target, narrowed: &Narrowing) -> Result<(), Error> {
+    async fn lesser_role_is_permitted(
+        &self,
+        writing: &mut Writing,
+        policy: &policy::Policy,
+        request: &Request,
+        target: &Target,
+        narrowed: &Narrowing,
+    ) -> Result<(), Error> {
         let terms = request.terms();
         let role = narrowed.role.as_ref().unwrap_or(&terms.role);
         if !target.roles.contains_key(role) {
-            let known: Vec<String> = target.roles.keys().map(|role| format!("`{role}`")).collect();
-            return Err(Refusal::UnknownRole { target: target.name.clone(), role: role.clone(), known: known.join(", ") }.into());
+            let known: Vec<String> = target
+                .roles
+                .keys()
+                .map(|role| format!("`{role}`"))
+                .collect();
+            return Err(Refusal::UnknownRole {
+                target: target.name.clone(),
+                role: role.clone(),
+                known: known.join(", "),
+            }
+            .into());
         }
-        let requester = writing.tx.principal(&request.requester.id).await?.ok_or_else(|| anyhow::anyhow!("the requester of {} is gone", request.id))?;
+        let requester = writing
+            .tx
+            .principal(&request.requester.id)
+            .await?
+            .ok_or_else(|| anyhow::anyhow!("the requester of {} is gone", request.id))?;
         let duration = narrowed.duration.unwrap_or(terms.duration);
-        decide(policy, &policy::Ask {
-            asker: &requester,
-            target,
-            role,
-            kind: RequestKind::Access,
-            duration,
-            total: duration,
-            ticket: request.ticket.as_deref(),
-            reason_length: request.reason.chars().count(),
-            now: writing.now,
-        })?;
+        decide(
+            policy,
+            &policy::Ask {
+                asker: &requester,
+                target,
+                role,
+                kind: RequestKind::Access,
+                duration,
+                total: duration,
+                ticket: request.ticket.as_deref(),
+                reason_length: request.reason.chars().count(),
+                now: writing.now,
+            },
+        )?;
         Ok(())
     }
 
     /// Takes a request back.
-    pub async fn withdraw(&self, caller: &Caller, id: &RequestId, version: i64, once: &OnceKey) -> Result<SeenRequest, Error> {
+    pub async fn withdraw(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        version: i64,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
         let mut writing = match self.open(caller, once, Action::Submit).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
@@ -153,7 +255,12 @@ impl Gate {
     }
 
     /// A page of requests that the caller may see, newest first.
-    pub async fn requests(&self, caller: &Caller, mut filter: Filter, limit: i64) -> Result<Vec<SeenRequest>, Error> {
+    pub async fn requests(
+        &self,
+        caller: &Caller,
+        mut filter: Filter,
+        limit: i64,
+    ) -> Result<Vec<SeenRequest>, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
         if permit(&caller.principal, Action::ReadAll).is_err() {
             filter.person = Some(caller.principal.id.clone());
@@ -183,35 +290,59 @@ pub(super) fn decide(policy: &policy::Policy, ask: &policy::Ask<'_>) -> Result<S
         Verdict::Permitted { ways } => Ok(policy.snapshot(ways)),
         verdict @ Verdict::Denied { .. } => {
             for error in verdict.errors() {
-                tracing::error!(policy.version = policy.version(), error, "a policy could not be evaluated; the answer was no");
+                tracing::error!(
+                    policy.version = policy.version(),
+                    error,
+                    "a policy could not be evaluated; the answer was no"
+                );
                 metrics::counter!("portcullis_policy_errors_total").increment(1);
             }
-            let Verdict::Denied { why, .. } = verdict else { return Err(Refusal::Busy) };
+            let Verdict::Denied { why, .. } = verdict else {
+                return Err(Refusal::Busy);
+            };
             Err(Refusal::PolicyDenied { why })
         }
     }
 }
 
 /// A request that nobody could ever decide is refused at once, with the group that is too small.
-pub(super) async fn somebody_reviews(tx: &mut Tx, snapshot: &Snapshot, requester: &Principal) -> Result<(), Error> {
+pub(super) async fn somebody_reviews(
+    tx: &mut Tx,
+    snapshot: &Snapshot,
+    requester: &Principal,
+) -> Result<(), Error> {
     let people = tx.principals().await?;
     let enough = snapshot.ways.iter().any(|way| {
         let able = people.iter().filter(|person| {
             person.id != requester.id
                 && (person.is(ProductRole::Reviewer) || person.is(ProductRole::Admin))
-                && way.reviewers.as_ref().is_some_and(|group| person.groups.contains(group))
+                && way
+                    .reviewers
+                    .as_ref()
+                    .is_some_and(|group| person.groups.contains(group))
         });
         u32::try_from(able.count()).unwrap_or(u32::MAX) >= way.threshold
     });
     if enough {
         return Ok(());
     }
-    let groups: Vec<String> = snapshot.ways.iter().filter_map(|way| way.reviewers.as_ref()).map(|group| format!("`{group}`")).collect();
-    Err(Refusal::NobodyCanReview { groups: groups.join(" or ") }.into())
+    let groups: Vec<String> = snapshot
+        .ways
+        .iter()
+        .filter_map(|way| way.reviewers.as_ref())
+        .map(|group| format!("`{group}`"))
+        .collect();
+    Err(Refusal::NobodyCanReview {
+        groups: groups.join(" or "),
+    }
+    .into())
 }
 
 async fn load(tx: &mut Tx, id: &RequestId) -> Result<Request, Error> {
-    Ok(tx.request(id).await?.ok_or_else(|| Refusal::NotFound { what: "request", name: id.to_string() })?)
+    Ok(tx.request(id).await?.ok_or_else(|| Refusal::NotFound {
+        what: "request",
+        name: id.to_string(),
+    })?)
 }
 
 /// What one may not see does not exist.
@@ -219,11 +350,21 @@ fn visible(request: Request, who: &Principal) -> Result<Request, Refusal> {
     if request.requester.id == who.id || permit(who, Action::ReadAll).is_ok() {
         return Ok(request);
     }
-    Err(Refusal::NotFound { what: "request", name: request.id.to_string() })
+    Err(Refusal::NotFound {
+        what: "request",
+        name: request.id.to_string(),
+    })
 }
 
 fn same_version(request: &Request, version: i64) -> Result<(), Refusal> {
-    if request.version == version { Ok(()) } else { Err(Refusal::Conflict { what: "request", name: request.id.to_string() }) }
+    if request.version == version {
+        Ok(())
+    } else {
+        Err(Refusal::Conflict {
+            what: "request",
+            name: request.id.to_string(),
+        })
+    }
 }
 
 async fn parent_of(tx: &mut Tx, request: &Request) -> Result<Option<Grant>, Error> {
@@ -236,9 +377,20 @@ async fn parent_of(tx: &mut Tx, request: &Request) -> Result<Option<Grant>, Erro
 async fn beside(tx: &mut Tx, request: Request, now: DateTime<Utc>) -> Result<SeenRequest, Error> {
     let parent = parent_of(tx, &request).await?;
     let history = if request.state == RequestState::Pending {
-        tx.history(&request.target, &request.requester.id, now - HISTORY, request.id.as_str()).await?
+        tx.history(
+            &request.target,
+            &request.requester.id,
+            now - HISTORY,
+            request.id.as_str(),
+        )
+        .await?
     } else {
         History::default()
     };
-    Ok(SeenRequest { request, history, parent, now })
+    Ok(SeenRequest {
+        request,
+        history,
+        parent,
+        now,
+    })
 }

@@ -54,7 +54,9 @@ impl Gate {
     async fn expire(&self, id: &RequestId) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let Some(request) = tx.request(id).await? else { return Ok(()) };
+        let Some(request) = tx.request(id).await? else {
+            return Ok(());
+        };
         match request.expire(now) {
             None => Ok(()),
             Some((_, change)) => match self.apply_own(tx, &change, &new_trace(), now).await {

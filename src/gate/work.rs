@@ -45,7 +45,11 @@ pub(super) struct Desk {
 impl Desk {
     fn slots(&self, target: &str) -> Arc<Semaphore> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(slots.entry(target.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(SLOTS))))
+        Arc::clone(
+            slots
+                .entry(target.to_owned())
+                .or_insert_with(|| Arc::new(Semaphore::new(SLOTS))),
+        )
     }
 }
 
@@ -58,13 +62,20 @@ struct InHand<'a> {
 impl<'a> InHand<'a> {
     fn take(desk: &'a Desk, grant: &GrantId) -> Option<Self> {
         let mut held = desk.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(grant.clone()).then(|| Self { desk, grant: grant.clone() })
+        held.insert(grant.clone()).then(|| Self {
+            desk,
+            grant: grant.clone(),
+        })
     }
 }
 
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
-        self.desk.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.grant);
+        self.desk
+            .in_hand
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.grant);
     }
 }
 
@@ -100,7 +111,12 @@ impl Gate {
     async fn until_next(&self) -> Result<Duration, Error> {
         let (mut tx, now) = self.look().await?;
         let next = tx.next_due(now).await?;
-        Ok(next.map_or(POLL, |at| (at - now).to_std().unwrap_or(Duration::from_millis(2)).clamp(Duration::from_millis(2), POLL)))
+        Ok(next.map_or(POLL, |at| {
+            (at - now)
+                .to_std()
+                .unwrap_or(Duration::from_millis(2))
+                .clamp(Duration::from_millis(2), POLL)
+        }))
     }
 
     async fn hand_out(self: &Arc<Self>, tasks: &TaskTracker) -> Result<(), Error> {
@@ -118,7 +134,14 @@ impl Gate {
             }
             let mut tx = self.store.write().await?;
             let now = self.store.now(&mut tx).await?;
-            let due = tx.take_due(&target, &self.owner, now, i64::try_from(permits.len()).unwrap_or(1)).await?;
+            let due = tx
+                .take_due(
+                    &target,
+                    &self.owner,
+                    now,
+                    i64::try_from(permits.len()).unwrap_or(1),
+                )
+                .await?;
             self.store.commit(tx).await?;
             for (due, permit) in due.into_iter().zip(permits) {
                 let gate = Arc::clone(self);
@@ -164,17 +187,33 @@ impl Gate {
     }
 
     /// Takes the next step of a grant that is due, in one transaction; `None` when there is nothing to do.
-    async fn step(&self, due: &Due, next: impl Fn(&Grant, DateTime<Utc>) -> Option<(Grant, crate::domain::change::Step)>) -> Result<(Grant, bool, DateTime<Utc>), Error> {
+    async fn step(
+        &self,
+        due: &Due,
+        next: impl Fn(&Grant, DateTime<Utc>) -> Option<(Grant, crate::domain::change::Step)>,
+    ) -> Result<(Grant, bool, DateTime<Utc>), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let grant = tx.grant(&due.grant).await?.ok_or_else(|| anyhow::anyhow!("grant {} has work but does not exist", due.grant))?;
-        let Some((grant, step)) = next(&grant, now) else { return Ok((grant, false, now)) };
+        let grant = tx
+            .grant(&due.grant)
+            .await?
+            .ok_or_else(|| anyhow::anyhow!("grant {} has work but does not exist", due.grant))?;
+        let Some((grant, step)) = next(&grant, now) else {
+            return Ok((grant, false, now));
+        };
         self.apply_own(tx, &vec![step], &due.trace, now).await?;
         Ok((grant, true, now))
     }
 
     fn connector(&self, target: &TargetName) -> Result<Arc<dyn Connector>, Failure> {
-        self.rules.current().catalog.connector(target).cloned().ok_or_else(|| Failure::passing(format!("target `{target}` is no longer in the catalogue")))
+        self.rules
+            .current()
+            .catalog
+            .connector(target)
+            .cloned()
+            .ok_or_else(|| {
+                Failure::passing(format!("target `{target}` is no longer in the catalogue"))
+            })
     }
 
     async fn activate(&self, due: &Due) -> Result<(), Error> {
@@ -198,9 +237,12 @@ impl Gate {
     }
 
     async fn activated(&self, due: &Due, begun: &Grant) -> Result<(), Error> {
-        let (grant, done, now) = self.step(due, |grant, now| grant.activated(begun.epoch, now)).await?;
+        let (grant, done, now) = self
+            .step(due, |grant, now| grant.activated(begun.epoch, now))
+            .await?;
         if done {
-            metrics::histogram!("portcullis_activation_seconds").record(seconds(now - grant.created_at));
+            metrics::histogram!("portcullis_activation_seconds")
+                .record(seconds(now - grant.created_at));
             return Ok(());
         }
         // The grant was taken away while the target was being told to make it. On targets that remember epochs the
@@ -209,14 +251,20 @@ impl Gate {
         if grant.state.is_final() {
             self.undo_late(&grant, now).await;
         } else {
-            let kind = if grant.state == GrantState::Closing { WorkKind::Close } else { WorkKind::Activate };
+            let kind = if grant.state == GrantState::Closing {
+                WorkKind::Close
+            } else {
+                WorkKind::Activate
+            };
             tx.promise_again(due, kind, now).await?;
         }
         Ok(self.store.commit(tx).await?)
     }
 
     async fn undo_late(&self, grant: &Grant, now: DateTime<Utc>) {
-        let Ok(connector) = self.connector(&grant.target) else { return };
+        let Ok(connector) = self.connector(&grant.target) else {
+            return;
+        };
         if let Err(failure) = timely(connector.down(access(grant, now))).await {
             tracing::error!(grant.id = %grant.id, error = %failure, "a late effect could not be undone at once; reconciling will remove it");
         }
@@ -227,21 +275,43 @@ impl Gate {
         let now_is = tx.grant(&due.grant).await?;
         drop(tx);
         // A newer end has its own promise, which replaced this one.
-        if now_is.is_some_and(|grant| grant.is_applied(told.epoch)) { self.kept(due).await } else { Ok(()) }
+        if now_is.is_some_and(|grant| grant.is_applied(told.epoch)) {
+            self.kept(due).await
+        } else {
+            Ok(())
+        }
     }
 
-    async fn not_activated(&self, due: &Due, begun: &Grant, failure: &Failure, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn not_activated(
+        &self,
+        due: &Due,
+        begun: &Grant,
+        failure: &Failure,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
         if failure.permanent {
             let gone = match self.connector(&begun.target) {
                 Ok(connector) => timely(connector.down(access(begun, now))).await,
                 Err(failure) => Err(failure),
             };
             if matches!(gone, Ok(Down::Gone(_))) {
-                let (_, done, _) = self.step(due, |grant, now| grant.activation_failed(begun.epoch, &failure.message, now)).await?;
-                return if done { Ok(()) } else { self.later(due, FIRST_PAUSE).await };
+                let (_, done, _) = self
+                    .step(due, |grant, now| {
+                        grant.activation_failed(begun.epoch, &failure.message, now)
+                    })
+                    .await?;
+                return if done {
+                    Ok(())
+                } else {
+                    self.later(due, FIRST_PAUSE).await
+                };
             }
         }
-        let (_, done, _) = self.step(due, |grant, now| grant.activation_retried(begun.epoch, &failure.message, now + pause(grant.attempts))).await?;
+        let (_, done, _) = self
+            .step(due, |grant, now| {
+                grant.activation_retried(begun.epoch, &failure.message, now + pause(grant.attempts))
+            })
+            .await?;
         if done { Ok(()) } else { self.kept(due).await }
     }
 
@@ -252,7 +322,9 @@ impl Gate {
         }
         if grant.state != GrantState::Closing {
             // The end moved later after this promise was taken.
-            return self.later(due, (grant.expires_at - now).max(TimeDelta::zero())).await;
+            return self
+                .later(due, (grant.expires_at - now).max(TimeDelta::zero()))
+                .await;
         }
         let began = std::time::Instant::now();
         let down = match self.connector(&grant.target) {
@@ -261,17 +333,31 @@ impl Gate {
         };
         match down {
             Ok(Down::Gone(receipt)) => {
-                let mut steps: Vec<String> = receipt.steps.iter().map(|step| format!("{} ({} ms)", step.what, step.after.as_millis())).collect();
+                let mut steps: Vec<String> = receipt
+                    .steps
+                    .iter()
+                    .map(|step| format!("{} ({} ms)", step.what, step.after.as_millis()))
+                    .collect();
                 steps.extend(receipt.unproved);
-                metrics::histogram!("portcullis_closing_seconds").record(began.elapsed().as_secs_f64());
-                self.step(due, |grant, now| grant.closed(&steps, receipt.sessions_ended, now)).await?;
+                metrics::histogram!("portcullis_closing_seconds")
+                    .record(began.elapsed().as_secs_f64());
+                self.step(due, |grant, now| {
+                    grant.closed(&steps, receipt.sessions_ended, now)
+                })
+                .await?;
             }
             Ok(Down::Until(at, why)) => {
-                self.step(due, |grant, now| grant.close_retried(&why, at.max(now + FIRST_PAUSE))).await?;
+                self.step(due, |grant, now| {
+                    grant.close_retried(&why, at.max(now + FIRST_PAUSE))
+                })
+                .await?;
             }
             Err(failure) => {
                 metrics::counter!("portcullis_closing_failures_total").increment(1);
-                self.step(due, |grant, now| grant.close_retried(&failure.message, now + pause(grant.attempts))).await?;
+                self.step(due, |grant, now| {
+                    grant.close_retried(&failure.message, now + pause(grant.attempts))
+                })
+                .await?;
             }
         }
         Ok(())
@@ -279,7 +365,13 @@ impl Gate {
 }
 
 async fn timely<T>(operation: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(OPERATION, operation).await.unwrap_or_else(|_| Err(Failure::passing("the target did not answer within 10 seconds")))
+    tokio::time::timeout(OPERATION, operation)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Failure::passing(
+                "the target did not answer within 10 seconds",
+            ))
+        })
 }
 
 fn seconds(delta: TimeDelta) -> f64 {

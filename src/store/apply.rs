@@ -26,7 +26,12 @@ impl From<anyhow::Error> for NotApplied {
 impl Tx {
     /// Writes what a rule returned. INVARIANT: each step's state and its one event are in the same transaction
     /// (`every_state_change_has_exactly_one_event`).
-    pub async fn apply(&mut self, change: &Change, origin: &Origin, now: DateTime<Utc>) -> Result<(), NotApplied> {
+    pub async fn apply(
+        &mut self,
+        change: &Change,
+        origin: &Origin,
+        now: DateTime<Utc>,
+    ) -> Result<(), NotApplied> {
         for step in change {
             self.record(step).await?;
             self.append(&step.event, origin, now).await?;
@@ -35,7 +40,11 @@ impl Tx {
                     .context("keeping a promise")?;
             }
             for work in &step.work {
-                let target = step.event.target.as_ref().map_or("", |target| target.as_str());
+                let target = step
+                    .event
+                    .target
+                    .as_ref()
+                    .map_or("", |target| target.as_str());
                 touch!(self, c => sqlx::query(
                     "insert into outbox (grant_id, kind, target, trace, due_at, lease_until) values ($1, $2, $3, $4, $5, 0) \
                      on conflict (grant_id, kind) do update set due_at = excluded.due_at, lease_owner = null, lease_until = 0, trace = excluded.trace")
@@ -59,10 +68,22 @@ impl Tx {
                 }
                 ("request", request.id.to_string(), written)
             }
-            Record::Grant(grant) => ("grant", grant.id.to_string(), self.update_grant(grant).await?),
-            Record::Credential(grant) => ("grant", grant.id.to_string(), self.update_credential(grant).await?),
+            Record::Grant(grant) => (
+                "grant",
+                grant.id.to_string(),
+                self.update_grant(grant).await?,
+            ),
+            Record::Credential(grant) => (
+                "grant",
+                grant.id.to_string(),
+                self.update_credential(grant).await?,
+            ),
         };
         // INVARIANT: a transition is one conditional update; no row means that somebody was faster.
-        if written { Ok(()) } else { Err(NotApplied::Refused(Refusal::Conflict { what, name })) }
+        if written {
+            Ok(())
+        } else {
+            Err(NotApplied::Refused(Refusal::Conflict { what, name }))
+        }
     }
 }

@@ -67,8 +67,15 @@ struct Row {
 
 impl Row {
     fn read(self) -> anyhow::Result<Entry> {
-        let body: Body = serde_json::from_str(&self.body).with_context(|| format!("reading audit event {}", self.idx))?;
-        Ok(Entry { index: self.idx, id: self.event_id, at: moment(self.at)?, event: body.event, origin: body.origin })
+        let body: Body = serde_json::from_str(&self.body)
+            .with_context(|| format!("reading audit event {}", self.idx))?;
+        Ok(Entry {
+            index: self.idx,
+            id: self.event_id,
+            at: moment(self.at)?,
+            event: body.event,
+            origin: body.origin,
+        })
     }
 }
 
@@ -88,30 +95,56 @@ fn pattern(word: &str) -> String {
 impl Filter {
     fn select(&self, before: Option<i64>, limit: i64) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
-        let mut sql = String::from("select event_id, at, idx, body from audit where idx is not null");
+        let mut sql =
+            String::from("select event_id, at, idx, body from audit where idx is not null");
         let mut equal = |column: &str, value: Option<String>, binds: &mut Binds| {
             if let Some(value) = value {
-                sql.push_str(&format!(" and {column} = ${}", binds.push(Bind::Text(value))));
+                sql.push_str(&format!(
+                    " and {column} = ${}",
+                    binds.push(Bind::Text(value))
+                ));
             }
         };
         equal("actor", self.actor.clone(), &mut binds);
         equal("target", self.target.clone(), &mut binds);
-        equal("request_id", self.request.as_ref().map(ToString::to_string), &mut binds);
-        equal("grant_id", self.grant.as_ref().map(ToString::to_string), &mut binds);
-        equal("outcome", self.outcome.map(|outcome| outcome.as_str().to_owned()), &mut binds);
+        equal(
+            "request_id",
+            self.request.as_ref().map(ToString::to_string),
+            &mut binds,
+        );
+        equal(
+            "grant_id",
+            self.grant.as_ref().map(ToString::to_string),
+            &mut binds,
+        );
+        equal(
+            "outcome",
+            self.outcome.map(|outcome| outcome.as_str().to_owned()),
+            &mut binds,
+        );
         if let Some(about) = &self.about {
             let place = binds.push(Bind::Text(about.clone()));
             sql.push_str(&format!(" and (actor = ${place} or principal = ${place})"));
         }
         if !self.events.is_empty() {
-            let places: Vec<String> = self.events.iter().map(|code| format!("${}", binds.push(Bind::Text(code.as_str().to_owned())))).collect();
+            let places: Vec<String> = self
+                .events
+                .iter()
+                .map(|code| format!("${}", binds.push(Bind::Text(code.as_str().to_owned()))))
+                .collect();
             sql.push_str(&format!(" and code in ({})", places.join(", ")));
         }
         if let Some(since) = self.since {
-            sql.push_str(&format!(" and at >= ${}", binds.push(Bind::Number(millis(since)))));
+            sql.push_str(&format!(
+                " and at >= ${}",
+                binds.push(Bind::Number(millis(since)))
+            ));
         }
         if let Some(until) = self.until {
-            sql.push_str(&format!(" and at < ${}", binds.push(Bind::Number(millis(until)))));
+            sql.push_str(&format!(
+                " and at < ${}",
+                binds.push(Bind::Number(millis(until)))
+            ));
         }
         for word in &self.text {
             let place = binds.push(Bind::Text(pattern(word)));
@@ -122,15 +155,26 @@ impl Filter {
         if let Some(before) = before {
             sql.push_str(&format!(" and idx < ${}", binds.push(Bind::Number(before))));
         }
-        sql.push_str(&format!(" order by idx desc limit ${}", binds.push(Bind::Number(limit))));
+        sql.push_str(&format!(
+            " order by idx desc limit ${}",
+            binds.push(Bind::Number(limit))
+        ));
         (sql, binds)
     }
 }
 
 impl Tx {
     /// Appends one event. Its index comes later, from the sequencer.
-    pub async fn append(&mut self, event: &Event, origin: &Origin, now: DateTime<Utc>) -> anyhow::Result<()> {
-        let body = serde_json::to_string(&Body { event: event.clone(), origin: origin.clone() })?;
+    pub async fn append(
+        &mut self,
+        event: &Event,
+        origin: &Origin,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        let body = serde_json::to_string(&Body {
+            event: event.clone(),
+            origin: origin.clone(),
+        })?;
         // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
         let id = uuid::Uuid::now_v7().to_string();
         touch!(self, c => sqlx::query(
@@ -145,7 +189,12 @@ impl Tx {
     }
 
     /// A page of events, newest first, all with an index below `before`.
-    pub async fn events(&mut self, filter: &Filter, before: Option<i64>, limit: i64) -> anyhow::Result<Vec<Entry>> {
+    pub async fn events(
+        &mut self,
+        filter: &Filter,
+        before: Option<i64>,
+        limit: i64,
+    ) -> anyhow::Result<Vec<Entry>> {
         let (sql, binds) = filter.select(before, limit);
         let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()

@@ -54,25 +54,44 @@ impl Binds {
 
 impl Filter {
     /// The statement for one page, newest first. Only our own words are put into the text; values are bound.
-    pub(in crate::store) fn select(&self, columns: &str, table: &str, person: &str, limit: i64) -> (String, Binds) {
+    pub(in crate::store) fn select(
+        &self,
+        columns: &str,
+        table: &str,
+        person: &str,
+        limit: i64,
+    ) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
         let mut sql = format!("select {columns} from {table} where 1 = 1");
         if !self.states.is_empty() {
-            let places: Vec<String> = self.states.iter().map(|state| format!("${}", binds.push(Bind::Text((*state).to_owned())))).collect();
+            let places: Vec<String> = self
+                .states
+                .iter()
+                .map(|state| format!("${}", binds.push(Bind::Text((*state).to_owned()))))
+                .collect();
             sql.push_str(&format!(" and state in ({})", places.join(", ")));
         }
         if let Some(who) = &self.person {
-            sql.push_str(&format!(" and {person} = ${}", binds.push(Bind::Text(who.to_string()))));
+            sql.push_str(&format!(
+                " and {person} = ${}",
+                binds.push(Bind::Text(who.to_string()))
+            ));
         }
         if let Some(target) = &self.target {
-            sql.push_str(&format!(" and target = ${}", binds.push(Bind::Text(target.to_string()))));
+            sql.push_str(&format!(
+                " and target = ${}",
+                binds.push(Bind::Text(target.to_string()))
+            ));
         }
         if let Some((at, id)) = &self.after {
             let at = binds.push(Bind::Number(*at));
             let id = binds.push(Bind::Text(id.clone()));
             sql.push_str(&format!(" and (created_at, id) < (${at}, ${id})"));
         }
-        sql.push_str(&format!(" order by created_at desc, id desc limit ${}", binds.push(Bind::Number(limit))));
+        sql.push_str(&format!(
+            " order by created_at desc, id desc limit ${}",
+            binds.push(Bind::Number(limit))
+        ));
         (sql, binds)
     }
 }
@@ -110,13 +129,19 @@ struct Row {
 impl Row {
     fn read(self) -> anyhow::Result<Grant> {
         let closed_by = match (self.closed_by_id, self.closed_by_name) {
-            (Some(id), Some(name)) => Some(PrincipalRef { id: stored("principal id", &id)?, name: stored("principal name", &name)? }),
+            (Some(id), Some(name)) => Some(PrincipalRef {
+                id: stored("principal id", &id)?,
+                name: stored("principal name", &name)?,
+            }),
             _ => None,
         };
         Ok(Grant {
             id: stored("grant id", &self.id)?,
             request: stored("request id", &self.request_id)?,
-            holder: PrincipalRef { id: stored("principal id", &self.holder_id)?, name: stored("principal name", &self.holder_name)? },
+            holder: PrincipalRef {
+                id: stored("principal id", &self.holder_id)?,
+                name: stored("principal name", &self.holder_name)?,
+            },
             target: stored("target name", &self.target)?,
             role: stored("role name", &self.role)?,
             reason: self.reason,
@@ -127,7 +152,10 @@ impl Row {
             starts_at: moments(self.starts_at)?,
             expires_at: moment(self.expires_at)?,
             max_expires_at: moment(self.max_expires_at)?,
-            close_kind: self.close_kind.map(|kind| word("close kind", &kind)).transpose()?,
+            close_kind: self
+                .close_kind
+                .map(|kind| word("close kind", &kind))
+                .transpose()?,
             close_reason: self.close_reason,
             closed_by,
             attempts: self.attempts,
@@ -158,7 +186,9 @@ const HISTORY: &str = "select count(*), sum(case when state = 'revoked' then 1 e
 impl Tx {
     /// One grant.
     pub async fn grant(&mut self, id: &GrantId) -> anyhow::Result<Option<Grant>> {
-        let row: Option<Row> = on!(self, c => sqlx::query_as(BY_ID).bind(id.as_str()).fetch_optional(c)).context("reading a grant")?;
+        let row: Option<Row> =
+            on!(self, c => sqlx::query_as(BY_ID).bind(id.as_str()).fetch_optional(c))
+                .context("reading a grant")?;
         row.map(Row::read).transpose()
     }
 
@@ -170,15 +200,30 @@ impl Tx {
     }
 
     /// What this person did on this target since a moment, one request not counted.
-    pub async fn history(&mut self, target: &TargetName, who: &PrincipalId, since: DateTime<Utc>, but: &str) -> anyhow::Result<History> {
+    pub async fn history(
+        &mut self,
+        target: &TargetName,
+        who: &PrincipalId,
+        since: DateTime<Utc>,
+        but: &str,
+    ) -> anyhow::Result<History> {
         let (grants, revoked, last_at, longest_seconds): (i64, Option<i64>, Option<i64>, Option<i64>) =
             on!(self, c => sqlx::query_as(HISTORY).bind(target.as_str()).bind(who.as_str()).bind(millis(since)).bind(but).fetch_one(c)).context("reading history")?;
-        Ok(History { grants, revoked: revoked.unwrap_or(0), last_at: moments(last_at)?, longest_seconds })
+        Ok(History {
+            grants,
+            revoked: revoked.unwrap_or(0),
+            last_at: moments(last_at)?,
+            longest_seconds,
+        })
     }
 
     /// The grants on one target that are not over: what reconciling compares the target with.
     pub async fn open_grants_on(&mut self, target: &TargetName) -> anyhow::Result<Vec<Grant>> {
-        let filter = Filter { states: vec!["scheduled", "activating", "active", "closing"], target: Some(target.clone()), ..Filter::default() };
+        let filter = Filter {
+            states: vec!["scheduled", "activating", "active", "closing"],
+            target: Some(target.clone()),
+            ..Filter::default()
+        };
         self.grants(&filter, i64::from(i32::MAX)).await
     }
 
@@ -211,7 +256,10 @@ impl Tx {
 
     /// INVARIANT: a credential is recorded only while the grant is active in the same transaction, so that a
     /// closing that commits first makes this fail, and one that commits later knows of the credential.
-    pub(in crate::store) async fn update_credential(&mut self, grant: &Grant) -> anyhow::Result<bool> {
+    pub(in crate::store) async fn update_credential(
+        &mut self,
+        grant: &Grant,
+    ) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query("update grants set credential_ends_at = $2 where id = $1 and version = $3 and state = 'active'")
             .bind(grant.id.as_str()).bind(grant.credential_ends_at.map(millis)).bind(grant.version).execute(c))
         .context("writing a credential")?;

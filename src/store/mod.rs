@@ -15,7 +15,9 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 /// Runs one query on whichever database the transaction is on. The query is type-checked once for each.
 macro_rules! on {
@@ -120,7 +122,8 @@ pub(in crate::store) fn millis(at: DateTime<Utc>) -> i64 {
 
 /// A stored moment; a number outside of what a calendar knows is a corrupt database.
 pub(in crate::store) fn moment(millis: i64) -> anyhow::Result<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(millis).with_context(|| format!("the database has the moment {millis}, which no calendar knows"))
+    DateTime::from_timestamp_millis(millis)
+        .with_context(|| format!("the database has the moment {millis}, which no calendar knows"))
 }
 
 pub(in crate::store) fn moments(millis: Option<i64>) -> anyhow::Result<Option<DateTime<Utc>>> {
@@ -132,12 +135,17 @@ pub(in crate::store) fn stored<T: FromStr>(what: &str, text: &str) -> anyhow::Re
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error| anyhow::anyhow!("the database has a {what} that cannot be read: {error}"))
+    text.parse()
+        .map_err(|error| anyhow::anyhow!("the database has a {what} that cannot be read: {error}"))
 }
 
 /// Reads a stored word of a closed list through its serde names.
-pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> anyhow::Result<T> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned())).with_context(|| format!("the database has the {what} `{text}`"))
+pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(
+    what: &str,
+    text: &str,
+) -> anyhow::Result<T> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .with_context(|| format!("the database has the {what} `{text}`"))
 }
 
 impl Store {
@@ -148,7 +156,13 @@ impl Store {
             Location::Postgres(url) => open_postgres(url).await?,
         };
         let (size, _) = tokio::sync::watch::channel(0);
-        let store = Self { pools, clock, floor: AtomicI64::new(0), appended: tokio::sync::Notify::new(), size };
+        let store = Self {
+            pools,
+            clock,
+            floor: AtomicI64::new(0),
+            appended: tokio::sync::Notify::new(),
+            size,
+        };
         let head = store.read().await?.log_size().await?;
         store.size.send_replace(head);
         Ok(store)
@@ -157,19 +171,38 @@ impl Store {
     /// Begins to read: one consistent view over several queries.
     pub async fn read(&self) -> anyhow::Result<Tx> {
         let inner = match &self.pools {
-            Pools::Sqlite { read, .. } => Inner::Sqlite(read.begin().await.context("opening the database to read")?),
-            Pools::Postgres(pool) => Inner::Postgres(pool.begin().await.context("opening the database to read")?),
+            Pools::Sqlite { read, .. } => {
+                Inner::Sqlite(read.begin().await.context("opening the database to read")?)
+            }
+            Pools::Postgres(pool) => {
+                Inner::Postgres(pool.begin().await.context("opening the database to read")?)
+            }
         };
-        Ok(Tx { inner, wrote_events: false })
+        Ok(Tx {
+            inner,
+            wrote_events: false,
+        })
     }
 
     /// Begins to write. SQLite has one writer, and takes its lock at once: a transaction that upgrades later can fail.
     pub async fn write(&self) -> anyhow::Result<Tx> {
         let inner = match &self.pools {
-            Pools::Sqlite { write, .. } => Inner::Sqlite(write.begin_with("begin immediate").await.context("opening the database to write")?),
-            Pools::Postgres(pool) => Inner::Postgres(pool.begin().await.context("opening the database to write")?),
+            Pools::Sqlite { write, .. } => Inner::Sqlite(
+                write
+                    .begin_with("begin immediate")
+                    .await
+                    .context("opening the database to write")?,
+            ),
+            Pools::Postgres(pool) => Inner::Postgres(
+                pool.begin()
+                    .await
+                    .context("opening the database to write")?,
+            ),
         };
-        Ok(Tx { inner, wrote_events: false })
+        Ok(Tx {
+            inner,
+            wrote_events: false,
+        })
     }
 
     /// Makes a transaction's writes durable, and wakes whoever waits for events.
@@ -214,9 +247,17 @@ impl Store {
 impl Tx {
     async fn clock(&mut self) -> anyhow::Result<i64> {
         let (millis,): (i64,) = match &mut self.inner {
-            Inner::Sqlite(tx) => sqlx::query_as("select cast(unixepoch('subsec') * 1000 as integer)").fetch_one(&mut **tx).await,
+            Inner::Sqlite(tx) => {
+                sqlx::query_as("select cast(unixepoch('subsec') * 1000 as integer)")
+                    .fetch_one(&mut **tx)
+                    .await
+            }
             // `now()` is the moment when the transaction began, which can be long before it gets its locks.
-            Inner::Postgres(tx) => sqlx::query_as("select (extract(epoch from clock_timestamp()) * 1000)::bigint").fetch_one(&mut **tx).await,
+            Inner::Postgres(tx) => {
+                sqlx::query_as("select (extract(epoch from clock_timestamp()) * 1000)::bigint")
+                    .fetch_one(&mut **tx)
+                    .await
+            }
         }
         .context("reading the database's clock")?;
         Ok(millis)
@@ -243,7 +284,10 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .connect_with(options.clone())
         .await
         .with_context(|| format!("opening {}", path.display()))?;
-    MIGRATIONS.run(&write).await.context("bringing the database to the present schema")?;
+    MIGRATIONS
+        .run(&write)
+        .await
+        .context("bringing the database to the present schema")?;
     let read = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .min_connections(1)
@@ -258,11 +302,13 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
 }
 
 async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
-    let options = PgConnectOptions::from_str(url).context("reading the database URL")?.options([
-        ("statement_timeout", "5000"),
-        ("lock_timeout", "2000"),
-        ("idle_in_transaction_session_timeout", "10000"),
-    ]);
+    let options = PgConnectOptions::from_str(url)
+        .context("reading the database URL")?
+        .options([
+            ("statement_timeout", "5000"),
+            ("lock_timeout", "2000"),
+            ("idle_in_transaction_session_timeout", "10000"),
+        ]);
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -270,6 +316,9 @@ async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
         .connect_with(options)
         .await
         .context("connecting to PostgreSQL")?;
-    MIGRATIONS.run(&pool).await.context("bringing the database to the present schema")?;
+    MIGRATIONS
+        .run(&pool)
+        .await
+        .context("bringing the database to the present schema")?;
     Ok(Pools::Postgres(pool))
 }

@@ -38,12 +38,32 @@ impl Tx {
 
     /// Leases up to `limit` due promises of one target, skipping what others hold. Closings come first: taking
     /// access away never waits behind giving it.
-    pub async fn take_due(&mut self, target: &str, owner: &str, now: DateTime<Utc>, limit: i64) -> anyhow::Result<Vec<Due>> {
+    pub async fn take_due(
+        &mut self,
+        target: &str,
+        owner: &str,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> anyhow::Result<Vec<Due>> {
         const SQLITE: &str = "select grant_id, kind, target, trace from outbox where target = $3 and due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2";
         const POSTGRES: &str = "select grant_id, kind, target, trace from outbox where target = $3 and due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2 for update skip locked";
         let rows: Vec<Row> = match &mut self.inner {
-            Inner::Sqlite(tx) => sqlx::query_as(SQLITE).bind(millis(now)).bind(limit).bind(target).fetch_all(&mut **tx).await,
-            Inner::Postgres(tx) => sqlx::query_as(POSTGRES).bind(millis(now)).bind(limit).bind(target).fetch_all(&mut **tx).await,
+            Inner::Sqlite(tx) => {
+                sqlx::query_as(SQLITE)
+                    .bind(millis(now))
+                    .bind(limit)
+                    .bind(target)
+                    .fetch_all(&mut **tx)
+                    .await
+            }
+            Inner::Postgres(tx) => {
+                sqlx::query_as(POSTGRES)
+                    .bind(millis(now))
+                    .bind(limit)
+                    .bind(target)
+                    .fetch_all(&mut **tx)
+                    .await
+            }
         }
         .context("looking for due work")?;
         let mut due = Vec::with_capacity(rows.len());
@@ -51,8 +71,17 @@ impl Tx {
             touch!(self, c => sqlx::query("update outbox set lease_owner = $3, lease_until = $4 where grant_id = $1 and kind = $2")
                 .bind(&row.grant_id).bind(&row.kind).bind(owner).bind(millis(now + LEASE)).execute(c))
             .context("leasing work")?;
-            let kind = if row.kind == WorkKind::Activate.as_str() { WorkKind::Activate } else { WorkKind::Close };
-            due.push(Due { grant: stored("grant id", &row.grant_id)?, kind, target: stored("target name", &row.target)?, trace: row.trace });
+            let kind = if row.kind == WorkKind::Activate.as_str() {
+                WorkKind::Activate
+            } else {
+                WorkKind::Close
+            };
+            due.push(Due {
+                grant: stored("grant id", &row.grant_id)?,
+                kind,
+                target: stored("target name", &row.target)?,
+                trace: row.trace,
+            });
         }
         Ok(due)
     }
@@ -65,7 +94,12 @@ impl Tx {
     }
 
     /// Gives a lease back, so that the promise is taken again at `at`.
-    pub async fn put_back(&mut self, due: &Due, owner: &str, at: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn put_back(
+        &mut self,
+        due: &Due,
+        owner: &str,
+        at: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("update outbox set due_at = $4, lease_owner = null, lease_until = 0 where grant_id = $1 and kind = $2 and lease_owner = $3")
             .bind(due.grant.as_str()).bind(due.kind.as_str()).bind(owner).bind(millis(at)).execute(c))
         .context("giving work back")?;
@@ -81,7 +115,12 @@ impl Tx {
     }
 
     /// Promises work again for a grant whose target may have been touched late.
-    pub async fn promise_again(&mut self, due: &Due, kind: WorkKind, at: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn promise_again(
+        &mut self,
+        due: &Due,
+        kind: WorkKind,
+        at: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query(
             "insert into outbox (grant_id, kind, target, trace, due_at, lease_until) values ($1, $2, $3, $4, $5, 0) \
              on conflict (grant_id, kind) do update set due_at = excluded.due_at, lease_owner = null, lease_until = 0")

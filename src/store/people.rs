@@ -67,9 +67,16 @@ struct PrincipalRow {
 
 impl PrincipalRow {
     fn read(self) -> anyhow::Result<Principal> {
-        let roles: BTreeSet<ProductRole> = serde_json::from_str(&self.roles).context("reading a principal's roles")?;
-        let groups: BTreeSet<GroupName> = serde_json::from_str(&self.group_names).context("reading a principal's groups")?;
-        Ok(Principal { id: stored("principal id", &self.id)?, name: stored("principal name", &self.name)?, roles, groups })
+        let roles: BTreeSet<ProductRole> =
+            serde_json::from_str(&self.roles).context("reading a principal's roles")?;
+        let groups: BTreeSet<GroupName> =
+            serde_json::from_str(&self.group_names).context("reading a principal's groups")?;
+        Ok(Principal {
+            id: stored("principal id", &self.id)?,
+            name: stored("principal name", &self.name)?,
+            roles,
+            groups,
+        })
     }
 }
 
@@ -120,24 +127,36 @@ const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.created_at, s.las
 impl Tx {
     /// One principal by id.
     pub async fn principal(&mut self, id: &PrincipalId) -> anyhow::Result<Option<Principal>> {
-        let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(PRINCIPAL).bind(id.as_str()).fetch_optional(c)).context("reading a principal")?;
+        let row: Option<PrincipalRow> =
+            on!(self, c => sqlx::query_as(PRINCIPAL).bind(id.as_str()).fetch_optional(c))
+                .context("reading a principal")?;
         row.map(PrincipalRow::read).transpose()
     }
 
     /// One principal by name.
-    pub async fn principal_named(&mut self, name: &PrincipalName) -> anyhow::Result<Option<Principal>> {
-        let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(BY_NAME).bind(name.as_str()).fetch_optional(c)).context("reading a principal")?;
+    pub async fn principal_named(
+        &mut self,
+        name: &PrincipalName,
+    ) -> anyhow::Result<Option<Principal>> {
+        let row: Option<PrincipalRow> =
+            on!(self, c => sqlx::query_as(BY_NAME).bind(name.as_str()).fetch_optional(c))
+                .context("reading a principal")?;
         row.map(PrincipalRow::read).transpose()
     }
 
     /// Everybody.
     pub async fn principals(&mut self) -> anyhow::Result<Vec<Principal>> {
-        let rows: Vec<PrincipalRow> = on!(self, c => sqlx::query_as(IN_ROLES).fetch_all(c)).context("reading principals")?;
+        let rows: Vec<PrincipalRow> =
+            on!(self, c => sqlx::query_as(IN_ROLES).fetch_all(c)).context("reading principals")?;
         rows.into_iter().map(PrincipalRow::read).collect()
     }
 
     /// Adds a principal, or gives a known one these roles and groups.
-    pub async fn save_principal(&mut self, who: &Principal, now: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn save_principal(
+        &mut self,
+        who: &Principal,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         let roles = serde_json::to_string(&who.roles)?;
         let groups = serde_json::to_string(&who.groups)?;
         touch!(self, c => sqlx::query(
@@ -159,12 +178,18 @@ impl Tx {
 
     /// The sign-ins that are still good.
     pub async fn sign_ins(&mut self, now: DateTime<Utc>) -> anyhow::Result<Vec<SignIn>> {
-        let rows: Vec<SignInRow> = on!(self, c => sqlx::query_as(SIGN_INS).bind(millis(now)).fetch_all(c)).context("reading sign-ins")?;
+        let rows: Vec<SignInRow> =
+            on!(self, c => sqlx::query_as(SIGN_INS).bind(millis(now)).fetch_all(c))
+                .context("reading sign-ins")?;
         rows.into_iter().map(SignInRow::read).collect()
     }
 
     /// Whoever is behind a sign-in, as long as it is good.
-    pub async fn signed_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<Option<Principal>> {
+    pub async fn signed_in(
+        &mut self,
+        id: &SignInId,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Option<Principal>> {
         let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(
             "select p.id, p.name, p.roles, p.group_names from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2")
             .bind(id.as_str()).bind(millis(now)).fetch_optional(c))
@@ -179,7 +204,11 @@ impl Tx {
     }
 
     /// Ends a sign-in and with it all its tokens; `false` when it was ended before.
-    pub async fn revoke_sign_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<bool> {
+    pub async fn revoke_sign_in(
+        &mut self,
+        id: &SignInId,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query("update sign_ins set revoked_at = $2 where id = $1 and revoked_at is null").bind(id.as_str()).bind(millis(now)).execute(c))
             .context("ending a sign-in")?;
         Ok(rows == 1)
@@ -187,12 +216,29 @@ impl Tx {
 
     /// Looks a token up by its hash, with its sign-in and principal.
     pub async fn token(&mut self, hash: &str, kind: TokenUse) -> anyhow::Result<Option<Token>> {
-        let row: Option<TokenRow> = on!(self, c => sqlx::query_as(TOKEN).bind(hash).bind(kind.as_str()).fetch_optional(c)).context("looking a token up")?;
-        row.map(|row| Ok(Token { expires_at: moment(row.token_expires_at)?, used_at: moments(row.used_at)?, successor: row.successor, sign_in: row.sign_in.read()? })).transpose()
+        let row: Option<TokenRow> =
+            on!(self, c => sqlx::query_as(TOKEN).bind(hash).bind(kind.as_str()).fetch_optional(c))
+                .context("looking a token up")?;
+        row.map(|row| {
+            Ok(Token {
+                expires_at: moment(row.token_expires_at)?,
+                used_at: moments(row.used_at)?,
+                successor: row.successor,
+                sign_in: row.sign_in.read()?,
+            })
+        })
+        .transpose()
     }
 
     /// Stores a token by its hash.
-    pub async fn insert_token(&mut self, hash: &str, kind: TokenUse, sign_in: &SignInId, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn insert_token(
+        &mut self,
+        hash: &str,
+        kind: TokenUse,
+        sign_in: &SignInId,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("insert into tokens (hash, sign_in_id, kind, created_at, expires_at) values ($1, $2, $3, $4, $5)")
             .bind(hash).bind(sign_in.as_str()).bind(kind.as_str()).bind(millis(now)).bind(millis(expires_at)).execute(c))
         .context("writing a token")?;
@@ -200,14 +246,24 @@ impl Tx {
     }
 
     /// Uses a refresh token up; `false` when somebody used it first.
-    pub async fn use_token(&mut self, hash: &str, successor: &str, now: DateTime<Utc>) -> anyhow::Result<bool> {
+    pub async fn use_token(
+        &mut self,
+        hash: &str,
+        successor: &str,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query("update tokens set used_at = $2, successor = $3 where hash = $1 and used_at is null").bind(hash).bind(millis(now)).bind(successor).execute(c))
             .context("using a token")?;
         Ok(rows == 1)
     }
 
     /// Points a used refresh token at a newer successor, when the first one was never used itself.
-    pub async fn replace_successor(&mut self, hash: &str, old: &str, new: &str) -> anyhow::Result<bool> {
+    pub async fn replace_successor(
+        &mut self,
+        hash: &str,
+        old: &str,
+        new: &str,
+    ) -> anyhow::Result<bool> {
         let dropped = touch!(self, c => sqlx::query("delete from tokens where hash = $1 and used_at is null").bind(old).execute(c)).context("replacing a token")?;
         if dropped != 1 {
             return Ok(false);
@@ -222,7 +278,13 @@ impl Tx {
     }
 
     /// Stores a one-time code by its hash; earlier unused codes for the same principal are good no longer.
-    pub async fn insert_code(&mut self, hash: &str, principal: Option<&PrincipalId>, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn insert_code(
+        &mut self,
+        hash: &str,
+        principal: Option<&PrincipalId>,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         let id = principal.map(PrincipalId::as_str);
         touch!(self, c => sqlx::query("delete from codes where used_at is null and coalesce(principal_id, '') = $1").bind(id.unwrap_or_default()).execute(c)).context("replacing a code")?;
         touch!(self, c => sqlx::query("insert into codes (hash, principal_id, created_at, expires_at) values ($1, $2, $3, $4)")
@@ -236,7 +298,13 @@ impl Tx {
         let row: Option<(Option<String>, i64, Option<i64>)> =
             on!(self, c => sqlx::query_as("select principal_id, expires_at, used_at from codes where hash = $1").bind(hash).fetch_optional(c)).context("looking a code up")?;
         row.map(|(principal, expires_at, used_at)| {
-            Ok(Code { principal: principal.map(|id| stored("principal id", &id)).transpose()?, expires_at: moment(expires_at)?, used_at: moments(used_at)? })
+            Ok(Code {
+                principal: principal
+                    .map(|id| stored("principal id", &id))
+                    .transpose()?,
+                expires_at: moment(expires_at)?,
+                used_at: moments(used_at)?,
+            })
         })
         .transpose()
     }

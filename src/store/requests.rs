@@ -38,7 +38,10 @@ impl Row {
         Ok(Request {
             id: stored("request id", &self.id)?,
             kind: word("kind", &self.kind)?,
-            requester: PrincipalRef { id: stored("principal id", &self.requester_id)?, name: stored("principal name", &self.requester_name)? },
+            requester: PrincipalRef {
+                id: stored("principal id", &self.requester_id)?,
+                name: stored("principal name", &self.requester_name)?,
+            },
             target: stored("target name", &self.target)?,
             role: stored("role name", &self.role)?,
             duration: span(self.duration)?,
@@ -50,7 +53,10 @@ impl Row {
             created_at: moment(self.created_at)?,
             decide_by: moment(self.decide_by)?,
             decided_at: moments(self.decided_at)?,
-            grant: self.grant_id.map(|id| stored("grant id", &id)).transpose()?,
+            grant: self
+                .grant_id
+                .map(|id| stored("grant id", &id))
+                .transpose()?,
             reviews,
             version: self.version,
         })
@@ -72,11 +78,15 @@ struct ReviewRow {
 impl ReviewRow {
     fn read(self) -> anyhow::Result<Review> {
         Ok(Review {
-            reviewer: PrincipalRef { id: stored("principal id", &self.reviewer_id)?, name: stored("principal name", &self.reviewer_name)? },
+            reviewer: PrincipalRef {
+                id: stored("principal id", &self.reviewer_id)?,
+                name: stored("principal name", &self.reviewer_name)?,
+            },
             decision: word("decision", &self.decision)?,
             comment: self.comment,
             narrowed: serde_json::from_str(&self.narrowed).context("reading a narrowing")?,
-            counted_groups: serde_json::from_str(&self.counted_groups).context("reading counted groups")?,
+            counted_groups: serde_json::from_str(&self.counted_groups)
+                .context("reading counted groups")?,
             created_at: moment(self.created_at)?,
         })
     }
@@ -84,7 +94,10 @@ impl ReviewRow {
 
 /// A duration as it is stored, in seconds.
 pub(in crate::store) fn span(seconds: i64) -> anyhow::Result<Span> {
-    u64::try_from(seconds).ok().and_then(|seconds| Span::from_seconds(seconds).ok()).with_context(|| format!("the database has the duration {seconds}"))
+    u64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| Span::from_seconds(seconds).ok())
+        .with_context(|| format!("the database has the duration {seconds}"))
 }
 
 const COLUMNS: &str = "id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, version";
@@ -94,14 +107,18 @@ const REVIEWS: &str = "select request_id, reviewer_id, reviewer_name, decision, 
 impl Tx {
     /// One request with its reviews.
     pub async fn request(&mut self, id: &RequestId) -> anyhow::Result<Option<Request>> {
-        let row: Option<Row> = on!(self, c => sqlx::query_as(BY_ID).bind(id.as_str()).fetch_optional(c)).context("reading a request")?;
+        let row: Option<Row> =
+            on!(self, c => sqlx::query_as(BY_ID).bind(id.as_str()).fetch_optional(c))
+                .context("reading a request")?;
         let Some(row) = row else { return Ok(None) };
         let reviews = self.reviews(&row.id).await?;
         row.read(reviews).map(Some)
     }
 
     async fn reviews(&mut self, request: &str) -> anyhow::Result<Vec<Review>> {
-        let rows: Vec<ReviewRow> = on!(self, c => sqlx::query_as(REVIEWS).bind(request).fetch_all(c)).context("reading reviews")?;
+        let rows: Vec<ReviewRow> =
+            on!(self, c => sqlx::query_as(REVIEWS).bind(request).fetch_all(c))
+                .context("reading reviews")?;
         rows.into_iter().map(ReviewRow::read).collect()
     }
 
@@ -111,14 +128,20 @@ impl Tx {
         let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading requests")?;
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
         let mut reviews = self.reviews_of(&ids).await?;
-        rows.into_iter().map(|row| {
-            let of_this = reviews.remove(&row.id).unwrap_or_default();
-            row.read(of_this)
-        }).collect()
+        rows.into_iter()
+            .map(|row| {
+                let of_this = reviews.remove(&row.id).unwrap_or_default();
+                row.read(of_this)
+            })
+            .collect()
     }
 
-    async fn reviews_of(&mut self, requests: &[String]) -> anyhow::Result<std::collections::HashMap<String, Vec<Review>>> {
-        let mut found: std::collections::HashMap<String, Vec<Review>> = std::collections::HashMap::new();
+    async fn reviews_of(
+        &mut self,
+        requests: &[String],
+    ) -> anyhow::Result<std::collections::HashMap<String, Vec<Review>>> {
+        let mut found: std::collections::HashMap<String, Vec<Review>> =
+            std::collections::HashMap::new();
         if requests.is_empty() {
             return Ok(found);
         }
@@ -136,13 +159,21 @@ impl Tx {
         })
         .context("reading reviews")?;
         for row in rows {
-            found.entry(row.request_id.clone()).or_default().push(row.read()?);
+            found
+                .entry(row.request_id.clone())
+                .or_default()
+                .push(row.read()?);
         }
         Ok(found)
     }
 
     /// The pending request of this principal for exactly this access.
-    pub async fn pending_like(&mut self, who: &PrincipalId, target: &TargetName, role: &RoleName) -> anyhow::Result<Option<RequestId>> {
+    pub async fn pending_like(
+        &mut self,
+        who: &PrincipalId,
+        target: &TargetName,
+        role: &RoleName,
+    ) -> anyhow::Result<Option<RequestId>> {
         let row: Option<(String,)> = on!(self, c => sqlx::query_as(
             "select id from requests where requester_id = $1 and target = $2 and role = $3 and state = 'pending' and kind = 'access'")
             .bind(who.as_str()).bind(target.as_str()).bind(role.as_str()).fetch_optional(c))
@@ -158,7 +189,11 @@ impl Tx {
     }
 
     /// Pending requests whose deadline has passed.
-    pub async fn overdue_requests(&mut self, now: DateTime<Utc>, limit: i64) -> anyhow::Result<Vec<RequestId>> {
+    pub async fn overdue_requests(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> anyhow::Result<Vec<RequestId>> {
         let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select id from requests where state = 'pending' and decide_by <= $1 order by decide_by limit $2").bind(millis(now)).bind(limit).fetch_all(c))
             .context("looking for expired requests")?;
         rows.iter().map(|(id,)| stored("request id", id)).collect()
@@ -170,7 +205,10 @@ impl Tx {
         moments(row.map(|(at,)| at))
     }
 
-    pub(in crate::store) async fn insert_request(&mut self, request: &Request) -> anyhow::Result<()> {
+    pub(in crate::store) async fn insert_request(
+        &mut self,
+        request: &Request,
+    ) -> anyhow::Result<()> {
         let snapshot = serde_json::to_string(&request.snapshot)?;
         touch!(self, c => sqlx::query(
             "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version) \
@@ -185,7 +223,10 @@ impl Tx {
         Ok(())
     }
 
-    pub(in crate::store) async fn update_request(&mut self, request: &Request) -> anyhow::Result<bool> {
+    pub(in crate::store) async fn update_request(
+        &mut self,
+        request: &Request,
+    ) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query(
             "update requests set state = $2, decided_at = $3, grant_id = $4, version = $5 where id = $1 and version = $6 and state = 'pending'")
             .bind(request.id.as_str()).bind(request.state.as_str()).bind(request.decided_at.map(millis))
@@ -194,7 +235,11 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    pub(in crate::store) async fn insert_review(&mut self, request: &RequestId, review: &Review) -> anyhow::Result<()> {
+    pub(in crate::store) async fn insert_review(
+        &mut self,
+        request: &RequestId,
+        review: &Review,
+    ) -> anyhow::Result<()> {
         let narrowed = serde_json::to_string(&review.narrowed)?;
         let groups = serde_json::to_string(&review.counted_groups)?;
         touch!(self, c => sqlx::query(

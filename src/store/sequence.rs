@@ -19,13 +19,17 @@ const IDLE: Duration = Duration::from_secs(1);
 impl Tx {
     /// How many events have their index.
     pub async fn log_size(&mut self) -> anyhow::Result<i64> {
-        let (size,): (i64,) = on!(self, c => sqlx::query_as("select size from log_head where id = 1").fetch_one(c)).context("reading the head of the log")?;
+        let (size,): (i64,) =
+            on!(self, c => sqlx::query_as("select size from log_head where id = 1").fetch_one(c))
+                .context("reading the head of the log")?;
         Ok(size)
     }
 
     /// The epoch of the log: it changes only when an operator declares that history was lost.
     pub async fn log_epoch(&mut self) -> anyhow::Result<i64> {
-        let (epoch,): (i64,) = on!(self, c => sqlx::query_as("select epoch from log_head where id = 1").fetch_one(c)).context("reading the head of the log")?;
+        let (epoch,): (i64,) =
+            on!(self, c => sqlx::query_as("select epoch from log_head where id = 1").fetch_one(c))
+                .context("reading the head of the log")?;
         Ok(epoch)
     }
 
@@ -44,7 +48,10 @@ impl Tx {
         }
         for (index, id) in (from..to).zip(ids) {
             let rows = touch!(self, c => sqlx::query("update audit set idx = $1 where event_id = $2 and idx is null").bind(index).bind(id).execute(c)).context("numbering an event")?;
-            anyhow::ensure!(rows == 1, "audit event {id} was numbered by somebody who did not move the head");
+            anyhow::ensure!(
+                rows == 1,
+                "audit event {id} was numbered by somebody who did not move the head"
+            );
         }
         Ok(true)
     }
@@ -59,7 +66,8 @@ impl Store {
             let any = !look.waiting().await?.is_empty();
             drop(look);
             if !any {
-                self.size.send_if_modified(|seen| std::mem::replace(seen, size.max(*seen)) < size);
+                self.size
+                    .send_if_modified(|seen| std::mem::replace(seen, size.max(*seen)) < size);
                 return Ok(size);
             }
             let mut tx = self.write().await?;
@@ -68,7 +76,8 @@ impl Store {
             if tx.number(from, &ids).await? {
                 let done = from + i64::try_from(ids.len())?;
                 self.commit(tx).await?;
-                self.size.send_if_modified(|seen| std::mem::replace(seen, done.max(*seen)) < done);
+                self.size
+                    .send_if_modified(|seen| std::mem::replace(seen, done.max(*seen)) < done);
             }
         }
     }
@@ -77,7 +86,10 @@ impl Store {
     pub async fn run_sequencer(&self) {
         loop {
             if let Err(error) = self.sequence().await {
-                tracing::error!(error = format!("{error:#}"), "the sequencer could not number audit events; it tries again");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the sequencer could not number audit events; it tries again"
+                );
                 tokio::time::sleep(IDLE).await;
                 continue;
             }

@@ -30,13 +30,23 @@ impl Tx {
     }
 
     /// What this principal used this key for, if it did.
-    pub async fn once(&mut self, principal: &PrincipalId, key: &str) -> anyhow::Result<Option<Once>> {
+    pub async fn once(
+        &mut self,
+        principal: &PrincipalId,
+        key: &str,
+    ) -> anyhow::Result<Option<Once>> {
         on!(self, c => sqlx::query_as("select digest, result from idempotency where principal_id = $1 and key = $2").bind(principal.as_str()).bind(key).fetch_optional(c))
             .context("looking up an idempotency key")
     }
 
     /// Remembers the key; `false` when another transaction has just used it.
-    pub async fn remember(&mut self, principal: &PrincipalId, key: &str, once: &Once, now: DateTime<Utc>) -> anyhow::Result<bool> {
+    pub async fn remember(
+        &mut self,
+        principal: &PrincipalId,
+        key: &str,
+        once: &Once,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query("insert into idempotency (principal_id, key, digest, result, created_at) values ($1, $2, $3, $4, $5) on conflict do nothing")
             .bind(principal.as_str()).bind(key).bind(&once.digest).bind(&once.result).bind(millis(now)).execute(c))
         .context("remembering an idempotency key")?;

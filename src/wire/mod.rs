@@ -390,6 +390,7 @@ pub enum CredentialView {
         password: String,
         /// `disable` or `verify-full`.
         sslmode: String,
+        /// The authority that signed the server's certificate, in PEM, where the system does not know it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         ssl_root_cert: Option<String>,

@@ -27,21 +27,25 @@ fn drawn(charset: Charset, draw: impl FnOnce(&mut ratatui::Frame)) -> Vec<u8> {
 
 /// Takes away the sequences we write ourselves: positions, styles, clearing and the cursor.
 fn without_our_own(bytes: &[u8]) -> String {
-    let text = std::str::from_utf8(bytes).unwrap();
-    let mut left = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("\x1b[") {
-        left.push_str(before);
-        let end = after.find(|c: char| c.is_ascii_alphabetic()).unwrap();
-        let (parameters, last) = (&after[..end], &after[end..=end]);
+    let mut pieces = std::str::from_utf8(bytes).unwrap().split("\x1b[");
+    let mut left = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let parameters: String = piece
+            .chars()
+            .take_while(|c| !c.is_ascii_alphabetic())
+            .collect();
+        let mut rest = piece.chars().skip(parameters.chars().count());
         assert!(
             parameters.chars().all(|c| c.is_ascii_digit() || c == ';') || parameters == "?25",
-            "{after:?}"
+            "{piece:?}"
         );
-        assert!(matches!(last, "m" | "H" | "J" | "l" | "h"), "{after:?}");
-        rest = &after[end + 1..];
+        assert!(
+            rest.next().is_some_and(|last| "mHJlh".contains(last)),
+            "{piece:?}"
+        );
+        left.extend(rest);
     }
-    left + rest
+    left
 }
 
 #[test]
@@ -64,8 +68,8 @@ fn cleaned_text_reaches_the_terminal_without_any_control() {
                 Table::new([Row::new([line.as_str()])], [Constraint::Fill(1)]),
                 row(4),
             );
-            Text::from_iter(lines.iter().map(String::as_str))
-                .render(Rect::new(0, 5, 60, 3), frame.buffer_mut());
+            let text: Text = lines.iter().map(String::as_str).collect();
+            text.render(Rect::new(0, 5, 60, 3), frame.buffer_mut());
         });
         let shown = without_our_own(&bytes);
         assert!(!shown.chars().any(hidden), "{attack:?} became {shown:?}");
@@ -90,7 +94,7 @@ fn nothing_but_ascii_leaves_in_an_ascii_locale() {
     for attack in corpus().into_iter().chain(["日本語 Ärger".to_owned()]) {
         let line = clean(&attack).into_string();
         let bytes = drawn(Charset::Ascii, |frame| {
-            frame.render_widget(Line::from(line), Rect::new(0, 0, 60, 1))
+            frame.render_widget(Line::from(line), Rect::new(0, 0, 60, 1));
         });
         assert!(bytes.is_ascii(), "{attack:?}");
     }

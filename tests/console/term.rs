@@ -62,52 +62,65 @@ fn decode(chunks: &[(u64, Vec<u8>)], start: Instant) -> Vec<(Event, Instant)> {
         at += Duration::from_millis(*pause);
         for (index, byte) in chunk.iter().enumerate() {
             buffer.push(*byte);
-            let decoded = decode_one(&buffer, index + 1 < chunk.len());
-            if let Some(event) = decoded {
-                buffer.clear();
-                events.extend(event.map(|key| (Event::Key(key), at)));
+            match decode_one(&buffer, index + 1 < chunk.len()) {
+                Decoded::Wait => continue,
+                Decoded::Swallow => {}
+                Decoded::Key(key) => events.push((Event::Key(key), at)),
             }
+            buffer.clear();
         }
     }
     events
 }
 
-/// Nothing while more bytes are needed; `Some(None)` for what is swallowed.
-fn decode_one(buffer: &[u8], more: bool) -> Option<Option<KeyEvent>> {
-    let key = |code| Some(Some(KeyEvent::new(code, KeyModifiers::NONE)));
+enum Decoded {
+    Wait,
+    Swallow,
+    Key(KeyEvent),
+}
+
+fn decode_one(buffer: &[u8], more: bool) -> Decoded {
+    let key = |code| Decoded::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    let until = |ended| {
+        if ended {
+            Decoded::Swallow
+        } else {
+            Decoded::Wait
+        }
+    };
     match buffer {
-        [0x1b] if more => None,
+        [0x1b] if more => Decoded::Wait,
         [0x1b] | [0x1b, 0x1b] => key(KeyCode::Esc),
-        [0x1b, b'O'] | [0x1b, b'['] => None,
+        [0x1b, b'O' | b'['] | [0x1b, b'[', b'?' | b'<' | b'0'..=b'9'] => Decoded::Wait,
         [0x1b, b'O', _] => key(KeyCode::F(1)),
-        [0x1b, b'[', b'?', .., last] => matches!(last, b'u' | b'c').then_some(None),
-        [0x1b, b'[', b'?' | b'<'] => None,
-        [0x1b, b'[', b'0'..=b'9'] => None,
-        [0x1b, b'[', b'0'..=b'9', .., last] => (64..=126).contains(last).then_some(None),
-        [0x1b, b'[', b'<', .., last] => matches!(last, b'm' | b'M').then_some(None),
+        [0x1b, b'[', b'?', .., last] => until(matches!(last, b'u' | b'c')),
+        [0x1b, b'[', b'0'..=b'9', .., last] => until((64..=126).contains(last)),
+        [0x1b, b'[', b'<', .., last] => until(matches!(last, b'm' | b'M')),
         [0x1b, b'[', ..] => key(KeyCode::Up),
-        [0x1b, rest @ ..] => decode_one(rest, more).map(|event| {
-            event.map(|key| KeyEvent::new(key.code, key.modifiers | KeyModifiers::ALT))
-        }),
+        [0x1b, rest @ ..] => match decode_one(rest, more) {
+            Decoded::Key(key) => {
+                Decoded::Key(KeyEvent::new(key.code, key.modifiers | KeyModifiers::ALT))
+            }
+            other => other,
+        },
         [b'\r'] => key(KeyCode::Enter),
         [b'\t'] => key(KeyCode::Tab),
         [0x7f] => key(KeyCode::Backspace),
-        [byte @ 1..=26] => Some(Some(KeyEvent::new(
+        [byte @ 1..=26] => Decoded::Key(KeyEvent::new(
             KeyCode::Char(char::from(byte - 1 + b'a')),
             KeyModifiers::CONTROL,
-        ))),
+        )),
         bytes => match std::str::from_utf8(bytes) {
-            Ok(text) => {
-                let c = text.chars().next()?;
+            Ok(text) => text.chars().next().map_or(Decoded::Wait, |c| {
                 let mods = if c.is_uppercase() {
                     KeyModifiers::SHIFT
                 } else {
                     KeyModifiers::NONE
                 };
-                Some(Some(KeyEvent::new(KeyCode::Char(c), mods)))
-            }
-            Err(error) if error.error_len().is_none() => None,
-            Err(_) => Some(None),
+                Decoded::Key(KeyEvent::new(KeyCode::Char(c), mods))
+            }),
+            Err(error) if error.error_len().is_none() => Decoded::Wait,
+            Err(_) => Decoded::Swallow,
         },
     }
 }
@@ -465,6 +478,7 @@ thread_local! {
     static SIZE: Cell<(u16, u16)> = const { Cell::new((20, 3)) };
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "asking a real terminal can fail")]
 fn size() -> io::Result<Size> {
     let (width, height) = SIZE.get();
     Ok(Size::new(width, height))

@@ -1,7 +1,9 @@
 //! What the tests share.
 
+pub(crate) mod hostile;
 pub(crate) mod postgres;
 mod process;
-pub(crate) mod sshd;
-pub(crate) mod hostile;
+pub(crate) mod pty;
 pub(crate) mod screen;
+pub(crate) mod sshd;
+pub(crate) mod world;

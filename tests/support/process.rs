@@ -62,7 +62,7 @@ impl Server {
     /// Waits until `ready` says so; `None` when the server gave up first.
     pub(crate) fn wait_until(&mut self, ready: impl Fn() -> bool) -> Option<()> {
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(60) {
+        while began.elapsed() < Duration::from_mins(1) {
             if ready() {
                 return Some(());
             }

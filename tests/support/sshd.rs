@@ -60,6 +60,11 @@ impl Sshd {
         }
     }
 
+    /// Whether sessions can have a terminal: a server that is not root cannot hand one over to its group.
+    pub(crate) fn has_terminals() -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     /// Makes a key pair for a client: the path of the private key, and the public key line.
     pub(crate) fn client_key(&self, name: &str) -> (PathBuf, String) {
         let path = self.folder.join(name);

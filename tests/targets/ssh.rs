@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use portcullis::domain::target::TargetKind;
+use portcullis::domain::target::{EnforcementClass, TargetKind};
 use portcullis::targets::ssh::Certified;
 use portcullis::targets::{
     Access, Connector, Credential, CredentialAsk, KindRole, KindSettings, SettingsProblem,
@@ -182,6 +182,64 @@ async fn sshd_refuses_a_certificate_of_another_installation() {
 }
 
 #[tokio::test]
+async fn the_host_cuts_open_sessions_at_the_end_of_the_grant() {
+    let stand = SshStand::set_up().await;
+    let case = Case::on(&stand).await;
+    for terminal in [false, true]
+        .into_iter()
+        .filter(|terminal| !terminal || Sshd::has_terminals())
+    {
+        let began = std::time::Instant::now();
+        let soon = Access {
+            ends_at: machine_clock() + TimeDelta::seconds(4),
+            ..case.access(1)
+        };
+        let certified = stand.certified(soon).await;
+        let arguments: &[&str] = if terminal {
+            &["-tt", "echo in; sleep 50"]
+        } else {
+            &["echo in; sleep 50"]
+        };
+        let output = stand
+            .sshd
+            .run(&stand.key, &certified.certificate, arguments);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).trim(),
+            "in",
+            "it worked until then"
+        );
+        assert!(!output.status.success());
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_limited_session_passes_on_what_was_asked_for() {
+    let stand = SshStand::set_up().await;
+    let case = Case::on(&stand).await;
+    let certified = stand.certified(case.access(1)).await;
+    let asked = "printf '%s|' \"a  b\" 'c$HOME' \\; ; exit 7";
+    let output = stand.sshd.run(&stand.key, &certified.certificate, &[asked]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "a  b|c$HOME|;|");
+    assert_eq!(output.status.code(), Some(7));
+}
+
+#[tokio::test]
+async fn the_class_says_whether_sessions_are_cut() {
+    let class = |settings: &str, role: &str| made(settings, role).unwrap().class();
+    let host = "host = \"web-1\"\n";
+    assert_eq!(class(host, "user = \"deploy\""), EnforcementClass::APlus);
+    assert_eq!(
+        class(host, "user = \"deploy\"\nport_forwarding = true"),
+        EnforcementClass::A
+    );
+    assert_eq!(
+        class(&format!("{host}cut_sessions = false"), "user = \"deploy\""),
+        EnforcementClass::A
+    );
+}
+
+#[tokio::test]
 async fn ports_are_forwarded_only_where_the_role_says_so() {
     for allowed in [false, true] {
         let role = format!("user = \"root\"\nport_forwarding = {allowed}");
@@ -221,7 +279,10 @@ async fn a_certificate_says_exactly_what_was_granted() {
         certificate.extensions().keys().collect::<Vec<_>>(),
         ["permit-pty"]
     );
-    assert!(certificate.critical_options().is_empty());
+    assert_eq!(
+        certificate.critical_options().keys().collect::<Vec<_>>(),
+        ["force-command"]
+    );
     assert_eq!(
         certificate.valid_before(),
         u64::try_from(case.now.timestamp() + 120).unwrap()
@@ -247,16 +308,17 @@ async fn only_strong_public_keys_are_certified() {
         ("rsa", "1024", false),
     ] {
         let path = folder.path().join(format!("{kind}{bits}"));
-        let mut make = std::process::Command::new("ssh-keygen");
-        make.args(["-q", "-t", kind, "-b", bits, "-N", "", "-f"])
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        keygen
+            .args(["-q", "-t", kind, "-b", bits, "-N", "", "-f"])
             .arg(&path);
-        assert!(make.status().unwrap().success());
+        assert!(keygen.status().unwrap().success());
         let public_key = std::fs::read_to_string(path.with_extension("pub")).unwrap();
-        let made = stand
+        let answer = stand
             .connector
             .credential(case.access(1), CredentialAsk::PublicKey(&public_key))
             .await;
-        assert_eq!(made.is_ok(), accepted, "{kind} {bits}: {made:?}");
+        assert_eq!(answer.is_ok(), accepted, "{kind} {bits}: {answer:?}");
     }
     let certified = stand.certified(case.access(1)).await;
     for wrong in ["", "ssh-ed25519 AAAA", "not a key", &certified.certificate] {
@@ -285,7 +347,7 @@ async fn an_authority_from_a_file_must_be_private() {
             .unwrap()
             .success()
     );
-    let settings = format!("host = \"127.0.0.1\"\nca = {:?}", path);
+    let settings = format!("host = \"127.0.0.1\"\nca = {path:?}");
     let stand = SshStand {
         connector: made(&settings, "user = \"root\"").unwrap(),
         ..SshStand::set_up().await

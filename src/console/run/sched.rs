@@ -44,7 +44,11 @@ impl Sched {
         const SECOND: Duration = Duration::from_secs(1);
         let late = at.saturating_duration_since(second);
         let whole = Duration::from_secs(late.as_secs());
-        let at = second + if whole == late { whole } else { whole + SECOND };
+        self.alarm(second + if whole == late { whole } else { whole + SECOND });
+    }
+
+    /// Something must be drawn at exactly `at`: a prompt becomes ready, a message goes. Told anew like the ticks.
+    pub fn alarm(&mut self, at: Instant) {
         self.tick = Some(self.tick.map_or(at, |tick| tick.min(at)));
     }
 

@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use rustix::termios::{QueueSelector, isatty, tcflush, tcgetattr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
 
 /// Clicks and wheel in the extended encoding; crossterm's own command also asks for every movement.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
@@ -35,6 +36,9 @@ const MOUSE: u8 = 4;
 
 /// What is switched on. One word shared by all ways out, so that whoever comes first does the work, once.
 static MODES: AtomicU8 = AtomicU8::new(0);
+
+/// Tells the main loop about a panic in a task, which otherwise ends only that task.
+static PANIC: Notify = Notify::const_new();
 
 /// Holds the terminal in full-screen mode until dropped.
 #[derive(Debug)]
@@ -187,6 +191,11 @@ pub(super) fn watch_keyboard(interest: Interest) -> io::Result<AsyncFd<OwnedFd>>
     AsyncFd::with_interest(keyboard, interest)
 }
 
+/// Waits for a panic anywhere in the program; the terminal has been given back by then.
+pub(super) async fn panicked() {
+    PANIC.notified().await;
+}
+
 /// A panic message on the alternate screen would vanish with it, and raw mode would stay.
 fn restore_on_panic() {
     static HOOK: Once = Once::new();
@@ -195,6 +204,7 @@ fn restore_on_panic() {
         std::panic::set_hook(Box::new(move |panic| {
             leave();
             report(panic);
+            PANIC.notify_one();
         }));
     });
 }

@@ -1,20 +1,25 @@
-//! Reads the keyboard in a task of its own and hands on what a person did: answers of the terminal are filtered
+//! Reads the keyboard in a thread of its own and hands on what a person did: answers of the terminal are filtered
 //! out, bursts are marked, and a terminal that fails ends the stream.
 
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{
     Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent,
-    MouseEventKind,
+    MouseEventKind, poll,
 };
 use futures_util::Stream;
+#[cfg(target_os = "linux")]
+use tokio::io::{Interest, unix::AsyncFd};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::console::term::burst::Burst;
+#[cfg(target_os = "linux")]
 use crate::console::term::guard;
 use crate::console::term::reply::ReplyFilter;
 
@@ -30,8 +35,6 @@ pub enum Input {
     Key(Key),
     /// Text pasted as a whole, exactly as sent; never keys.
     Paste(String),
-    /// The window has another size; ask for it when drawing.
-    Resize,
     /// The window got or lost the keyboard.
     Focus(bool),
     /// The mouse, at a column and a row.
@@ -104,10 +107,11 @@ impl Pipeline {
             .filter_map(|event| match event {
                 Event::Key(key) => Some(Input::Key(normal(&key, bursts.next().unwrap_or(true)))),
                 Event::Paste(text) => Some(Input::Paste(text)),
-                Event::Resize(..) => Some(Input::Resize),
                 Event::FocusGained => Some(Input::Focus(true)),
                 Event::FocusLost => Some(Input::Focus(false)),
                 Event::Mouse(mouse) => read_mouse(mouse),
+                // `Signals` tells, and from before the first key is read.
+                Event::Resize(..) => None,
             })
             .collect()
     }
@@ -117,25 +121,40 @@ impl Pipeline {
 #[derive(Debug)]
 pub struct Keyboard {
     queue: mpsc::Receiver<Input>,
-    task: JoinHandle<()>,
+    terminal: Terminal,
 }
 
 impl Keyboard {
     /// Starts reading; needs a running tokio.
-    pub fn start() -> Self {
+    ///
+    /// The reading has a thread and not only a task of its own: on a closed terminal crossterm reads for ever
+    /// without giving way, and a thread of the main runtime would then miss the signal that tells us so.
+    pub fn start() -> io::Result<Self> {
         let (sender, queue) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(async move {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let reading = async move {
             tokio::select! {
-                () = read(sender) => {}
-                () = gone() => {}
+                () = read(&sender) => {}
+                () = sender.closed() => {}
             }
-        });
-        Self { queue, task }
+        };
+        thread::Builder::new()
+            .name("keyboard".to_owned())
+            .spawn(move || runtime.block_on(reading))?;
+        Ok(Self {
+            queue,
+            terminal: Terminal::watch()?,
+        })
     }
 
-    /// Waits for the next input; `None` means that the terminal is gone and the program must end.
+    /// Waits for the next input; `None` means that the terminal is gone and the program must end. Dropping the
+    /// wait loses nothing.
     pub async fn next(&mut self) -> Option<Input> {
-        self.queue.recv().await
+        tokio::select! {
+            biased;
+            input = self.queue.recv() => input,
+            () = self.terminal.gone() => None,
+        }
     }
 
     /// Takes what is already there, without waiting.
@@ -149,13 +168,11 @@ impl Keyboard {
     }
 }
 
-impl Drop for Keyboard {
-    fn drop(&mut self) {
-        self.task.abort();
+async fn read(sender: &mpsc::Sender<Input>) {
+    // On a terminal that is gone already this fails, where making the stream would panic.
+    if poll(Duration::ZERO).is_err() {
+        return;
     }
-}
-
-async fn read(sender: mpsc::Sender<Input>) {
     let mut stream = EventStream::new();
     let mut pipeline = Pipeline::default();
     loop {
@@ -189,25 +206,41 @@ async fn next_batch(stream: &mut EventStream) -> io::Result<Vec<Event>> {
     Ok(batch)
 }
 
-/// Ends when the terminal hangs up, for the case that no signal tells: crossterm would read on for ever.
+/// Notices that the terminal hung up, for the case that no signal tells.
 #[cfg(target_os = "linux")]
-async fn gone() {
-    use tokio::io::Interest;
+#[derive(Debug)]
+struct Terminal(AsyncFd<OwnedFd>);
 
-    let Ok(watch) = guard::watch_keyboard(Interest::PRIORITY) else {
-        return std::future::pending().await;
-    };
-    loop {
-        match watch.ready(Interest::PRIORITY).await {
-            Ok(mut ready) if !ready.ready().is_read_closed() => ready.clear_ready(),
-            Ok(_) | Err(_) => return,
+#[cfg(target_os = "linux")]
+impl Terminal {
+    fn watch() -> io::Result<Self> {
+        guard::watch_keyboard(Interest::PRIORITY).map(Self)
+    }
+
+    async fn gone(&self) {
+        loop {
+            match self.0.ready(Interest::PRIORITY).await {
+                Ok(mut ready) if !ready.ready().is_read_closed() => ready.clear_ready(),
+                Ok(_) | Err(_) => return,
+            }
         }
     }
 }
 
+/// Other systems cannot wait for this alone; there the signal has to do.
 #[cfg(not(target_os = "linux"))]
-async fn gone() {
-    std::future::pending().await
+#[derive(Debug)]
+struct Terminal;
+
+#[cfg(not(target_os = "linux"))]
+impl Terminal {
+    fn watch() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn gone(&self) {
+        std::future::pending().await
+    }
 }
 
 fn pressed(event: &Event) -> bool {

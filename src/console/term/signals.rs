@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal as Source, SignalKind, signal};
 
 use crate::console::term::guard::{self, Guard};
 
-/// A signal to act on. Size changes are not among them: crossterm reports those in order with the keys.
+/// A signal to act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// The terminal is gone.
@@ -20,10 +20,14 @@ pub enum Signal {
     Interrupt,
     /// The same with Ctrl-\.
     Quit,
+    /// A task panicked. The terminal is the shell's again and the message is on it.
+    Panic,
     /// Somebody asks us to stop; the key arrives as a key.
     Suspend,
     /// We run again, perhaps hours later and with a terminal others have used.
     Continue,
+    /// The window has another size; ask for it when drawing.
+    Resize,
 }
 
 impl Signal {
@@ -31,10 +35,11 @@ impl Signal {
     pub fn exit_code(self) -> Option<u8> {
         match self {
             Self::HangUp => Some(129),
+            Self::Panic => Some(101),
             Self::Interrupt => Some(130),
             Self::Quit => Some(131),
             Self::Terminate => Some(143),
-            Self::Suspend | Self::Continue => None,
+            Self::Suspend | Self::Continue | Self::Resize => None,
         }
     }
 }
@@ -48,6 +53,7 @@ pub struct Signals {
     quit: Source,
     suspend: Source,
     go_on: Source,
+    resize: Source,
 }
 
 impl Signals {
@@ -60,6 +66,7 @@ impl Signals {
             quit: signal(SignalKind::quit())?,
             suspend: signal(SignalKind::from_raw(Number::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(Number::CONT.as_raw()))?,
+            resize: signal(SignalKind::window_change())?,
         })
     }
 
@@ -68,11 +75,13 @@ impl Signals {
         select! {
             biased;
             _ = self.hang_up.recv() => Signal::HangUp,
+            () = guard::panicked() => Signal::Panic,
             _ = self.terminate.recv() => Signal::Terminate,
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.quit.recv() => Signal::Quit,
             _ = self.go_on.recv() => Signal::Continue,
             _ = self.suspend.recv() => Signal::Suspend,
+            _ = self.resize.recv() => Signal::Resize,
         }
     }
 
@@ -86,7 +95,7 @@ impl Signals {
         loop {
             match self.next().await {
                 Signal::Continue => break,
-                Signal::Suspend => {}
+                Signal::Suspend | Signal::Resize => {}
                 last => return Ok(Some(last)),
             }
         }

@@ -120,7 +120,7 @@ impl Line {
         );
         Position::new(
             area.x
-                .saturating_add(u16::try_from(column - hidden).unwrap_or(0)),
+                .saturating_add(u16::try_from(column.saturating_sub(hidden)).unwrap_or(0)),
             area.y,
         )
     }

@@ -16,9 +16,9 @@ use crate::targets::Failure;
 /// A server that is there answers a login in far less; one that is not should not use up the time of the call.
 const CONNECT: Duration = Duration::from_secs(4);
 /// Shorter than what firewalls between us and the server forget silently.
-const KEEP: Duration = Duration::from_secs(120);
+const KEEP: Duration = Duration::from_mins(2);
 /// Enough for the few changes that happen at once on one target.
-const IDLE: usize = 3;
+const IDLE: usize = 4;
 
 /// The admin's connections to one server.
 #[derive(Debug)]
@@ -44,15 +44,11 @@ impl Admin {
         script: &'static str,
         ask: &impl Serialize,
     ) -> Result<T, Failure> {
-        if let Some(mut kept) = self.take_kept() {
-            match run_on(&mut kept, script, ask).await {
-                Ok(answer) => {
-                    self.keep(kept);
-                    return Ok(answer);
-                }
+        if let Some(kept) = self.take_kept() {
+            match self.run_and_keep(kept, script, ask).await {
                 // The server may have restarted since; that shows only now.
                 Err(error) if is_broken(&error) => {}
-                Err(error) => return Err(self.failure(&error)),
+                done => return done.map_err(|error| self.failure(&error)),
             }
         }
         let mut fresh = self.connect(&self.settings.database).await?;
@@ -60,11 +56,24 @@ impl Admin {
         let prepared =
             run_on::<serde_json::Value>(&mut fresh, include_str!("prepare.sql"), &prepare).await;
         prepared.map_err(|error| self.failure(&error))?;
-        let answer = run_on(&mut fresh, script, ask)
+        self.run_and_keep(fresh, script, ask)
             .await
-            .map_err(|error| self.failure(&error))?;
-        self.keep(fresh);
-        Ok(answer)
+            .map_err(|error| self.failure(&error))
+    }
+
+    /// A refused script was rolled back whole, so its connection is as good as before. One whose call was given up is
+    /// dropped with the call.
+    async fn run_and_keep<T: DeserializeOwned>(
+        &self,
+        mut connection: PgConnection,
+        script: &'static str,
+        ask: &impl Serialize,
+    ) -> Result<T, sqlx::Error> {
+        let done = run_on(&mut connection, script, ask).await;
+        if !done.as_ref().is_err_and(is_broken) {
+            self.keep(connection);
+        }
+        done
     }
 
     /// Runs a script in another database of the same server.
@@ -165,6 +174,12 @@ impl Admin {
                     _ => Failure::passing(format!("{place} refused: {message}")),
                 }
             }
+            // This is how a certificate that was not accepted arrives.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Failure::passing(format!(
+                    "the encrypted connection to {place} failed: {error}"
+                ))
+            }
             sqlx::Error::Io(error) => {
                 Failure::passing(format!("{place} cannot be reached: {error}"))
             }
@@ -188,7 +203,7 @@ async fn run_on<T: DeserializeOwned>(
     ask: &impl Serialize,
 ) -> Result<T, sqlx::Error> {
     let ask = serde_json::to_vec(ask).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let digits: String = ask.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hexadecimal(&ask);
     let batch = format!(
         "set local portcullis.ask = '{digits}';\n{script}\nselect current_setting('portcullis.answer');"
     );
@@ -199,12 +214,23 @@ async fn run_on<T: DeserializeOwned>(
     serde_json::from_str(&answer).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// Whether the same call may succeed on a fresh connection.
 fn is_broken(error: &sqlx::Error) -> bool {
     match error {
-        // The server's farewells: it is stopping, or somebody ended our session.
-        sqlx::Error::Database(said) => said
-            .code()
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
+        // The server is stopping, somebody ended our session, or somebody removed the fence, which a fresh one puts back.
+        sqlx::Error::Database(said) => said.code().is_some_and(|code| {
+            ["57P", "08", "42P01"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
         _ => false,
     }

@@ -51,7 +51,7 @@ impl Postgres {
             receipt.steps.push(Step {
                 what,
                 after: began.elapsed(),
-            })
+            });
         };
 
         let closed: CloseAnswer = self.admin.run(include_str!("close.sql"), &ask).await?;

@@ -6,10 +6,12 @@
 
 mod admin;
 mod ending;
+mod login;
+mod look;
 mod scram;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -19,30 +21,17 @@ use serde_json::json;
 use super::names::{grant_of, object_of};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
-    Observation, Observed, Plan, Preparation, Receipt, SettingsProblem, Up,
+    Observation, Plan, Preparation, Receipt, SettingsProblem, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
 use crate::domain::target::EnforcementClass;
-use crate::secret::{Key, Secret};
+use crate::secret::Key;
 use admin::Admin;
 
+pub use login::Login;
 pub use settings::{
     Privileges, RoleSettings, SequencePrivilege, Settings, SslMode, TablePrivilege,
 };
-
-/// What the holder of a grant logs in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// A host name, or the absolute path of a socket's folder.
-    pub host: String,
-    pub port: u16,
-    pub database: String,
-    pub user: String,
-    pub password: Secret,
-    /// All of the above in one line, as `psql` and drivers take it.
-    pub dsn: Secret,
-    pub ends_at: DateTime<Utc>,
-}
 
 /// The connector of one server.
 #[derive(Debug)]
@@ -57,32 +46,6 @@ pub struct Postgres {
 #[derive(Deserialize)]
 struct UpAnswer {
     clock: DateTime<Utc>,
-}
-
-#[derive(Deserialize)]
-struct ObserveAnswer {
-    warnings: Vec<String>,
-    roles: Vec<ObservedRole>,
-    ghosts: Vec<Ghost>,
-}
-
-#[derive(Deserialize)]
-struct ObservedRole {
-    object: String,
-    sessions: u32,
-    valid_until: Option<DateTime<Utc>>,
-    risen: bool,
-    can_login: bool,
-    connection_limit: i32,
-    role: Option<String>,
-    closed: bool,
-    member_of: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Ghost {
-    digits: String,
-    sessions: u32,
 }
 
 impl Postgres {
@@ -108,22 +71,6 @@ impl Postgres {
 
     fn object(&self, grant: &GrantId) -> String {
         object_of(&self.installation, grant)
-    }
-
-    fn password(&self, grant: &GrantId) -> Secret {
-        self.key.derive_text(
-            "postgres password",
-            &[self.installation.as_str(), grant.digits()],
-        )
-    }
-
-    fn verifier(&self, grant: &GrantId) -> String {
-        let salt = self.key.derive(
-            "postgres salt",
-            &[self.installation.as_str(), grant.digits()],
-        );
-        let (salt, _) = salt.split_first_chunk().unwrap_or((&[0; 16], &[]));
-        scram::verifier(self.password(grant).expose(), salt)
     }
 
     fn role(&self, name: &RoleName) -> Result<&RoleSettings, Failure> {
@@ -159,96 +106,6 @@ impl Postgres {
         Ok(Up {
             object: Some(object),
             target_clock: Some(answer.clock),
-        })
-    }
-
-    async fn look(&self) -> Result<Observation, Failure> {
-        let ask = json!({ "prefix": format!("pcl_{}_", self.installation) });
-        let answer: ObserveAnswer = self.admin.run(include_str!("observe.sql"), &ask).await?;
-        let mut objects: Vec<Observed> = answer
-            .roles
-            .into_iter()
-            .filter_map(|role| self.observed(role))
-            .collect();
-        objects.extend(answer.ghosts.into_iter().filter_map(|ghost| {
-            let grant: GrantId = format!("G-{}", ghost.digits).parse().ok()?;
-            Some(Observed {
-                object: self.object(&grant),
-                grant,
-                live_sessions: ghost.sessions,
-                valid_until: Some(DateTime::UNIX_EPOCH),
-                drift: vec!["its role is gone and its sessions are not".to_owned()],
-            })
-        }));
-        Ok(Observation {
-            objects,
-            warnings: answer.warnings,
-        })
-    }
-
-    fn observed(&self, role: ObservedRole) -> Option<Observed> {
-        let grant = grant_of(&self.installation, &role.object)?;
-        let mut drift = Vec::new();
-        let mut note = |differs: bool, sentence: &str| {
-            if differs {
-                drift.push(sentence.to_owned());
-            }
-        };
-        note(role.risen, "it was given rights over the whole server");
-        note(role.valid_until.is_none(), "it has no end");
-        note(!role.can_login && !role.closed, "it cannot log in");
-        note(role.closed, "its ending was begun and not finished");
-        note(
-            role.connection_limit != i32::from(self.settings.connection_limit),
-            "its connection limit was changed",
-        );
-        let wanted = role
-            .role
-            .and_then(|name| self.roles.get(&name.parse().ok()?))
-            .map(|role| {
-                let mut groups = role.member_of.clone();
-                groups.sort();
-                groups.dedup();
-                groups
-            });
-        note(
-            wanted.is_some_and(|wanted| wanted != role.member_of),
-            "it is a member of other roles than it was given",
-        );
-        Some(Observed {
-            object: role.object,
-            grant,
-            live_sessions: role.sessions,
-            valid_until: role.valid_until,
-            drift,
-        })
-    }
-
-    fn login(&self, access: &Access<'_>) -> Result<Login, Failure> {
-        self.role(access.role)?;
-        if access.ends_at <= access.now {
-            return Err(Failure::permanent(format!(
-                "the grant `{}` is over",
-                access.grant
-            )));
-        }
-        let Settings {
-            host,
-            port,
-            database,
-            ..
-        } = self.settings.clone();
-        let user = self.object(access.grant);
-        let password = self.password(access.grant);
-        let dsn = Secret::new(dsn(&self.settings, &user, &password));
-        Ok(Login {
-            host,
-            port,
-            database,
-            user,
-            password,
-            dsn,
-            ends_at: access.ends_at,
         })
     }
 }
@@ -336,23 +193,23 @@ impl Connector for Postgres {
     fn preparation(&self) -> Vec<Preparation> {
         let Settings { user, database, .. } = &self.settings;
         let (user, database) = (quoted(user), quoted(database));
-        let mut text = format!(
-            "create role {user} login createrole password '…';\ngrant create, connect on database {database} to {user};"
-        );
-        let groups: std::collections::BTreeSet<&String> = self
+        let mut lines = vec![
+            format!("create role {user} login createrole password '…';"),
+            format!("grant create, connect on database {database} to {user};"),
+        ];
+        let groups: BTreeSet<&String> = self
             .roles
             .values()
             .flat_map(|role| &role.member_of)
             .collect();
-        for group in groups {
-            text.push_str(&format!(
-                "\ngrant {} to {user} with admin option;",
-                quoted(group)
-            ));
-        }
+        lines.extend(
+            groups
+                .into_iter()
+                .map(|group| format!("grant {} to {user} with admin option;", quoted(group))),
+        );
         vec![Preparation {
             what: "run this as a superuser, and put the password into `password_file`".to_owned(),
-            text,
+            text: lines.join("\n"),
         }]
     }
 }
@@ -372,37 +229,4 @@ async fn within<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 /// A name for SQL that people paste; what we run ourselves is quoted by the server.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn dsn(settings: &Settings, user: &str, password: &Secret) -> String {
-    let database = escaped(&settings.database);
-    let login = format!("postgresql://{user}:{}", password.expose());
-    let port = settings.port;
-    let mode = match settings.sslmode {
-        SslMode::VerifyFull => "verify-full",
-        SslMode::Disable => "disable",
-    };
-    match settings.host.as_str() {
-        socket if socket.starts_with('/') => {
-            format!("{login}@/{database}?host={}&port={port}", escaped(socket))
-        }
-        address if address.contains(':') => {
-            format!("{login}@[{address}]:{port}/{database}?sslmode={mode}")
-        }
-        host => format!("{login}@{}:{port}/{database}?sslmode={mode}", escaped(host)),
-    }
-}
-
-/// Percent-encodes everything but what is harmless in every part of a URL.
-fn escaped(text: &str) -> String {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if harmless(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }

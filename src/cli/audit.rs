@@ -1,0 +1,194 @@
+//! `portcullis audit`: searches the record, and follows it live.
+
+use chrono::{DateTime, Local, Utc};
+
+use crate::cli::requests::PAGE;
+use crate::cli::when::{Toward, When};
+use crate::cli::{Context, Exit, Failure, words};
+use crate::client::{AuditQuery, Client, Followed, follow};
+use crate::domain::ids::{GrantId, RequestId};
+use crate::wire::EventView;
+
+/// Search the record of who did what; the newest event comes last
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Moments: -2h, today, yesterday, 14:30, 2026-11-22, \"2026-11-22 14:30\", or RFC 3339.\nExample: portcullis audit --event grant.revoked --since -24h"
+)]
+pub(super) struct Arguments {
+    /// Who did it
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+    /// What happened, like grant.revoked, or grant.* for a family; may be given several times
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    event: Vec<String>,
+    /// On which target
+    #[arg(long, value_name = "TARGET")]
+    target: Option<String>,
+    /// About which request
+    #[arg(long, value_name = "ID")]
+    request: Option<RequestId>,
+    /// About which grant
+    #[arg(long, value_name = "ID")]
+    grant: Option<GrantId>,
+    /// How it went
+    #[arg(long, value_parser = ["success", "denied", "error"])]
+    outcome: Option<String>,
+    /// From this moment on
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    since: Option<When>,
+    /// Before this moment
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    until: Option<When>,
+    /// Words that the event holds
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Go on with what happens from now on
+    #[arg(long, conflicts_with = "until")]
+    follow: bool,
+    /// At most so many of what has happened
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    limit: u32,
+}
+
+pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let (follows, limit) = (arguments.follow, arguments.limit);
+    let query = query(context, &client, arguments).await?;
+    if !follows {
+        let events = past(&client, query, limit).await?;
+        print_all(context, &events)?;
+        if events.is_empty() {
+            context.printer.line("no events")?;
+        }
+        return Ok(Exit::DONE);
+    }
+    let mut stream = follow(client.clone(), None);
+    let mut shown = None;
+    while let Some(followed) = stream.next().await {
+        match followed {
+            Followed::Hello { index, .. } if shown.is_none() => {
+                // The stream goes on after `index`, so what is shown before it must not reach further.
+                let events = past(&client, query.clone(), limit).await?;
+                let events: Vec<EventView> = events
+                    .into_iter()
+                    .filter(|event| event.index <= index)
+                    .collect();
+                print_all(context, &events)?;
+                shown = Some(index);
+            }
+            Followed::Event(event) if matches(&query, &event) => print(context, &event)?,
+            Followed::Gap { after, before } => context.printer.note(&format!(
+                "the record has no events between {after} and {before}"
+            )),
+            Followed::Lost { why, retry_in } => context.printer.note(&format!(
+                "{why}; trying again in {} s",
+                retry_in.as_secs_f32().ceil()
+            )),
+            Followed::Hello { .. } | Followed::Event(_) | Followed::Heartbeat { .. } => {}
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+async fn query(
+    context: &Context<'_>,
+    client: &Client,
+    arguments: Arguments,
+) -> Result<AuditQuery, Failure> {
+    let now = match (arguments.since, arguments.until) {
+        (None, None) => DateTime::UNIX_EPOCH,
+        _ => context.now(client).await?,
+    };
+    let resolve = |when: Option<When>| -> Result<Option<DateTime<Utc>>, Failure> {
+        when.map(|when| when.resolve(now, &Local, Toward::Past))
+            .transpose()
+            .map_err(|text| Failure::usage(text, ""))
+    };
+    Ok(AuditQuery {
+        since: resolve(arguments.since)?,
+        until: resolve(arguments.until)?,
+        actor: arguments.actor,
+        events: arguments.event,
+        target: arguments.target,
+        request: arguments.request.map(|id| id.to_string()),
+        grant: arguments.grant.map(|id| id.to_string()),
+        outcome: arguments.outcome,
+        text: arguments.text,
+        after: None,
+        limit: None,
+    })
+}
+
+/// The newest events that match, oldest of them first.
+async fn past(
+    client: &Client,
+    mut query: AuditQuery,
+    limit: u32,
+) -> Result<Vec<EventView>, Failure> {
+    let mut events: Vec<EventView> = Vec::new();
+    while events.len() < limit as usize {
+        let missing = limit.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
+        query.limit = Some(missing.min(PAGE));
+        let page = client.audit(&query).await?;
+        events.extend(page.items);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    events.reverse();
+    Ok(events)
+}
+
+fn print_all(context: &Context<'_>, events: &[EventView]) -> Result<(), Failure> {
+    events.iter().try_for_each(|event| print(context, event))
+}
+
+fn print(context: &Context<'_>, event: &EventView) -> Result<(), Failure> {
+    context.printer.answer(event, |printer| {
+        let outcome = if event.outcome == "success" {
+            String::new()
+        } else {
+            format!("{}: ", event.outcome)
+        };
+        printer.line(&format!(
+            "{}  {:>6}  {:<24}  {outcome}{}",
+            words::exact(event.time),
+            event.index,
+            event.event,
+            event.sentence
+        ))
+    })
+}
+
+/// Whether a live event is one that was asked for; the server does the same for what is past.
+fn matches(query: &AuditQuery, event: &EventView) -> bool {
+    let same = |wanted: &Option<String>, is: Option<&str>| {
+        wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
+    };
+    let code = |wanted: &String| match wanted.strip_suffix('*') {
+        Some(family) => event.event.starts_with(family),
+        None => event.event == *wanted,
+    };
+    let holds = |words: &String| {
+        let haystack = [
+            Some(event.sentence.as_str()),
+            event.reason.as_deref(),
+            event.target.as_deref(),
+            event.principal.as_deref(),
+            Some(event.actor.name.as_str()),
+        ];
+        haystack
+            .into_iter()
+            .flatten()
+            .any(|text| text.to_lowercase().contains(&words.to_lowercase()))
+    };
+    same(&query.actor, Some(&event.actor.name))
+        && (query.events.is_empty() || query.events.iter().any(code))
+        && same(&query.target, event.target.as_deref())
+        && same(&query.request, event.request.as_deref())
+        && same(&query.grant, event.grant.as_deref())
+        && same(&query.outcome, Some(&event.outcome))
+        && query.since.is_none_or(|since| event.time >= since)
+        && query.text.as_ref().is_none_or(holds)
+}

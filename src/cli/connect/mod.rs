@@ -1,0 +1,80 @@
+//! `portcullis connect`: uses an active grant with psql or ssh, or prints what another program needs.
+//!
+//! Secrets go to the child through its environment or private files, never through its arguments.
+//! To add a kind of target: one file here with `run` and `print`, one arm in `run` below.
+
+mod child;
+mod postgres;
+mod ssh;
+
+use std::ffi::OsString;
+
+use crate::cli::find::{self, GrantOrTarget};
+use crate::cli::{Context, Exit, Failure};
+use crate::client::IdempotencyKey;
+use crate::domain::ids::RoleName;
+use crate::wire::{CredentialAsk, CredentialView};
+
+/// Use your active grant: opens psql or ssh
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  portcullis connect orders-db\n  portcullis connect orders-db -- -c 'select count(*) from orders'\n  portcullis connect orders-db --print\n  portcullis connect web-1 -- uptime"
+)]
+pub(super) struct Arguments {
+    /// The target, or one grant of yours
+    #[arg(value_name = "TARGET|GRANT")]
+    which: GrantOrTarget,
+    /// Only with this role
+    #[arg(long, value_name = "ROLE")]
+    role: Option<RoleName>,
+    /// Print a connection string, or the ssh command, instead of opening it
+    #[arg(long)]
+    print: bool,
+    /// Passed on to psql or ssh
+    #[arg(last = true, value_name = "ARGS")]
+    rest: Vec<OsString>,
+}
+
+pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let grant = find::grant(
+        &client,
+        &arguments.which,
+        arguments.role.as_ref().map(RoleName::as_str),
+    )
+    .await?;
+    if grant.target_kind.as_deref() == Some("ssh") {
+        let ssh = ssh::Ssh::new(context, client, grant);
+        return if arguments.print {
+            ssh.print().await
+        } else {
+            ssh.run(&arguments.rest).await
+        };
+    }
+    let credential = client
+        .credential(
+            &grant.id,
+            &CredentialAsk::default(),
+            &IdempotencyKey::new()?,
+        )
+        .await?;
+    if context.printer.json {
+        context.printer.json_line(&credential)?;
+        return Ok(Exit::DONE);
+    }
+    match credential {
+        CredentialView::Postgres { .. } if arguments.print => {
+            postgres::print(context, &grant, &credential)
+        }
+        CredentialView::Postgres { .. } => {
+            postgres::run(context, &credential, &arguments.rest).await
+        }
+        CredentialView::Ssh { .. } => Err(Failure::here(
+            format!(
+                "the server gave a certificate for `{}`, which is not a host any more",
+                grant.target
+            ),
+            "look at it again with `portcullis request --list`",
+        )),
+    }
+}

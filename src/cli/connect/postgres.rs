@@ -1,0 +1,208 @@
+//! PostgreSQL: psql with the password in its environment, or a connection string for another program.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use crate::cli::connect::child;
+use crate::cli::{Context, Exit, Failure, words};
+use crate::wire::{CredentialView, GrantView};
+
+/// Variables of psql that say nothing about where to connect; all others are taken away, so that the password goes
+/// nowhere but to the target.
+const HARMLESS: [&str; 6] = [
+    "PGCLIENTENCODING",
+    "PGTZ",
+    "PGDATESTYLE",
+    "PGCONNECT_TIMEOUT",
+    "PGGEQO",
+    "PGOPTIONS",
+];
+
+pub(super) async fn run(
+    context: &Context<'_>,
+    credential: &CredentialView,
+    rest: &[OsString],
+) -> Result<Exit, Failure> {
+    let CredentialView::Postgres {
+        host,
+        port,
+        database,
+        user,
+        password,
+        sslmode,
+        ssl_root_cert,
+        ..
+    } = credential
+    else {
+        return Err(Failure::here(
+            "the server gave another kind of credential",
+            "",
+        ));
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("portcullis-")
+        .tempdir()
+        .map_err(|error| Failure::here(format!("no temporary folder can be made: {error}"), ""))?;
+    let mut command = Command::new("psql");
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("PG") && !HARMLESS.contains(&name.as_ref()) {
+            command.env_remove(name.as_ref());
+        }
+    }
+    command
+        .env("PGHOST", host)
+        .env("PGPORT", port.to_string())
+        .env("PGDATABASE", database)
+        .env("PGUSER", user);
+    command
+        .env("PGPASSWORD", password)
+        .env("PGSSLMODE", sslmode)
+        .env("PGAPPNAME", "portcullis connect");
+    if let Some(certificate) = ssl_root_cert {
+        command.env(
+            "PGSSLROOTCERT",
+            root_certificate(folder.path(), certificate)?,
+        );
+    }
+    command.args(rest);
+    let missing =
+        "install the PostgreSQL client, or use another program with `portcullis connect --print`";
+    context.printer.note(&format!(
+        "as {user} until {}",
+        words::exact(ends_at(credential))
+    ));
+    // The server itself cuts the session at the end.
+    child::run(&mut command, "psql", missing, std::future::pending()).await
+}
+
+/// Prints a connection string.
+pub(super) fn print(
+    context: &Context<'_>,
+    grant: &GrantView,
+    credential: &CredentialView,
+) -> Result<Exit, Failure> {
+    let root = match credential {
+        CredentialView::Postgres {
+            ssl_root_cert: Some(certificate),
+            ..
+        } => {
+            let folder = context.state()?.private("kept")?;
+            let folder = folder.join(&grant.id);
+            fs::create_dir_all(&folder).map_err(|error| {
+                Failure::here(
+                    format!("`{}` cannot be made: {error}", folder.display()),
+                    "",
+                )
+            })?;
+            Some(root_certificate(&folder, certificate)?)
+        }
+        _ => None,
+    };
+    context
+        .printer
+        .verbatim(&dsn(credential, root.as_deref()))?;
+    context
+        .printer
+        .note(&format!("good until {}", words::exact(ends_at(credential))));
+    Ok(Exit::DONE)
+}
+
+fn ends_at(credential: &CredentialView) -> chrono::DateTime<chrono::Utc> {
+    match credential {
+        CredentialView::Postgres { ends_at, .. } | CredentialView::Ssh { ends_at, .. } => *ends_at,
+    }
+}
+
+/// The certificate as a file: it comes as text, or names a file that every machine has.
+fn root_certificate(folder: &Path, certificate: &str) -> Result<PathBuf, Failure> {
+    if !certificate.trim_start().starts_with("-----BEGIN") {
+        return Ok(PathBuf::from(certificate));
+    }
+    let path = folder.join("root.crt");
+    fs::write(&path, certificate).map_err(|error| {
+        Failure::here(
+            format!("`{}` cannot be written: {error}", path.display()),
+            "",
+        )
+    })?;
+    Ok(path)
+}
+
+fn dsn(credential: &CredentialView, root: Option<&Path>) -> String {
+    let CredentialView::Postgres {
+        host,
+        port,
+        database,
+        user,
+        password,
+        sslmode,
+        ..
+    } = credential
+    else {
+        return String::new();
+    };
+    let login = format!("{}:{}", escaped(user), escaped(password));
+    // An IPv6 address stands in brackets; the folder of a socket is escaped like any other text.
+    let host = if host.parse::<std::net::Ipv6Addr>().is_ok() {
+        format!("[{host}]")
+    } else {
+        escaped(host)
+    };
+    let mut dsn = format!(
+        "postgres://{login}@{host}:{port}/{}?sslmode={}",
+        escaped(database),
+        escaped(sslmode)
+    );
+    if let Some(root) = root {
+        dsn.push_str(&format!(
+            "&sslrootcert={}",
+            escaped(&root.to_string_lossy())
+        ));
+    }
+    dsn
+}
+
+/// Percent-encodes everything but letters, digits and `-._~`.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(host: &str) -> CredentialView {
+        CredentialView::Postgres {
+            host: host.to_owned(),
+            port: 5432,
+            database: "orders/eu".to_owned(),
+            user: "pcl_ada".to_owned(),
+            password: "p@ss:w/rd?#ä".to_owned(),
+            sslmode: "verify-full".to_owned(),
+            ssl_root_cert: None,
+            ends_at: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_connection_string_survives_every_character() {
+        assert_eq!(
+            dsn(&credential("db.example.com"), Some(Path::new("/a b"))),
+            "postgres://pcl_ada:p%40ss%3Aw%2Frd%3F%23%C3%A4@db.example.com:5432/orders%2Feu?sslmode=verify-full&sslrootcert=%2Fa%20b"
+        );
+        assert!(dsn(&credential("::1"), None).contains("@[::1]:5432/"));
+        assert!(dsn(&credential("/run/postgresql"), None).contains("@%2Frun%2Fpostgresql:5432/"));
+    }
+}

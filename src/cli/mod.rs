@@ -1,0 +1,157 @@
+//! The commands: reads arguments, calls the server, prints. No rule lives here; what may be done the server decides.
+//!
+//! To add a command: one file named after the verb, one variant in `Command`, one arm in `dispatch`. The snapshot of
+//! `--help` and the reference in the README follow from it.
+
+mod approve;
+mod audit;
+mod completions;
+mod config;
+mod connect;
+mod console;
+mod context;
+mod demo;
+mod deny;
+mod exit;
+mod extend;
+mod find;
+mod give_back;
+mod grants;
+mod login;
+mod logout;
+pub mod print;
+mod reference;
+mod request;
+mod requests;
+
+mod revoke;
+mod serve;
+mod token;
+mod wait;
+pub mod when;
+mod whoami;
+mod withdraw;
+mod words;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+pub use context::Context;
+pub use exit::{Exit, Failure};
+pub use print::Printer;
+pub use reference::reference;
+
+/// Temporary production access: ask, use, and it is gone by itself.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, max_term_width = 100, after_long_help = exit::HELP, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The server to talk to [default: `url` of console.toml, else http://127.0.0.1:7700]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_SERVER",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Everywhere"
+    )]
+    pub server: Option<String>,
+    /// Print JSON as the server's API has it; errors go to standard error as JSON too
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Request(request::Arguments),
+    Requests(requests::Arguments),
+    Withdraw(withdraw::Arguments),
+    Connect(connect::Arguments),
+    Grants(grants::Arguments),
+    Extend(extend::Arguments),
+    Return(give_back::Arguments),
+    Approve(approve::Arguments),
+    Deny(deny::Arguments),
+    Revoke(revoke::Arguments),
+    Audit(audit::Arguments),
+    Console(console::Arguments),
+    Login(login::Arguments),
+    Logout(logout::Arguments),
+    Whoami(whoami::Arguments),
+    Token(token::Arguments),
+    Serve(serve::Arguments),
+    Config(config::Arguments),
+    Demo(demo::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Runs one command with the process's arguments, environment and output.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return print::usage(&error),
+    };
+    let printer = Printer::of_process(arguments.common.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return printer
+                .failure(&Failure::here(
+                    format!("no threads can be started: {error}"),
+                    "try again",
+                ))
+                .into();
+        }
+    };
+    let exit = runtime
+        .block_on(run(arguments, &printer))
+        .unwrap_or_else(|failure| printer.failure(&failure));
+    // A read of standard input that still waits must not keep the process.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
+    let context = Context::new(arguments.common, printer);
+    let context = &context;
+    match arguments.command {
+        Command::Request(arguments) => request::run(context, arguments).await,
+        Command::Requests(arguments) => requests::run(context, arguments).await,
+        Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
+        Command::Connect(arguments) => connect::run(context, arguments).await,
+        Command::Grants(arguments) => grants::run(context, arguments).await,
+        Command::Extend(arguments) => extend::run(context, arguments).await,
+        Command::Return(arguments) => give_back::run(context, arguments).await,
+        Command::Approve(arguments) => approve::run(context, arguments).await,
+        Command::Deny(arguments) => deny::run(context, arguments).await,
+        Command::Revoke(arguments) => revoke::run(context, arguments).await,
+        Command::Audit(arguments) => audit::run(context, arguments).await,
+        Command::Console(arguments) => console::run(context, arguments).await,
+        Command::Login(arguments) => login::run(context, arguments).await,
+        Command::Logout(arguments) => logout::run(context, arguments).await,
+        Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::Token(arguments) => token::run(context, arguments).await,
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Config(arguments) => config::run(context, &arguments),
+        Command::Demo(arguments) => demo::run(context, arguments).await,
+        Command::Completions(arguments) => completions::run(context, &arguments),
+    }
+}
+
+/// The whole command line as clap knows it, for completions and the reference.
+fn command_line() -> clap::Command {
+    Arguments::command()
+}

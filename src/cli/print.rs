@@ -1,0 +1,388 @@
+//! The only place that prints. Whatever was typed by others is cleaned here, so no command can forget it.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::cli::{Exit, Failure};
+use crate::text;
+
+/// The narrowest that a column is cut to.
+const NARROWEST: usize = 6;
+const GAP: &str = "  ";
+
+/// How a column gives way when the terminal is too narrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Never: ids and states are useless in part.
+    Never,
+    /// The middle goes: names differ at both ends.
+    Middle,
+    /// The end goes: sentences begin with what matters.
+    End,
+}
+
+/// Rows under headings.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    columns: Vec<(&'static str, Cut)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these columns.
+    pub fn new(columns: &[(&'static str, Cut)]) -> Self {
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row with one text for each column.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// The lines of the table, none longer than `width` where that can be had.
+    pub fn lines(&self, width: Option<usize>) -> Vec<String> {
+        let heads = self
+            .columns
+            .iter()
+            .map(|(head, _)| text::clean(head))
+            .collect::<Vec<_>>();
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(|cell| text::clean(cell)).collect::<Vec<_>>());
+        let rows: Vec<Vec<text::DisplayText>> = std::iter::once(heads).chain(rows).collect();
+        let mut widths = vec![0; self.columns.len()];
+        for row in &rows {
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = cell.width().max(*widest);
+            }
+        }
+        if let Some(width) = width {
+            self.shrink(&mut widths, width);
+        }
+        rows.iter().map(|row| self.line(row, &widths)).collect()
+    }
+
+    /// Takes columns away from the widest of those that may be cut, until the line fits.
+    fn shrink(&self, widths: &mut [usize], width: usize) {
+        let gaps = GAP.len() * self.columns.len().saturating_sub(1);
+        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(width);
+        while excess > 0 {
+            let flexible = widths
+                .iter_mut()
+                .zip(&self.columns)
+                .filter(|(_, (_, cut))| *cut != Cut::Never);
+            let Some((widest, _)) = flexible
+                .max_by_key(|(width, _)| **width)
+                .filter(|(width, _)| **width > NARROWEST)
+            else {
+                return;
+            };
+            *widest -= 1;
+            excess -= 1;
+        }
+    }
+
+    fn line(&self, row: &[text::DisplayText], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for ((cell, width), (_, cut)) in row.iter().zip(widths).zip(&self.columns) {
+            let cell = match cut {
+                Cut::Never => cell.clone(),
+                Cut::Middle => cell.cut_middle(*width, "…"),
+                Cut::End => cell.cut_end(*width, "…"),
+            };
+            line.push_str(cell.pad(*width).as_str());
+            line.push_str(GAP);
+        }
+        line.trim_end().to_owned()
+    }
+}
+
+/// Where a command prints: results to one place, complaints to another.
+pub struct Printer {
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+    /// The width of the terminal; none when the output goes elsewhere, where nothing is cut.
+    width: Option<usize>,
+    pub json: bool,
+}
+
+impl std::fmt::Debug for Printer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Printer")
+            .field("width", &self.width)
+            .field("json", &self.json)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Printer {
+    /// Prints to the process's own output.
+    pub fn of_process(json: bool) -> Self {
+        Self::new(
+            Box::new(io::stdout()),
+            Box::new(io::stderr()),
+            terminal_width(),
+            json,
+        )
+    }
+
+    /// Prints to given places.
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        width: Option<usize>,
+        json: bool,
+    ) -> Self {
+        Self {
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            width,
+            json,
+        }
+    }
+
+    /// Prints the answer: as JSON when that is asked for, else as `human` says it.
+    pub fn answer<T: Serialize>(
+        &self,
+        body: &T,
+        human: impl FnOnce(&Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            self.json_line(body)
+        } else {
+            human(self)
+        }
+    }
+
+    /// One line for people, never in JSON output.
+    pub fn line(&self, line: &str) -> Result<(), Failure> {
+        if self.json {
+            return Ok(());
+        }
+        self.write(&format!("{}\n", text::clean(line)))
+    }
+
+    /// Several lines of one text that somebody typed, each indented.
+    pub fn block(&self, indent: &str, typed: &str) -> Result<(), Failure> {
+        for line in text::clean_lines(typed) {
+            self.line(&format!("{indent}{line}"))?;
+        }
+        Ok(())
+    }
+
+    /// Our own text for another program, byte for byte; nothing that others typed may be in it.
+    pub fn script(&self, script: &str) -> Result<(), Failure> {
+        self.write(script)
+    }
+
+    /// Several lines that are the result itself, such as a command to run.
+    pub fn verbatim(&self, result: &str) -> Result<(), Failure> {
+        let lines: Vec<String> = text::clean_lines(result)
+            .into_iter()
+            .map(text::DisplayText::into_string)
+            .collect();
+        self.write(&format!("{}\n", lines.join("\n")))
+    }
+
+    /// A table, or a sentence when it has no rows.
+    pub fn table(&self, table: &Table, empty: &str) -> Result<(), Failure> {
+        if table.rows.is_empty() {
+            return self.line(empty);
+        }
+        let mut lines = table.lines(self.width).join("\n");
+        lines.push('\n');
+        self.write(&lines)
+    }
+
+    /// Names and values under one another; values without text are left out.
+    pub fn facts(&self, facts: &[(&str, String)]) -> Result<(), Failure> {
+        let widest = facts
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or_default();
+        for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+            self.line(&format!("{name:<widest$}  {value}"))?;
+        }
+        Ok(())
+    }
+
+    /// One JSON value on one line.
+    pub fn json_line<T: Serialize>(&self, body: &T) -> Result<(), Failure> {
+        let json = serde_json::to_string(body).map_err(|error| {
+            Failure::here(format!("the answer cannot be written as JSON: {error}"), "")
+        })?;
+        self.write(&format!("{}\n", visible_json(&json)))
+    }
+
+    /// A remark beside the result.
+    pub fn note(&self, note: &str) {
+        if !self.json {
+            self.complain(&format!("{}\n", text::clean(note)));
+        }
+    }
+
+    /// A question to the person at the keyboard, who answers on the same line.
+    pub fn ask(&self, question: &str) {
+        self.complain(&format!("{} ", text::clean(question)));
+    }
+
+    /// Says why something was not done, and gives the exit code for it.
+    pub fn failure(&self, failure: &Failure) -> Exit {
+        if failure.text.is_empty() {
+            return failure.exit;
+        }
+        if self.json {
+            let own = serde_json::json!({
+                "type": format!("urn:portcullis:problem:{}", failure.code()),
+                "code": failure.code(),
+                "title": failure.text,
+                "hint": failure.hint,
+            });
+            let json = failure
+                .problem
+                .as_ref()
+                .and_then(|problem| serde_json::to_string(problem).ok())
+                .unwrap_or_else(|| own.to_string());
+            self.complain(&format!("{}\n", visible_json(&json)));
+            return failure.exit;
+        }
+        let mut said = format!("error: {}\n", text::clean(&failure.text));
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(said, "hint: {}", text::clean(hint));
+        }
+        if let Some(problem) = failure
+            .problem
+            .as_ref()
+            .filter(|problem| problem.status >= 500)
+        {
+            let _ = writeln!(said, "trace: {}", text::clean(&problem.instance));
+        }
+        self.complain(&said);
+        failure.exit
+    }
+
+    fn write(&self, text: &str) -> Result<(), Failure> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|error| match error.kind() {
+                // The reader has seen enough, as `head` has after ten lines.
+                io::ErrorKind::BrokenPipe => Failure::silent(Exit::DONE),
+                _ => Failure::here(format!("the output cannot be written: {error}"), ""),
+            })
+    }
+
+    fn complain(&self, text: &str) {
+        let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where complaints cannot go there is nobody to complain to.
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+}
+
+/// Prints what clap has to say: help to the output, a mistake to the complaints.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    let printer = Printer::of_process(false);
+    let said = error.render().to_string();
+    if error.use_stderr() {
+        let lines: Vec<String> = text::clean_lines(&said)
+            .into_iter()
+            .map(text::DisplayText::into_string)
+            .collect();
+        printer.complain(&format!("{}\n", lines.join("\n")));
+        return Exit::USAGE.into();
+    }
+    match printer.verbatim(&said) {
+        Ok(()) => Exit::DONE.into(),
+        Err(failure) => printer.failure(&failure).into(),
+    }
+}
+
+/// Writes hidden characters as `\u` escapes: the same JSON, and harmless on a terminal.
+///
+/// Outside strings JSON has none of them, so each one found can be escaped where it stands.
+fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if text::hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn terminal_width() -> Option<usize> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&[
+            ("ID", Cut::Never),
+            ("TARGET", Cut::Middle),
+            ("REASON", Cut::End),
+        ]);
+        table.row([
+            "R-1".to_owned(),
+            "orders-db-production-eu".to_owned(),
+            "INC-4127 stuck orders in the queue".to_owned(),
+        ]);
+        table.row(["R-2".to_owned(), "web".to_owned(), "x".to_owned()]);
+        table
+    }
+
+    #[test]
+    fn a_table_is_as_wide_as_its_content_where_nobody_looks() {
+        let lines = table().lines(None).join("\n");
+        insta::assert_snapshot!(lines, @r"
+        ID   TARGET                   REASON
+        R-1  orders-db-production-eu  INC-4127 stuck orders in the queue
+        R-2  web                      x
+        ");
+    }
+
+    #[test]
+    fn a_table_gives_way_to_a_narrow_terminal_and_keeps_its_ids() {
+        let lines = table().lines(Some(40)).join("\n");
+        insta::assert_snapshot!(lines, @r"
+        ID   TARGET            REASON
+        R-1  orders-d…tion-eu  INC-4127 stuck …
+        R-2  web               x
+        ");
+        assert!(
+            table()
+                .lines(Some(40))
+                .iter()
+                .all(|line| text::clean(line).width() <= 40)
+        );
+        assert!(table().lines(Some(3)).iter().all(|line| line.len() < 40));
+    }
+
+    #[test]
+    fn json_stays_the_same_json_and_shows_no_hidden_character() {
+        let typed = "a\u{202e}b\u{1b}[31m\u{e0041}\u{9b}\"\\ ä";
+        let json = visible_json(&serde_json::to_string(typed).unwrap());
+        assert!(!json.chars().any(text::hidden), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), typed);
+    }
+}

@@ -1,0 +1,310 @@
+//! `portcullis request`: asks for access, and waits for it when told to.
+
+use std::time::Duration;
+
+use chrono::Local;
+
+use crate::cli::print::{Cut, Table};
+use crate::cli::when::{Toward, When};
+use crate::cli::{Context, Exit, Failure, wait, words};
+use crate::client::{Client, IdempotencyKey};
+use crate::domain::ids::{RoleName, TargetName};
+use crate::domain::span::Span;
+use crate::wire::{GrantView, NewRequest, RequestView};
+
+/// Ask for access
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: portcullis request orders-db readonly --for 1h --reason \"INC-4127 stuck orders\" --wait"
+)]
+pub(super) struct Arguments {
+    /// The target, as `portcullis request --list` shows it
+    #[arg(required_unless_present = "list")]
+    target: Option<TargetName>,
+    /// The role on the target
+    #[arg(required_unless_present = "list")]
+    role: Option<RoleName>,
+    /// For how long, like 30m, 1h or 2h30m
+    #[arg(long = "for", value_name = "TIME", required_unless_present = "list")]
+    duration: Option<Span>,
+    /// What for; reviewers and auditors read it
+    #[arg(long, value_name = "TEXT", required_unless_present = "list")]
+    reason: Option<String>,
+    /// The ticket it belongs to
+    #[arg(long, value_name = "ID")]
+    ticket: Option<String>,
+    /// Start later: 14:30, +2h, or "2026-11-22 14:30"
+    #[arg(long, value_name = "MOMENT")]
+    at: Option<When>,
+    /// Wait until the access is usable, and say each step
+    #[arg(long)]
+    wait: bool,
+    /// Give up waiting after this time; the request stays
+    #[arg(long, value_name = "TIME", requires = "wait")]
+    timeout: Option<Span>,
+    /// Show the targets and roles that you may ask for
+    #[arg(long, conflicts_with_all = ["target", "role", "duration", "reason", "ticket", "at", "wait"])]
+    list: bool,
+}
+
+pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let Arguments {
+        target: Some(target),
+        role: Some(role),
+        duration: Some(duration),
+        reason: Some(reason),
+        ticket,
+        at,
+        wait,
+        timeout,
+        list: false,
+    } = arguments
+    else {
+        return list(context, &client).await;
+    };
+    let not_before = match at {
+        Some(at) => Some(
+            at.resolve(context.now(&client).await?, &Local, Toward::Future)
+                .map_err(|text| Failure::usage(text, ""))?,
+        ),
+        None => None,
+    };
+    let new = NewRequest {
+        target: target.to_string(),
+        role: role.to_string(),
+        duration: duration.to_string(),
+        reason,
+        ticket,
+        not_before,
+    };
+    let request = client.submit(&new, &IdempotencyKey::new()?).await?;
+    if !wait {
+        context.printer.answer(&request, |printer| {
+            printer.line(&words::asked(&request))?;
+            tell(context, &request)
+        })?;
+        return Ok(if request.state == "denied" {
+            Exit::REFUSED
+        } else {
+            Exit::DONE
+        });
+    }
+    context.printer.line(&words::asked(&request))?;
+    let limit = timeout.map(|limit| Duration::from_secs(u64::from(limit.seconds())));
+    wait_until_usable(context, &client, request, limit).await
+}
+
+/// What a request waits for, or what became of it.
+fn tell(context: &Context<'_>, request: &RequestView) -> Result<(), Failure> {
+    let printer = context.printer;
+    match request.state.as_str() {
+        "pending" => printer.line(&format!(
+            "pending: waits for {}, until {}",
+            words::awaited(request),
+            words::moment(request.decide_by)
+        )),
+        "approved" => {
+            let narrowed = words::narrowed(request)
+                .map_or_else(String::new, |narrowed| format!(", {narrowed}"));
+            printer.line(&format!(
+                "approved{narrowed}: until about {}",
+                words::moment(request.would_end_at)
+            ))
+        }
+        "denied" => printer.line(&words::denial(request).unwrap_or_else(|| "denied".to_owned())),
+        state => printer.line(state),
+    }
+}
+
+/// Where the waiting ends.
+enum Arrived {
+    Usable(Box<RequestView>, Box<GrantView>),
+    Over(Failure),
+}
+
+async fn wait_until_usable(
+    context: &Context<'_>,
+    client: &Client,
+    request: RequestView,
+    limit: Option<Duration>,
+) -> Result<Exit, Failure> {
+    let id = request.id.clone();
+    let mut grant_id = request.grant.clone();
+    let mut said = String::new();
+    let mut steps = Steps {
+        context,
+        said: &mut said,
+    };
+    let concerned = |event: &crate::wire::EventView| {
+        event.request.as_deref() == Some(id.as_str()) || event.grant.is_some()
+    };
+    let arrived = wait::until(context, client, limit, concerned, async || {
+        let request = client.request(&id).await?;
+        if let Some(over) = steps.request(&request)? {
+            return Ok(Some(Arrived::Over(over)));
+        }
+        grant_id = request.grant.clone();
+        let Some(grant) = grant_id.as_deref() else {
+            return Ok(None);
+        };
+        let grant = client.grant(grant).await?;
+        steps.grant(request, grant)
+    })
+    .await?;
+    match arrived {
+        Some(Arrived::Usable(request, grant)) => {
+            if context.printer.json {
+                context.printer.json_line(&request)?;
+                context.printer.json_line(&grant)?;
+            }
+            context.printer.line(&format!(
+                "active: {} until {}",
+                grant.id,
+                words::exact(grant.expires_at)
+            ))?;
+            context
+                .printer
+                .line(&format!("use it: portcullis connect {}", grant.target))?;
+            Ok(Exit::DONE)
+        }
+        Some(Arrived::Over(failure)) => Err(failure),
+        None => Err(Failure::timed_out(
+            format!("`{id}` is not usable yet"),
+            "the request stays: see `portcullis requests --mine`, or `portcullis withdraw` it",
+        )),
+    }
+}
+
+/// Says each step once.
+struct Steps<'a, 'p> {
+    context: &'a Context<'p>,
+    said: &'a mut String,
+}
+
+impl Steps<'_, '_> {
+    fn say(&mut self, step: String) -> Result<(), Failure> {
+        if *self.said != step {
+            self.context.printer.line(&step)?;
+            *self.said = step;
+        }
+        Ok(())
+    }
+
+    /// What becomes of the request; a failure when no access can come of it any more.
+    fn request(&mut self, request: &RequestView) -> Result<Option<Failure>, Failure> {
+        let over = |text: String, hint: &str| Ok(Some(Failure::refused(text, hint)));
+        match request.state.as_str() {
+            "pending" => {
+                self.say(format!(
+                    "pending: waits for {}, until {}",
+                    words::awaited(request),
+                    words::moment(request.decide_by)
+                ))?;
+                Ok(None)
+            }
+            "approved" => Ok(None),
+            "denied" => over(
+                format!(
+                    "`{}` was {}",
+                    request.id,
+                    words::denial(request).unwrap_or_else(|| "denied".to_owned())
+                ),
+                "",
+            ),
+            "expired" => over(
+                format!("nobody decided `{}` in time", request.id),
+                "ask again, and tell a reviewer",
+            ),
+            state => over(format!("`{}` is {state}", request.id), ""),
+        }
+    }
+
+    fn grant(
+        &mut self,
+        request: RequestView,
+        grant: GrantView,
+    ) -> Result<Option<Arrived>, Failure> {
+        let approved_by: Vec<&str> = request
+            .reviews
+            .iter()
+            .filter(|review| review.decision == "approve")
+            .map(|review| review.reviewer.as_str())
+            .collect();
+        let by = if approved_by.is_empty() {
+            "by policy".to_owned()
+        } else {
+            format!("by {}", approved_by.join(" and "))
+        };
+        let narrowed =
+            words::narrowed(&request).map_or_else(String::new, |narrowed| format!(", {narrowed}"));
+        match grant.state.as_str() {
+            "active" => return Ok(Some(Arrived::Usable(Box::new(request), Box::new(grant)))),
+            "scheduled" => self.say(format!(
+                "approved {by}{narrowed}: starts {}",
+                words::moment(grant.not_before)
+            ))?,
+            "activating" => match &grant.last_error {
+                Some(error) => self.say(format!(
+                    "approved {by}{narrowed}: the target is not ready, trying again: {error}"
+                ))?,
+                None => self.say(format!(
+                    "approved {by}{narrowed}: making access on {}",
+                    grant.target
+                ))?,
+            },
+            "activation_failed" => {
+                let why = grant.last_error.as_deref().unwrap_or("no reason was given");
+                return Ok(Some(Arrived::Over(Failure::refused(
+                    format!(
+                        "`{}` was approved, but access could not be made: {why}",
+                        request.id
+                    ),
+                    "tell the operator; the audit has the details",
+                ))));
+            }
+            state => {
+                return Ok(Some(Arrived::Over(Failure::refused(
+                    format!("grant `{}` is already {state}", grant.id),
+                    "ask again with `portcullis request`",
+                ))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+async fn list(context: &Context<'_>, client: &Client) -> Result<Exit, Failure> {
+    let targets = client.targets().await?;
+    context.printer.answer(&targets, |printer| {
+        let mut table = Table::new(&[
+            ("TARGET", Cut::Never),
+            ("KIND", Cut::Never),
+            ("ROLE", Cut::Never),
+            ("MAY ASK", Cut::Never),
+            ("POLICY", Cut::End),
+            ("WHAT IT IS", Cut::End),
+        ]);
+        for target in &targets.items {
+            for role in &target.roles {
+                let may = if role.may_ask { "yes" } else { "no" };
+                let about = [&target.description, &role.description]
+                    .into_iter()
+                    .filter(|text| !text.is_empty())
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(": ");
+                table.row([
+                    target.name.clone(),
+                    target.kind.clone(),
+                    role.name.clone(),
+                    may.to_owned(),
+                    role.verdict.clone(),
+                    about,
+                ]);
+            }
+        }
+        printer.table(&table, "the catalogue has no target yet")
+    })?;
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,93 @@
+//! `portcullis requests`: lists requests, newest first.
+
+use crate::cli::print::{Cut, Table};
+use crate::cli::{Context, Exit, Failure, words};
+use crate::client::{Client, RequestsQuery};
+use crate::domain::ids::TargetName;
+use crate::wire::{Page, RequestView};
+
+/// The most that the server gives at once.
+pub(super) const PAGE: u32 = 200;
+
+/// List requests, newest first
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only your own
+    #[arg(long)]
+    mine: bool,
+    /// Only in this state; may be given several times
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = ["pending", "approved", "denied", "withdrawn", "expired"])]
+    state: Vec<String>,
+    /// Only for this target
+    #[arg(long, value_name = "TARGET")]
+    target: Option<TargetName>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
+pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let query = RequestsQuery {
+        states: arguments.state,
+        mine: arguments.mine,
+        target: arguments.target.map(|target| target.to_string()),
+        ..RequestsQuery::default()
+    };
+    let page = collect(&client, query, arguments.limit).await?;
+    context.printer.answer(&page, |printer| {
+        let mut table = Table::new(&[
+            ("ID", Cut::Never),
+            ("STATE", Cut::Never),
+            ("REQUESTER", Cut::Middle),
+            ("TARGET", Cut::Middle),
+            ("ROLE", Cut::Middle),
+            ("FOR", Cut::Never),
+            ("ASKED", Cut::Never),
+            ("REASON", Cut::End),
+        ]);
+        for request in &page.items {
+            let role = if request.kind == "extend" {
+                format!("{} (extend)", request.role_granted)
+            } else {
+                request.role_granted.clone()
+            };
+            table.row([
+                request.id.clone(),
+                words::state(request),
+                request.requester.clone(),
+                request.target.clone(),
+                role,
+                request.duration_granted.clone(),
+                words::moment(request.created_at),
+                request.reason.clone(),
+            ]);
+        }
+        printer.table(&table, "no requests")
+    })?;
+    if page.next.is_some() {
+        context.printer.note("there are more: raise --limit");
+    }
+    Ok(Exit::DONE)
+}
+
+async fn collect(
+    client: &Client,
+    mut query: RequestsQuery,
+    limit: u32,
+) -> Result<Page<RequestView>, Failure> {
+    let mut items: Vec<RequestView> = Vec::new();
+    loop {
+        let missing = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        query.limit = Some(missing.min(PAGE));
+        let page = client.requests(&query).await?;
+        items.extend(page.items);
+        if page.next.is_none() || items.len() >= limit as usize {
+            return Ok(Page {
+                items,
+                next: page.next,
+            });
+        }
+        query.after = page.next;
+    }
+}

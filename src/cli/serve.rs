@@ -1,0 +1,153 @@
+//! `portcullis serve`: runs the server.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::catalog::Watcher;
+use crate::cli::context::environment;
+use crate::cli::{Context, Exit, Failure};
+use crate::config::{self, Database, Problem, Settings, paths};
+use crate::server::Server;
+use crate::server::instance::Instance;
+use crate::store::{Clock, Location};
+use crate::targets::{Environment, Installation};
+
+/// Run the server
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Arguments {
+    /// Where the server keeps its database and its keys
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The address and port to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// The folder of portcullis.toml and policy.cedar
+    #[arg(long, value_name = "DIR")]
+    pub config_dir: Option<PathBuf>,
+    /// `sqlite`, or postgres://user@host/name for several nodes
+    #[arg(long, value_name = "DATABASE")]
+    pub database: Option<String>,
+}
+
+pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let folder = paths::config_dir(arguments.config_dir.as_deref(), &environment);
+    let mut flags = Vec::new();
+    let data_dir = arguments
+        .data_dir
+        .map(|path| path.to_string_lossy().into_owned());
+    for (name, value) in [
+        ("data_dir", data_dir),
+        ("listen", arguments.listen),
+        ("database", arguments.database),
+    ] {
+        flags.extend(value.map(|value| (name, value)));
+    }
+    let config = config::server(&folder, &environment, &flags)
+        .map_err(|problems| refused(context, &problems))?;
+    log_to_stderr(&config.settings)?;
+    let (instance, server) = start(context, &config.settings, &folder).await?;
+    greet(context, &server)?;
+    until_told_to_stop(&server).await?;
+    server.stop().await;
+    drop(instance);
+    Ok(Exit::DONE)
+}
+
+async fn start(
+    context: &Context<'_>,
+    settings: &Settings,
+    folder: &std::path::Path,
+) -> Result<(Instance, Server), Failure> {
+    let instance = Instance::take(&settings.data_dir).map_err(|error| fault(&error))?;
+    let key = instance.key().map_err(|error| fault(&error))?;
+    let rules = Watcher::open(
+        folder,
+        Environment {
+            installation: Installation::of(&key),
+            key,
+        },
+    )
+    .map_err(|problems| refused(context, &problems))?;
+    for warning in &rules.current().warnings {
+        tracing::warn!("{warning}");
+    }
+    let location = match &settings.database {
+        Database::Sqlite => Location::Sqlite(instance.database()),
+        Database::Postgres(url) => Location::Postgres(url.clone()),
+    };
+    let server = Server::start(&location, Clock::Database, settings.listen, Arc::new(rules))
+        .await
+        .map_err(|error| fault(&error))?;
+    Ok((instance, server))
+}
+
+fn greet(context: &Context<'_>, server: &Server) -> Result<(), Failure> {
+    context.printer.line(&format!(
+        "Portcullis listens on http://{}",
+        server.address()
+    ))?;
+    if let Some(code) = server.bootstrap_code() {
+        context.printer.line("Nobody has signed in yet. Become the first admin with this one-time code, good for 24 hours:")?;
+        context.printer.line(&format!(
+            "  portcullis login --server http://{} --name YOUR-NAME --code {}",
+            server.address(),
+            code.expose()
+        ))?;
+    }
+    Ok(())
+}
+
+async fn until_told_to_stop(server: &Server) -> Result<(), Failure> {
+    let watch = |kind| signal(kind).map_err(|error| fault(&anyhow::Error::from(error)));
+    let (mut term, mut int, mut hup) = (
+        watch(SignalKind::terminate())?,
+        watch(SignalKind::interrupt())?,
+        watch(SignalKind::hangup())?,
+    );
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+            _ = hup.recv() => server.reload(),
+        }
+    }
+}
+
+fn log_to_stderr(settings: &Settings) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&settings.log).map_err(|error| {
+        Failure::here(
+            format!("the log filter cannot be read: {error}"),
+            "try `info`",
+        )
+    })?;
+    // A second start in one process, as in tests, keeps the first log.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+    Ok(())
+}
+
+fn fault(error: &anyhow::Error) -> Failure {
+    Failure::here(format!("{error:#}"), "")
+}
+
+/// Shows every problem with the files but the last, which ends the command.
+fn refused(context: &Context<'_>, problems: &[Problem]) -> Failure {
+    for problem in problems {
+        let hint = problem
+            .hint
+            .as_ref()
+            .map(|hint| format!(" (hint: {hint})"))
+            .unwrap_or_default();
+        context.printer.note(&format!("{problem}{hint}"));
+    }
+    Failure::here(
+        "the configuration is not valid, so the server did not start",
+        "check it with `portcullis config check`",
+    )
+}

@@ -1,0 +1,167 @@
+//! Requests, grants and moments in the words of the command line.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Local, Utc};
+
+use crate::domain::span::Span;
+use crate::wire::{GrantView, RequestView};
+
+/// A moment on the reader's clock.
+pub(super) fn moment(moment: DateTime<Utc>) -> String {
+    moment
+        .with_timezone(&Local)
+        .format("%Y-%m-%d %H:%M")
+        .to_string()
+}
+
+/// A moment on the reader's clock, to the second.
+pub(super) fn exact(moment: DateTime<Utc>) -> String {
+    moment
+        .with_timezone(&Local)
+        .format("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// How much time there is between two moments, in at most two units; `0s` when there is none.
+pub(super) fn left(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+    let seconds = (to - from).num_seconds().max(0);
+    let coarse = match seconds {
+        0..3_600 => seconds,
+        3_600..172_800 => seconds - seconds % 60,
+        _ => seconds - seconds % 3_600,
+    };
+    Span::from_seconds(u64::try_from(coarse).unwrap_or(0)).map_or_else(
+        |_| {
+            if coarse > 0 {
+                "over 30d".to_owned()
+            } else {
+                "0s".to_owned()
+            }
+        },
+        |span| span.to_string(),
+    )
+}
+
+/// What is asked for, by whom, as one sentence without its reason.
+pub(super) fn asked(request: &RequestView) -> String {
+    let RequestView {
+        requester,
+        target,
+        role,
+        duration,
+        ..
+    } = request;
+    let mut out = match request.kind.as_str() {
+        "extend" => format!(
+            "{} {requester} asks for {duration} more of {role} on {target}",
+            request.id
+        ),
+        _ => format!(
+            "{} {requester} asks for {role} on {target} for {duration}",
+            request.id
+        ),
+    };
+    if let Some(start) = request.not_before {
+        let _ = write!(out, " from {}", moment(start));
+    }
+    out
+}
+
+/// What an approval gave or would give, when that is less than was asked.
+pub(super) fn narrowed(request: &RequestView) -> Option<String> {
+    if request.role_granted == request.role && request.duration_granted == request.duration {
+        return None;
+    }
+    Some(format!(
+        "narrowed to {} for {}",
+        request.role_granted, request.duration_granted
+    ))
+}
+
+/// The state, with the count of approvals while it is pending.
+pub(super) fn state(request: &RequestView) -> String {
+    match request.ways.first() {
+        Some(way) if request.state == "pending" && way.threshold > 1 => {
+            format!("pending {}/{}", way.approvals, way.threshold)
+        }
+        _ => request.state.clone(),
+    }
+}
+
+/// Whom a pending request waits for.
+pub(super) fn awaited(request: &RequestView) -> String {
+    let ways: Vec<String> = request
+        .ways
+        .iter()
+        .filter_map(|way| {
+            let group = way.reviewers.as_ref()?;
+            let missing = way.threshold.saturating_sub(way.approvals);
+            Some(if missing == 1 {
+                format!("a review by `{group}`")
+            } else {
+                format!("{missing} reviews by `{group}`")
+            })
+        })
+        .collect();
+    if ways.is_empty() {
+        "a review".to_owned()
+    } else {
+        ways.join(" or ")
+    }
+}
+
+/// Who denied a request, and why.
+pub(super) fn denial(request: &RequestView) -> Option<String> {
+    let review = request
+        .reviews
+        .iter()
+        .rev()
+        .find(|review| review.decision == "deny")?;
+    Some(format!(
+        "denied by {}: {}",
+        review.reviewer,
+        review.comment.as_deref().unwrap_or("no comment")
+    ))
+}
+
+/// The state of a grant; one that does not close at once says what it is trying.
+pub(super) fn grant_state(grant: &GrantView) -> String {
+    match (&grant.close_kind, grant.state.as_str()) {
+        (Some(kind), "closing") if grant.attempts > 1 => {
+            format!("closing ({kind}, try {})", grant.attempts)
+        }
+        (Some(kind), "closing") => format!("closing ({kind})"),
+        (_, state) => state.to_owned(),
+    }
+}
+
+/// A grant as one sentence.
+pub(super) fn held(grant: &GrantView) -> String {
+    format!(
+        "{} {} has {} on {}",
+        grant.id, grant.holder, grant.role, grant.target
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_told_in_the_units_that_matter() {
+        let from: DateTime<Utc> = "2026-11-22T13:00:00Z".parse().unwrap();
+        let cases = [
+            (-5, "0s"),
+            (0, "0s"),
+            (42, "42s"),
+            (905, "15m5s"),
+            (3_725, "1h2m"),
+            (200_000, "2d7h"),
+            (9_000_000, "over 30d"),
+        ];
+        for (seconds, said) in cases {
+            assert_eq!(left(from, from + chrono::TimeDelta::seconds(seconds)), said);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What somebody may do with one request or grant at this moment, by the same rules that decide when they try.
+
+use chrono::{DateTime, Utc};
+
+use super::grant::{Grant, GrantState, authorize};
+use super::permit::{Action, permit};
+use super::principal::Principal;
+use super::refusal::Refusal;
+use super::request::{Request, RequestState};
+use super::span::Span;
+
+/// An action by its word, and whether it is allowed.
+pub type Allowed = (&'static str, Result<(), Refusal>);
+
+/// What `who` may do with a request.
+pub fn on_request(who: &Principal, request: &Request, now: DateTime<Utc>) -> Vec<Allowed> {
+    let review = permit(who, Action::Review).and_then(|()| request.may_review(who, now));
+    let withdraw = if who.id != request.requester.id {
+        Err(Refusal::NotTheRequester {
+            request: request.id.clone(),
+        })
+    } else if request.state == RequestState::Pending {
+        Ok(())
+    } else {
+        Err(Refusal::RequestDecided {
+            request: request.id.clone(),
+            state: request.state,
+            by: None,
+        })
+    };
+    vec![
+        ("approve", review.clone()),
+        ("deny", review),
+        ("withdraw", withdraw),
+    ]
+}
+
+/// What `who` may do with a grant.
+pub fn on_grant(who: &Principal, grant: &Grant, now: DateTime<Utc>) -> Vec<Allowed> {
+    let own = who.id == grant.holder.id;
+    let holder = if own {
+        Ok(())
+    } else {
+        Err(Refusal::NotTheHolder {
+            grant: grant.id.clone(),
+        })
+    };
+    let open = if grant.state.is_final() || grant.state == GrantState::Closing {
+        Err(Refusal::GrantNotActive {
+            grant: grant.id.clone(),
+            state: grant.state,
+        })
+    } else {
+        Ok(())
+    };
+    let extend = permit(
+        who,
+        if own {
+            Action::Submit
+        } else {
+            Action::ExtendOthers
+        },
+    )
+    .and_then(|()| grant.check_extension(Span::MINUTE, now));
+    // A grant that is closing by its end or return can still be revoked: the stronger word goes on record.
+    let revoke = permit(who, Action::Revoke).and_then(|()| {
+        if grant.state == GrantState::Closing {
+            Ok(())
+        } else {
+            open.clone()
+        }
+    });
+    vec![
+        (
+            "connect",
+            holder.clone().and_then(|()| authorize(grant, now)),
+        ),
+        ("extend", extend),
+        ("return", holder.and(open)),
+        ("revoke", revoke),
+    ]
+}

@@ -1,0 +1,179 @@
+//! Refusals and faults as problem details (RFC 9457). The only place that chooses a status, and that logs a fault.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use utoipa::IntoResponses;
+
+use crate::domain::refusal::Refusal;
+use crate::gate;
+use crate::wire::Problem;
+
+/// A call that was not answered as asked.
+#[derive(Debug)]
+pub enum Failed {
+    Refused(Refusal),
+    Fault(anyhow::Error),
+    /// The call itself is not HTTP as we understand it.
+    Malformed(StatusCode, String),
+}
+
+impl From<gate::Error> for Failed {
+    fn from(error: gate::Error) -> Self {
+        match error {
+            gate::Error::Refused(refusal) => Self::Refused(refusal),
+            gate::Error::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Who is nobody gets 401, who may not gets 403, what one may not see is 404, what is over or was faster is 409 or
+/// 412, and what makes no sense is 400 or 422.
+pub fn status(refusal: &Refusal) -> StatusCode {
+    use Refusal as R;
+    match refusal {
+        R::NotSignedIn | R::TokenExpired | R::CodeNotValid => StatusCode::UNAUTHORIZED,
+        R::NotAllowed { .. }
+        | R::PolicyDenied { .. }
+        | R::NobodyCanReview { .. }
+        | R::SelfReview { .. }
+        | R::NotAReviewer { .. }
+        | R::NotTheRequester { .. }
+        | R::NotTheHolder { .. } => StatusCode::FORBIDDEN,
+        R::NotFound { .. } | R::UnknownTarget { .. } | R::UnknownRole { .. } => {
+            StatusCode::NOT_FOUND
+        }
+        R::DuplicatePending { .. }
+        | R::TooManyPending { .. }
+        | R::AlreadyReviewed { .. }
+        | R::RequestDecided { .. }
+        | R::DeadlinePassed { .. }
+        | R::GrantNotActive { .. }
+        | R::OverTotalCap { .. } => StatusCode::CONFLICT,
+        R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
+        R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
+        R::IdempotencyKeyRequired => StatusCode::BAD_REQUEST,
+        R::BadReason { .. }
+        | R::BadTicket
+        | R::StartTooFar { .. }
+        | R::StartInPast
+        | R::CommentRequired
+        | R::NotNarrower { .. }
+        | R::IdempotencyKeyReused
+        | R::BadInput { .. }
+        | R::Unsupported { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        R::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
+        R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
+        R::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Response {
+    let body = Problem {
+        kind: format!("urn:portcullis:problem:{code}"),
+        status: status.as_u16(),
+        code: code.to_owned(),
+        title,
+        hint,
+        instance: super::caller::current_trace(),
+    };
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refusal) => problem(
+                status(&refusal),
+                refusal.code(),
+                refusal.text(),
+                refusal.hint(),
+            ),
+            Self::Malformed(status, why) => problem(
+                status,
+                "malformed",
+                why,
+                Some("see /openapi.json for what this call takes".to_owned()),
+            ),
+            Self::Fault(fault) => {
+                let trace = super::caller::current_trace();
+                tracing::error!(trace, error = format!("{fault:#}"), "a call failed");
+                let hint = Some(format!("tell your operator the reference {trace}"));
+                problem(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "fault",
+                    "the server could not do this because of a fault of its own".to_owned(),
+                    hint,
+                )
+            }
+        }
+    }
+}
+
+/// The problems that any call can be answered with; for the API description.
+#[derive(IntoResponses)]
+pub enum Problems {
+    /// The call is malformed.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(Problem),
+    /// Nobody is signed in, or no longer.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// The caller may not do this.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// Nothing of this name exists that the caller may see.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// The body or a part of it did not arrive in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    Slow(Problem),
+    /// It is already decided, over, or there.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// Somebody changed it since the caller saw it.
+    #[response(status = 412, content_type = "application/problem+json")]
+    Changed(Problem),
+    /// The body is larger than 64 KiB.
+    #[response(status = 413, content_type = "application/problem+json")]
+    Large(Problem),
+    /// The body is not `application/json`.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(Problem),
+    /// The call is well-formed, but what it says makes no sense.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Senseless(Problem),
+    /// `If-Match` is missing.
+    #[response(status = 428, content_type = "application/problem+json")]
+    VersionRequired(Problem),
+    /// Too many streams at once.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+    /// A fault of the server.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Fault(Problem),
+    /// The target did not answer as it should.
+    #[response(status = 502, content_type = "application/problem+json")]
+    Target(Problem),
+    /// The server has too much to do, or no database.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Problem),
+}

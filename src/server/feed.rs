@@ -1,0 +1,132 @@
+//! The newest events in memory, written out once, for all streams of this node.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::Store;
+use crate::store::audit::Entry;
+
+use super::views;
+
+/// Events kept; a stream that is further behind reads from the database until it has caught up.
+const KEPT: usize = 8_192;
+/// Events read at once.
+const BATCH: i64 = 500;
+
+/// One event, ready to be sent.
+pub struct Ready {
+    pub entry: Entry,
+    /// The whole server-sent event, with its `id`.
+    pub frame: Box<str>,
+}
+
+/// The newest events, dense and in order.
+pub struct Feed {
+    store: Arc<Store>,
+    pub epoch: i64,
+    ring: RwLock<VecDeque<Arc<Ready>>>,
+    tail: watch::Sender<i64>,
+}
+
+impl Feed {
+    /// Starts at the present end of the log.
+    pub async fn new(store: Arc<Store>) -> anyhow::Result<Self> {
+        let mut tx = store.read().await?;
+        let (epoch, size) = (tx.log_epoch().await?, tx.log_size().await?);
+        drop(tx);
+        let (tail, _) = watch::channel(size);
+        Ok(Self {
+            store,
+            epoch,
+            ring: RwLock::new(VecDeque::new()),
+            tail,
+        })
+    }
+
+    /// How many events there are, now and whenever that changes.
+    pub fn tail(&self) -> watch::Receiver<i64> {
+        self.tail.subscribe()
+    }
+
+    /// Follows the log until told to stop.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut size = self.store.watch_size();
+        while !stop.is_cancelled() {
+            if let Err(error) = self.catch_up().await {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "new events could not be read for the live streams"
+                );
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = size.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+            }
+        }
+    }
+
+    async fn catch_up(&self) -> anyhow::Result<()> {
+        loop {
+            let from = *self.tail.borrow();
+            let read = self.read(from).await?;
+            if read.is_empty() {
+                return Ok(());
+            }
+            let to = from + i64::try_from(read.len())?;
+            {
+                let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+                ring.extend(read);
+                let surplus = ring.len().saturating_sub(KEPT);
+                ring.drain(..surplus);
+            }
+            self.tail.send_replace(to);
+        }
+    }
+
+    async fn read(&self, from: i64) -> anyhow::Result<Vec<Arc<Ready>>> {
+        let mut tx = self.store.read().await?;
+        let entries = tx.events_from(from, BATCH).await?;
+        entries
+            .into_iter()
+            .map(|entry| {
+                Ok(Arc::new(Ready {
+                    frame: self.frame(&entry)?,
+                    entry,
+                }))
+            })
+            .collect()
+    }
+
+    fn frame(&self, entry: &Entry) -> anyhow::Result<Box<str>> {
+        let data = serde_json::to_string(&views::event(entry))?;
+        Ok(format!(
+            "event: audit\nid: {}.{}\ndata: {data}\n\n",
+            self.epoch, entry.index
+        )
+        .into())
+    }
+
+    /// Up to a few hundred events from an index on: from memory, or from the database for who is far behind.
+    pub async fn from(&self, index: i64) -> anyhow::Result<Vec<Arc<Ready>>> {
+        {
+            let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+            let first = ring
+                .front()
+                .map_or(*self.tail.borrow(), |ready| ready.entry.index);
+            if index >= first {
+                let skip = usize::try_from(index - first).unwrap_or(usize::MAX);
+                return Ok(ring
+                    .iter()
+                    .skip(skip)
+                    .take(usize::try_from(BATCH).unwrap_or(500))
+                    .cloned()
+                    .collect());
+            }
+        }
+        self.read(index).await
+    }
+}

@@ -1,0 +1,227 @@
+//! HTTP. Thin: extract, call the gate, wrap. The URL table is `router`, the only status codes are in `error`.
+//!
+//! It never touches the store but through the gate, and no handler can reach the gate without a
+//! [`caller::Signed`], which only authentication makes.
+//!
+//! To add an endpoint: a handler in the file of its noun, a line in `router`, a row in `tests/permissions.rs`.
+
+pub mod audit;
+pub mod caller;
+pub mod error;
+pub mod feed;
+pub mod grants;
+pub mod health;
+pub mod instance;
+pub mod listen;
+pub mod people;
+pub mod query;
+pub mod requests;
+pub mod router;
+pub mod stream;
+pub mod targets;
+pub mod views;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::catalog::{Reloaded, Watcher};
+use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::gate::{self, Caller, Gate};
+use crate::secret::Secret;
+use crate::store::{Clock, Location, Store};
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct App {
+    pub gate: Arc<Gate>,
+    pub feed: Arc<feed::Feed>,
+    pub streams: Arc<stream::Counter>,
+    /// How the server calls itself towards people.
+    pub name: Arc<str>,
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// Turns an error into an answer, and puts a denial on record.
+    pub(in crate::server) async fn refused(
+        &self,
+        caller: &Caller,
+        error: gate::Error,
+        about: &str,
+    ) -> error::Failed {
+        if let gate::Error::Refused(refusal) = &error {
+            self.gate.record_refusal(caller, refusal, about).await;
+        }
+        error.into()
+    }
+}
+
+/// One node: listening, working and ready to be stopped.
+pub struct Server {
+    app: App,
+    address: SocketAddr,
+    tasks: TaskTracker,
+    bootstrap: Option<Secret>,
+}
+
+impl Server {
+    /// Opens the store, binds the address and starts everything that runs by itself.
+    pub async fn start(
+        location: &Location,
+        clock: Clock,
+        listen: SocketAddr,
+        rules: Arc<Watcher>,
+    ) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            listen.ip().is_loopback(),
+            "the server speaks plain HTTP and therefore listens on loopback only; put a TLS proxy before it to reach it from elsewhere"
+        );
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("listening on {listen}"))?;
+        let address = listener.local_addr().context("reading the address")?;
+        let store = Arc::new(Store::open(location, clock).await?);
+        let gate = Arc::new(Gate::new(Arc::clone(&store), Arc::clone(&rules))?);
+        let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
+        gate.record(
+            Event::new(EventCode::ServerStarted, Actor::System)
+                .detail("rules", rules.current().version.as_str()),
+        )
+        .await
+        .map_err(fault)?;
+        store.sequence().await?;
+        let app = App {
+            feed: Arc::new(feed::Feed::new(Arc::clone(&store)).await?),
+            gate,
+            streams: Arc::default(),
+            name: address.to_string().into(),
+            stop: CancellationToken::new(),
+        };
+        let server = Self {
+            app,
+            address,
+            tasks: TaskTracker::new(),
+            bootstrap,
+        };
+        server.spawn(listener);
+        Ok(server)
+    }
+
+    fn spawn(&self, listener: TcpListener) {
+        let (gate, stop) = (&self.app.gate, &self.app.stop);
+        let store = Arc::clone(gate.store());
+        self.tasks.spawn(Arc::clone(gate).run_workers(stop.clone()));
+        self.tasks.spawn(Arc::clone(gate).run_sweeper(stop.clone()));
+        self.tasks
+            .spawn(Arc::clone(gate).run_reconciler(stop.clone()));
+        self.tasks.spawn({
+            let stop = stop.clone();
+            async move {
+                stop.run_until_cancelled(store.run_sequencer())
+                    .await
+                    .unwrap_or_default()
+            }
+        });
+        self.tasks
+            .spawn(Arc::clone(&self.app.feed).run(stop.clone()));
+        self.tasks.spawn({
+            let (gate, watcher, stop) = (Arc::clone(gate), Arc::clone(gate.rules()), stop.clone());
+            async move {
+                watcher.run(stop, |change| report(&gate, change)).await;
+            }
+        });
+        self.tasks.spawn(listen::accept(
+            listener,
+            router::router(self.app.clone()),
+            stop.clone(),
+        ));
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The one-time code for the first admin, when there is nobody yet.
+    pub fn bootstrap_code(&self) -> Option<&Secret> {
+        self.bootstrap.as_ref()
+    }
+
+    /// The gate, for whoever runs in the same process.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.app.gate
+    }
+
+    /// Takes catalogue and policy over as they are on disk now.
+    pub fn reload(&self) {
+        let change = self.app.gate.rules().reload();
+        report(&self.app.gate, change);
+    }
+
+    /// Stops listening, ends streams, finishes what is in hand, numbers the last events and closes the store.
+    pub async fn stop(self) {
+        let stopped = self
+            .app
+            .gate
+            .record(Event::new(EventCode::ServerStopped, Actor::System))
+            .await;
+        if let Err(error) = stopped {
+            tracing::warn!(error = ?error, "the stop could not be recorded");
+        }
+        self.app.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Err(error) = self.app.gate.store().sequence().await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the last events get their index at the next start"
+            );
+        }
+        self.app.gate.store().close().await;
+    }
+}
+
+fn fault(error: gate::Error) -> anyhow::Error {
+    match error {
+        gate::Error::Fault(fault) => fault,
+        gate::Error::Refused(refusal) => refusal.into(),
+    }
+}
+
+/// Puts a reload on record, in the log and in the audit.
+fn report(gate: &Arc<Gate>, change: Reloaded) {
+    let event = match change {
+        Reloaded::Unchanged | Reloaded::Settling => return,
+        Reloaded::Replaced { from, to, warnings } => {
+            tracing::info!(
+                from,
+                to,
+                warnings = warnings.len(),
+                "catalogue and policy were reloaded"
+            );
+            Event::new(EventCode::ConfigLoaded, Actor::System)
+                .detail("from", from)
+                .detail("to", to)
+        }
+        Reloaded::Kept { version, problems } => {
+            let why: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            tracing::error!(version, problems = ?why, "the changed files are not valid; catalogue and policy stay as they were");
+            Event::new(EventCode::ConfigRejected, Actor::System)
+                .outcome(Outcome::Error)
+                .reason(why.first().cloned())
+                .detail("problems", why)
+                .detail("kept", version)
+        }
+    };
+    let gate = Arc::clone(gate);
+    tokio::spawn(async move {
+        if let Err(error) = gate.record(event).await {
+            tracing::error!(error = ?error, "a reload could not be recorded");
+        }
+    });
+}

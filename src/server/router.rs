@@ -1,0 +1,120 @@
+//! The whole URL table on one screen.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::Failed;
+use super::{App, audit, caller, grants, health, people, requests, stream, targets};
+
+/// An answer that takes longer than this does not come; the client repeats the call with its key.
+const ANSWER: Duration = Duration::from_secs(20);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Portcullis", description = "Temporary production access. Errors are problem details (RFC 9457) with stable codes."),
+    modifiers(&Token),
+    security(("token" = []))
+)]
+struct Description;
+
+struct Token;
+
+impl utoipa::Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let scheme =
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        components.add_security_scheme("token", scheme);
+    }
+}
+
+fn table() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(people::sign_in))
+        .routes(routes!(people::refresh))
+        .routes(routes!(people::sign_out))
+        .routes(routes!(people::me))
+        .routes(routes!(people::sign_ins))
+        .routes(routes!(people::revoke_sign_in))
+        .routes(routes!(people::invite))
+        .routes(routes!(targets::list))
+        .routes(routes!(requests::list, requests::submit))
+        .routes(routes!(requests::show))
+        .routes(routes!(requests::approve))
+        .routes(routes!(requests::deny))
+        .routes(routes!(requests::withdraw))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::show))
+        .routes(routes!(grants::extend))
+        .routes(routes!(grants::give_back))
+        .routes(routes!(grants::revoke))
+        .routes(routes!(grants::credential))
+        .routes(routes!(audit::list))
+        .routes(routes!(stream::follow))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}
+
+/// The description of the API, from the routes themselves.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    table().split_for_parts().1
+}
+
+/// The routes of one node.
+pub fn router(app: App) -> Router {
+    health::collect();
+    let (routes, description) = table().split_for_parts();
+    routes
+        .route(
+            "/openapi.json",
+            get(move || std::future::ready(Json(description))),
+        )
+        .fallback(async || {
+            Failed::Malformed(
+                StatusCode::NOT_FOUND,
+                "there is nothing at this address".to_owned(),
+            )
+        })
+        .method_not_allowed_fallback(async || {
+            Failed::Malformed(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address does not take this method".to_owned(),
+            )
+        })
+        .with_state(app)
+        .layer(middleware::from_fn(in_time))
+        .layer(CatchPanicLayer::custom(
+            |_: Box<dyn std::any::Any + Send>| {
+                Failed::Fault(anyhow::anyhow!("a handler panicked")).into_response()
+            },
+        ))
+        .layer(middleware::from_fn(caller::trace))
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let mut response = match tokio::time::timeout(ANSWER, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Failed::Refused(crate::domain::refusal::Refusal::Busy).into_response(),
+    };
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

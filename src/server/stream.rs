@@ -1,0 +1,218 @@
+//! Server-sent events from a cursor: no gap, no duplicate, and no longer than the token is good.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::domain::ids::PrincipalId;
+use crate::domain::refusal::Refusal;
+use crate::gate::{Caller, Gate};
+
+use super::App;
+use super::caller::Signed;
+use super::error::{Failed, Problems};
+use super::feed::Feed;
+
+/// How often a silent stream shows that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How often a stream asks whether its sign-in is still good.
+const RECHECK: Duration = Duration::from_secs(4);
+/// Streams of one principal at once: several consoles and a few `--wait`s.
+const PER_PRINCIPAL: usize = 16;
+/// After this much of one wake-up a stream lets others have their turn.
+const CHUNK: usize = 256 * 1024;
+
+/// How many streams each principal follows.
+#[derive(Default)]
+pub struct Counter(Mutex<HashMap<PrincipalId, usize>>);
+
+/// One place among a principal's streams; given back when dropped.
+struct Place {
+    counter: Arc<Counter>,
+    who: PrincipalId,
+}
+
+impl Counter {
+    fn take(self: &Arc<Self>, who: &PrincipalId) -> Result<Place, Refusal> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(who.clone()).or_default();
+        if *count >= PER_PRINCIPAL {
+            return Err(Refusal::TooManyStreams {
+                limit: PER_PRINCIPAL,
+            });
+        }
+        *count += 1;
+        metrics::gauge!("portcullis_streams").increment(1.0);
+        Ok(Place {
+            counter: Arc::clone(self),
+            who: who.clone(),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self
+            .counter
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.who);
+            }
+        }
+        metrics::gauge!("portcullis_streams").decrement(1.0);
+    }
+}
+
+struct Following {
+    gate: Arc<Gate>,
+    feed: Arc<Feed>,
+    tail: tokio::sync::watch::Receiver<i64>,
+    stop: tokio_util::sync::CancellationToken,
+    caller: Caller,
+    next: i64,
+    checked: tokio::time::Instant,
+    beat: tokio::time::Instant,
+    first: Option<String>,
+    _place: Place,
+}
+
+/// Follows the audit log live. `Last-Event-ID` continues after that event; without it the stream starts at now.
+#[utoipa::path(get, path = "/v1/events", tag = "audit", params(
+    ("Last-Event-ID" = Option<String>, Header, description = "`<epoch>.<index>` of the last event that was seen", pattern = "^[0-9]{1,9}[.][0-9]{1,15}$"),
+), responses((status = 200, content_type = "text/event-stream", body = String), Problems))]
+pub async fn follow(
+    State(app): State<App>,
+    Signed(caller): Signed,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
+    let place = app.streams.take(&caller.principal.id)?;
+    let tail = app.feed.tail();
+    let size = *tail.borrow();
+    let next = match headers.get("last-event-id") {
+        None => size,
+        Some(value) => resume(value, app.feed.epoch, size)?,
+    };
+    let now = app.gate.now().await?;
+    let hello = format!(
+        "event: hello\ndata: {{\"now\":\"{}\",\"epoch\":{},\"index\":{}}}\n\n",
+        stamp(now),
+        app.feed.epoch,
+        next - 1
+    );
+    let start = tokio::time::Instant::now();
+    let following = Following {
+        gate: Arc::clone(&app.gate),
+        feed: Arc::clone(&app.feed),
+        tail,
+        stop: app.stop.clone(),
+        caller,
+        next,
+        checked: start,
+        beat: start,
+        first: Some(hello),
+        _place: place,
+    };
+    let body = Body::from_stream(futures_util::stream::unfold(
+        following,
+        |mut following| async {
+            let chunk = following.chunk().await?;
+            Some((Ok::<Bytes, std::convert::Infallible>(chunk), following))
+        },
+    ));
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/event-stream"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (
+            header::HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ];
+    Ok((StatusCode::OK, headers, body).into_response())
+}
+
+fn resume(value: &HeaderValue, epoch: i64, size: i64) -> Result<i64, Failed> {
+    let seen = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once('.'))
+        .and_then(|(epoch, index)| Some((epoch.parse::<i64>().ok()?, index.parse::<i64>().ok()?)));
+    let Some((of_epoch, index)) = seen else {
+        return Err(Failed::Malformed(
+            StatusCode::BAD_REQUEST,
+            "`Last-Event-ID` takes `<epoch>.<index>`".to_owned(),
+        ));
+    };
+    // A cursor from another epoch or from the future belongs to another history: the client starts over at now,
+    // and sees from the index in `hello` that it has to.
+    if of_epoch != epoch || index < -1 || index >= size {
+        Ok(size)
+    } else {
+        Ok(index + 1)
+    }
+}
+
+fn stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+impl Following {
+    /// The next bytes to send; `None` ends the stream.
+    async fn chunk(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first.into());
+        }
+        loop {
+            let mut out = String::new();
+            while self.next < *self.tail.borrow_and_update() && out.len() < CHUNK {
+                let ready = self.feed.from(self.next).await.ok()?;
+                let last = ready.last()?;
+                self.next = last.entry.index + 1;
+                for ready in ready
+                    .iter()
+                    .filter(|ready| Gate::may_see(&self.caller, &ready.entry))
+                {
+                    out.push_str(&ready.frame);
+                }
+            }
+            if !out.is_empty() {
+                self.beat = tokio::time::Instant::now();
+                return Some(out.into());
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return None,
+                changed = self.tail.changed() => changed.ok()?,
+                () = tokio::time::sleep_until(self.beat + HEARTBEAT) => {
+                    self.beat = tokio::time::Instant::now();
+                    let now = self.gate.now().await.ok()?;
+                    return Some(format!("event: heartbeat\ndata: {{\"now\":\"{}\"}}\n\n", stamp(now)).into());
+                }
+                () = tokio::time::sleep_until(self.checked + RECHECK) => {}
+            }
+            if self.checked.elapsed() >= RECHECK {
+                self.checked = tokio::time::Instant::now();
+                if !self
+                    .gate
+                    .still_signed_in(&self.caller)
+                    .await
+                    .unwrap_or(false)
+                {
+                    return None;
+                }
+            }
+        }
+    }
+}

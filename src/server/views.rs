@@ -1,0 +1,243 @@
+//! Domain records as the bodies of `wire`.
+
+use crate::domain::allowed::{self, Allowed};
+use crate::domain::event::Actor;
+use crate::domain::policy::{Verdict, Way};
+use crate::domain::principal::Principal;
+use crate::domain::request::{RequestKind, RequestState};
+use crate::domain::review::{self, Review};
+use crate::domain::span::Span;
+use crate::domain::target::EnforcementClass;
+use crate::gate::Gate;
+use crate::gate::catalog::SeenTarget;
+use crate::gate::grants::SeenGrant;
+use crate::gate::requests::SeenRequest;
+use crate::store::audit::Entry;
+use crate::targets::Credential;
+use crate::wire::{
+    ActorView, AllowedAction, CredentialView, EventView, GrantView, HistoryView, NarrowView,
+    RequestView, ReviewView, RoleView, TargetView, WayView,
+};
+
+fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
+    allowed
+        .into_iter()
+        .map(|(action, allowed)| AllowedAction {
+            action: action.to_owned(),
+            allowed: allowed.is_ok(),
+            reason: allowed.err().map(|refusal| refusal.text()),
+        })
+        .collect()
+}
+
+/// A request as `who` sees it.
+pub fn request(seen: &SeenRequest, who: &Principal) -> RequestView {
+    let (request, now) = (&seen.request, seen.now);
+    let terms = request.terms();
+    let from = request.decided_at.unwrap_or(now);
+    let would_end_at = match (request.kind, &seen.parent) {
+        (RequestKind::Extend, Some(grant)) if request.state == RequestState::Pending => {
+            grant.expires_at + terms.duration.to_chrono()
+        }
+        (RequestKind::Extend, Some(grant)) => grant.expires_at,
+        _ => terms.not_before.unwrap_or(from).max(from) + terms.duration.to_chrono(),
+    };
+    RequestView {
+        id: request.id.to_string(),
+        kind: request.kind.as_str().to_owned(),
+        state: request.state.as_str().to_owned(),
+        requester: request.requester.name.to_string(),
+        target: request.target.to_string(),
+        role: request.role.to_string(),
+        duration: request.duration.to_string(),
+        not_before: terms.not_before,
+        reason: request.reason.clone(),
+        ticket: request.ticket.clone(),
+        role_granted: terms.role.to_string(),
+        duration_granted: terms.duration.to_string(),
+        would_end_at,
+        verdict: request.snapshot.sentence(),
+        policy_version: request.snapshot.policy_version.clone(),
+        ways: request
+            .snapshot
+            .ways
+            .iter()
+            .map(|way| way_view(way, &request.reviews))
+            .collect(),
+        reviews: request.reviews.iter().map(review_view).collect(),
+        history: HistoryView {
+            grants_30d: u32::try_from(seen.history.grants).unwrap_or(u32::MAX),
+            revoked_30d: u32::try_from(seen.history.revoked).unwrap_or(u32::MAX),
+            last_at: seen.history.last_at,
+            longest: seen
+                .history
+                .longest_seconds
+                .and_then(|seconds| Span::from_seconds(u64::try_from(seconds).ok()?).ok())
+                .map(|span| span.to_string()),
+        },
+        created_at: request.created_at,
+        decide_by: request.decide_by,
+        decided_at: request.decided_at,
+        grant: request.grant.as_ref().map(ToString::to_string),
+        version: request.version,
+        allowed_actions: actions(allowed::on_request(who, request, now)),
+    }
+}
+
+fn way_view(way: &Way, reviews: &[Review]) -> WayView {
+    WayView {
+        policy: way.policy_id.clone(),
+        threshold: way.threshold,
+        approvals: review::approvals_for(way, reviews),
+        reviewers: way.reviewers.as_ref().map(ToString::to_string),
+        max_duration: way.max_duration.to_string(),
+        max_total: way.max_total.to_string(),
+    }
+}
+
+fn review_view(review: &Review) -> ReviewView {
+    ReviewView {
+        reviewer: review.reviewer.name.to_string(),
+        decision: review.decision.as_str().to_owned(),
+        comment: review.comment.clone(),
+        narrowed: NarrowView {
+            duration: review
+                .narrowed
+                .duration
+                .map(|duration| duration.to_string()),
+            role: review.narrowed.role.as_ref().map(ToString::to_string),
+            not_before: review.narrowed.not_before,
+        },
+        created_at: review.created_at,
+    }
+}
+
+/// A grant as `who` sees it.
+pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
+    let grant = &seen.grant;
+    let rules = gate.rules().current();
+    GrantView {
+        id: grant.id.to_string(),
+        request: grant.request.to_string(),
+        state: grant.state.as_str().to_owned(),
+        holder: grant.holder.name.to_string(),
+        target: grant.target.to_string(),
+        target_kind: rules
+            .catalog
+            .target(&grant.target)
+            .map(|target| target.kind.as_str().to_owned()),
+        enforcement: rules
+            .catalog
+            .connector(&grant.target)
+            .map(|connector| class(connector.class()).to_owned()),
+        role: grant.role.to_string(),
+        reason: grant.reason.clone(),
+        duration: grant.duration.to_string(),
+        max_total: grant.max_total.to_string(),
+        not_before: grant.not_before,
+        starts_at: grant.starts_at,
+        expires_at: grant.expires_at,
+        max_expires_at: grant.max_expires_at,
+        close_kind: grant.close_kind.map(|kind| kind.as_str().to_owned()),
+        close_reason: grant.close_reason.clone(),
+        closed_by: grant.closed_by.as_ref().map(|by| by.name.to_string()),
+        attempts: grant.attempts,
+        last_error: grant.last_error.clone(),
+        extensions: grant.extensions,
+        created_at: grant.created_at,
+        ended_at: grant.ended_at,
+        version: grant.version,
+        allowed_actions: actions(allowed::on_grant(who, grant, seen.now)),
+    }
+}
+
+fn class(class: EnforcementClass) -> &'static str {
+    match class {
+        EnforcementClass::A => "A",
+        EnforcementClass::APlus => "A+",
+        EnforcementClass::C => "C",
+    }
+}
+
+/// A target with the policy's answers for its reader.
+pub fn target(seen: &SeenTarget) -> TargetView {
+    let roles = seen.verdicts.iter().map(|(name, verdict)| {
+        let role = seen.target.roles.get(name);
+        RoleView {
+            name: name.to_string(),
+            description: role
+                .map(|role| role.description.clone())
+                .unwrap_or_default(),
+            includes: role
+                .map(|role| role.includes.iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+            verdict: verdict.sentence(),
+            may_ask: matches!(verdict, Verdict::Permitted { .. }),
+        }
+    });
+    TargetView {
+        name: seen.target.name.to_string(),
+        kind: seen.target.kind.as_str().to_owned(),
+        enforcement: class(seen.class).to_owned(),
+        description: seen.target.description.clone(),
+        tags: seen.target.tags.clone(),
+        roles: roles.collect(),
+    }
+}
+
+/// An audit event.
+pub fn event(entry: &Entry) -> EventView {
+    let event = &entry.event;
+    let (kind, id) = match &event.actor {
+        Actor::Principal(who) => ("principal", Some(who.id.to_string())),
+        Actor::System => ("system", None),
+        Actor::Anonymous => ("anonymous", None),
+    };
+    EventView {
+        index: entry.index,
+        id: entry.id.clone(),
+        time: entry.at,
+        event: event.code.as_str().to_owned(),
+        outcome: event.outcome.as_str().to_owned(),
+        actor: ActorView {
+            kind: kind.to_owned(),
+            name: event.actor.name().to_owned(),
+            id,
+        },
+        principal: event.principal.as_ref().map(ToString::to_string),
+        target: event.target.as_ref().map(ToString::to_string),
+        role: event.role.as_ref().map(ToString::to_string),
+        request: event.request.as_ref().map(ToString::to_string),
+        grant: event.grant.as_ref().map(ToString::to_string),
+        reason: event.reason.clone(),
+        trace: Some(entry.origin.trace.clone()),
+        channel: entry.origin.channel.clone(),
+        address: entry.origin.address.clone(),
+        sentence: event.sentence(),
+        details: event.details.clone(),
+    }
+}
+
+/// A credential, on its only way out.
+pub fn credential(credential: Credential) -> CredentialView {
+    match credential {
+        Credential::Postgres(login) => CredentialView::Postgres {
+            host: login.host,
+            port: login.port,
+            database: login.database,
+            user: login.user,
+            password: login.password.expose().to_owned(),
+            sslmode: login.sslmode.to_owned(),
+            ssl_root_cert: login.root_certificate,
+            ends_at: login.ends_at,
+        },
+        Credential::Ssh(certified) => CredentialView::Ssh {
+            host: certified.host,
+            port: certified.port,
+            user: certified.user,
+            certificate: certified.certificate,
+            host_key: certified.host_key,
+            ends_at: certified.ends_at,
+        },
+    }
+}

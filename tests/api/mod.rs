@@ -1,0 +1,3 @@
+//! Request in, response out, on both databases.
+
+mod requests;

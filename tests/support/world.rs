@@ -1,0 +1,298 @@
+//! A whole Portcullis in the test's process: a real server on a free port over a real database, and people in it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use portcullis::catalog::Watcher;
+use portcullis::client::{Channel, Client, IdempotencyKey, Session};
+use portcullis::gate::Gate;
+use portcullis::secret::Key;
+use portcullis::server::Server;
+use portcullis::store::{Clock, Location};
+use portcullis::targets::{Environment, Installation};
+use portcullis::wire::{GrantView, Invitation, NewRequest, RequestView};
+
+use super::postgres::{PASSWORD, SUPERUSER, cluster};
+
+/// Everybody in `engineers` may ask for anything; `reviewers` decide, `dba` twice for admin; `oncall` needs nobody.
+pub(crate) const POLICY: &str = r#"
+@id("readonly")
+@threshold("1")
+@reviewers("reviewers")
+@max_duration("4h")
+@max_total("8h")
+permit (principal in Group::"engineers", action == Action::"request", resource)
+when { context.role == "readonly" };
+
+@id("admin")
+@threshold("2")
+@reviewers("reviewers")
+@max_duration("2h")
+permit (principal in Group::"engineers", action == Action::"request", resource)
+when { context.role == "admin" };
+
+@id("oncall")
+@threshold("0")
+@max_duration("1h")
+@max_total("2h")
+permit (principal in Group::"oncall", action == Action::"request", resource)
+when { context.role == "readonly" };
+"#;
+
+/// One SSH host: its connector is real and has nothing to wait for.
+pub(crate) const CATALOGUE: &str = r#"
+[target.bastion]
+kind = "ssh"
+description = "the way in"
+tags = { env = "prod" }
+host = "127.0.0.1"
+
+[target.bastion.role.readonly]
+description = "look"
+user = "nobody"
+principals = ["readonly"]
+
+[target.bastion.role.admin]
+description = "change"
+includes = ["readonly"]
+user = "root"
+principals = ["admin"]
+"#;
+
+/// Which database the world's truth is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A running server and its surroundings.
+pub(crate) struct World {
+    server: Option<Server>,
+    pub(crate) location: Location,
+    clock: Option<Arc<AtomicI64>>,
+    folder: tempfile::TempDir,
+    admin: Option<Client>,
+}
+
+/// Runs one body on SQLite and on PostgreSQL, as two tests.
+macro_rules! on_both {
+    ($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn body($world: World) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                body(World::start(Backend::Sqlite).await).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                body(World::start(Backend::Postgres).await).await;
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+impl World {
+    /// Starts with the common policy and catalogue.
+    pub(crate) async fn start(backend: Backend) -> Self {
+        Self::with(backend, POLICY, CATALOGUE, None).await
+    }
+
+    /// Starts with a clock that only the test turns.
+    pub(crate) async fn with_clock(backend: Backend) -> Self {
+        Self::with(backend, POLICY, CATALOGUE, Some(1_800_000_000_000)).await
+    }
+
+    /// Starts with files of one's own.
+    pub(crate) async fn with(
+        backend: Backend,
+        policy: &str,
+        catalogue: &str,
+        clock: Option<i64>,
+    ) -> Self {
+        ring();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("portcullis.toml"), catalogue).unwrap();
+        std::fs::write(folder.path().join("policy.cedar"), policy).unwrap();
+        let location = match backend {
+            Backend::Sqlite => Location::Sqlite(folder.path().join("portcullis.db")),
+            Backend::Postgres => {
+                let cluster = cluster();
+                let name = cluster.database().await.name;
+                let password = PASSWORD.replace(' ', "%20");
+                Location::Postgres(format!(
+                    "postgres://{SUPERUSER}:{password}@{}:{}/{name}?sslmode=disable",
+                    cluster.host, cluster.port
+                ))
+            }
+        };
+        let clock = clock.map(|millis| Arc::new(AtomicI64::new(millis)));
+        let mut world = Self {
+            server: None,
+            location,
+            clock,
+            folder,
+            admin: None,
+        };
+        world.start_server().await;
+        world.admin = Some(world.bootstrap().await);
+        world
+    }
+
+    async fn start_server(&mut self) {
+        let key = Key::new([7; 32]);
+        let environment = Environment {
+            installation: Installation::of(&key),
+            key,
+        };
+        let watcher = Watcher::open(self.folder.path(), environment)
+            .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let clock = self.clock.clone().map_or(Clock::Database, Clock::Manual);
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.server = Some(
+            Server::start(&self.location, clock, listen, Arc::new(watcher))
+                .await
+                .unwrap(),
+        );
+    }
+
+    /// Stops the server as an operator would, and starts it again on another port.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start_server().await;
+    }
+
+    /// Stops the server.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        self.server().gate()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.server().address())
+    }
+
+    /// The folder with the configuration.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Turns the clock.
+    pub(crate) fn pass(&self, time: chrono::TimeDelta) {
+        self.clock
+            .as_ref()
+            .unwrap()
+            .fetch_add(time.num_milliseconds(), Ordering::SeqCst);
+    }
+
+    async fn bootstrap(&self) -> Client {
+        let code = self.server().bootstrap_code().unwrap().expose().to_owned();
+        let client = self.nobody();
+        client
+            .sign_in(&code, Some("root"), Some("test"))
+            .await
+            .unwrap();
+        client
+    }
+
+    /// A client that is not signed in.
+    pub(crate) fn nobody(&self) -> Client {
+        Client::new(
+            Session::in_memory(&self.url().parse().unwrap()),
+            Channel::Cli,
+        )
+        .unwrap()
+    }
+
+    /// The first admin, `root`, who is also in `reviewers`.
+    pub(crate) fn admin(&self) -> &Client {
+        self.admin.as_ref().unwrap()
+    }
+
+    /// Somebody new, signed in.
+    pub(crate) async fn person(&self, name: &str, roles: &[&str], groups: &[&str]) -> Client {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let invitation = Invitation {
+            name: name.to_owned(),
+            roles: owned(roles),
+            groups: owned(groups),
+        };
+        let code = self.admin().invite(&invitation, &key()).await.unwrap().code;
+        let client = self.nobody();
+        client.sign_in(&code, None, Some("test")).await.unwrap();
+        client
+    }
+
+    /// An engineer who may ask for access.
+    pub(crate) async fn engineer(&self, name: &str) -> Client {
+        self.person(name, &["requester"], &["engineers"]).await
+    }
+
+    /// A reviewer besides `root`.
+    pub(crate) async fn reviewer(&self, name: &str) -> Client {
+        self.person(name, &["reviewer", "requester"], &["reviewers"])
+            .await
+    }
+
+    /// Waits until a grant is in one of these states; the live state is asked for, never guessed from time.
+    pub(crate) async fn grant_in(&self, id: &str, states: &[&str]) -> GrantView {
+        let mut size = self.gate().store().watch_size();
+        let wait = async {
+            loop {
+                size.borrow_and_update();
+                let grant = self.admin().grant(id).await.unwrap();
+                if states.contains(&grant.state.as_str()) {
+                    return grant;
+                }
+                size.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), wait)
+            .await
+            .unwrap_or_else(|_| panic!("{id} did not become {states:?}"))
+    }
+}
+
+/// Makes TLS work in this process; every test that has a client needs it.
+pub(crate) fn ring() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A fresh idempotency key.
+pub(crate) fn key() -> IdempotencyKey {
+    IdempotencyKey::new().unwrap()
+}
+
+/// An ask for one hour of `readonly` on `bastion`.
+pub(crate) fn ask() -> NewRequest {
+    NewRequest {
+        target: "bastion".to_owned(),
+        role: "readonly".to_owned(),
+        duration: "1h".to_owned(),
+        reason: "INC-4127 stuck orders".to_owned(),
+        ticket: None,
+        not_before: None,
+    }
+}
+
+/// Files the common ask.
+pub(crate) async fn submit(client: &Client) -> RequestView {
+    client.submit(&ask(), &key()).await.unwrap()
+}
