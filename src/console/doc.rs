@@ -26,13 +26,19 @@ enum Line {
     /// Words of somebody else.
     Theirs(DisplayText),
     /// The border above or below them.
-    Edge { upper: bool, title: DisplayText },
+    Edge {
+        upper: bool,
+        title: DisplayText,
+    },
 }
 
 impl Doc {
     /// An empty document for this many columns.
     pub fn new(width: u16) -> Self {
-        Self { width: usize::from(width).max(LABELS + 10), lines: Vec::new() }
+        Self {
+            width: usize::from(width).max(LABELS + 10),
+            lines: Vec::new(),
+        }
     }
 
     /// How many lines it has.
@@ -58,7 +64,8 @@ impl Doc {
     pub fn fact(&mut self, label: &str, text: &str, role: Role) -> &mut Self {
         let mut label = clean(label).pad(LABELS);
         for line in clean(text).wrap(self.width - LABELS) {
-            self.lines.push(Line::Ours(vec![(label, Role::TextMuted), (line, role)]));
+            self.lines
+                .push(Line::Ours(vec![(label, Role::TextMuted), (line, role)]));
             label = clean("").pad(LABELS);
         }
         self
@@ -68,7 +75,8 @@ impl Doc {
     pub fn labelled(&mut self, label: &str, columns: usize, text: &str) -> &mut Self {
         let mut label = clean(label).pad(columns);
         for line in clean(text).wrap(self.width.saturating_sub(columns)) {
-            self.lines.push(Line::Ours(vec![(label, Role::KeyHint), (line, Role::Text)]));
+            self.lines
+                .push(Line::Ours(vec![(label, Role::KeyHint), (line, Role::Text)]));
             label = clean("").pad(columns);
         }
         self
@@ -76,20 +84,38 @@ impl Doc {
 
     /// Adds pieces on one line; they must be short.
     pub fn pieces(&mut self, pieces: Vec<(String, Role)>) -> &mut Self {
-        self.lines.push(Line::Ours(pieces.into_iter().map(|(text, role)| (clean(&text), role)).collect()));
+        self.lines.push(Line::Ours(
+            pieces
+                .into_iter()
+                .map(|(text, role)| (clean(&text), role))
+                .collect(),
+        ));
         self
     }
 
     /// Adds words that somebody else wrote, in a frame of their own. Of more than `most` lines the rest is counted,
     /// so that no text can push the facts off the screen.
     pub fn quote(&mut self, title: &str, text: &str, most: usize) -> &mut Self {
-        self.lines.push(Line::Edge { upper: true, title: clean(title) });
-        let lines: Vec<DisplayText> =
-            clean_lines(text).iter().flat_map(|line| line.wrap(self.width.saturating_sub(2))).collect();
+        self.lines.push(Line::Edge {
+            upper: true,
+            title: clean(title),
+        });
+        let lines: Vec<DisplayText> = clean_lines(text)
+            .iter()
+            .flat_map(|line| line.wrap(self.width.saturating_sub(2)))
+            .collect();
         let rest = lines.len().saturating_sub(most);
-        self.lines.extend(lines.into_iter().take(most).map(Line::Theirs));
-        let title = if rest > 0 { clean(&format!("{rest} more lines, read them with Enter")) } else { clean("") };
-        self.lines.push(Line::Edge { upper: false, title });
+        self.lines
+            .extend(lines.into_iter().take(most).map(Line::Theirs));
+        let title = if rest > 0 {
+            clean(&format!("{rest} more lines, read them with Enter"))
+        } else {
+            clean("")
+        };
+        self.lines.push(Line::Edge {
+            upper: false,
+            title,
+        });
         self
     }
 
@@ -103,8 +129,22 @@ impl Doc {
     pub fn draw(&self, area: Rect, buffer: &mut Buffer, theme: &Theme, scroll: u16) -> u16 {
         let area = area.intersection(buffer.area);
         let scroll = self.clamp(scroll, area.height);
-        for (line, y) in self.lines.iter().skip(usize::from(scroll)).zip(area.y..area.bottom()) {
-            draw_line(line, Rect { y, height: 1, ..area }, buffer, theme);
+        for (line, y) in self
+            .lines
+            .iter()
+            .skip(usize::from(scroll))
+            .zip(area.y..area.bottom())
+        {
+            draw_line(
+                line,
+                Rect {
+                    y,
+                    height: 1,
+                    ..area
+                },
+                buffer,
+                theme,
+            );
         }
         self.height()
     }
@@ -124,7 +164,13 @@ fn draw_line(line: &Line, area: Rect, buffer: &mut Buffer, theme: &Theme) {
             let mut x = area.x;
             for (text, role) in pieces {
                 let room = usize::from(area.right().saturating_sub(x));
-                let (end, _) = buffer.set_stringn(x, area.y, text.cut_end(room, ellipsis).as_str(), room, theme.style(*role));
+                let (end, _) = buffer.set_stringn(
+                    x,
+                    area.y,
+                    text.cut_end(room, ellipsis).as_str(),
+                    room,
+                    theme.style(*role),
+                );
                 x = end;
             }
         }
@@ -132,18 +178,28 @@ fn draw_line(line: &Line, area: Rect, buffer: &mut Buffer, theme: &Theme) {
             buffer.set_stringn(area.x, area.y, theme.glyph(Glyph::Gutter), columns, border);
             let room = columns.saturating_sub(2);
             let text = text.cut_end(room, ellipsis);
-            buffer.set_stringn(area.x + 2, area.y, text.as_str(), room, theme.style(Role::Text));
+            buffer.set_stringn(
+                area.x + 2,
+                area.y,
+                text.as_str(),
+                room,
+                theme.style(Role::Text),
+            );
         }
         Line::Edge { upper, title } => {
             let set = theme.border();
-            let (corner, bar) =
-                if *upper { (set.top_left, set.horizontal_top) } else { (set.bottom_left, set.horizontal_bottom) };
+            let (corner, bar) = if *upper {
+                (set.top_left, set.horizontal_top)
+            } else {
+                (set.bottom_left, set.horizontal_bottom)
+            };
             buffer.set_stringn(area.x, area.y, corner, 1, border);
             let mut x = area.x + 1;
             if !title.is_empty() {
                 let text = format!(" {title} ");
                 let room = columns.saturating_sub(2);
-                let (end, _) = buffer.set_stringn(x + 1, area.y, text, room, theme.style(Role::TextMuted));
+                let (end, _) =
+                    buffer.set_stringn(x + 1, area.y, text, room, theme.style(Role::TextMuted));
                 buffer.set_stringn(x, area.y, bar, 1, border);
                 x = end;
             }

@@ -29,7 +29,9 @@ impl Filter {
     pub fn parse(text: &str, fields: &[&str]) -> Result<Self, String> {
         let mut terms = Vec::new();
         for token in tokens(text) {
-            let (not, rest) = token.strip_prefix('-').map_or((false, token.as_str()), |rest| (true, rest));
+            let (not, rest) = token
+                .strip_prefix('-')
+                .map_or((false, token.as_str()), |rest| (true, rest));
             if rest.is_empty() {
                 continue;
             }
@@ -39,14 +41,21 @@ impl Filter {
                     if !fields.contains(&field.as_str()) {
                         return Err(unknown(&field, fields));
                     }
-                    let values: Vec<String> =
-                        values.split(',').filter(|value| !value.is_empty()).map(str::to_lowercase).collect();
+                    let values: Vec<String> = values
+                        .split(',')
+                        .filter(|value| !value.is_empty())
+                        .map(str::to_lowercase)
+                        .collect();
                     if values.is_empty() {
                         continue;
                     }
                     Term { field, values, not }
                 }
-                _ => Term { field: String::new(), values: vec![rest.to_lowercase()], not },
+                _ => Term {
+                    field: String::new(),
+                    values: vec![rest.to_lowercase()],
+                    not,
+                },
             };
             terms.push(term);
         }
@@ -76,7 +85,9 @@ impl Filter {
 
     /// Takes out the terms of a field that is no comparison of texts, and gives its last value.
     pub fn take(&mut self, field: &str) -> Option<String> {
-        let (taken, kept) = std::mem::take(&mut self.terms).into_iter().partition(|term| term.field == field);
+        let (taken, kept) = std::mem::take(&mut self.terms)
+            .into_iter()
+            .partition(|term| term.field == field);
         self.terms = kept;
         let taken: Vec<Term> = taken;
         taken.into_iter().next_back()?.values.into_iter().next()
@@ -100,7 +111,10 @@ impl Term {
             return self.values.iter().any(|value| row.mentions(value));
         }
         let has = row.field(&self.field);
-        self.values.iter().any(|value| has.iter().any(|has| matches_value(value, &has.to_lowercase())))
+        self.values.iter().any(|value| {
+            has.iter()
+                .any(|has| matches_value(value, &has.to_lowercase()))
+        })
     }
 }
 
@@ -185,14 +199,21 @@ mod tests {
             ("actor:", true),
         ];
         for (text, passes) in cases {
-            assert_eq!(Filter::parse(text, &fields).unwrap().lets(&Row), passes, "{text}");
+            assert_eq!(
+                Filter::parse(text, &fields).unwrap().lets(&Row),
+                passes,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn an_unknown_field_is_named_with_the_nearest_one() {
         let fields = ["event", "actor", "target"];
-        assert_eq!(Filter::parse("actr:bob", &fields).unwrap_err(), "unknown field `actr`, did you mean `actor`?");
+        assert_eq!(
+            Filter::parse("actr:bob", &fields).unwrap_err(),
+            "unknown field `actr`, did you mean `actor`?"
+        );
         assert_eq!(
             Filter::parse("zzz:bob", &fields).unwrap_err(),
             "unknown field `zzz`, there are event, actor, target"

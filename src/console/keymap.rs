@@ -85,7 +85,10 @@ pub struct Chord {
 
 impl Chord {
     const fn plain(code: KeyCode) -> Self {
-        Self { code, mods: KeyModifiers::NONE }
+        Self {
+            code,
+            mods: KeyModifiers::NONE,
+        }
     }
 
     const fn letter(letter: char) -> Self {
@@ -93,7 +96,10 @@ impl Chord {
     }
 
     const fn ctrl(letter: char) -> Self {
-        Self { code: KeyCode::Char(letter), mods: KeyModifiers::CONTROL }
+        Self {
+            code: KeyCode::Char(letter),
+            mods: KeyModifiers::CONTROL,
+        }
     }
 
     fn is(self, key: Key) -> bool {
@@ -110,7 +116,11 @@ impl Chord {
             KeyCode::F(number) => format!("F{number}"),
             code => format!("{code:?}"),
         };
-        if self.mods.contains(KeyModifiers::CONTROL) { format!("ctrl-{name}") } else { name }
+        if self.mods.contains(KeyModifiers::CONTROL) {
+            format!("ctrl-{name}")
+        } else {
+            name
+        }
     }
 }
 
@@ -136,7 +146,15 @@ const fn bind(
     [name, word, doc]: [&'static str; 3],
     danger: Danger,
 ) -> Binding {
-    Binding { action, name, place, keys, word, doc, danger }
+    Binding {
+        action,
+        name,
+        place,
+        keys,
+        word,
+        doc,
+        danger,
+    }
 }
 
 const fn key(letter: char) -> Chord {
@@ -157,42 +175,66 @@ pub const BINDINGS: &[Binding] = &[
         Action::Approve,
         Place::Requests,
         &[key('a')],
-        ["request.approve", "approve", "Approve the selected request; asks first."],
+        [
+            "request.approve",
+            "approve",
+            "Approve the selected request; asks first.",
+        ],
         Danger::Sensitive,
     ),
     bind(
         Action::Narrow,
         Place::Requests,
         &[key('e')],
-        ["request.narrow", "approve for less", "Approve the selected request for a shorter time; asks first."],
+        [
+            "request.narrow",
+            "approve for less",
+            "Approve the selected request for a shorter time; asks first.",
+        ],
         Danger::Sensitive,
     ),
     bind(
         Action::Deny,
         Place::Requests,
         &[key('d')],
-        ["request.deny", "deny", "Deny the selected request; asks for the comment that the requester reads."],
+        [
+            "request.deny",
+            "deny",
+            "Deny the selected request; asks for the comment that the requester reads.",
+        ],
         Danger::Reversible,
     ),
     bind(
         Action::Revoke,
         Place::Grants,
         &[key('x')],
-        ["grant.revoke", "revoke", "Take the selected grant away and cut its sessions; asks first, then for the reason."],
+        [
+            "grant.revoke",
+            "revoke",
+            "Take the selected grant away and cut its sessions; asks first, then for the reason.",
+        ],
         Danger::Reversible,
     ),
     bind(
         Action::Extend,
         Place::Grants,
         &[key('e')],
-        ["grant.extend", "extend", "Move the end of the selected grant, by 15 minutes unless you change it; asks first."],
+        [
+            "grant.extend",
+            "extend",
+            "Move the end of the selected grant, by 15 minutes unless you change it; asks first.",
+        ],
         Danger::Reversible,
     ),
     bind(
         Action::Follow,
         Place::Audit,
         &[key('f'), key('p')],
-        ["audit.follow", "follow/pause", "Pause the live record, or follow it again; nothing is lost in between."],
+        [
+            "audit.follow",
+            "follow/pause",
+            "Pause the live record, or follow it again; nothing is lost in between.",
+        ],
         Danger::None,
     ),
     bind(
@@ -202,8 +244,20 @@ pub const BINDINGS: &[Binding] = &[
         ["go.requests", "requests", "Show requests."],
         Danger::None,
     ),
-    bind(Action::GoGrants, Place::Anywhere, &[key('2')], ["go.grants", "grants", "Show grants."], Danger::None),
-    bind(Action::GoAudit, Place::Anywhere, &[key('3')], ["go.audit", "audit", "Show the audit record."], Danger::None),
+    bind(
+        Action::GoGrants,
+        Place::Anywhere,
+        &[key('2')],
+        ["go.grants", "grants", "Show grants."],
+        Danger::None,
+    ),
+    bind(
+        Action::GoAudit,
+        Place::Anywhere,
+        &[key('3')],
+        ["go.audit", "audit", "Show the audit record."],
+        Danger::None,
+    ),
     bind(
         Action::Down,
         Place::Anywhere,
@@ -229,7 +283,11 @@ pub const BINDINGS: &[Binding] = &[
         Action::Bottom,
         Place::Anywhere,
         &[key('G'), named(KeyCode::End)],
-        ["move.bottom", "bottom", "To the last row; in the record this also follows again."],
+        [
+            "move.bottom",
+            "bottom",
+            "To the last row; in the record this also follows again.",
+        ],
         Danger::None,
     ),
     bind(
@@ -264,28 +322,44 @@ pub const BINDINGS: &[Binding] = &[
         Action::Open,
         Place::Anywhere,
         &[named(KeyCode::Enter)],
-        ["view.open", "detail", "Show the selected row on the full screen."],
+        [
+            "view.open",
+            "detail",
+            "Show the selected row on the full screen.",
+        ],
         Danger::None,
     ),
     bind(
         Action::Back,
         Place::Anywhere,
         &[named(KeyCode::Esc)],
-        ["view.back", "back", "Close what is open, dismiss errors, drop the filter. Always safe."],
+        [
+            "view.back",
+            "back",
+            "Close what is open, dismiss errors, drop the filter. Always safe.",
+        ],
         Danger::None,
     ),
     bind(
         Action::Filter,
         Place::Anywhere,
         &[key('/')],
-        ["view.filter", "filter", "Show only rows that match, as `field:value` or words."],
+        [
+            "view.filter",
+            "filter",
+            "Show only rows that match, as `field:value` or words.",
+        ],
         Danger::None,
     ),
     bind(
         Action::SortAgain,
         Place::Anywhere,
         &[key('.')],
-        ["view.sort", "sort again", "Put the rows in order again; until then no row moves under the cursor."],
+        [
+            "view.sort",
+            "sort again",
+            "Put the rows in order again; until then no row moves under the cursor.",
+        ],
         Danger::None,
     ),
     bind(
@@ -299,7 +373,11 @@ pub const BINDINGS: &[Binding] = &[
         Action::Retry,
         Place::Anywhere,
         &[key('r')],
-        ["link.retry", "retry", "Try again now: the connection, and changes that were not answered."],
+        [
+            "link.retry",
+            "retry",
+            "Try again now: the connection, and changes that were not answered.",
+        ],
         Danger::None,
     ),
     bind(
@@ -320,22 +398,40 @@ pub const BINDINGS: &[Binding] = &[
         Action::Suspend,
         Place::Anywhere,
         &[ctrl('z')],
-        ["screen.suspend", "suspend", "Go back to the shell; `fg` returns."],
+        [
+            "screen.suspend",
+            "suspend",
+            "Go back to the shell; `fg` returns.",
+        ],
         Danger::None,
     ),
-    bind(Action::Quit, Place::Anywhere, &[key('q')], ["quit", "quit", "Leave the console."], Danger::None),
+    bind(
+        Action::Quit,
+        Place::Anywhere,
+        &[key('q')],
+        ["quit", "quit", "Leave the console."],
+        Danger::None,
+    ),
     bind(
         Action::Interrupt,
         Place::Anywhere,
         &[ctrl('c')],
-        ["quit.now", "quit", "Leave the console at once, whatever is open."],
+        [
+            "quit.now",
+            "quit",
+            "Leave the console at once, whatever is open.",
+        ],
         Danger::None,
     ),
     bind(
         Action::Yes,
         Place::Question,
         &[key('y')],
-        ["question.yes", "yes", "Do what the question says. Counts only after a short pause."],
+        [
+            "question.yes",
+            "yes",
+            "Do what the question says. Counts only after a short pause.",
+        ],
         Danger::None,
     ),
     bind(
@@ -349,7 +445,11 @@ pub const BINDINGS: &[Binding] = &[
         Action::NextField,
         Place::Question,
         &[named(KeyCode::Tab)],
-        ["question.next", "next field", "To the other line of the question."],
+        [
+            "question.next",
+            "next field",
+            "To the other line of the question.",
+        ],
         Danger::None,
     ),
 ];
@@ -357,10 +457,16 @@ pub const BINDINGS: &[Binding] = &[
 /// What a key means at a place.
 pub fn action(place: Place, key: Key) -> Option<Action> {
     let at = |place: Place| {
-        BINDINGS.iter().find(|binding| binding.place == place && binding.keys.iter().any(|chord| chord.is(key)))
+        BINDINGS.iter().find(|binding| {
+            binding.place == place && binding.keys.iter().any(|chord| chord.is(key))
+        })
     };
     let own = at(place);
-    let binding = if place == Place::Question { own } else { own.or_else(|| at(Place::Anywhere)) };
+    let binding = if place == Place::Question {
+        own
+    } else {
+        own.or_else(|| at(Place::Anywhere))
+    };
     binding.map(|binding| binding.action)
 }
 
@@ -379,27 +485,48 @@ pub fn danger(action: Action) -> Danger {
 pub fn lint(bindings: &[Binding]) -> Vec<String> {
     /// What is left of a torn escape sequence or a late answer of the terminal can hold these.
     const SHRAPNEL: &str = "ABCDFHPQRSO[]~0123456789";
-    let yes: Vec<Chord> = bindings.iter().filter(|b| b.action == Action::Yes).flat_map(|b| b.keys).copied().collect();
+    let yes: Vec<Chord> = bindings
+        .iter()
+        .filter(|b| b.action == Action::Yes)
+        .flat_map(|b| b.keys)
+        .copied()
+        .collect();
     let mut wrong = Vec::new();
     for binding in bindings {
         for chord in binding.keys {
             let text = chord.text();
             let shrapnel = matches!(chord.code, KeyCode::Char(c) if SHRAPNEL.contains(c));
             if binding.danger > Danger::None && shrapnel {
-                wrong.push(format!("`{text}` of `{}` can come from a torn escape sequence", binding.name));
+                wrong.push(format!(
+                    "`{text}` of `{}` can come from a torn escape sequence",
+                    binding.name
+                ));
             }
             if binding.danger > Danger::None && yes.contains(chord) {
-                wrong.push(format!("`{text}` of `{}` would also confirm it", binding.name));
+                wrong.push(format!(
+                    "`{text}` of `{}` would also confirm it",
+                    binding.name
+                ));
             }
-            let twice = bindings.iter().filter(|other| other.place == binding.place && other.keys.contains(chord)).count();
+            let twice = bindings
+                .iter()
+                .filter(|other| other.place == binding.place && other.keys.contains(chord))
+                .count();
             if twice > 1 {
-                wrong.push(format!("`{text}` has two meanings in {}", binding.place.title()));
+                wrong.push(format!(
+                    "`{text}` has two meanings in {}",
+                    binding.place.title()
+                ));
             }
         }
     }
     for chord in &yes {
-        if matches!(chord.code, KeyCode::Char(c) if c.is_ascii_hexdigit() || ":;/\\rgb ".contains(c)) {
-            wrong.push(format!("`{}` confirms, but late answers of the terminal hold it", chord.text()));
+        if matches!(chord.code, KeyCode::Char(c) if c.is_ascii_hexdigit() || ":;/\\rgb ".contains(c))
+        {
+            wrong.push(format!(
+                "`{}` confirms, but late answers of the terminal hold it",
+                chord.text()
+            ));
         }
     }
     wrong
@@ -416,13 +543,43 @@ mod tests {
 
     #[test]
     fn the_lint_finds_each_kind_of_mistake() {
-        let torn = bind(Action::Revoke, Place::Grants, &[key('A')], ["grant.revoke", "", ""], Danger::Reversible);
-        let answers = bind(Action::Extend, Place::Grants, &[key('y')], ["grant.extend", "", ""], Danger::Reversible);
-        let yes = bind(Action::Yes, Place::Question, &[key('y')], ["question.yes", "", ""], Danger::None);
-        let twice = bind(Action::Open, Place::Grants, &[key('y')], ["view.open", "", ""], Danger::None);
-        let wrong = lint(&[torn, answers, yes, twice]).join("\n");
-        assert!(wrong.contains("`A` of `grant.revoke` can come from a torn escape sequence"), "{wrong}");
-        assert!(wrong.contains("`y` of `grant.extend` would also confirm it"), "{wrong}");
+        const TORN: Binding = bind(
+            Action::Revoke,
+            Place::Grants,
+            &[key('A')],
+            ["grant.revoke", "", ""],
+            Danger::Reversible,
+        );
+        const ANSWERS: Binding = bind(
+            Action::Extend,
+            Place::Grants,
+            &[key('y')],
+            ["grant.extend", "", ""],
+            Danger::Reversible,
+        );
+        const YES: Binding = bind(
+            Action::Yes,
+            Place::Question,
+            &[key('y')],
+            ["question.yes", "", ""],
+            Danger::None,
+        );
+        const TWICE: Binding = bind(
+            Action::Open,
+            Place::Grants,
+            &[key('y')],
+            ["view.open", "", ""],
+            Danger::None,
+        );
+        let wrong = lint(&[TORN, ANSWERS, YES, TWICE]).join("\n");
+        assert!(
+            wrong.contains("`A` of `grant.revoke` can come from a torn escape sequence"),
+            "{wrong}"
+        );
+        assert!(
+            wrong.contains("`y` of `grant.extend` would also confirm it"),
+            "{wrong}"
+        );
         assert!(wrong.contains("`y` has two meanings in Grants"), "{wrong}");
     }
 
@@ -432,7 +589,11 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), BINDINGS.len());
-        assert!(BINDINGS.iter().all(|binding| binding.doc.ends_with('.') && !binding.keys.is_empty()));
+        assert!(
+            BINDINGS
+                .iter()
+                .all(|binding| binding.doc.ends_with('.') && !binding.keys.is_empty())
+        );
     }
 
     #[test]

@@ -27,7 +27,10 @@ impl Panes {
 
     /// The columns and lines of text inside the border of the detail.
     pub fn inside(&self) -> (u16, u16) {
-        (self.detail.width.saturating_sub(4), self.detail.height.saturating_sub(2))
+        (
+            self.detail.width.saturating_sub(4),
+            self.detail.height.saturating_sub(2),
+        )
     }
 
     /// The row of the list at a place on the screen, counted from the first in sight.
@@ -72,21 +75,37 @@ pub fn lay_out(size: Size, wanted: Wanted, strip: Option<impl FnOnce(u16) -> u16
     let (mut list, mut detail) = regions.panes();
     if wanted.zoomed {
         detail = regions.body;
-        list = Rect { height: 0, ..regions.body };
+        list = Rect {
+            height: 0,
+            ..regions.body
+        };
     }
-    let strip = strip.filter(|_| regions.shape != Shape::TooSmall).map(|height| {
-        let beside = regions.shape == Shape::Beside && !wanted.zoomed;
-        let column = if beside { detail } else { regions.body };
-        // A list too short to show the row in question would be worse than a question cut off.
-        let height = height(column.width).min(column.height.saturating_sub(if beside { 0 } else { LIST_FRAME + 2 }));
-        let strip = Rect { y: column.bottom() - height, height, ..column };
-        let above = |pane: Rect| Rect { height: pane.bottom().min(strip.y).saturating_sub(pane.y), ..pane };
-        detail = above(detail);
-        if !beside {
-            list = above(list);
-        }
-        strip
-    });
+    let strip = strip
+        .filter(|_| regions.shape != Shape::TooSmall)
+        .map(|height| {
+            let beside = regions.shape == Shape::Beside && !wanted.zoomed;
+            let column = if beside { detail } else { regions.body };
+            // A list too short to show the row in question would be worse than a question cut off.
+            let height = height(column.width).min(column.height.saturating_sub(if beside {
+                0
+            } else {
+                LIST_FRAME + 2
+            }));
+            let strip = Rect {
+                y: column.bottom() - height,
+                height,
+                ..column
+            };
+            let above = |pane: Rect| Rect {
+                height: pane.bottom().min(strip.y).saturating_sub(pane.y),
+                ..pane
+            };
+            detail = above(detail);
+            if !beside {
+                list = above(list);
+            }
+            strip
+        });
     // Two lines of border around nothing are worse than nothing.
     if detail.height < 3 && !wanted.zoomed {
         if detail.y == list.bottom() {
@@ -94,11 +113,24 @@ pub fn lay_out(size: Size, wanted: Wanted, strip: Option<impl FnOnce(u16) -> u16
         }
         detail.height = 0;
     }
-    Layout { regions, banner, filter, panes: Panes { shape: regions.shape, list, detail }, strip }
+    Layout {
+        regions,
+        banner,
+        filter,
+        panes: Panes {
+            shape: regions.shape,
+            list,
+            detail,
+        },
+        strip,
+    }
 }
 
 fn take_top(body: &mut Rect) -> Rect {
-    let line = Rect { height: body.height.min(1), ..*body };
+    let line = Rect {
+        height: body.height.min(1),
+        ..*body
+    };
     body.y += line.height;
     body.height -= line.height;
     line

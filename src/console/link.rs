@@ -70,7 +70,9 @@ impl Link {
         self.lost.get_or_insert(now);
         why.clone_into(&mut self.why);
         if self.phase != Phase::SignedOut {
-            self.phase = Phase::Waiting { until: now + retry_in };
+            self.phase = Phase::Waiting {
+                until: now + retry_in,
+            };
         }
     }
 
@@ -111,7 +113,10 @@ impl Link {
         match (&self.phase, self.silence(now)) {
             (Phase::Open, Some(silence)) if silence < FRESH => Ok(()),
             (Phase::SignedOut, _) => Err("you are signed out: run `portcullis login`".to_owned()),
-            (_, Some(silence)) => Err(format!("needs live data, and this is {} old", countdown::text(silence))),
+            (_, Some(silence)) => Err(format!(
+                "needs live data, and this is {} old",
+                countdown::text(silence)
+            )),
             (_, None) => Err("needs live data, and nothing has come yet".to_owned()),
         }
     }
@@ -119,21 +124,35 @@ impl Link {
     /// How old what is shown may be; nothing while it is live.
     pub fn age(&self, now: Instant) -> Option<Duration> {
         let silence = self.silence(now)?;
-        let quiet = self.lost.is_none_or(|lost| now.saturating_duration_since(lost) < QUIET);
+        let quiet = self
+            .lost
+            .is_none_or(|lost| now.saturating_duration_since(lost) < QUIET);
         (silence >= FRESH || !quiet).then_some(silence)
     }
 
     /// The line below the tabs while something is wrong.
     pub fn banner(&self, now: Instant) -> Option<String> {
-        let why = if self.why.is_empty() { String::new() } else { format!(": {}", self.why) };
+        let why = if self.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", self.why)
+        };
         let next = match self.phase {
-            Phase::SignedOut => return Some(format!("SIGN-IN NEEDED{why}; run `portcullis login` elsewhere, then press r")),
+            Phase::SignedOut => {
+                return Some(format!(
+                    "SIGN-IN NEEDED{why}; run `portcullis login` elsewhere, then press r"
+                ));
+            }
             Phase::Waiting { until } => match until.saturating_duration_since(now).as_secs() {
                 0 => "trying".to_owned(),
                 seconds => format!("retry in {seconds} s (r now)"),
             },
             Phase::Opening => "trying".to_owned(),
-            Phase::Open => return self.age(now).map(|age| format!("LAGGING, the server is silent for {}", countdown::text(age))),
+            Phase::Open => {
+                return self.age(now).map(|age| {
+                    format!("LAGGING, the server is silent for {}", countdown::text(age))
+                });
+            }
         };
         match (self.age(now), self.heard) {
             (Some(age), _) => Some(format!("STALE {}, {next}{why}", countdown::text(age))),
@@ -146,17 +165,36 @@ impl Link {
     pub fn shown(&self, now: Instant) -> Shown {
         let shown = |glyph, role, text: String| Shown { glyph, role, text };
         match (&self.phase, self.age(now)) {
-            (Phase::SignedOut, _) => shown(Glyph::StatusDanger, Role::BannerOffline, "SIGN-IN".to_owned()),
+            (Phase::SignedOut, _) => shown(
+                Glyph::StatusDanger,
+                Role::BannerOffline,
+                "SIGN-IN".to_owned(),
+            ),
             (Phase::Open, None) => {
-                let latency = self.latency.map(|took| format!(" {}ms", took.as_millis().max(1))).unwrap_or_default();
+                let latency = self
+                    .latency
+                    .map(|took| format!(" {}ms", took.as_millis().max(1)))
+                    .unwrap_or_default();
                 shown(Glyph::Live, Role::BannerLive, format!("LIVE{latency}"))
             }
-            (Phase::Open, Some(age)) => {
-                shown(Glyph::StatusWarn, Role::BannerStale, format!("LAGGING {}", countdown::text(age)))
+            (Phase::Open, Some(age)) => shown(
+                Glyph::StatusWarn,
+                Role::BannerStale,
+                format!("LAGGING {}", countdown::text(age)),
+            ),
+            (_, Some(age)) => shown(
+                Glyph::StatusWarn,
+                Role::BannerStale,
+                format!("STALE {}", countdown::text(age)),
+            ),
+            (_, None) if self.heard.is_some() => {
+                shown(Glyph::StatusInfo, Role::StatusInfo, "RESUMING".to_owned())
             }
-            (_, Some(age)) => shown(Glyph::StatusWarn, Role::BannerStale, format!("STALE {}", countdown::text(age))),
-            (_, None) if self.heard.is_some() => shown(Glyph::StatusInfo, Role::StatusInfo, "RESUMING".to_owned()),
-            (_, None) if self.lost.is_some() => shown(Glyph::StatusDanger, Role::BannerOffline, "OFFLINE".to_owned()),
+            (_, None) if self.lost.is_some() => shown(
+                Glyph::StatusDanger,
+                Role::BannerOffline,
+                "OFFLINE".to_owned(),
+            ),
             (_, None) => shown(Glyph::StatusInfo, Role::StatusInfo, "CONNECTING".to_owned()),
         }
     }
@@ -182,7 +220,10 @@ mod tests {
         assert!(link.hello(now, 1));
         assert_eq!(link.decidable(now + seconds(14)), Ok(()));
         let late = now + seconds(16);
-        assert_eq!(link.decidable(late), Err("needs live data, and this is 0:16 old".to_owned()));
+        assert_eq!(
+            link.decidable(late),
+            Err("needs live data, and this is 0:16 old".to_owned())
+        );
         assert_eq!(link.shown(late).text, "LAGGING 0:16");
         link.lost(now + seconds(20), "the server was silent", seconds(4));
         assert_eq!(link.shown(now + seconds(22)).text, "STALE 0:22");
@@ -199,7 +240,10 @@ mod tests {
         link.hello(now, 1);
         link.lost(now + seconds(1), "ended", seconds(0));
         assert_eq!(link.banner(now + seconds(2)), None);
-        assert!(link.decidable(now + seconds(2)).is_err(), "but nobody decides meanwhile");
+        assert!(
+            link.decidable(now + seconds(2)).is_err(),
+            "but nobody decides meanwhile"
+        );
         assert!(link.banner(now + seconds(3)).is_some());
     }
 

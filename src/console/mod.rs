@@ -9,6 +9,7 @@
 pub mod app;
 pub mod confirm;
 pub mod doc;
+mod effects;
 pub mod filter;
 pub mod keymap;
 pub mod layout;
@@ -19,9 +20,13 @@ pub mod refresh;
 pub mod run;
 pub mod screen;
 pub mod show;
+mod start;
 pub mod store;
 pub mod term;
 pub mod theme;
 pub mod view;
 pub mod widget;
 pub mod world;
+
+pub use effects::Connect;
+pub use start::{CannotStart, Options, run};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
+use crate::client::AuditQuery;
 use crate::console::confirm::Mutation;
 use crate::console::run::clock::Moment;
 use crate::console::term::input::{Key, Mouse};
@@ -81,7 +82,11 @@ pub enum Tidings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The server said no and nothing was changed.
-    Refused { code: String, text: String, hint: Option<String> },
+    Refused {
+        code: String,
+        text: String,
+        hint: Option<String>,
+    },
     /// No answer: whatever was asked for may or may not have happened.
     Unreachable(String),
     /// The sign-in is over.
@@ -138,15 +143,25 @@ pub enum Slice {
 }
 
 /// A question to the server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
     Me,
-    Requests { slice: Slice, after: Option<String> },
+    Requests {
+        slice: Slice,
+        after: Option<String>,
+    },
     Request(RequestId),
-    Grants { slice: Slice, after: Option<String> },
+    Grants {
+        slice: Slice,
+        after: Option<String>,
+    },
     Grant(GrantId),
     /// A page of the record, newest first. `turn` numbers the filter it belongs to.
-    Audit { turn: u64, terms: Vec<(&'static str, String)>, after: Option<String> },
+    Audit {
+        turn: u64,
+        scope: AuditQuery,
+        after: Option<String>,
+    },
 }
 
 /// What the server knows.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::client::AuditQuery;
 use crate::console::msg::Query;
 use crate::wire::{EventView, Page};
 
@@ -37,7 +38,7 @@ pub struct Record {
     broken: bool,
     paused: bool,
     turn: u64,
-    terms: Vec<(&'static str, String)>,
+    scope: AuditQuery,
     older: Older,
     loading: bool,
     fruitless: u8,
@@ -53,7 +54,7 @@ impl Default for Record {
             broken: false,
             paused: false,
             turn: 0,
-            terms: Vec::new(),
+            scope: AuditQuery::default(),
             older: Older::Unknown,
             loading: false,
             fruitless: 0,
@@ -64,8 +65,13 @@ impl Default for Record {
 
 impl Record {
     /// Begins anew under a filter; gives the question for the newest page.
-    pub fn restart(&mut self, terms: Vec<(&'static str, String)>) -> Query {
-        *self = Self { turn: self.turn + 1, terms, loading: true, ..Self::default() };
+    pub fn restart(&mut self, scope: AuditQuery) -> Query {
+        *self = Self {
+            turn: self.turn + 1,
+            scope,
+            loading: true,
+            ..Self::default()
+        };
         self.query(None)
     }
 
@@ -79,7 +85,11 @@ impl Record {
                 self.rows.push_back(event);
             }
         }
-        let excess = if self.paused { 0 } else { self.rows.len().saturating_sub(LIVE) };
+        let excess = if self.paused {
+            0
+        } else {
+            self.rows.len().saturating_sub(LIVE)
+        };
         if excess > 0 {
             self.rows.drain(..excess);
             if let Some(first) = self.rows.front() {
@@ -125,7 +135,11 @@ impl Record {
             self.rows.truncate(WHOLE);
             self.broken = true;
         }
-        self.fruitless = if self.rows.len() > before { 0 } else { self.fruitless + 1 };
+        self.fruitless = if self.rows.len() > before {
+            0
+        } else {
+            self.fruitless + 1
+        };
         let scarce = self.rows.len() < NEAR && self.fruitless < FRUITLESS;
         if scarce { self.ask_older() } else { None }
     }
@@ -139,7 +153,7 @@ impl Record {
     pub fn follow(&mut self) -> Option<Query> {
         self.paused = false;
         if self.broken {
-            return Some(self.restart(self.terms.clone()));
+            return Some(self.restart(self.scope.clone()));
         }
         self.missed = 0;
         self.release();
@@ -152,7 +166,7 @@ impl Record {
             self.broken = true;
             return None;
         }
-        Some(self.restart(self.terms.clone()))
+        Some(self.restart(self.scope.clone()))
     }
 
     /// Asks again after a failure.
@@ -181,7 +195,9 @@ impl Record {
 
     /// The place of an event, or of the next newer one.
     pub fn place_of(&self, index: i64) -> usize {
-        self.rows.partition_point(|row| row.index < index).min(self.rows.len().saturating_sub(1))
+        self.rows
+            .partition_point(|row| row.index < index)
+            .min(self.rows.len().saturating_sub(1))
     }
 
     /// Says whether live events wait.
@@ -220,21 +236,28 @@ impl Record {
 
     fn release(&mut self) {
         let last = self.rows.back().map_or(-1, |last| last.index);
-        self.rows.extend(self.held.drain(..).filter(|event| event.index > last));
+        self.rows
+            .extend(self.held.drain(..).filter(|event| event.index > last));
     }
 
     fn ask_older(&mut self) -> Option<Query> {
         if self.loading {
             return None;
         }
-        let Older::After(after) = &self.older else { return None };
+        let Older::After(after) = &self.older else {
+            return None;
+        };
         let query = self.query(Some(after.clone()));
         self.loading = true;
         Some(query)
     }
 
     fn query(&self, after: Option<String>) -> Query {
-        Query::Audit { turn: self.turn, terms: self.terms.clone(), after }
+        Query::Audit {
+            turn: self.turn,
+            scope: self.scope.clone(),
+            after,
+        }
     }
 }
 
@@ -254,7 +277,10 @@ mod tests {
     }
 
     fn page(from: i64, to: i64) -> Page<EventView> {
-        Page { items: (from..to).rev().map(event).collect(), next: (from > 0).then(|| from.to_string()) }
+        Page {
+            items: (from..to).rev().map(event).collect(),
+            next: (from > 0).then(|| from.to_string()),
+        }
     }
 
     fn live(record: &mut Record, from: i64, to: i64) {
@@ -266,14 +292,16 @@ mod tests {
     }
 
     fn turn(query: &Query) -> u64 {
-        let Query::Audit { turn, .. } = query else { panic!("no page of the record") };
+        let Query::Audit { turn, .. } = query else {
+            panic!("no page of the record")
+        };
         *turn
     }
 
     #[test]
     fn live_events_join_the_first_page_without_gap_or_double() {
         let mut record = Record::default();
-        let turn = turn(&record.restart(Vec::new()));
+        let turn = turn(&record.restart(AuditQuery::default()));
         live(&mut record, 98, 103);
         record.page(turn, Ok(&page(0, 101)), |_| true);
         live(&mut record, 102, 105);
@@ -284,7 +312,7 @@ mod tests {
     #[test]
     fn a_pause_loses_nothing() {
         let mut record = Record::default();
-        let turn = turn(&record.restart(Vec::new()));
+        let turn = turn(&record.restart(AuditQuery::default()));
         record.page(turn, Ok(&page(0, 10)), |_| true);
         record.pause();
         live(&mut record, 10, 25);
@@ -296,34 +324,46 @@ mod tests {
     #[test]
     fn a_pause_too_long_to_keep_is_read_again() {
         let mut record = Record::default();
-        let turn = turn(&record.restart(Vec::new()));
+        let turn = turn(&record.restart(AuditQuery::default()));
         record.page(turn, Ok(&page(0, 10)), |_| true);
         record.pause();
         live(&mut record, 10, 30_000);
         assert_eq!(record.waiting(), 29_990);
-        assert!(matches!(record.follow(), Some(Query::Audit { after: None, .. })));
+        assert!(matches!(
+            record.follow(),
+            Some(Query::Audit { after: None, .. })
+        ));
     }
 
     #[test]
     fn older_pages_come_one_by_one_and_only_near_the_old_end() {
         let mut record = Record::default();
-        let turn = turn(&record.restart(Vec::new()));
+        let turn = turn(&record.restart(AuditQuery::default()));
         record.page(turn, Ok(&page(800, 1_000)), |_| true);
         assert_eq!(record.near(150), None);
-        assert!(matches!(record.near(5), Some(Query::Audit { after: Some(after), .. }) if after == "800"));
+        assert!(
+            matches!(record.near(5), Some(Query::Audit { after: Some(after), .. }) if after == "800")
+        );
         assert_eq!(record.near(4), None, "one at a time");
         record.page(turn, Ok(&page(600, 800)), |_| true);
         assert_eq!(indexes(&record), (600..1_000).collect::<Vec<_>>());
-        assert_eq!(record.page(turn + 1, Ok(&page(0, 10)), |_| true), None, "an answer to another filter");
+        assert_eq!(
+            record.page(turn + 1, Ok(&page(0, 10)), |_| true),
+            None,
+            "an answer to another filter"
+        );
     }
 
     #[test]
     fn a_filter_that_matches_little_gives_up_after_some_pages() {
         let mut record = Record::default();
-        let turn = turn(&record.restart(Vec::new()));
+        let turn = turn(&record.restart(AuditQuery::default()));
         let mut asked = 0;
         let mut next = 1_000_000;
-        while record.page(turn, Ok(&page(next - 200, next)), |_| false).is_some() {
+        while record
+            .page(turn, Ok(&page(next - 200, next)), |_| false)
+            .is_some()
+        {
             asked += 1;
             next -= 200;
         }

@@ -35,11 +35,20 @@ pub struct Refresher {
 impl Refresher {
     /// An event came: the rows it names have changed.
     pub fn heard(&mut self, event: &EventView) {
-        if !["request.", "review.", "grant."].iter().any(|start| event.event.starts_with(start)) {
+        if !["request.", "review.", "grant."]
+            .iter()
+            .any(|start| event.event.starts_with(start))
+        {
             return;
         }
-        let request = event.request.as_deref().and_then(|id| id.parse::<RequestId>().ok());
-        let grant = event.grant.as_deref().and_then(|id| id.parse::<GrantId>().ok());
+        let request = event
+            .request
+            .as_deref()
+            .and_then(|id| id.parse::<RequestId>().ok());
+        let grant = event
+            .grant
+            .as_deref()
+            .and_then(|id| id.parse::<GrantId>().ok());
         self.changed.extend(request.map(Subject::Request));
         self.changed.extend(grant.map(Subject::Grant));
         if self.changed.len() > MOST {
@@ -86,8 +95,18 @@ impl Refresher {
     pub fn next_page(&mut self, query: &Query, next: Option<&String>) -> Option<Query> {
         let after = Some(next?.clone());
         let query = match query {
-            Query::Requests { slice: Slice::Open, .. } => Query::Requests { slice: Slice::Open, after },
-            Query::Grants { slice: Slice::Open, .. } => Query::Grants { slice: Slice::Open, after },
+            Query::Requests {
+                slice: Slice::Open, ..
+            } => Query::Requests {
+                slice: Slice::Open,
+                after,
+            },
+            Query::Grants {
+                slice: Slice::Open, ..
+            } => Query::Grants {
+                slice: Slice::Open,
+                after,
+            },
             _ => return None,
         };
         if self.pages >= PAGES {
@@ -104,7 +123,9 @@ impl Refresher {
             return Vec::new();
         }
         let many = self.changed.len() > MANY;
-        let lists_rest = self.listed.is_some_and(|listed| now < listed + BETWEEN_LISTS);
+        let lists_rest = self
+            .listed
+            .is_some_and(|listed| now < listed + BETWEEN_LISTS);
         let mut queries = Vec::new();
         if (self.lists || many) && !lists_rest {
             self.lists = false;
@@ -134,7 +155,10 @@ impl Refresher {
             return None;
         }
         // With nothing else to read, lists wait for their own pause.
-        let rest = self.listed.filter(|_| self.changed.is_empty()).map(|listed| listed + BETWEEN_LISTS);
+        let rest = self
+            .listed
+            .filter(|_| self.changed.is_empty())
+            .map(|listed| listed + BETWEEN_LISTS);
         Some(self.not_before.max(rest).unwrap_or(now))
     }
 }
@@ -161,10 +185,17 @@ mod tests {
         refresher.heard(&event(7));
         assert_eq!(refresher.plan(now), [Query::Grant(GrantId::from_bits(7))]);
         refresher.heard(&event(7));
-        assert_eq!(refresher.plan(now), [], "not while the answer is on its way");
+        assert_eq!(
+            refresher.plan(now),
+            [],
+            "not while the answer is on its way"
+        );
         refresher.answered(&Query::Grant(GrantId::from_bits(7)));
         assert_eq!(refresher.plan(now), [], "nor in the same moment");
-        assert_eq!(refresher.plan(now + BETWEEN_ROUNDS), [Query::Grant(GrantId::from_bits(7))]);
+        assert_eq!(
+            refresher.plan(now + BETWEEN_ROUNDS),
+            [Query::Grant(GrantId::from_bits(7))]
+        );
     }
 
     #[test]

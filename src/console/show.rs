@@ -15,7 +15,11 @@ pub struct Look {
 }
 
 fn look(glyph: Glyph, role: Role, word: &str) -> Look {
-    Look { glyph, role, word: word.to_owned() }
+    Look {
+        glyph,
+        role,
+        word: word.to_owned(),
+    }
 }
 
 /// The look of a request.
@@ -33,9 +37,13 @@ pub fn grant(view: &GrantView) -> Look {
     match view.state.as_str() {
         "active" => look(Glyph::StatusOk, Role::StatusOk, "active"),
         "scheduled" => look(Glyph::StatusPending, Role::StatusPending, "scheduled"),
-        "activating" if view.last_error.is_some() => look(Glyph::StatusWarn, Role::StatusWarn, "activating"),
+        "activating" if view.last_error.is_some() => {
+            look(Glyph::StatusWarn, Role::StatusWarn, "activating")
+        }
         "activating" => look(Glyph::StatusInfo, Role::StatusInfo, "activating"),
-        "closing" if view.last_error.is_some() => look(Glyph::StatusCritical, Role::StatusCritical, "closing"),
+        "closing" if view.last_error.is_some() => {
+            look(Glyph::StatusCritical, Role::StatusCritical, "closing")
+        }
         "closing" => look(Glyph::StatusWarn, Role::StatusWarn, "closing"),
         "activation_failed" => look(Glyph::StatusDanger, Role::StatusDanger, "failed"),
         other => look(Glyph::Idle, Role::TextMuted, other),
@@ -54,13 +62,21 @@ pub fn event(view: &EventView) -> Look {
 
 /// A moment, with its date when that is not today's.
 pub fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let format = if at.date_naive() == now.date_naive() { "%H:%M:%SZ" } else { "%Y-%m-%d %H:%M:%SZ" };
+    let format = if at.date_naive() == now.date_naive() {
+        "%H:%M:%SZ"
+    } else {
+        "%Y-%m-%d %H:%M:%SZ"
+    };
     at.format(format).to_string()
 }
 
 /// The same in a column: milliseconds today, the date before.
 pub fn stamp(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let format = if at.date_naive() == now.date_naive() { "%H:%M:%S%.3f" } else { "%m-%d %H:%M" };
+    let format = if at.date_naive() == now.date_naive() {
+        "%H:%M:%S%.3f"
+    } else {
+        "%m-%d %H:%M"
+    };
     at.format(format).to_string()
 }
 
@@ -71,7 +87,10 @@ pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 /// Approvals so far and needed, for the way that is nearest to done.
 pub fn progress(view: &RequestView) -> (u32, u32) {
-    let nearest = view.ways.iter().min_by_key(|way| way.threshold.saturating_sub(way.approvals));
+    let nearest = view
+        .ways
+        .iter()
+        .min_by_key(|way| way.threshold.saturating_sub(way.approvals));
     nearest.map_or((0, 0), |way| (way.approvals, way.threshold))
 }
 
@@ -89,5 +108,9 @@ pub fn would_end(view: &RequestView, now: DateTime<Utc>) -> DateTime<Utc> {
 
 /// What an approval gives, in words: `1h`, or `30m (asked for 1h)` when somebody narrowed it.
 pub fn granted(asked: &str, granted: &str) -> String {
-    if asked == granted { asked.to_owned() } else { format!("{granted} (asked for {asked})") }
+    if asked == granted {
+        asked.to_owned()
+    } else {
+        format!("{granted} (asked for {asked})")
+    }
 }

@@ -59,7 +59,10 @@ impl Seen {
         };
         match actions.iter().find(|allowed| allowed.action == action) {
             Some(found) if found.allowed => Ok(()),
-            Some(found) => Err(found.reason.clone().unwrap_or_else(|| format!("you may not {action} this"))),
+            Some(found) => Err(found
+                .reason
+                .clone()
+                .unwrap_or_else(|| format!("you may not {action} this"))),
             None => Err(format!("you may not {action} this, it is {}", self.state())),
         }
     }
@@ -78,7 +81,9 @@ pub struct Store {
 impl Store {
     /// Takes a request unless a later version is known; says whether it is another than before.
     pub fn take_request(&mut self, view: RequestView) -> bool {
-        let Ok(id) = view.id.parse::<RequestId>() else { return false };
+        let Ok(id) = view.id.parse::<RequestId>() else {
+            return false;
+        };
         let known = self.requests.get(&id);
         if known.is_some_and(|known| known.version > view.version || **known == view) {
             return false;
@@ -90,7 +95,9 @@ impl Store {
 
     /// Takes a grant unless a later version is known; says whether it is another than before.
     pub fn take_grant(&mut self, view: GrantView) -> bool {
-        let Ok(id) = view.id.parse::<GrantId>() else { return false };
+        let Ok(id) = view.id.parse::<GrantId>() else {
+            return false;
+        };
         let known = self.grants.get(&id);
         if known.is_some_and(|known| known.version > view.version || **known == view) {
             return false;
@@ -161,8 +168,14 @@ impl Store {
     }
 
     /// The last events about a row, newest first.
-    pub fn events_about<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = &'a Rc<EventView>> {
-        self.ring.iter().rev().filter(move |event| is_about(event, subject))
+    pub fn events_about<'a>(
+        &'a self,
+        subject: &'a Subject,
+    ) -> impl Iterator<Item = &'a Rc<EventView>> {
+        self.ring
+            .iter()
+            .rev()
+            .filter(move |event| is_about(event, subject))
     }
 
     /// How many live events are kept.

@@ -37,7 +37,9 @@ impl World {
         if self.readonly {
             return Err("this console was started with `--readonly`".to_owned());
         }
-        let Some(seen) = self.store.get(subject) else { return Err("it is no longer there".to_owned()) };
+        let Some(seen) = self.store.get(subject) else {
+            return Err("it is no longer there".to_owned());
+        };
         // Taking access away must work when little else does.
         if kind != Kind::Revoke {
             self.link.decidable(self.now)?;

@@ -41,9 +41,15 @@ pub(crate) struct Desk {
 impl Desk {
     /// A console that shows nothing yet.
     pub(crate) fn new(width: u16, height: u16) -> Self {
-        let now = Moment { steady: Instant::now(), wall: start() };
+        let now = Moment {
+            steady: Instant::now(),
+            wall: start(),
+        };
         let size = Size::new(width, height);
-        let settings = Settings { server: "https://access.example.net".to_owned(), readonly: false };
+        let settings = Settings {
+            server: "https://access.example.net".to_owned(),
+            readonly: false,
+        };
         Self {
             app: App::new(&settings, size, now),
             theme: Theme::standard(false, Depth::TrueColor, Charset::Unicode),
@@ -61,11 +67,30 @@ impl Desk {
     pub(crate) fn live(width: u16, height: u16) -> Self {
         let mut desk = Self::new(width, height);
         desk.requests = vec![
-            request(1, "alice", "orders-db", "readonly", "1h", "INC-4127 consumer stuck, payments wait"),
-            request(2, "bob", "ledger", "read-write", "30m", "CHG-9921 rotate webhook secret"),
+            request(
+                1,
+                "alice",
+                "orders-db",
+                "readonly",
+                "1h",
+                "INC-4127 consumer stuck, payments wait",
+            ),
+            request(
+                2,
+                "bob",
+                "ledger",
+                "read-write",
+                "30m",
+                "CHG-9921 rotate webhook secret",
+            ),
         ];
-        desk.grants = vec![grant(5, "carol", "bastion-04", "shell", 42), grant(6, "dave", "orders-db", "readonly", 4)];
-        desk.events = (0..30).map(|index| event(index, "grant.activated", "portcullis")).collect();
+        desk.grants = vec![
+            grant(5, "carol", "bastion-04", "shell", 42),
+            grant(6, "dave", "orders-db", "readonly", 4),
+        ];
+        desk.events = (0..30)
+            .map(|index| event(index, "grant.activated", "portcullis"))
+            .collect();
         desk.connect();
         desk
     }
@@ -93,7 +118,10 @@ impl Desk {
             if let (true, Effect::Fetch(query)) = (self.answers, effect)
                 && let Some(answer) = self.answer(query)
             {
-                let trip = Trip { sent: self.now.steady, received: self.now.steady };
+                let trip = Trip {
+                    sent: self.now.steady,
+                    received: self.now.steady,
+                };
                 self.send(Msg::Answer(query.clone(), Ok(answer), trip));
             }
         }
@@ -151,23 +179,40 @@ impl Desk {
     /// The changes asked for so far; asking forgets them.
     pub(crate) fn changes(&mut self) -> Vec<Mutation> {
         let effects = std::mem::take(&mut self.effects);
-        effects.into_iter().filter_map(|effect| match effect { Effect::Mutate(change) => Some(change), _ => None }).collect()
+        effects
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::Mutate(change) => Some(change),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The picture as text.
     pub(crate) fn screen(&self) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(self.size.width, self.size.height)).unwrap();
-        terminal.draw(|frame| view(&self.app, &self.theme, frame)).unwrap();
+        let mut terminal =
+            Terminal::new(TestBackend::new(self.size.width, self.size.height)).unwrap();
+        terminal
+            .draw(|frame| view(&self.app, &self.theme, frame))
+            .unwrap();
         let buffer = terminal.backend().buffer();
         let line = |y| -> String {
             let cells = (0..self.size.width).map(|x| buffer[(x, y)].symbol());
             cells.collect::<String>().trim_end().to_owned()
         };
-        (0..self.size.height).map(line).collect::<Vec<_>>().join("\n")
+        (0..self.size.height)
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn answer(&self, query: &Query) -> Option<Answer> {
-        let open = |state: &str| matches!(state, "pending" | "scheduled" | "activating" | "active" | "closing");
+        let open = |state: &str| {
+            matches!(
+                state,
+                "pending" | "scheduled" | "activating" | "active" | "closing"
+            )
+        };
         Some(match query {
             Query::Me => Answer::Me(Me {
                 id: "P-1".to_owned(),
@@ -178,23 +223,55 @@ impl Desk {
                 server: "eu-1".to_owned(),
                 now: self.server_now(),
             }),
-            Query::Request(id) => {
-                Answer::Request(Box::new(self.requests.iter().find(|view| view.id == id.as_str())?.clone()))
-            }
-            Query::Grant(id) => Answer::Grant(Box::new(self.grants.iter().find(|view| view.id == id.as_str())?.clone())),
+            Query::Request(id) => Answer::Request(Box::new(
+                self.requests
+                    .iter()
+                    .find(|view| view.id == id.as_str())?
+                    .clone(),
+            )),
+            Query::Grant(id) => Answer::Grant(Box::new(
+                self.grants
+                    .iter()
+                    .find(|view| view.id == id.as_str())?
+                    .clone(),
+            )),
             Query::Requests { slice, .. } => {
-                let wanted = self.requests.iter().filter(|view| open(&view.state) == (*slice == Slice::Open));
-                Answer::Requests(Page { items: wanted.cloned().collect(), next: None })
+                let wanted = self
+                    .requests
+                    .iter()
+                    .filter(|view| open(&view.state) == (*slice == Slice::Open));
+                Answer::Requests(Page {
+                    items: wanted.cloned().collect(),
+                    next: None,
+                })
             }
             Query::Grants { slice, .. } => {
-                let wanted = self.grants.iter().filter(|view| open(&view.state) == (*slice == Slice::Open));
-                Answer::Grants(Page { items: wanted.cloned().collect(), next: None })
+                let wanted = self
+                    .grants
+                    .iter()
+                    .filter(|view| open(&view.state) == (*slice == Slice::Open));
+                Answer::Grants(Page {
+                    items: wanted.cloned().collect(),
+                    next: None,
+                })
             }
             Query::Audit { after, .. } => {
-                let before = after.as_ref().map_or(i64::MAX, |after| after.parse().unwrap());
-                let items: Vec<EventView> =
-                    self.events.iter().rev().filter(|event| event.index < before).take(100).cloned().collect();
-                let next = items.last().map(|last| last.index).filter(|index| *index > 0).map(|index| index.to_string());
+                let before = after
+                    .as_ref()
+                    .map_or(i64::MAX, |after| after.parse().unwrap());
+                let items: Vec<EventView> = self
+                    .events
+                    .iter()
+                    .rev()
+                    .filter(|event| event.index < before)
+                    .take(100)
+                    .cloned()
+                    .collect();
+                let next = items
+                    .last()
+                    .map(|last| last.index)
+                    .filter(|index| *index > 0)
+                    .map(|index| index.to_string());
                 Answer::Audit(Page { items, next })
             }
         })
@@ -232,7 +309,14 @@ pub(crate) fn grant_id(number: u64) -> GrantId {
 }
 
 /// A pending request that the person at the desk may decide, older the smaller its number.
-pub(crate) fn request(number: u64, who: &str, target: &str, role: &str, length: &str, reason: &str) -> RequestView {
+pub(crate) fn request(
+    number: u64,
+    who: &str,
+    target: &str,
+    role: &str,
+    length: &str,
+    reason: &str,
+) -> RequestView {
     let created = start() - TimeDelta::minutes(60 - i64::try_from(number).unwrap());
     serde_json::from_value(json!({
         "id": request_id(number), "kind": "access", "state": "pending", "requester": who, "target": target,

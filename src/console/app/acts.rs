@@ -48,14 +48,23 @@ impl Pending {
     }
 
     fn patience(&self) -> Duration {
-        if matches!(self.mutation.act(), Act::Revoke { .. }) { REVOKE_FOR } else { OTHERS_FOR }
+        if matches!(self.mutation.act(), Act::Revoke { .. }) {
+            REVOKE_FOR
+        } else {
+            OTHERS_FOR
+        }
     }
 }
 
 impl App {
     /// Sends a confirmed change.
     pub(super) fn begin(&mut self, mutation: Mutation) -> Vec<Effect> {
-        let pending = Pending { mutation: mutation.clone(), since: self.world.now, tries: 1, again: None };
+        let pending = Pending {
+            mutation: mutation.clone(),
+            since: self.world.now,
+            tries: 1,
+            again: None,
+        };
         self.pending.push(pending);
         vec![Effect::Mutate(mutation)]
     }
@@ -79,7 +88,13 @@ impl App {
                 self.settled(mutation);
                 let mut text = format!("not done, {text}");
                 if code == "conflict" {
-                    text.push_str(&self.world.last_words(&subject).map(|words| format!(" ({words})")).unwrap_or_default());
+                    text.push_str(
+                        &self
+                            .world
+                            .last_words(&subject)
+                            .map(|words| format!(" ({words})"))
+                            .unwrap_or_default(),
+                    );
                 }
                 text.push_str(&hint.map(|hint| format!("; {hint}")).unwrap_or_default());
                 self.say(Level::Error, &text);
@@ -111,7 +126,11 @@ impl App {
     /// A person does not want to wait for the next try.
     pub(super) fn retry_now(&mut self) -> Vec<Effect> {
         let now = self.world.now;
-        for pending in self.pending.iter_mut().filter(|pending| pending.again.is_some()) {
+        for pending in self
+            .pending
+            .iter_mut()
+            .filter(|pending| pending.again.is_some())
+        {
             pending.again = Some(now);
         }
         self.refresher.all();
@@ -125,7 +144,9 @@ impl App {
     /// A person gives up on what waits for another try; says whether there was anything.
     pub(super) fn give_up_waiting(&mut self) -> bool {
         let (waiting, on_their_way): (Vec<Pending>, Vec<Pending>) =
-            std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.again.is_some());
+            std::mem::take(&mut self.pending)
+                .into_iter()
+                .partition(|pending| pending.again.is_some());
         self.pending = on_their_way;
         for pending in &waiting {
             self.gave_up(&pending.mutation, "you gave up");
@@ -139,7 +160,13 @@ impl App {
 
     fn unanswered(&mut self, mutation: &Mutation, why: &str) {
         let now = self.world.now;
-        let Some(pending) = self.pending.iter_mut().find(|pending| pending.mutation == *mutation) else { return };
+        let Some(pending) = self
+            .pending
+            .iter_mut()
+            .find(|pending| pending.mutation == *mutation)
+        else {
+            return;
+        };
         if now.saturating_duration_since(pending.since) >= pending.patience() {
             self.settled(mutation);
             self.gave_up(mutation, why);
@@ -152,7 +179,10 @@ impl App {
     fn gave_up(&mut self, mutation: &Mutation, why: &str) {
         let subject = mutation.subject();
         let word = mutation.act().word();
-        let text = format!("{word} {} was not answered, whether it was done is not known: {why}", subject.as_str());
+        let text = format!(
+            "{word} {} was not answered, whether it was done is not known: {why}",
+            subject.as_str()
+        );
         self.say(Level::Error, &text);
     }
 
@@ -161,7 +191,10 @@ impl App {
             (Act::Extend { grant, by, .. }, Receipt::Request(view)) => {
                 let text = match view.state.as_str() {
                     "approved" => (Level::Success, format!("{grant} is extended by {by}")),
-                    state => (Level::Info, format!("extension {} of {grant} is {state}", view.id)),
+                    state => (
+                        Level::Info,
+                        format!("extension {} of {grant} is {state}", view.id),
+                    ),
                 };
                 self.world.store.take_request(*view);
                 text
@@ -170,7 +203,10 @@ impl App {
                 let text = match view.state.as_str() {
                     "pending" => {
                         let (have, need) = crate::console::show::progress(&view);
-                        (Level::Info, format!("your review of {} counts: {have} of {need}", view.id))
+                        (
+                            Level::Info,
+                            format!("your review of {} counts: {have} of {need}", view.id),
+                        )
                     }
                     state => (Level::Success, format!("{} is {state}", view.id)),
                 };
@@ -179,7 +215,13 @@ impl App {
             }
             (_, Receipt::Grant(view)) => {
                 let text = match view.state.as_str() {
-                    "closing" => (Level::Info, format!("{} is closing, revoked when the target was read back", view.id)),
+                    "closing" => (
+                        Level::Info,
+                        format!(
+                            "{} is closing, revoked when the target was read back",
+                            view.id
+                        ),
+                    ),
                     state => (Level::Success, format!("{} is {state}", view.id)),
                 };
                 if let (Ok(id), "closing") = (view.id.parse(), view.state.as_str()) {

@@ -19,7 +19,11 @@ impl App {
                 if gap {
                     self.refresher.all();
                 }
-                let mut effects = if gap { vec![Effect::Fetch(Query::Me)] } else { Vec::new() };
+                let mut effects = if gap {
+                    vec![Effect::Fetch(Query::Me)]
+                } else {
+                    Vec::new()
+                };
                 effects.extend(self.tell(&News::Live { gap }));
                 effects
             }
@@ -45,7 +49,12 @@ impl App {
         }
     }
 
-    pub(super) fn answer(&mut self, query: &Query, answer: Result<Answer, Failure>, trip: Trip) -> Vec<Effect> {
+    pub(super) fn answer(
+        &mut self,
+        query: &Query,
+        answer: Result<Answer, Failure>,
+        trip: Trip,
+    ) -> Vec<Effect> {
         let subject = match query {
             Query::Request(id) => Some(Subject::Request(id.clone())),
             Query::Grant(id) => Some(Subject::Grant(id.clone())),
@@ -96,7 +105,10 @@ impl App {
                 self.say(Level::Warn, &text);
             }
             "grant.close_failed" => {
-                let text = format!("{grant} does not close, the target does not let go: {}", what());
+                let text = format!(
+                    "{grant} does not close, the target does not let go: {}",
+                    what()
+                );
                 self.say(Level::Warn, &text);
             }
             _ => {}
@@ -121,14 +133,25 @@ impl App {
             Answer::Requests(page) => self.requests(query, page),
             Answer::Grants(page) => self.grants(query, page),
             Answer::Audit(page) => {
-                let Query::Audit { turn, .. } = query else { return Vec::new() };
-                self.tell(&News::Page { turn: *turn, page: Ok(&page) })
+                let Query::Audit { turn, .. } = query else {
+                    return Vec::new();
+                };
+                self.tell(&News::Page {
+                    turn: *turn,
+                    page: Ok(&page),
+                })
             }
         }
     }
 
     fn requests(&mut self, query: &Query, page: Page<RequestView>) -> Vec<Effect> {
-        if matches!(query, Query::Requests { slice: Slice::Open, after: None }) {
+        if matches!(
+            query,
+            Query::Requests {
+                slice: Slice::Open,
+                after: None
+            }
+        ) {
             self.seen_requests.clear();
         }
         let next = self.refresher.next_page(query, page.next.as_ref());
@@ -139,12 +162,24 @@ impl App {
             self.seen_requests.extend(view.id.parse());
             self.world.store.take_request(view);
         }
-        let open = matches!(query, Query::Requests { slice: Slice::Open, .. });
+        let open = matches!(
+            query,
+            Query::Requests {
+                slice: Slice::Open,
+                ..
+            }
+        );
         if open && page.next.is_none() {
             // What was pending and is not in the list any more was decided while nobody listened.
-            let pending = self.world.store.requests().filter(|(_, view)| view.state == "pending");
-            let decided: Vec<_> =
-                pending.map(|(id, _)| id.clone()).filter(|id| !self.seen_requests.contains(id)).collect();
+            let pending = self
+                .world
+                .store
+                .requests()
+                .filter(|(_, view)| view.state == "pending");
+            let decided: Vec<_> = pending
+                .map(|(id, _)| id.clone())
+                .filter(|id| !self.seen_requests.contains(id))
+                .collect();
             for id in decided {
                 self.refresher.mark(Subject::Request(id));
             }
@@ -153,7 +188,13 @@ impl App {
     }
 
     fn grants(&mut self, query: &Query, page: Page<GrantView>) -> Vec<Effect> {
-        if matches!(query, Query::Grants { slice: Slice::Open, after: None }) {
+        if matches!(
+            query,
+            Query::Grants {
+                slice: Slice::Open,
+                after: None
+            }
+        ) {
             self.seen_grants.clear();
         }
         let next = self.refresher.next_page(query, page.next.as_ref());
@@ -164,11 +205,25 @@ impl App {
             self.seen_grants.extend(view.id.parse());
             self.take_grant(view);
         }
-        let open = matches!(query, Query::Grants { slice: Slice::Open, .. });
+        let open = matches!(
+            query,
+            Query::Grants {
+                slice: Slice::Open,
+                ..
+            }
+        );
         if open && page.next.is_none() {
-            let live = |state: &str| matches!(state, "scheduled" | "activating" | "active" | "closing");
-            let alive = self.world.store.grants().filter(|(_, view)| live(&view.state));
-            let over: Vec<_> = alive.map(|(id, _)| id.clone()).filter(|id| !self.seen_grants.contains(id)).collect();
+            let live =
+                |state: &str| matches!(state, "scheduled" | "activating" | "active" | "closing");
+            let alive = self
+                .world
+                .store
+                .grants()
+                .filter(|(_, view)| live(&view.state));
+            let over: Vec<_> = alive
+                .map(|(id, _)| id.clone())
+                .filter(|id| !self.seen_grants.contains(id))
+                .collect();
             for id in over {
                 self.refresher.mark(Subject::Grant(id));
             }
@@ -183,11 +238,19 @@ impl App {
         if let Some(id) = id.filter(|_| revoked)
             && self.watched.remove(&id)
         {
-            self.say(Level::Success, &format!("{id} is revoked, the target was read back"));
+            self.say(
+                Level::Success,
+                &format!("{id} is revoked, the target was read back"),
+            );
         }
     }
 
-    fn unread(&mut self, query: &Query, subject: Option<&Subject>, failure: &Failure) -> Vec<Effect> {
+    fn unread(
+        &mut self,
+        query: &Query,
+        subject: Option<&Subject>,
+        failure: &Failure,
+    ) -> Vec<Effect> {
         if let Failure::SignedOut(why) = failure {
             self.world.link.signed_out(self.world.now, why);
         }
@@ -198,7 +261,10 @@ impl App {
                 self.world.store.forget(subject);
                 Vec::new()
             }
-            (_, Query::Audit { turn, .. }) => self.tell(&News::Page { turn: *turn, page: Err(failure.text()) }),
+            (_, Query::Audit { turn, .. }) => self.tell(&News::Page {
+                turn: *turn,
+                page: Err(failure.text()),
+            }),
             _ => {
                 if matches!(failure, Failure::Refused { .. }) && !matches!(query, Query::Me) {
                     self.say(Level::Warn, failure.text());

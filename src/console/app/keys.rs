@@ -20,7 +20,11 @@ const FOCUS_PAUSE: Duration = Duration::from_millis(150);
 impl App {
     pub(super) fn key(&mut self, key: Key) -> Vec<Effect> {
         let now = self.world.now;
-        if self.focused.take().is_some_and(|focused| now.saturating_duration_since(focused) < FOCUS_PAUSE) {
+        if self
+            .focused
+            .take()
+            .is_some_and(|focused| now.saturating_duration_since(focused) < FOCUS_PAUSE)
+        {
             return Vec::new();
         }
         match keymap::action(Place::Anywhere, key) {
@@ -52,7 +56,9 @@ impl App {
         }
         match keymap::action(self.place(), key) {
             // A key held down or pasted is nobody's decision, not even to open a question.
-            Some(action) if keymap::danger(action) > Danger::None && !key.is_deliberate() => Vec::new(),
+            Some(action) if keymap::danger(action) > Danger::None && !key.is_deliberate() => {
+                Vec::new()
+            }
             Some(action) => self.action(action),
             None => Vec::new(),
         }
@@ -96,7 +102,10 @@ impl App {
         if let Some(tab) = view::tab_at(self, at) {
             return self.go(tab);
         }
-        let (Some(line), Some(screen)) = (layout.panes.line_at(at.x, at.y), self.screens.get_mut(self.at)) else {
+        let (Some(line), Some(screen)) = (
+            layout.panes.line_at(at.x, at.y),
+            self.screens.get_mut(self.at),
+        ) else {
             return Vec::new();
         };
         let asks = screen.click(line, &self.world, &layout.panes);
@@ -124,7 +133,9 @@ impl App {
             Action::Back if self.give_up_waiting() => Vec::new(),
             _ => {
                 let panes = self.layout().panes;
-                let Some(screen) = self.screens.get_mut(self.at) else { return Vec::new() };
+                let Some(screen) = self.screens.get_mut(self.at) else {
+                    return Vec::new();
+                };
                 let asks = screen.on(action, &self.world, &panes);
                 self.asked(asks)
             }
@@ -137,15 +148,24 @@ impl App {
             self.say(Level::Warn, &why);
             return Vec::new();
         }
-        let subject = self.screens.get(self.at).and_then(|screen| screen.subject());
-        let Some(subject) = subject else { return Vec::new() };
-        let Some(seen) = self.world.store.get(&subject) else { return Vec::new() };
+        let subject = self
+            .screens
+            .get(self.at)
+            .and_then(|screen| screen.subject());
+        let Some(subject) = subject else {
+            return Vec::new();
+        };
+        let Some(seen) = self.world.store.get(&subject) else {
+            return Vec::new();
+        };
         self.strip = Some(Strip::open(kind, subject, seen, self.world.now));
         vec![Effect::ForgetKeys]
     }
 
     fn strip_key(&mut self, key: Key) -> Vec<Effect> {
-        let Some(strip) = &mut self.strip else { return Vec::new() };
+        let Some(strip) = &mut self.strip else {
+            return Vec::new();
+        };
         match strip.key(key, &self.world) {
             Outcome::Stays => Vec::new(),
             Outcome::Closed => {
@@ -184,8 +204,11 @@ impl App {
             return Vec::new();
         }
         self.at = to;
-        let asks: Vec<Ask> =
-            self.screens.get_mut(to).map(|screen| screen.enter(&self.world)).unwrap_or_default();
+        let asks: Vec<Ask> = self
+            .screens
+            .get_mut(to)
+            .map(|screen| screen.enter(&self.world))
+            .unwrap_or_default();
         self.asked(asks)
     }
 
@@ -194,7 +217,10 @@ impl App {
             return vec![Effect::Quit];
         }
         self.warned = true;
-        self.say(Level::Warn, "a change is not answered yet: press q again to leave anyway");
+        self.say(
+            Level::Warn,
+            "a change is not answered yet: press q again to leave anyway",
+        );
         Vec::new()
     }
 }

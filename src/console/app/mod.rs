@@ -132,7 +132,8 @@ impl App {
     /// When something must happen although nothing does: a text changes, a pause is over, a row is to be read.
     pub fn next_change(&self) -> Option<Instant> {
         let now = self.world.now;
-        let second = (self.layout().regions.shape != Shape::TooSmall).then(|| self.world.clock.next_second(now));
+        let second = (self.layout().regions.shape != Shape::TooSmall)
+            .then(|| self.world.clock.next_second(now));
         let strip = self.strip.as_ref();
         let moments = [
             second,
@@ -140,7 +141,9 @@ impl App {
             self.world.link.next_change().filter(|at| *at > now),
             strip.map(Strip::armed_at).filter(|at| *at > now),
             strip.and_then(|strip| strip.read_again_at(&self.world)),
-            self.refresher.due(now).filter(|_| !self.world.link.is_down()),
+            self.refresher
+                .due(now)
+                .filter(|_| !self.world.link.is_down()),
         ];
         let pending = self.pending.iter().filter_map(Pending::due);
         moments.into_iter().flatten().chain(pending).min()
@@ -191,15 +194,25 @@ impl App {
         let Some(subject) = self.screen().and_then(Screen::subject) else {
             return Some("nothing is selected".to_owned());
         };
-        if self.pending.iter().any(|pending| pending.is_about(&subject)) {
-            return Some(format!("the last change of `{}` is not answered yet", subject.as_str()));
+        if self
+            .pending
+            .iter()
+            .any(|pending| pending.is_about(&subject))
+        {
+            return Some(format!(
+                "the last change of `{}` is not answered yet",
+                subject.as_str()
+            ));
         }
         self.world.may(kind, &subject).err()
     }
 
     /// What is shown about changes that are not answered yet.
     pub fn waiting(&self) -> Vec<String> {
-        self.pending.iter().map(|pending| pending.text(self.world.now)).collect()
+        self.pending
+            .iter()
+            .map(|pending| pending.text(self.world.now))
+            .collect()
     }
 
     /// Where everything lies.
@@ -280,7 +293,11 @@ impl App {
 
     /// Tells every screen.
     fn tell(&mut self, news: &News<'_>) -> Vec<Effect> {
-        let asks: Vec<Ask> = self.screens.iter_mut().flat_map(|screen| screen.hear(news, &self.world)).collect();
+        let asks: Vec<Ask> = self
+            .screens
+            .iter_mut()
+            .flat_map(|screen| screen.hear(news, &self.world))
+            .collect();
         self.asked(asks)
     }
 }

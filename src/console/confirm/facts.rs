@@ -26,25 +26,70 @@ pub(super) fn describe(doc: &mut Doc, strip: &Strip, world: &World) {
 fn request(doc: &mut Doc, strip: &Strip, view: &RequestView, world: &World) {
     let now = world.server_now();
     let role = show::granted(&view.role, &view.role_granted);
-    doc.fact("Who", &format!("{} asks for {role} on {}", view.requester, view.target), Role::TextStrong);
+    doc.fact(
+        "Who",
+        &format!("{} asks for {role} on {}", view.requester, view.target),
+        Role::TextStrong,
+    );
     let length = show::granted(&view.duration, &view.duration_granted);
     match strip.kind {
         Kind::Deny => doc.fact("For", &length, Role::Text),
         Kind::Narrow => {
-            let end = strip.span().map(|span| view.not_before.map_or(now, |start| start.max(now)) + span.to_chrono());
+            let end = strip
+                .span()
+                .map(|span| view.not_before.map_or(now, |start| start.max(now)) + span.to_chrono());
             let end = end.map_or_else(|_| "?".to_owned(), |end| show::moment(end, now));
-            doc.fact("For", &format!("{length}; as typed below it would end {end}"), Role::Text)
+            doc.fact(
+                "For",
+                &format!("{length}; as typed below it would end {end}"),
+                Role::Text,
+            )
         }
         _ => {
             let end = show::moment(show::would_end(view, now), now);
-            doc.fact("For", &format!("{length}, ends {end} if approved now"), Role::Text)
+            doc.fact(
+                "For",
+                &format!("{length}, ends {end} if approved now"),
+                Role::Text,
+            )
         }
     };
     let (have, need) = show::progress(view);
-    let by: Vec<&str> = view.reviews.iter().map(|review| review.reviewer.as_str()).collect();
-    let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
-    doc.fact("Policy", &format!("{}; {have} of {need} approvals{by}", view.verdict), Role::Text);
-    doc.quote(&format!("reason, written by {}", view.requester), &view.reason, REASON_LINES);
+    let by: Vec<&str> = view
+        .reviews
+        .iter()
+        .map(|review| review.reviewer.as_str())
+        .collect();
+    let by = if by.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", by.join(", "))
+    };
+    doc.fact(
+        "Policy",
+        &format!("{}; {have} of {need} approvals{by}", view.verdict),
+        Role::Text,
+    );
+    let history = &view.history;
+    let past = match history.grants_30d {
+        0 => (
+            format!("first time on {} in 30 days", view.target),
+            Role::StatusWarn,
+        ),
+        times => (
+            format!(
+                "{times} grants there in 30 days, {} revoked",
+                history.revoked_30d
+            ),
+            Role::Text,
+        ),
+    };
+    doc.fact("History", &past.0, past.1);
+    doc.quote(
+        &format!("reason, written by {}", view.requester),
+        &view.reason,
+        REASON_LINES,
+    );
 }
 
 fn grant(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
@@ -60,11 +105,23 @@ fn grant(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
                 Ok(by) => {
                     let new = show::moment(view.expires_at + by.to_chrono(), now);
                     doc.fact("End", &format!("{end} -> {new}"), Role::TextStrong);
-                    doc.fact("Total", &format!("{} of at most {} (until {cap})", total(view, by), view.max_total), Role::Text);
+                    doc.fact(
+                        "Total",
+                        &format!(
+                            "{} of at most {} (until {cap})",
+                            total(view, by),
+                            view.max_total
+                        ),
+                        Role::Text,
+                    );
                 }
                 Err(_) => {
                     doc.fact("End", &format!("{end} -> ?"), Role::TextStrong);
-                    doc.fact("Total", &format!("at most {} (until {cap})", view.max_total), Role::Text);
+                    doc.fact(
+                        "Total",
+                        &format!("at most {} (until {cap})", view.max_total),
+                        Role::Text,
+                    );
                 }
             }
             doc.fact("Reason", strip.sentence.text(), Role::Text);
@@ -75,8 +132,16 @@ fn grant(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
                 other => other.to_owned(),
             };
             doc.fact("State", &state, Role::Text);
-            doc.fact("Effect", "open sessions are cut, the access is removed, then the target is read back", Role::Text);
-            doc.quote(&format!("reason, written by {}", view.holder), &view.reason, REASON_LINES);
+            doc.fact(
+                "Effect",
+                "open sessions are cut, the access is removed, then the target is read back",
+                Role::Text,
+            );
+            doc.quote(
+                &format!("reason, written by {}", view.holder),
+                &view.reason,
+                REASON_LINES,
+            );
         }
     }
 }
@@ -84,7 +149,8 @@ fn grant(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
 /// The length of the whole grant after an extension.
 fn total(view: &GrantView, by: Span) -> String {
     let start = view.starts_at.unwrap_or(view.not_before);
-    Span::from_chrono(view.expires_at - start + by.to_chrono()).map_or_else(|_| "too long".to_owned(), |span| span.to_string())
+    Span::from_chrono(view.expires_at - start + by.to_chrono())
+        .map_or_else(|_| "too long".to_owned(), |span| span.to_string())
 }
 
 /// Says whether the length typed is one that the server can accept.
@@ -97,14 +163,18 @@ pub(super) fn check_length(strip: &Strip) -> Result<(), String> {
                 return Ok(());
             }
             Err(match Span::from_chrono(room) {
-                Ok(most) if room > TimeDelta::zero() => format!("at most {most} more: {} in total", view.max_total),
+                Ok(most) if room > TimeDelta::zero() => {
+                    format!("at most {most} more: {} in total", view.max_total)
+                }
                 _ => format!("it already lasts the {} that policy allows", view.max_total),
             })
         }
         (Seen::Request(view), Kind::Narrow) => {
             let span = strip.span()?;
             match view.duration_granted.parse::<Span>() {
-                Ok(asked) if span.seconds() > asked.seconds() => Err(format!("only less than {asked} can be given")),
+                Ok(asked) if span.seconds() > asked.seconds() => {
+                    Err(format!("only less than {asked} can be given"))
+                }
                 _ => Ok(()),
             }
         }
@@ -129,11 +199,21 @@ pub(super) fn differences(old: &Seen, new: &Seen) -> Vec<String> {
 fn facts(seen: &Seen) -> Vec<(&'static str, String)> {
     match seen {
         Seen::Request(view) => {
-            let reviews: Vec<String> =
-                view.reviews.iter().map(|review| format!("{} by {}", review.decision, review.reviewer)).collect();
+            let reviews: Vec<String> = view
+                .reviews
+                .iter()
+                .map(|review| format!("{} by {}", review.decision, review.reviewer))
+                .collect();
             vec![
                 ("state", view.state.clone()),
-                ("reviews", if reviews.is_empty() { "none".to_owned() } else { reviews.join(", ") }),
+                (
+                    "reviews",
+                    if reviews.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        reviews.join(", ")
+                    },
+                ),
                 ("who", view.requester.clone()),
                 ("target", view.target.clone()),
                 ("role", view.role_granted.clone()),
@@ -144,7 +224,12 @@ fn facts(seen: &Seen) -> Vec<(&'static str, String)> {
         Seen::Grant(view) => vec![
             ("state", view.state.clone()),
             ("end", view.expires_at.format("%H:%M:%SZ").to_string()),
-            ("closed by", view.closed_by.clone().unwrap_or_else(|| "nobody".to_owned())),
+            (
+                "closed by",
+                view.closed_by
+                    .clone()
+                    .unwrap_or_else(|| "nobody".to_owned()),
+            ),
             ("who", view.holder.clone()),
             ("target", view.target.clone()),
             ("role", view.role.clone()),

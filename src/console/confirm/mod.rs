@@ -43,8 +43,12 @@ const DENIALS: &[&str] = &[
     "ask for a shorter time",
     "not now, wait for the change window",
 ];
-const REVOCATIONS: &[&str] =
-    &["the work is done", "incident: access taken away as a precaution", "given by mistake", "the holder asked for it"];
+const REVOCATIONS: &[&str] = &[
+    "the work is done",
+    "incident: access taken away as a precaution",
+    "given by mistake",
+    "the holder asked for it",
+];
 
 /// A change that a person confirmed, bound to the version that they saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,18 +84,35 @@ impl Mutation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// Approves a request, for less time when `only` says so.
-    Approve { request: RequestId, only: Option<Span> },
-    Deny { request: RequestId, comment: String },
-    Extend { grant: GrantId, by: Span, reason: String },
-    Revoke { grant: GrantId, reason: String },
+    Approve {
+        request: RequestId,
+        only: Option<Span>,
+    },
+    Deny {
+        request: RequestId,
+        comment: String,
+    },
+    Extend {
+        grant: GrantId,
+        by: Span,
+        reason: String,
+    },
+    Revoke {
+        grant: GrantId,
+        reason: String,
+    },
 }
 
 impl Act {
     /// The row it is about.
     pub fn subject(&self) -> Subject {
         match self {
-            Self::Approve { request, .. } | Self::Deny { request, .. } => Subject::Request(request.clone()),
-            Self::Extend { grant, .. } | Self::Revoke { grant, .. } => Subject::Grant(grant.clone()),
+            Self::Approve { request, .. } | Self::Deny { request, .. } => {
+                Subject::Request(request.clone())
+            }
+            Self::Extend { grant, .. } | Self::Revoke { grant, .. } => {
+                Subject::Grant(grant.clone())
+            }
         }
     }
 
@@ -191,7 +212,11 @@ impl Strip {
             (Seen::Request(view), Kind::Narrow) => length.set(&view.duration_granted),
             _ => {}
         }
-        let step = if kind == Kind::Deny { Step::Sentence } else { Step::Intent };
+        let step = if kind == Kind::Deny {
+            Step::Sentence
+        } else {
+            Step::Intent
+        };
         Self {
             kind,
             subject,
@@ -232,7 +257,11 @@ impl Strip {
         let same = changes.is_empty() && seen.version() == self.seen.version();
         if !same {
             let version = format!("version: {} -> {}", self.seen.version(), seen.version());
-            self.changes = if changes.is_empty() { vec![version] } else { changes };
+            self.changes = if changes.is_empty() {
+                vec![version]
+            } else {
+                changes
+            };
             self.rearm(now);
         }
         self.seen = seen;
@@ -251,7 +280,12 @@ impl Strip {
         if self.reading {
             return None;
         }
-        Some(world.store.read_at(&self.subject).map_or(world.now, |read| read + READ_AGAIN))
+        Some(
+            world
+                .store
+                .read_at(&self.subject)
+                .map_or(world.now, |read| read + READ_AGAIN),
+        )
     }
 
     /// An answer about the row came, or failed to come.
@@ -265,7 +299,9 @@ impl Strip {
         let action = keymap::action(Place::Question, key);
         let typing = self.step == Step::Sentence;
         // Esc is safe at any moment; `n` only where it is not a letter of a sentence.
-        if action == Some(Action::No) && (key.code == KeyCode::Esc || (!typing && key.is_deliberate())) {
+        if action == Some(Action::No)
+            && (key.code == KeyCode::Esc || (!typing && key.is_deliberate()))
+        {
             if typing && self.kind == Kind::Extend {
                 self.step = Step::Intent;
                 return Outcome::Stays;
@@ -318,11 +354,19 @@ impl Strip {
             && let Some(age) = world.link.age(world.now)
         {
             let age = countdown::text(age);
-            doc.fact("Careful", &format!("what you see is {age} old; revoking works anyway"), Role::StatusWarn);
+            doc.fact(
+                "Careful",
+                &format!("what you see is {age} old; revoking works anyway"),
+                Role::StatusWarn,
+            );
         }
         if self.step == Step::Sentence {
-            let presets: Vec<String> =
-                self.presets().iter().enumerate().map(|(at, text)| format!("{} {text}", at + 1)).collect();
+            let presets: Vec<String> = self
+                .presets()
+                .iter()
+                .enumerate()
+                .map(|(at, text)| format!("{} {text}", at + 1))
+                .collect();
             if !presets.is_empty() && self.sentence.text().is_empty() {
                 doc.fact("Presets", &presets.join("   "), Role::TextMuted);
             }
@@ -345,38 +389,57 @@ impl Strip {
     /// The last line: what the keys do at this moment, or why they do nothing.
     pub fn prompt(&self, world: &World) -> Vec<(String, Role)> {
         if let Err(why) = self.possible(world) {
-            return vec![(why, Role::StatusDanger), ("   ".to_owned(), Role::Text), ("Esc".to_owned(), Role::KeyHint), (
-                " close".to_owned(),
-                Role::Text,
-            )];
+            return vec![
+                (why, Role::StatusDanger),
+                ("   ".to_owned(), Role::Text),
+                ("Esc".to_owned(), Role::KeyHint),
+                (" close".to_owned(), Role::Text),
+            ];
         }
         if world.now < self.armed_at {
-            return vec![("read first: keys are ignored for a moment".to_owned(), Role::TextMuted)];
+            return vec![(
+                "read first: keys are ignored for a moment".to_owned(),
+                Role::TextMuted,
+            )];
         }
         if let Some(note) = &self.note {
             return vec![(note.clone(), Role::StatusWarn)];
         }
         let (yes, keys): (&str, &[(&str, &str)]) = match (self.step, self.kind) {
             (Step::Intent, Kind::Approve) => ("approve", &[("n", "no")]),
-            (Step::Intent, Kind::Narrow) => ("approve for this long", &[("0-9 d h m s", "change"), ("Esc", "no")]),
-            (Step::Intent, Kind::Extend) => {
-                ("extend", &[("0-9 d h m s", "change"), ("Tab", "reason"), ("Esc", "no")])
-            }
+            (Step::Intent, Kind::Narrow) => (
+                "approve for this long",
+                &[("0-9 d h m s", "change"), ("Esc", "no")],
+            ),
+            (Step::Intent, Kind::Extend) => (
+                "extend",
+                &[("0-9 d h m s", "change"), ("Tab", "reason"), ("Esc", "no")],
+            ),
             (Step::Intent, Kind::Revoke) => ("yes, then the reason", &[("n", "no")]),
-            (Step::Intent | Step::Sentence, Kind::Deny) => ("", &[("Enter", "deny"), ("Esc", "no")]),
-            (Step::Sentence, Kind::Extend) => ("", &[("Enter", "back to the question"), ("Esc", "back")]),
+            (Step::Intent | Step::Sentence, Kind::Deny) => {
+                ("", &[("Enter", "deny"), ("Esc", "no")])
+            }
+            (Step::Sentence, Kind::Extend) => {
+                ("", &[("Enter", "back to the question"), ("Esc", "back")])
+            }
             (Step::Sentence, _) => ("", &[("Enter", "revoke now"), ("Esc", "no")]),
         };
         let first = (!yes.is_empty()).then_some(("y", yes));
         let pieces = first.iter().chain(keys).flat_map(|(key, word)| {
-            [((*key).to_owned(), Role::KeyHint), (format!(" {word}   "), Role::Text)]
+            [
+                ((*key).to_owned(), Role::KeyHint),
+                (format!(" {word}   "), Role::Text),
+            ]
         });
         pieces.collect()
     }
 
     /// The length being chosen, when it is one.
     fn span(&self) -> Result<Span, String> {
-        self.length.text().parse::<Span>().map_err(|error| error.to_string())
+        self.length
+            .text()
+            .parse::<Span>()
+            .map_err(|error| error.to_string())
     }
 
     fn presets(&self) -> &'static [&'static str] {
@@ -402,7 +465,9 @@ impl Strip {
         let plain = key.mods == KeyModifiers::NONE;
         match (self.kind, key.code) {
             (Kind::Extend, _) if action == Some(Action::NextField) => self.step = Step::Sentence,
-            (Kind::Extend | Kind::Narrow, KeyCode::Char('0'..='9' | 'd' | 'h' | 'm' | 's')) if plain => {
+            (Kind::Extend | Kind::Narrow, KeyCode::Char('0'..='9' | 'd' | 'h' | 'm' | 's'))
+                if plain =>
+            {
                 if std::mem::take(&mut self.proposed) {
                     self.length.set("");
                 }
@@ -410,7 +475,12 @@ impl Strip {
             }
             (
                 Kind::Extend | Kind::Narrow,
-                KeyCode::Backspace | KeyCode::Delete | KeyCode::Left | KeyCode::Right | KeyCode::Home | KeyCode::End,
+                KeyCode::Backspace
+                | KeyCode::Delete
+                | KeyCode::Left
+                | KeyCode::Right
+                | KeyCode::Home
+                | KeyCode::End,
             ) => {
                 self.proposed = false;
                 self.length.key(key);
@@ -436,10 +506,14 @@ impl Strip {
     }
 
     fn sentence_key(&mut self, key: Key, world: &World) -> Outcome {
-        let done = key.code == KeyCode::Enter || (self.kind == Kind::Extend && key.code == KeyCode::Tab);
+        let done =
+            key.code == KeyCode::Enter || (self.kind == Kind::Extend && key.code == KeyCode::Tab);
         if !done {
-            if let (KeyCode::Char(digit @ '1'..='9'), true) = (key.code, self.sentence.text().is_empty())
-                && let Some(text) = digit.to_digit(10).and_then(|at| self.presets().get(at as usize - 1))
+            if let (KeyCode::Char(digit @ '1'..='9'), true) =
+                (key.code, self.sentence.text().is_empty())
+                && let Some(text) = digit
+                    .to_digit(10)
+                    .and_then(|at| self.presets().get(at as usize - 1))
                 && key.is_deliberate()
             {
                 self.sentence.set(text);
@@ -472,28 +546,57 @@ impl Strip {
             return Outcome::Stays;
         }
         let sentence = self.sentence.text().trim().to_owned();
-        if self.kind != Kind::Approve && self.kind != Kind::Narrow && sentence.chars().count() < SHORTEST {
+        if self.kind != Kind::Approve
+            && self.kind != Kind::Narrow
+            && sentence.chars().count() < SHORTEST
+        {
             self.note = Some(format!("write at least {SHORTEST} characters"));
             return Outcome::Stays;
         }
         let act = match (self.kind, &self.subject) {
-            (Kind::Approve, Subject::Request(request)) => Act::Approve { request: request.clone(), only: None },
+            (Kind::Approve, Subject::Request(request)) => Act::Approve {
+                request: request.clone(),
+                only: None,
+            },
             (Kind::Narrow, Subject::Request(request)) => {
-                let Ok(span) = self.span() else { return Outcome::Stays };
-                Act::Approve { request: request.clone(), only: Some(span) }
+                let Ok(span) = self.span() else {
+                    return Outcome::Stays;
+                };
+                Act::Approve {
+                    request: request.clone(),
+                    only: Some(span),
+                }
             }
-            (Kind::Deny, Subject::Request(request)) => Act::Deny { request: request.clone(), comment: sentence },
+            (Kind::Deny, Subject::Request(request)) => Act::Deny {
+                request: request.clone(),
+                comment: sentence,
+            },
             (Kind::Extend, Subject::Grant(grant)) => {
-                let Ok(by) = self.span() else { return Outcome::Stays };
-                Act::Extend { grant: grant.clone(), by, reason: sentence }
+                let Ok(by) = self.span() else {
+                    return Outcome::Stays;
+                };
+                Act::Extend {
+                    grant: grant.clone(),
+                    by,
+                    reason: sentence,
+                }
             }
-            (Kind::Revoke, Subject::Grant(grant)) => Act::Revoke { grant: grant.clone(), reason: sentence },
+            (Kind::Revoke, Subject::Grant(grant)) => Act::Revoke {
+                grant: grant.clone(),
+                reason: sentence,
+            },
             _ => return Outcome::Closed,
         };
         let Ok(key) = IdempotencyKey::new() else {
-            self.note = Some("this machine has no random numbers, so nothing can be changed safely".to_owned());
+            self.note = Some(
+                "this machine has no random numbers, so nothing can be changed safely".to_owned(),
+            );
             return Outcome::Stays;
         };
-        Outcome::Confirmed(Mutation { act, version: self.seen.version(), key })
+        Outcome::Confirmed(Mutation {
+            act,
+            version: self.seen.version(),
+            key,
+        })
     }
 }

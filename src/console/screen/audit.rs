@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
+use crate::client::AuditQuery;
 use crate::console::filter::{Filter, Filtered};
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
@@ -24,22 +25,73 @@ use crate::text::clean;
 use crate::wire::EventView;
 
 const FIELDS: &[&str] = &[
-    "actor", "event", "target", "request", "grant", "outcome", "since", "until", "principal", "role", "trace", "channel",
+    "actor",
+    "event",
+    "target",
+    "request",
+    "grant",
+    "outcome",
+    "since",
+    "until",
+    "principal",
+    "role",
+    "trace",
+    "channel",
 ];
-/// Those that the server compares; the others are compared here.
-const ASKED: &[&str] = &["actor", "event", "target", "request", "grant", "outcome"];
 
 const COLUMNS: &[Column] = &[
-    Column { title: "TIME (Z)", width: Width::Fixed(12), cut: Cut::End, optional: false },
-    Column { title: "OUT", width: Width::Fixed(8), cut: Cut::End, optional: false },
-    Column { title: "EVENT", width: Width::Flex { min: 18, share: 2 }, cut: Cut::End, optional: false },
-    Column { title: "WHO", width: Width::Flex { min: 10, share: 2 }, cut: Cut::Middle, optional: false },
-    Column { title: "TARGET", width: Width::Flex { min: 12, share: 2 }, cut: Cut::Middle, optional: false },
-    Column { title: "ABOUT", width: Width::Fixed(12), cut: Cut::End, optional: true },
-    Column { title: "REASON", width: Width::Flex { min: 16, share: 5 }, cut: Cut::End, optional: true },
+    Column {
+        title: "TIME (Z)",
+        width: Width::Fixed(12),
+        cut: Cut::End,
+        optional: false,
+    },
+    Column {
+        title: "OUT",
+        width: Width::Fixed(8),
+        cut: Cut::End,
+        optional: false,
+    },
+    Column {
+        title: "EVENT",
+        width: Width::Flex { min: 18, share: 2 },
+        cut: Cut::End,
+        optional: false,
+    },
+    Column {
+        title: "WHO",
+        width: Width::Flex { min: 10, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "TARGET",
+        width: Width::Flex { min: 12, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "ABOUT",
+        width: Width::Fixed(12),
+        cut: Cut::End,
+        optional: true,
+    },
+    Column {
+        title: "REASON",
+        width: Width::Flex { min: 16, share: 5 },
+        cut: Cut::End,
+        optional: true,
+    },
 ];
 
-const COMMANDS: &[Action] = &[Action::Follow, Action::Filter, Action::Open, Action::Bottom, Action::Help, Action::Copy];
+const COMMANDS: &[Action] = &[
+    Action::Follow,
+    Action::Filter,
+    Action::Open,
+    Action::Bottom,
+    Action::Help,
+    Action::Copy,
+];
 
 /// The list of events.
 #[derive(Debug, Default)]
@@ -67,9 +119,19 @@ struct Scope {
 impl Scope {
     fn of(filter: &Filter, now: DateTime<Utc>) -> Result<Self, String> {
         let mut filter = filter.clone();
-        let since = filter.take("since").map(|text| moment(&text, now)).transpose()?;
-        let until = filter.take("until").map(|text| moment(&text, now)).transpose()?;
-        Ok(Self { filter, since, until })
+        let since = filter
+            .take("since")
+            .map(|text| moment(&text, now))
+            .transpose()?;
+        let until = filter
+            .take("until")
+            .map(|text| moment(&text, now))
+            .transpose()?;
+        Ok(Self {
+            filter,
+            since,
+            until,
+        })
     }
 
     fn lets(&self, event: &EventView) -> bool {
@@ -79,31 +141,39 @@ impl Scope {
     }
 
     /// What of the filter the server can compare; the rest is compared here.
-    fn terms(&self) -> Vec<(&'static str, String)> {
-        let mut terms = Vec::new();
-        for field in ASKED.iter().copied() {
-            let Some(value) = self.filter.wanted(field) else { continue };
-            let many = value.contains(',') || value.contains('*');
-            let value = match field {
-                "event" => value,
-                _ if many => continue,
-                "request" => value.parse::<RequestId>().map_or(value, |id| id.to_string()),
-                "grant" => value.parse::<GrantId>().map_or(value, |id| id.to_string()),
-                _ => value,
-            };
-            // The server knows `grant.*`, but no other wildcard.
-            if field == "event" && value.split(',').any(|code| code.trim_end_matches(".*").contains('*')) {
-                continue;
-            }
-            terms.push((field, value));
+    fn asked(&self) -> AuditQuery {
+        let one = |field: &str| {
+            self.filter
+                .wanted(field)
+                .filter(|value| !value.contains([',', '*']))
+        };
+        // Ids are compared as they are written, and filters are in small letters.
+        let request =
+            one("request").map(|text| text.parse::<RequestId>().map_or(text, |id| id.to_string()));
+        let grant =
+            one("grant").map(|text| text.parse::<GrantId>().map_or(text, |id| id.to_string()));
+        let events = self.filter.wanted("event").unwrap_or_default();
+        let events: Vec<String> = events
+            .split(',')
+            .filter(|code| !code.is_empty())
+            .map(str::to_owned)
+            .collect();
+        // The server knows `grant.*` but no other wildcard.
+        let plain = events
+            .iter()
+            .all(|code| !code.trim_end_matches(".*").contains('*'));
+        AuditQuery {
+            actor: one("actor"),
+            events: if plain { events } else { Vec::new() },
+            target: one("target"),
+            request,
+            grant,
+            outcome: one("outcome"),
+            since: self.since,
+            until: self.until,
+            text: self.filter.words().filter(|text| !text.contains(' ')),
+            ..AuditQuery::default()
         }
-        if let Some(text) = self.filter.words().filter(|text| !text.contains(' ')) {
-            terms.push(("text", text));
-        }
-        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        terms.extend(self.since.map(|since| ("since", text(since))));
-        terms.extend(self.until.map(|until| ("until", text(until))));
-        terms
     }
 }
 
@@ -123,9 +193,13 @@ fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     if let Some(date) = date {
         return Ok(date.and_time(NaiveTime::MIN).and_utc());
     }
-    match NaiveTime::parse_from_str(text, "%H:%M").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S")) {
+    match NaiveTime::parse_from_str(text, "%H:%M")
+        .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"))
+    {
         Ok(time) => Ok(now.date_naive().and_time(time).and_utc()),
-        Err(_) => Err(format!("`{text}` is no moment: write `2h`, `14:30`, `today` or `2026-11-20`")),
+        Err(_) => Err(format!(
+            "`{text}` is no moment: write `2h`, `14:30`, `today` or `2026-11-20`"
+        )),
     }
 }
 
@@ -145,19 +219,35 @@ impl Filtered for EventView {
             "trace" => &self.trace,
             _ => return Vec::new(),
         };
-        if optional(value) { value.as_deref().into_iter().collect() } else { Vec::new() }
+        if optional(value) {
+            value.as_deref().into_iter().collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn mentions(&self, word: &str) -> bool {
-        let optional = [&self.target, &self.request, &self.grant, &self.principal, &self.reason];
+        let optional = [
+            &self.target,
+            &self.request,
+            &self.grant,
+            &self.principal,
+            &self.reason,
+        ];
         let fixed = [&self.event, &self.actor.name, &self.sentence];
-        optional.iter().filter_map(|text| text.as_ref()).chain(fixed).any(|text| text.to_lowercase().contains(word))
+        optional
+            .iter()
+            .filter_map(|text| text.as_ref())
+            .chain(fixed)
+            .any(|text| text.to_lowercase().contains(word))
     }
 }
 
 impl Audit {
     fn place(&self) -> usize {
-        self.selected.map_or(usize::MAX, |index| self.record.place_of(index)).min(self.last())
+        self.selected
+            .map_or(usize::MAX, |index| self.record.place_of(index))
+            .min(self.last())
     }
 
     fn last(&self) -> usize {
@@ -174,7 +264,11 @@ impl Audit {
         if place < self.last() {
             self.record.pause();
         }
-        self.record.near(place).map(Ask::Fetch).into_iter().collect()
+        self.record
+            .near(place)
+            .map(Ask::Fetch)
+            .into_iter()
+            .collect()
     }
 
     fn step(&mut self, by: isize) -> Vec<Ask> {
@@ -203,7 +297,7 @@ impl Audit {
                 self.scope = scope;
                 self.selected = None;
                 self.asked = true;
-                vec![Ask::Fetch(self.record.restart(self.scope.terms()))]
+                vec![Ask::Fetch(self.record.restart(self.scope.asked()))]
             }
             Err(problem) => {
                 self.filter.complain(Some(problem));
@@ -216,18 +310,33 @@ impl Audit {
         let look = show::event(event);
         let text = theme.style(Role::Text);
         let muted = theme.style(Role::TextMuted);
-        let role = if event.outcome == "success" { text } else { theme.style(look.role) };
-        let about = event.grant.as_deref().or(event.request.as_deref()).unwrap_or_default();
+        let role = if event.outcome == "success" {
+            text
+        } else {
+            theme.style(look.role)
+        };
+        let about = event
+            .grant
+            .as_deref()
+            .or(event.request.as_deref())
+            .unwrap_or_default();
         let cells = vec![
             (clean(&show::stamp(event.time, world.server_now())), muted),
-            (clean(&format!("{} {}", theme.glyph(look.glyph), look.word)), theme.style(look.role)),
+            (
+                clean(&format!("{} {}", theme.glyph(look.glyph), look.word)),
+                theme.style(look.role),
+            ),
             (clean(&event.event), role),
             (clean(&event.actor.name), text),
             (clean(event.target.as_deref().unwrap_or_default()), text),
             (clean(about), muted),
             (clean(event.reason.as_deref().unwrap_or_default()), muted),
         ];
-        Row { cells, marked: false, gone: false }
+        Row {
+            cells,
+            marked: false,
+            gone: false,
+        }
     }
 }
 
@@ -241,8 +350,16 @@ impl Screen for Audit {
     }
 
     fn tally(&self, _: &World) -> Tally {
-        let word = if self.record.is_paused() { format!("PAUSED +{}", self.record.waiting()) } else { String::new() };
-        Tally { count: None, urgent: 0, word }
+        let word = if self.record.is_paused() {
+            format!("PAUSED +{}", self.record.waiting())
+        } else {
+            String::new()
+        };
+        Tally {
+            count: None,
+            urgent: 0,
+            word,
+        }
     }
 
     fn commands(&self) -> &'static [Action] {
@@ -260,8 +377,12 @@ impl Screen for Audit {
             match action {
                 Action::Down => self.scroll = self.scroll.saturating_add(1),
                 Action::Up => self.scroll = self.scroll.saturating_sub(1),
-                Action::HalfDown | Action::PageDown => self.scroll = self.scroll.saturating_add(page / 2),
-                Action::HalfUp | Action::PageUp => self.scroll = self.scroll.saturating_sub(page / 2),
+                Action::HalfDown | Action::PageDown => {
+                    self.scroll = self.scroll.saturating_add(page / 2)
+                }
+                Action::HalfUp | Action::PageUp => {
+                    self.scroll = self.scroll.saturating_sub(page / 2)
+                }
                 Action::Top => self.scroll = 0,
                 Action::Bottom => self.scroll = u16::MAX,
                 Action::Back => self.zoomed = false,
@@ -295,7 +416,13 @@ impl Screen for Audit {
             }
             Action::Back if self.filter.clear() => self.restart(world),
             Action::Copy => {
-                let about = self.current().map(|event| event.grant.as_ref().or(event.request.as_ref()).unwrap_or(&event.id));
+                let about = self.current().map(|event| {
+                    event
+                        .grant
+                        .as_ref()
+                        .or(event.request.as_ref())
+                        .unwrap_or(&event.id)
+                });
                 about.map(|id| Ask::Copy(id.clone())).into_iter().collect()
             }
             _ => Vec::new(),
@@ -312,11 +439,19 @@ impl Screen for Audit {
     }
 
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
-        if self.filter.key(key, FIELDS) { self.restart(world) } else { Vec::new() }
+        if self.filter.key(key, FIELDS) {
+            self.restart(world)
+        } else {
+            Vec::new()
+        }
     }
 
     fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
-        if self.filter.paste(text, FIELDS) { self.restart(world) } else { Vec::new() }
+        if self.filter.paste(text, FIELDS) {
+            self.restart(world)
+        } else {
+            Vec::new()
+        }
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -338,7 +473,8 @@ impl Screen for Audit {
             News::Live { gap: false } => self.record.retry(),
             News::Events(events) => {
                 let scope = &self.scope;
-                self.record.push(events.iter().filter(|event| scope.lets(event)).cloned());
+                self.record
+                    .push(events.iter().filter(|event| scope.lets(event)).cloned());
                 None
             }
             News::Page { turn, page } => {
@@ -358,7 +494,12 @@ impl Screen for Audit {
             self.top += self.record.place_of(before);
         }
         self.oldest = oldest;
-        self.top = scroll(self.top, self.place(), self.record.rows().len(), panes.rows());
+        self.top = scroll(
+            self.top,
+            self.place(),
+            self.record.rows().len(),
+            panes.rows(),
+        );
         if let (true, Some(event)) = (self.zoomed, self.current()) {
             let (width, height) = panes.inside();
             self.scroll = detail::event(event, world, width).clamp(self.scroll, height);
@@ -373,7 +514,11 @@ impl Screen for Audit {
         } else {
             "FOLLOWING".to_owned()
         };
-        let more = match (self.record.problem(), self.record.is_loading(), self.record.is_complete()) {
+        let more = match (
+            self.record.problem(),
+            self.record.is_loading(),
+            self.record.is_complete(),
+        ) {
             (Some(problem), ..) => format!("older rows did not come: {problem}"),
             (None, true, _) => "reading older rows".to_owned(),
             (None, false, true) => "all of it".to_owned(),
@@ -382,27 +527,52 @@ impl Screen for Audit {
         (format!("{mode}   {place} of {rows} here"), more)
     }
 
-    fn draw(&self, world: &World, theme: &Theme, panes: &Panes, buffer: &mut Buffer) -> Option<Position> {
+    fn draw(
+        &self,
+        world: &World,
+        theme: &Theme,
+        panes: &Panes,
+        buffer: &mut Buffer,
+    ) -> Option<Position> {
         let mut cursor = None;
         let rows = self.record.rows();
         if panes.list.height > 0 {
-            let title = if self.record.is_paused() { "Audit, paused" } else { "Audit, live" };
+            let title = if self.record.is_paused() {
+                "Audit, paused"
+            } else {
+                "Audit, live"
+            };
             let inner = boxed(panes.list, title, theme, true, buffer);
             let selected = (!rows.is_empty()).then(|| Audit::place(self));
-            let table = Table { theme, columns: COLUMNS, rows: rows.len(), top: self.top, selected };
+            let table = Table {
+                theme,
+                columns: COLUMNS,
+                rows: rows.len(),
+                top: self.top,
+                selected,
+            };
             cursor = table
                 .draw(inner, buffer, |place| {
-                    rows.get(place).map(|event| Self::row(world, theme, event)).unwrap_or_default()
+                    rows.get(place)
+                        .map(|event| Self::row(world, theme, event))
+                        .unwrap_or_default()
                 })
                 .cursor;
             if rows.is_empty() {
-                let more = if self.record.is_loading() { "reading the record" } else { "nothing in the record matches" };
+                let more = if self.record.is_loading() {
+                    "reading the record"
+                } else {
+                    "nothing in the record matches"
+                };
                 detail::empty(inner, world, theme, "no event", more, buffer);
             }
         }
         if panes.detail.height > 0 {
             let current = self.current();
-            let title = current.map_or_else(|| "Detail".to_owned(), |event| format!("Event {}", event.index));
+            let title = current.map_or_else(
+                || "Detail".to_owned(),
+                |event| format!("Event {}", event.index),
+            );
             let inner = page(panes.detail, &title, theme, self.zoomed, buffer);
             if let Some(event) = current {
                 let narrow = panes.shape == Shape::Narrow && !self.zoomed;
@@ -411,7 +581,12 @@ impl Screen for Audit {
                 } else {
                     detail::event(event, world, inner.width)
                 };
-                doc.draw(inner, buffer, theme, if self.zoomed { self.scroll } else { 0 });
+                doc.draw(
+                    inner,
+                    buffer,
+                    theme,
+                    if self.zoomed { self.scroll } else { 0 },
+                );
             }
         }
         cursor

@@ -27,23 +27,81 @@ use crate::wire::GrantView;
 /// For this long a grant that never worked stays among those that need somebody.
 const FAILURE_SHOWN: TimeDelta = TimeDelta::days(1);
 
-const FIELDS: &[&str] = &["id", "state", "who", "target", "role", "kind", "class", "by"];
-
-const COLUMNS: &[Column] = &[
-    Column { title: "STATE", width: Width::Fixed(12), cut: Cut::End, optional: false },
-    Column { title: "LEFT", width: Width::Fixed(7), cut: Cut::Right, optional: false },
-    Column { title: "WHO", width: Width::Flex { min: 10, share: 2 }, cut: Cut::Middle, optional: false },
-    Column { title: "TARGET", width: Width::Flex { min: 14, share: 3 }, cut: Cut::Middle, optional: false },
-    Column { title: "ROLE", width: Width::Flex { min: 9, share: 2 }, cut: Cut::Middle, optional: false },
-    Column { title: "CL", width: Width::Fixed(2), cut: Cut::End, optional: false },
-    Column { title: "END", width: Width::Fixed(9), cut: Cut::Right, optional: true },
-    Column { title: "BY", width: Width::Flex { min: 9, share: 1 }, cut: Cut::Middle, optional: true },
-    Column { title: "ID", width: Width::Fixed(12), cut: Cut::End, optional: true },
-    Column { title: "REASON", width: Width::Flex { min: 16, share: 5 }, cut: Cut::End, optional: true },
+const FIELDS: &[&str] = &[
+    "id", "state", "who", "target", "role", "kind", "class", "by",
 ];
 
-const COMMANDS: &[Action] =
-    &[Action::Revoke, Action::Extend, Action::Open, Action::Filter, Action::Help, Action::Copy];
+const COLUMNS: &[Column] = &[
+    Column {
+        title: "STATE",
+        width: Width::Fixed(12),
+        cut: Cut::End,
+        optional: false,
+    },
+    Column {
+        title: "LEFT",
+        width: Width::Fixed(7),
+        cut: Cut::Right,
+        optional: false,
+    },
+    Column {
+        title: "WHO",
+        width: Width::Flex { min: 10, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "TARGET",
+        width: Width::Flex { min: 14, share: 3 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "ROLE",
+        width: Width::Flex { min: 9, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "CL",
+        width: Width::Fixed(2),
+        cut: Cut::End,
+        optional: false,
+    },
+    Column {
+        title: "END",
+        width: Width::Fixed(9),
+        cut: Cut::Right,
+        optional: true,
+    },
+    Column {
+        title: "BY",
+        width: Width::Flex { min: 9, share: 1 },
+        cut: Cut::Middle,
+        optional: true,
+    },
+    Column {
+        title: "ID",
+        width: Width::Fixed(12),
+        cut: Cut::End,
+        optional: true,
+    },
+    Column {
+        title: "REASON",
+        width: Width::Flex { min: 16, share: 5 },
+        cut: Cut::End,
+        optional: true,
+    },
+];
+
+const COMMANDS: &[Action] = &[
+    Action::Revoke,
+    Action::Extend,
+    Action::Open,
+    Action::Filter,
+    Action::Help,
+    Action::Copy,
+];
 
 /// The list of grants.
 #[derive(Debug, Default)]
@@ -67,9 +125,16 @@ impl Filtered for GrantView {
     }
 
     fn mentions(&self, word: &str) -> bool {
-        [&self.id, &self.request, &self.holder, &self.target, &self.role, &self.reason]
-            .iter()
-            .any(|text| text.to_lowercase().contains(word))
+        [
+            &self.id,
+            &self.request,
+            &self.holder,
+            &self.target,
+            &self.role,
+            &self.reason,
+        ]
+        .iter()
+        .any(|text| text.to_lowercase().contains(word))
     }
 }
 
@@ -92,8 +157,16 @@ fn left(view: &GrantView, world: &World) -> (String, Role) {
         "active" => {
             let left = world.clock.left(view.expires_at, world.now);
             let stale = world.link.age(world.now).is_some();
-            let text = if stale { countdown::stale_text(left) } else { countdown::text(left) };
-            let role = if countdown::is_urgent(left) { Role::StatusWarn } else { Role::Text };
+            let text = if stale {
+                countdown::stale_text(left)
+            } else {
+                countdown::text(left)
+            };
+            let role = if countdown::is_urgent(left) {
+                Role::StatusWarn
+            } else {
+                Role::Text
+            };
             (text, if stale { Role::StaleData } else { role })
         }
         "scheduled" => {
@@ -117,11 +190,23 @@ impl Grants {
         let muted = theme.style(Role::TextMuted);
         let (left, left_role) = left(view, world);
         let end = view.ended_at.unwrap_or(view.expires_at);
-        let by = view.closed_by.as_deref().or(view.close_kind.as_deref()).unwrap_or("-");
-        let who = crate::text::suspicious(&view.holder).map_or(text, |_| theme.style(Role::StatusWarn));
-        let end_format = if end.date_naive() == now.date_naive() { "%H:%M:%SZ" } else { "%b %d" };
+        let by = view
+            .closed_by
+            .as_deref()
+            .or(view.close_kind.as_deref())
+            .unwrap_or("-");
+        let who =
+            crate::text::suspicious(&view.holder).map_or(text, |_| theme.style(Role::StatusWarn));
+        let end_format = if end.date_naive() == now.date_naive() {
+            "%H:%M:%SZ"
+        } else {
+            "%b %d"
+        };
         vec![
-            (clean(&format!("{} {}", theme.glyph(look.glyph), look.word)), theme.style(look.role)),
+            (
+                clean(&format!("{} {}", theme.glyph(look.glyph), look.word)),
+                theme.style(look.role),
+            ),
             (clean(&left), theme.style(left_role)),
             (clean(&view.holder), who),
             (clean(&view.target), text),
@@ -148,9 +233,16 @@ impl Screen for Grants {
         let now = world.server_now();
         let ranks = world.store.grants().map(|(_, view)| rank(view, now));
         let (live, trouble) = ranks.fold((0, 0), |(live, trouble), rank| {
-            (live + usize::from(rank < 6), trouble + usize::from(rank <= 1))
+            (
+                live + usize::from(rank < 6),
+                trouble + usize::from(rank <= 1),
+            )
         });
-        Tally { count: Some(live), urgent: trouble, word: String::new() }
+        Tally {
+            count: Some(live),
+            urgent: trouble,
+            word: String::new(),
+        }
     }
 
     fn commands(&self) -> &'static [Action] {
@@ -163,7 +255,13 @@ impl Screen for Grants {
 
     fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
         if action == Action::Copy {
-            return self.list.order.selected().map(|row| Ask::Copy(row.id.to_string())).into_iter().collect();
+            return self
+                .list
+                .order
+                .selected()
+                .map(|row| Ask::Copy(row.id.to_string()))
+                .into_iter()
+                .collect();
         }
         self.list.on(action, panes);
         Vec::new()
@@ -209,7 +307,11 @@ impl Screen for Grants {
         if self.list.is_behind(world.store.revision()) {
             let now = world.server_now();
             let filter = self.list.filter.filter();
-            let mut rows: Vec<_> = world.store.grants().filter(|(_, view)| filter.lets(view.as_ref())).collect();
+            let mut rows: Vec<_> = world
+                .store
+                .grants()
+                .filter(|(_, view)| filter.lets(view.as_ref()))
+                .collect();
             rows.sort_by_cached_key(|(id, view)| {
                 let rank = rank(view, now);
                 let at = match rank {
@@ -231,13 +333,26 @@ impl Screen for Grants {
     }
 
     fn status(&self, _: &World) -> (String, String) {
-        (self.list.position(), "trouble first, then the soonest end".to_owned())
+        (
+            self.list.position(),
+            "trouble first, then the soonest end".to_owned(),
+        )
     }
 
-    fn draw(&self, world: &World, theme: &Theme, panes: &Panes, buffer: &mut Buffer) -> Option<Position> {
+    fn draw(
+        &self,
+        world: &World,
+        theme: &Theme,
+        panes: &Panes,
+        buffer: &mut Buffer,
+    ) -> Option<Position> {
         let mut cursor = None;
         if panes.list.height > 0 {
-            let title = if self.list.filter.filter().is_empty() { "Grants" } else { "Grants that match" };
+            let title = if self.list.filter.filter().is_empty() {
+                "Grants"
+            } else {
+                "Grants that match"
+            };
             let inner = boxed(panes.list, title, theme, true, buffer);
             let rows = self.list.order.rows();
             let table = Table {
@@ -249,17 +364,37 @@ impl Screen for Grants {
             };
             cursor = table
                 .draw(inner, buffer, |place| {
-                    let Some(row) = rows.get(place) else { return Row::default() };
-                    let cells = world.store.grant(&row.id).map(|view| Self::row(world, theme, view));
-                    Row { cells: cells.unwrap_or_default(), marked: false, gone: row.gone }
+                    let Some(row) = rows.get(place) else {
+                        return Row::default();
+                    };
+                    let cells = world
+                        .store
+                        .grant(&row.id)
+                        .map(|view| Self::row(world, theme, view));
+                    Row {
+                        cells: cells.unwrap_or_default(),
+                        marked: false,
+                        gone: row.gone,
+                    }
                 })
                 .cursor;
             if rows.is_empty() {
-                detail::empty(inner, world, theme, "no grant", "an approved request becomes one", buffer);
+                detail::empty(
+                    inner,
+                    world,
+                    theme,
+                    "no grant",
+                    "an approved request becomes one",
+                    buffer,
+                );
             }
         }
         if panes.detail.height > 0 {
-            let title = self.list.order.selected().map_or_else(|| "Detail".to_owned(), |row| format!("Grant {}", row.id));
+            let title = self
+                .list
+                .order
+                .selected()
+                .map_or_else(|| "Detail".to_owned(), |row| format!("Grant {}", row.id));
             let inner = page(panes.detail, &title, theme, self.list.zoomed, buffer);
             if let Some(view) = self.view(world) {
                 let narrow = panes.shape == Shape::Narrow && !self.list.zoomed;
@@ -268,7 +403,16 @@ impl Screen for Grants {
                 } else {
                     detail::grant(view, world, inner.width)
                 };
-                doc.draw(inner, buffer, theme, if self.list.zoomed { self.list.scroll } else { 0 });
+                doc.draw(
+                    inner,
+                    buffer,
+                    theme,
+                    if self.list.zoomed {
+                        self.list.scroll
+                    } else {
+                        0
+                    },
+                );
             }
         }
         cursor

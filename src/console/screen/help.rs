@@ -24,7 +24,13 @@ pub fn draw(area: Rect, place: Place, scroll: u16, theme: &Theme, buffer: &mut B
 
 fn doc(place: Place, width: u16) -> Doc {
     let mut doc = Doc::new(width);
-    let others = [Place::Requests, Place::Grants, Place::Audit, Place::Question, Place::Anywhere];
+    let others = [
+        Place::Requests,
+        Place::Grants,
+        Place::Audit,
+        Place::Question,
+        Place::Anywhere,
+    ];
     for group in std::iter::once(place).chain(others.into_iter().filter(|other| *other != place)) {
         doc.text(group.title(), Role::TextStrong);
         for binding in BINDINGS.iter().filter(|binding| binding.place == group) {

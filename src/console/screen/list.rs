@@ -146,8 +146,12 @@ impl<I: Clone + Eq + Hash> List<I> {
             match action {
                 Action::Down => self.scroll = self.scroll.saturating_add(1),
                 Action::Up => self.scroll = self.scroll.saturating_sub(1),
-                Action::HalfDown | Action::PageDown => self.scroll = self.scroll.saturating_add(page / 2),
-                Action::HalfUp | Action::PageUp => self.scroll = self.scroll.saturating_sub(page / 2),
+                Action::HalfDown | Action::PageDown => {
+                    self.scroll = self.scroll.saturating_add(page / 2)
+                }
+                Action::HalfUp | Action::PageUp => {
+                    self.scroll = self.scroll.saturating_sub(page / 2)
+                }
                 Action::Top => self.scroll = 0,
                 Action::Bottom => self.scroll = u16::MAX,
                 Action::Open => {}
@@ -230,7 +234,11 @@ impl<I: Clone + Eq + Hash> List<I> {
     pub(super) fn position(&self) -> String {
         let rows = self.order.rows().len();
         let place = self.order.selected_place().map_or(0, |place| place + 1);
-        let unsorted = if self.sorted { "" } else { "   out of order, . sorts" };
+        let unsorted = if self.sorted {
+            ""
+        } else {
+            "   out of order, . sorts"
+        };
         format!("{place} of {rows}{unsorted}")
     }
 }

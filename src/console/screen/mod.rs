@@ -6,10 +6,10 @@
 
 mod audit;
 mod detail;
+mod grants;
 pub mod help;
 mod list;
 mod requests;
-mod grants;
 
 use std::rc::Rc;
 
@@ -45,7 +45,10 @@ pub enum News<'a> {
     /// Live events in the order of their index.
     Events(&'a [Rc<EventView>]),
     /// A page of the record that was asked for in this turn.
-    Page { turn: u64, page: Result<&'a Page<EventView>, &'a str> },
+    Page {
+        turn: u64,
+        page: Result<&'a Page<EventView>, &'a str>,
+    },
 }
 
 /// What stands on the tab.
@@ -117,18 +120,32 @@ pub trait Screen: std::fmt::Debug {
     fn status(&self, world: &World) -> (String, String);
 
     /// Draws list and detail; gives the place of the selected row, where the terminal's cursor belongs.
-    fn draw(&self, world: &World, theme: &Theme, panes: &Panes, buffer: &mut Buffer) -> Option<Position>;
+    fn draw(
+        &self,
+        world: &World,
+        theme: &Theme,
+        panes: &Panes,
+        buffer: &mut Buffer,
+    ) -> Option<Position>;
 }
 
 /// Every screen, in the order of the number keys.
 pub fn all() -> Vec<Box<dyn Screen>> {
-    vec![Box::new(requests::Requests::default()), Box::new(grants::Grants::default()), Box::new(audit::Audit::default())]
+    vec![
+        Box::new(requests::Requests::default()),
+        Box::new(grants::Grants::default()),
+        Box::new(audit::Audit::default()),
+    ]
 }
 
 /// The same with a column of air on either side, for text.
 fn page(area: Rect, title: &str, theme: &Theme, focus: bool, buffer: &mut Buffer) -> Rect {
     let inner = boxed(area, title, theme, focus, buffer);
-    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+    Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    }
 }
 
 /// Draws a border with a title and gives what is inside.
@@ -138,7 +155,11 @@ fn boxed(area: Rect, title: &str, theme: &Theme, focus: bool, buffer: &mut Buffe
     use crate::console::theme::Role;
     use crate::text::clean;
 
-    let role = if focus { Role::BorderFocus } else { Role::Border };
+    let role = if focus {
+        Role::BorderFocus
+    } else {
+        Role::Border
+    };
     let block = Block::bordered()
         .border_set(theme.border())
         .border_style(theme.style(role))

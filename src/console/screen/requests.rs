@@ -25,19 +25,71 @@ use crate::wire::RequestView;
 const FIELDS: &[&str] = &["id", "state", "who", "target", "role", "kind", "ticket"];
 
 const COLUMNS: &[Column] = &[
-    Column { title: "STATE", width: Width::Fixed(11), cut: Cut::End, optional: false },
-    Column { title: "AGE", width: Width::Fixed(6), cut: Cut::Right, optional: false },
-    Column { title: "WHO", width: Width::Flex { min: 9, share: 2 }, cut: Cut::Middle, optional: false },
-    Column { title: "TARGET", width: Width::Flex { min: 14, share: 3 }, cut: Cut::Middle, optional: false },
-    Column { title: "ROLE", width: Width::Flex { min: 9, share: 2 }, cut: Cut::Middle, optional: false },
-    Column { title: "FOR", width: Width::Fixed(7), cut: Cut::Right, optional: false },
-    Column { title: "OK", width: Width::Fixed(4), cut: Cut::Right, optional: false },
-    Column { title: "REASON", width: Width::Flex { min: 16, share: 6 }, cut: Cut::End, optional: true },
-    Column { title: "ID", width: Width::Fixed(12), cut: Cut::End, optional: true },
+    Column {
+        title: "STATE",
+        width: Width::Fixed(11),
+        cut: Cut::End,
+        optional: false,
+    },
+    Column {
+        title: "AGE",
+        width: Width::Fixed(6),
+        cut: Cut::Right,
+        optional: false,
+    },
+    Column {
+        title: "WHO",
+        width: Width::Flex { min: 9, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "TARGET",
+        width: Width::Flex { min: 14, share: 3 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "ROLE",
+        width: Width::Flex { min: 9, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "FOR",
+        width: Width::Fixed(7),
+        cut: Cut::Right,
+        optional: false,
+    },
+    Column {
+        title: "OK",
+        width: Width::Fixed(4),
+        cut: Cut::Right,
+        optional: false,
+    },
+    Column {
+        title: "REASON",
+        width: Width::Flex { min: 16, share: 6 },
+        cut: Cut::End,
+        optional: true,
+    },
+    Column {
+        title: "ID",
+        width: Width::Fixed(12),
+        cut: Cut::End,
+        optional: true,
+    },
 ];
 
-const COMMANDS: &[Action] =
-    &[Action::Approve, Action::Deny, Action::Narrow, Action::Open, Action::Filter, Action::Help, Action::Copy];
+const COMMANDS: &[Action] = &[
+    Action::Approve,
+    Action::Deny,
+    Action::Narrow,
+    Action::Open,
+    Action::Filter,
+    Action::Help,
+    Action::Copy,
+];
 
 /// The list of requests.
 #[derive(Debug, Default)]
@@ -60,9 +112,15 @@ impl Filtered for RequestView {
     }
 
     fn mentions(&self, word: &str) -> bool {
-        [&self.id, &self.requester, &self.target, &self.role, &self.reason]
-            .iter()
-            .any(|text| text.to_lowercase().contains(word))
+        [
+            &self.id,
+            &self.requester,
+            &self.target,
+            &self.role,
+            &self.reason,
+        ]
+        .iter()
+        .any(|text| text.to_lowercase().contains(word))
     }
 }
 
@@ -71,22 +129,46 @@ impl Requests {
         world.store.request(&self.list.order.selected()?.id)
     }
 
-    fn row(world: &World, theme: &Theme, view: &RequestView) -> Vec<(crate::text::DisplayText, ratatui::style::Style)> {
+    fn row(
+        world: &World,
+        theme: &Theme,
+        view: &RequestView,
+    ) -> Vec<(crate::text::DisplayText, ratatui::style::Style)> {
         let now = world.server_now();
         let look = show::request(view);
         let text = theme.style(Role::Text);
         let muted = theme.style(Role::TextMuted);
         let (have, need) = show::progress(view);
-        let who = crate::text::suspicious(&view.requester).map_or(text, |_| theme.style(Role::StatusWarn));
-        let granted = |asked: &str, given: &str| if asked == given { asked.to_owned() } else { format!("<{given}") };
+        let who = crate::text::suspicious(&view.requester)
+            .map_or(text, |_| theme.style(Role::StatusWarn));
+        let granted = |asked: &str, given: &str| {
+            if asked == given {
+                asked.to_owned()
+            } else {
+                format!("<{given}")
+            }
+        };
         vec![
-            (clean(&format!("{} {}", theme.glyph(look.glyph), look.word)), theme.style(look.role)),
+            (
+                clean(&format!("{} {}", theme.glyph(look.glyph), look.word)),
+                theme.style(look.role),
+            ),
             (clean(&show::age(view.created_at, now)), muted),
             (clean(&view.requester), who),
             (clean(&view.target), text),
             (clean(&granted(&view.role, &view.role_granted)), text),
-            (clean(&granted(&view.duration, &view.duration_granted)), text),
-            (clean(&if need == 0 { "-".to_owned() } else { format!("{have}/{need}") }), text),
+            (
+                clean(&granted(&view.duration, &view.duration_granted)),
+                text,
+            ),
+            (
+                clean(&if need == 0 {
+                    "-".to_owned()
+                } else {
+                    format!("{have}/{need}")
+                }),
+                text,
+            ),
             (clean(&view.reason), muted),
             (clean(&view.id), muted),
         ]
@@ -103,11 +185,22 @@ impl Screen for Requests {
     }
 
     fn tally(&self, world: &World) -> Tally {
-        let pending = || world.store.requests().filter(|(_, view)| view.state == "pending");
+        let pending = || {
+            world
+                .store
+                .requests()
+                .filter(|(_, view)| view.state == "pending")
+        };
         let mine = pending().filter(|(_, view)| {
-            view.allowed_actions.iter().any(|allowed| allowed.action == "approve" && allowed.allowed)
+            view.allowed_actions
+                .iter()
+                .any(|allowed| allowed.action == "approve" && allowed.allowed)
         });
-        Tally { count: Some(pending().count()), urgent: mine.count(), word: String::new() }
+        Tally {
+            count: Some(pending().count()),
+            urgent: mine.count(),
+            word: String::new(),
+        }
     }
 
     fn commands(&self) -> &'static [Action] {
@@ -120,7 +213,13 @@ impl Screen for Requests {
 
     fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
         if action == Action::Copy {
-            return self.list.order.selected().map(|row| Ask::Copy(row.id.to_string())).into_iter().collect();
+            return self
+                .list
+                .order
+                .selected()
+                .map(|row| Ask::Copy(row.id.to_string()))
+                .into_iter()
+                .collect();
         }
         self.list.on(action, panes);
         Vec::new()
@@ -165,12 +264,28 @@ impl Screen for Requests {
     fn settle(&mut self, world: &World, panes: &Panes) {
         if self.list.is_behind(world.store.revision()) {
             let filter = self.list.filter.filter();
-            let mut rows: Vec<_> = world.store.requests().filter(|(_, view)| filter.lets(view.as_ref())).collect();
+            let mut rows: Vec<_> = world
+                .store
+                .requests()
+                .filter(|(_, view)| filter.lets(view.as_ref()))
+                .collect();
             rows.sort_by_cached_key(|(id, view)| {
                 let pending = view.state == "pending";
-                let at = if pending { view.created_at } else { view.decided_at.unwrap_or(view.created_at) };
+                let at = if pending {
+                    view.created_at
+                } else {
+                    view.decided_at.unwrap_or(view.created_at)
+                };
                 let at = at.timestamp_millis();
-                (!pending, if pending { at } else { Reverse(at).0.saturating_neg() }, (*id).clone())
+                (
+                    !pending,
+                    if pending {
+                        at
+                    } else {
+                        Reverse(at).0.saturating_neg()
+                    },
+                    (*id).clone(),
+                )
             });
             let rows = rows.into_iter().map(|(id, _)| id.clone()).collect();
             self.list.update(rows);
@@ -183,13 +298,26 @@ impl Screen for Requests {
     }
 
     fn status(&self, _: &World) -> (String, String) {
-        (self.list.position(), "pending first, oldest first".to_owned())
+        (
+            self.list.position(),
+            "pending first, oldest first".to_owned(),
+        )
     }
 
-    fn draw(&self, world: &World, theme: &Theme, panes: &Panes, buffer: &mut Buffer) -> Option<Position> {
+    fn draw(
+        &self,
+        world: &World,
+        theme: &Theme,
+        panes: &Panes,
+        buffer: &mut Buffer,
+    ) -> Option<Position> {
         let mut cursor = None;
         if panes.list.height > 0 {
-            let title = if self.list.filter.filter().is_empty() { "Requests" } else { "Requests that match" };
+            let title = if self.list.filter.filter().is_empty() {
+                "Requests"
+            } else {
+                "Requests that match"
+            };
             let inner = boxed(panes.list, title, theme, true, buffer);
             let rows = self.list.order.rows();
             let table = Table {
@@ -201,17 +329,37 @@ impl Screen for Requests {
             };
             cursor = table
                 .draw(inner, buffer, |place| {
-                    let Some(row) = rows.get(place) else { return Row::default() };
-                    let cells = world.store.request(&row.id).map(|view| Self::row(world, theme, view));
-                    Row { cells: cells.unwrap_or_default(), marked: false, gone: row.gone }
+                    let Some(row) = rows.get(place) else {
+                        return Row::default();
+                    };
+                    let cells = world
+                        .store
+                        .request(&row.id)
+                        .map(|view| Self::row(world, theme, view));
+                    Row {
+                        cells: cells.unwrap_or_default(),
+                        marked: false,
+                        gone: row.gone,
+                    }
                 })
                 .cursor;
             if rows.is_empty() {
-                detail::empty(inner, world, theme, "no request", "they appear here as people ask", buffer);
+                detail::empty(
+                    inner,
+                    world,
+                    theme,
+                    "no request",
+                    "they appear here as people ask",
+                    buffer,
+                );
             }
         }
         if panes.detail.height > 0 {
-            let title = self.list.order.selected().map_or_else(|| "Detail".to_owned(), |row| format!("Request {}", row.id));
+            let title = self
+                .list
+                .order
+                .selected()
+                .map_or_else(|| "Detail".to_owned(), |row| format!("Request {}", row.id));
             let inner = page(panes.detail, &title, theme, self.list.zoomed, buffer);
             if let Some(view) = self.view(world) {
                 let narrow = panes.shape == Shape::Narrow && !self.list.zoomed;
@@ -220,7 +368,16 @@ impl Screen for Requests {
                 } else {
                     detail::request(view, world, inner.width)
                 };
-                doc.draw(inner, buffer, theme, if self.list.zoomed { self.list.scroll } else { 0 });
+                doc.draw(
+                    inner,
+                    buffer,
+                    theme,
+                    if self.list.zoomed {
+                        self.list.scroll
+                    } else {
+                        0
+                    },
+                );
             }
         }
         cursor
