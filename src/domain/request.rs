@@ -475,9 +475,10 @@ impl Request {
                 &way,
                 actor,
                 Some(review),
-                |request, way| match about.parent {
-                    Some(parent) => Ok(parent.extend(request, now)?.1),
-                    None => {
+                |request, way| {
+                    if let Some(parent) = about.parent {
+                        Ok(parent.extend(request, now)?.1)
+                    } else {
                         let (granted, step) =
                             Grant::schedule(about.grant.clone(), request, way, now);
                         request.grant = Some(granted.id);
