@@ -9,6 +9,8 @@ mod config;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod story;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;

@@ -2,6 +2,7 @@
 
 pub(crate) mod hostile;
 pub(crate) mod person;
+pub(crate) mod node;
 pub(crate) mod postgres;
 mod process;
 pub(crate) mod pty;
