@@ -7,6 +7,8 @@ mod config;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod domain;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;

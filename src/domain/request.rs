@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Record, Step};
@@ -173,7 +173,8 @@ fn check_start(
     not_before: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Refusal> {
-    match not_before {
+    // The store and the wire have milliseconds; what is decided on is what is kept.
+    match not_before.map(|start| start.trunc_subsecs(3)) {
         Some(start) if start < now - START_LEEWAY => Err(Refusal::StartInPast),
         Some(start) if start > now + LATEST_START => {
             Err(Refusal::StartTooFar { latest: Span::MAX })
@@ -453,6 +454,10 @@ impl Request {
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
         self.may_review(reviewer, now)?;
+        let narrowed = Narrowing {
+            not_before: narrowed.not_before.map(|start| start.trunc_subsecs(3)),
+            ..narrowed
+        };
         self.check_narrowing(&narrowed, about.target, now)?;
         let comment = comment
             .map(str::trim)
@@ -475,9 +480,14 @@ impl Request {
                 &way,
                 actor,
                 Some(review),
-                |request, way| match about.parent {
-                    Some(parent) => Ok(parent.extend(request, now)?.1),
-                    None => {
+                |request, way| match (request.kind, about.parent) {
+                    (RequestKind::Extend, Some(parent)) => Ok(parent.extend(request, now)?.1),
+                    // An extension that has lost its grant must never turn into a grant of its own.
+                    (RequestKind::Extend, None) => Err(Refusal::NotFound {
+                        what: "grant",
+                        name: request.grant.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    }),
+                    (RequestKind::Access, _) => {
                         let (granted, step) =
                             Grant::schedule(about.grant.clone(), request, way, now);
                         request.grant = Some(granted.id);
