@@ -121,7 +121,8 @@ impl Draw {
 
 fn way(number: u64) -> (u32, usize, u32, u32, u32) {
     let mut draw = Draw(number);
-    let (threshold, group) = (draw.below(4), draw.index(GROUPS.len()));
+    let threshold = [1, 0, 1, 2, 2, 3][draw.index(6)];
+    let group = draw.index(GROUPS.len());
     (
         threshold,
         group,
@@ -133,18 +134,20 @@ fn way(number: u64) -> (u32, usize, u32, u32, u32) {
 
 fn step(number: u64) -> Step {
     let mut draw = Draw(number);
-    let (kind, nth, who) = (draw.below(56), draw.index(4), draw.index(PEOPLE));
+    // Mostly the newest request or grant: one that has a future.
+    let nth = |draw: &mut Draw| [0, 0, 0, 1, 1, 2][draw.index(6)];
+    let (kind, nth, who) = (draw.below(56), nth(&mut draw), draw.index(PEOPLE));
     match kind {
         0 => Step::Pass(draw.below(120)),
-        1..3 => Step::Pass(draw.below(7_200_000)),
+        1..3 => Step::Pass(draw.below(2_400_000)),
         3..5 => Step::Regroup(who, u8::try_from(draw.below(8)).unwrap()),
-        5..10 => Step::Submit {
+        5..7 => Step::Submit {
             who,
             role: draw.index(ROLES.len()),
             minutes: 1 + draw.below(239),
             start_in: draw.rarely(5).then(|| draw.below(90)),
         },
-        10..22 => Step::Approve {
+        7..18 => Step::Approve {
             request: nth,
             who,
             stale: draw.rarely(10),
@@ -166,7 +169,7 @@ fn step(number: u64) -> Step {
         },
         39 => Step::RetryActivation(nth),
         40 => Step::FailActivation(nth),
-        41..46 => Step::Extend {
+        18..22 | 41..46 => Step::Extend {
             grant: nth,
             who,
             minutes: 1 + draw.below(119),
