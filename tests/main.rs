@@ -12,6 +12,7 @@ mod console;
 mod crash;
 #[cfg(test)]
 mod story;
+mod domain;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -275,6 +275,9 @@ impl Refusal {
                 "list what you may ask for with `portcullis request --list`"
             }
             Self::UnknownRole { known, .. } => return Some(format!("its roles are {known}")),
+            Self::PolicyDenied { .. } => {
+                "see what you may ask for with `portcullis request --list`"
+            }
             Self::NobodyCanReview { .. } => "ask an admin to add a reviewer to the group",
             Self::DuplicatePending { .. } => "withdraw that one first, or wait for its decision",
             Self::TooManyPending { .. } => "withdraw one that you no longer need",
