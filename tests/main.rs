@@ -9,6 +9,10 @@ mod config;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;

@@ -26,6 +26,7 @@ mod requests;
 
 mod revoke;
 mod serve;
+pub mod table;
 mod token;
 mod wait;
 pub mod when;

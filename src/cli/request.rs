@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Local;
 
-use crate::cli::print::{Cut, Table};
+use crate::cli::table::{Cut, Table};
 use crate::cli::when::{Toward, When};
 use crate::cli::{Context, Exit, Failure, wait, words};
 use crate::client::{Client, IdempotencyKey};

@@ -1,6 +1,6 @@
 //! `portcullis requests`: lists requests, newest first.
 
-use crate::cli::print::{Cut, Table};
+use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, RequestsQuery};
 use crate::domain::ids::TargetName;

@@ -199,8 +199,40 @@ async fn a_revoke_ends_the_open_ssh_session_and_says_why() {
     let ran = session.ends().await;
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
-        ran.err
-            .contains("was revoked by root: incident over: closing the session"),
+        ran.err.contains("was revoked by root: incident over\n"),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoke_cuts_the_open_psql_session_and_says_why() {
+    let (world, _folder) = with_postgres().await;
+    let ada = Person::engineer(&world, "ada").await;
+    let grant = active(&world, &ada, "orders-db").await;
+    let query = "select 'in'; select pg_sleep(600)";
+    let mut session = ada.start(&[
+        "connect",
+        "orders-db",
+        "--",
+        "-At",
+        "-c",
+        "select 'in'",
+        "-c",
+        query,
+    ]);
+    session.says("in").await;
+    let revocation = Revocation {
+        reason: "incident over".to_owned(),
+    };
+    world
+        .admin()
+        .revoke(&grant.id, grant.version, &revocation, &key())
+        .await
+        .unwrap();
+    let ran = session.ends().await;
+    assert!(ran.code != 0, "{ran:?}");
+    assert!(
+        ran.err.contains("was revoked by root: incident over\n"),
         "{ran:?}"
     );
 }

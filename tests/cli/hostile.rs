@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use portcullis::cli::print::{Cut, Printer, Table};
+use portcullis::cli::print::Printer;
+use portcullis::cli::table::{Cut, Table};
 use portcullis::cli::{Exit, Failure};
 use portcullis::text::hidden;
 use portcullis::wire::Problem;

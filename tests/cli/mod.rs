@@ -1,5 +1,6 @@
 //! Commands typed, output read: the real program against a real server.
 
+mod broken;
 mod connect;
 mod flow;
 mod follow;
