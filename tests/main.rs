@@ -10,6 +10,8 @@ mod config;
 mod console;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod demo;
 mod domain;
 #[cfg(test)]
 mod story;
