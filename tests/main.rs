@@ -3,9 +3,16 @@
 #[cfg(test)] // tells clippy that helpers outside test functions are tests, too
 mod api;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod console;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod story;
+mod domain;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

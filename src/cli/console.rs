@@ -7,10 +7,6 @@ use crate::console::{self, Options};
 
 /// Open the full-screen console
 #[derive(Debug, Clone, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of its own on the command line"
-)]
 pub(super) struct Arguments {
     /// The colours: portcullis-dark, portcullis-light, mono, or a file in the themes folder
     #[arg(long, value_name = "NAME")]

@@ -1,6 +1,8 @@
 //! What the tests share.
 
 pub(crate) mod hostile;
+pub(crate) mod node;
+pub(crate) mod person;
 pub(crate) mod postgres;
 mod process;
 pub(crate) mod pty;
