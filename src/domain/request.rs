@@ -485,7 +485,11 @@ impl Request {
                     // An extension that has lost its grant must never turn into a grant of its own.
                     (RequestKind::Extend, None) => Err(Refusal::NotFound {
                         what: "grant",
-                        name: request.grant.as_ref().map(ToString::to_string).unwrap_or_default(),
+                        name: request
+                            .grant
+                            .as_ref()
+                            .map(ToString::to_string)
+                            .unwrap_or_default(),
                     }),
                     (RequestKind::Access, _) => {
                         let (granted, step) =
