@@ -9,6 +9,8 @@ mod console;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;

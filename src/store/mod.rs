@@ -188,9 +188,12 @@ impl Store {
             Pools::Sqlite { read, .. } => {
                 Inner::Sqlite(read.begin().await.context("opening the database to read")?)
             }
-            Pools::Postgres(pool) => {
-                Inner::Postgres(pool.begin().await.context("opening the database to read")?)
-            }
+            // By default each statement would see what was committed until then, and a page could contradict itself.
+            Pools::Postgres(pool) => Inner::Postgres(
+                pool.begin_with("begin isolation level repeatable read, read only")
+                    .await
+                    .context("opening the database to read")?,
+            ),
         };
         Ok(Tx {
             inner,

@@ -1,9 +1,11 @@
 //! What the tests share.
 
 pub(crate) mod hostile;
+pub(crate) mod http;
 pub(crate) mod postgres;
 mod process;
 pub(crate) mod pty;
 pub(crate) mod screen;
 pub(crate) mod sshd;
+pub(crate) mod sse;
 pub(crate) mod world;
