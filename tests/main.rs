@@ -12,7 +12,10 @@ mod console;
 mod crash;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
 mod domain;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
