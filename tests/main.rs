@@ -9,6 +9,9 @@ mod config;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod crash;
+mod domain;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod support;

@@ -6,7 +6,7 @@ use super::grant::{Grant, GrantState, authorize};
 use super::permit::{Action, permit};
 use super::principal::Principal;
 use super::refusal::Refusal;
-use super::request::{Request, RequestState};
+use super::request::Request;
 use super::span::Span;
 
 /// An action by its word, and whether it is allowed.
@@ -15,19 +15,8 @@ pub type Allowed = (&'static str, Result<(), Refusal>);
 /// What `who` may do with a request.
 pub fn on_request(who: &Principal, request: &Request, now: DateTime<Utc>) -> Vec<Allowed> {
     let review = permit(who, Action::Review).and_then(|()| request.may_review(who, now));
-    let withdraw = if who.id != request.requester.id {
-        Err(Refusal::NotTheRequester {
-            request: request.id.clone(),
-        })
-    } else if request.state == RequestState::Pending {
-        Ok(())
-    } else {
-        Err(Refusal::RequestDecided {
-            request: request.id.clone(),
-            state: request.state,
-            by: None,
-        })
-    };
+    let withdraw =
+        permit(who, Action::Submit).and_then(|()| request.withdraw(who, now).map(|_| ()));
     vec![
         ("approve", review.clone()),
         ("deny", review),
@@ -39,7 +28,7 @@ pub fn on_request(who: &Principal, request: &Request, now: DateTime<Utc>) -> Vec
 pub fn on_grant(who: &Principal, grant: &Grant, now: DateTime<Utc>) -> Vec<Allowed> {
     let own = who.id == grant.holder.id;
     let holder = if own {
-        Ok(())
+        permit(who, Action::Submit)
     } else {
         Err(Refusal::NotTheHolder {
             grant: grant.id.clone(),

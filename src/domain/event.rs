@@ -52,7 +52,7 @@ events! {
     GrantReturned = "grant.returned", "confirmed the return of";
     GrantRevoked = "grant.revoked", "confirmed as revoked";
     CredentialIssued = "credential.issued", "received a credential for";
-    AccessRefused = "access.refused", "was refused:";
+    AccessRefused = "access.refused", "was refused";
     PrincipalInvited = "principal.invited", "invited";
     SignedIn = "auth.signed_in", "signed in";
     SignedOut = "auth.signed_out", "signed out";
@@ -214,7 +214,11 @@ impl Event {
             .as_ref()
             .filter(|name| name.as_str() != self.actor.name())
         {
-            text.push_str(&format!(" for {principal}"));
+            let direct = matches!(
+                self.code,
+                EventCode::PrincipalInvited | EventCode::SignInRevoked
+            );
+            text.push_str(&format!("{} {principal}", if direct { "" } else { " for" }));
         }
         if let Some(reason) = &self.reason {
             text.push_str(&format!(": {reason}"));

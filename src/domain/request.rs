@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Record, Step};
@@ -154,6 +154,27 @@ pub fn check_reason(reason: &str) -> Result<String, Refusal> {
     Ok(reason.to_owned())
 }
 
+/// Cleans and checks a reviewer's comment. A denial without one is refused elsewhere.
+fn check_comment(comment: Option<&str>) -> Result<Option<String>, Refusal> {
+    let Some(comment) = comment.map(str::trim).filter(|comment| !comment.is_empty()) else {
+        return Ok(None);
+    };
+    if comment.chars().count() > REASON_MAX {
+        return Err(Refusal::BadReason {
+            why: "the comment is longer than 2,000 characters",
+        });
+    }
+    if comment
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t')
+    {
+        return Err(Refusal::BadReason {
+            why: "the comment has control characters in it",
+        });
+    }
+    Ok(Some(comment.to_owned()))
+}
+
 fn check_ticket(ticket: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(ticket) = ticket.map(str::trim).filter(|ticket| !ticket.is_empty()) else {
         return Ok(None);
@@ -173,7 +194,8 @@ fn check_start(
     not_before: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Refusal> {
-    match not_before {
+    // The store and the wire have milliseconds; what is decided on is what is kept.
+    match not_before.map(|start| start.trunc_subsecs(3)) {
         Some(start) if start < now - START_LEEWAY => Err(Refusal::StartInPast),
         Some(start) if start > now + LATEST_START => {
             Err(Refusal::StartTooFar { latest: Span::MAX })
@@ -453,12 +475,12 @@ impl Request {
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
         self.may_review(reviewer, now)?;
+        let narrowed = Narrowing {
+            not_before: narrowed.not_before.map(|start| start.trunc_subsecs(3)),
+            ..narrowed
+        };
         self.check_narrowing(&narrowed, about.target, now)?;
-        let comment = comment
-            .map(str::trim)
-            .filter(|comment| !comment.is_empty())
-            .map(check_reason)
-            .transpose()?;
+        let comment = check_comment(comment)?;
         let review = Review {
             reviewer: reviewer.as_ref(),
             decision: Decision::Approve,
@@ -475,9 +497,18 @@ impl Request {
                 &way,
                 actor,
                 Some(review),
-                |request, way| match about.parent {
-                    Some(parent) => Ok(parent.extend(request, now)?.1),
-                    None => {
+                |request, way| match (request.kind, about.parent) {
+                    (RequestKind::Extend, Some(parent)) => Ok(parent.extend(request, now)?.1),
+                    // An extension that has lost its grant must never turn into a grant of its own.
+                    (RequestKind::Extend, None) => Err(Refusal::NotFound {
+                        what: "grant",
+                        name: request
+                            .grant
+                            .as_ref()
+                            .map(ToString::to_string)
+                            .unwrap_or_default(),
+                    }),
+                    (RequestKind::Access, _) => {
                         let (granted, step) =
                             Grant::schedule(about.grant.clone(), request, way, now);
                         request.grant = Some(granted.id);
@@ -539,7 +570,7 @@ impl Request {
         let review = Review {
             reviewer: reviewer.as_ref(),
             decision: Decision::Deny,
-            comment: Some(check_reason(comment)?),
+            comment: check_comment(Some(comment))?,
             narrowed: Narrowing::default(),
             counted_groups: self.counted_groups(reviewer),
             created_at: now,

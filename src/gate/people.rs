@@ -359,7 +359,7 @@ impl Gate {
                 principal
                     .groups
                     .iter()
-                    .map(|group| group.as_str())
+                    .map(super::super::domain::ids::GroupName::as_str)
                     .collect(),
             ),
         );

@@ -56,7 +56,11 @@ impl Gate {
         let Some(target) = rules.catalog.target(&ask.target) else {
             let nearest = nearest(
                 ask.target.as_str(),
-                rules.catalog.targets.keys().map(|name| name.as_str()),
+                rules
+                    .catalog
+                    .targets
+                    .keys()
+                    .map(super::super::domain::ids::TargetName::as_str),
             )
             .map(str::to_owned);
             return Err(Refusal::UnknownTarget {

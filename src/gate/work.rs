@@ -347,6 +347,7 @@ impl Gate {
                 .await?;
             }
             Ok(Down::Until(at, why)) => {
+                let why = format!("until {}: {why}", at.format("%H:%M:%SZ"));
                 self.step(due, |grant, now| {
                     grant.close_retried(&why, at.max(now + FIRST_PAUSE))
                 })

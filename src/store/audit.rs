@@ -180,8 +180,8 @@ impl Tx {
         touch!(self, c => sqlx::query(
             "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
             .bind(&id).bind(millis(now)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
-            .bind(event.principal.as_ref().map(|name| name.as_str())).bind(event.target.as_ref().map(|name| name.as_str()))
-            .bind(event.request.as_ref().map(|id| id.as_str())).bind(event.grant.as_ref().map(|id| id.as_str()))
+            .bind(event.principal.as_ref().map(super::super::domain::ids::PrincipalName::as_str)).bind(event.target.as_ref().map(super::super::domain::ids::TargetName::as_str))
+            .bind(event.request.as_ref().map(super::super::domain::ids::RequestId::as_str)).bind(event.grant.as_ref().map(super::super::domain::ids::GrantId::as_str))
             .bind(event.reason.as_deref()).bind(&body).execute(c))
         .context("writing an audit event")?;
         self.wrote_events = true;

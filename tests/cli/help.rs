@@ -57,6 +57,8 @@ fn the_reference_has_every_command_and_the_exit_codes() {
     }
     assert!(reference.contains("not done within the time to wait"));
     assert!(reference.contains("| `--server URL` |"));
+    assert!(reference.contains("| `TARGET\\|GRANT` |"));
+    assert!(reference.contains("`pending`, `approved`") && reference.contains("(default `50`)"));
 }
 
 #[tokio::test]

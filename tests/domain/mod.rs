@@ -1,0 +1,7 @@
+//! The rules, without a server: a machine that takes arbitrary steps, and a table of every refusal and event.
+
+mod boundaries;
+mod events;
+mod machine;
+mod properties;
+mod refusals;

@@ -1,0 +1,478 @@
+//! The invariants of `product.md` that are pure, over arbitrary stories. Each has its name in a comment beside the rule.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use portcullis::domain::allowed;
+use portcullis::domain::change::WorkKind;
+use portcullis::domain::event::EventCode;
+use portcullis::domain::grant::{CloseKind, GrantState, authorize, others_holding};
+use portcullis::domain::ids::PrincipalId;
+use portcullis::domain::request::{Request, RequestKind, RequestState};
+use portcullis::domain::review::{Decision, Review};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::machine::{Filed, Held, Machine, Story, story};
+
+/// Cases of each property, together well beyond the ten thousand that `reliability.md` asks for.
+const CASES: u32 = 10_000;
+
+type Judged = Result<(), TestCaseError>;
+
+/// Runs stories, and lets the judge look at everything after each step.
+fn in_every_story(judge: impl Fn(&Machine) -> Judged) {
+    run(|story| {
+        let mut machine = Machine::new(story);
+        story.steps.iter().try_for_each(|step| {
+            machine.take(step);
+            judge(&machine)
+        })
+    });
+}
+
+/// Runs stories, and lets the judge look at how they end. Each beginning of a story is a story, too.
+fn at_the_end_of_every_story(judge: impl Fn(&Machine) -> Judged) {
+    run(|story| {
+        let mut machine = Machine::new(story);
+        story.steps.iter().for_each(|step| machine.take(step));
+        judge(&machine)
+    });
+}
+
+fn run(judge: impl Fn(&Story) -> Judged) {
+    let mut runner = TestRunner::new(Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    if let Err(error) = runner.run(&story(), |story| judge(&story)) {
+        panic!("{error}");
+    }
+}
+
+fn each_request(judge: impl Fn(&Machine, &Filed) -> Judged) {
+    in_every_story(|machine| {
+        machine
+            .requests
+            .iter()
+            .try_for_each(|filed| judge(machine, filed))
+    });
+}
+
+fn each_grant(judge: impl Fn(&Machine, &Held) -> Judged) {
+    in_every_story(|machine| {
+        machine
+            .grants
+            .iter()
+            .try_for_each(|held| judge(machine, held))
+    });
+}
+
+#[test]
+fn approvals_never_exceed_distinct_people_and_never_include_the_requester() {
+    each_request(|_, filed| {
+        let request = &filed.now;
+        let approving = request
+            .reviews
+            .iter()
+            .filter(|review| review.decision == Decision::Approve);
+        let people: BTreeSet<&PrincipalId> = request
+            .reviews
+            .iter()
+            .map(|review| &review.reviewer.id)
+            .collect();
+        prop_assert_eq!(
+            people.len(),
+            request.reviews.len(),
+            "one person counts once"
+        );
+        prop_assert!(
+            !people.contains(&request.requester.id),
+            "nobody reviews their own request"
+        );
+        prop_assert_eq!(
+            approving.count(),
+            filed.approvals.len(),
+            "every approval was given by somebody"
+        );
+
+        // Counted again by somebody who saw the groups as they were at each approval.
+        let enough = request.snapshot.ways.iter().any(|way| {
+            let counted: BTreeSet<&PrincipalId> = filed
+                .approvals
+                .iter()
+                .filter(|seen| {
+                    way.reviewers
+                        .as_ref()
+                        .is_some_and(|group| seen.groups.contains(group))
+                })
+                .map(|seen| &seen.who)
+                .filter(|who| **who != request.requester.id)
+                .collect();
+            counted.len() >= way.threshold as usize
+        });
+        match request.state {
+            RequestState::Approved => {
+                prop_assert!(enough, "approved with too few: {:#?}", filed.approvals)
+            }
+            _ => prop_assert!(
+                !enough,
+                "enough people approved, and it is {}",
+                request.state
+            ),
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_decision_is_taken_in_time_and_stays() {
+    each_request(|_, filed| {
+        let request = &filed.now;
+        prop_assert_eq!(request.version, filed.events, "one event for each version");
+        prop_assert!(request.decide_by > request.created_at);
+        prop_assert_eq!(
+            request.decided_at.is_some(),
+            request.state != RequestState::Pending
+        );
+        if let Some(at) = request.decided_at {
+            prop_assert_eq!(
+                at >= request.decide_by,
+                request.state == RequestState::Expired
+            );
+        }
+        for seen in &filed.approvals {
+            prop_assert!(seen.at < request.decide_by, "approved after the deadline");
+        }
+        prop_assert_eq!(
+            filed.decided.as_deref().unwrap_or(request),
+            request,
+            "a decided request never changes"
+        );
+        // What was asked, and the policy that it was asked under, are what they were when it was filed.
+        let asked = Request {
+            state: filed.first.state,
+            decided_at: None,
+            grant: filed.first.grant.clone(),
+            reviews: Vec::new(),
+            version: 1,
+            ..request.clone()
+        };
+        prop_assert_eq!(&asked, &*filed.first);
+        Ok(())
+    });
+}
+
+#[test]
+fn an_approval_can_only_make_the_access_smaller() {
+    each_request(|machine, filed| {
+        let request = &filed.now;
+        let mut before = Request {
+            reviews: Vec::new(),
+            ..request.clone()
+        }
+        .terms();
+        for seen in 0..request.reviews.len() {
+            let reviews = request.reviews[..=seen].to_vec();
+            let terms = Request {
+                reviews,
+                ..request.clone()
+            }
+            .terms();
+            prop_assert!(terms.duration <= before.duration);
+            prop_assert!(
+                terms.role == before.role || machine.target.is_lesser(&terms.role, &before.role)
+            );
+            prop_assert!(terms.not_before >= before.not_before);
+            before = terms;
+        }
+        let made = machine.grants.iter().find(|held| {
+            Some(&held.now.id) == request.grant.as_ref() && request.kind == RequestKind::Access
+        });
+        prop_assert_eq!(
+            made.is_some(),
+            request.kind == RequestKind::Access && request.state == RequestState::Approved
+        );
+        if let Some(held) = made {
+            prop_assert_eq!(&held.now.request, &request.id);
+            prop_assert_eq!(&held.now.role, &before.role);
+            prop_assert_eq!(held.now.duration, before.duration);
+            prop_assert!(
+                Some(held.now.not_before) >= before.not_before
+                    && Some(held.now.not_before) >= request.decided_at
+            );
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn access_is_given_only_while_active_and_inside_the_window() {
+    each_grant(|machine, held| {
+        let grant = &held.now;
+        let moments = [
+            Some(machine.clock),
+            grant.starts_at,
+            Some(grant.expires_at),
+            Some(grant.max_expires_at),
+        ];
+        for moment in moments.into_iter().flatten() {
+            for aside in [-1, 0, 1] {
+                let at = moment + TimeDelta::microseconds(aside);
+                let inside =
+                    grant.starts_at.is_some_and(|start| start <= at) && at < grant.expires_at;
+                prop_assert_eq!(
+                    authorize(grant, at).is_ok(),
+                    grant.state == GrantState::Active && inside
+                );
+            }
+        }
+        let credentials_end = grant
+            .credential_ends_at
+            .is_none_or(|end| end <= grant.expires_at);
+        prop_assert!(credentials_end, "a credential outlives its grant");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_end_moves_later_only_by_approved_extensions_and_never_past_the_cap() {
+    each_grant(|_, held| {
+        let grant = &held.now;
+        prop_assert!(
+            grant.not_before < grant.expires_at,
+            "there is always an end, after the start"
+        );
+        prop_assert!(grant.expires_at <= grant.max_expires_at);
+        prop_assert!(grant.duration <= grant.max_total);
+        match (grant.starts_at, held.promised_end) {
+            (Some(start), Some(end)) => {
+                prop_assert_eq!(
+                    grant.expires_at,
+                    end,
+                    "the end is not what was promised and approved"
+                );
+                prop_assert!(grant.expires_at - start <= grant.max_total.to_chrono());
+            }
+            (None, None) => {
+                prop_assert_eq!(grant.extensions, 0);
+                prop_assert!(grant.state != GrantState::Active);
+            }
+            other => prop_assert!(
+                false,
+                "started without a promise, or the other way round: {other:?}"
+            ),
+        }
+        if let Some(before) = held
+            .before
+            .as_ref()
+            .filter(|before| before.starts_at.is_some())
+        {
+            prop_assert_eq!(grant.starts_at, before.starts_at);
+            prop_assert_eq!(grant.max_expires_at, before.max_expires_at);
+            prop_assert!(grant.expires_at >= before.expires_at);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_stronger_way_of_closing_wins_and_final_states_stay() {
+    each_grant(|_, held| {
+        let grant = &held.now;
+        prop_assert_eq!(grant.version, held.events, "one event for each version");
+        prop_assert_eq!(
+            held.over.as_deref().unwrap_or(grant),
+            grant,
+            "a final state never changes"
+        );
+        if let Some(before) = &held.before {
+            prop_assert!(grant.close_kind >= before.close_kind);
+            prop_assert!(
+                grant.epoch >= before.epoch,
+                "an older effect could win on the target"
+            );
+            let ends = before.expires_at != grant.expires_at
+                || before.state != GrantState::Closing && grant.state == GrantState::Closing;
+            prop_assert!(
+                !ends || grant.epoch > before.epoch,
+                "the target could not tell the new end from the old"
+            );
+        }
+        let closing = matches!(
+            grant.state,
+            GrantState::Closing | GrantState::Ended | GrantState::Returned | GrantState::Revoked
+        );
+        prop_assert_eq!(closing, grant.close_kind.is_some());
+        if closing {
+            prop_assert_eq!(grant.close_kind, held.strongest);
+        }
+        let (state, kind) = (grant.state, grant.close_kind);
+        match state {
+            GrantState::Ended => prop_assert_eq!(kind, Some(CloseKind::End)),
+            GrantState::Returned => prop_assert_eq!(kind, Some(CloseKind::Return)),
+            GrantState::Revoked => {
+                prop_assert_eq!(kind, Some(CloseKind::Revoke));
+                prop_assert!(grant.close_reason.is_some() && grant.closed_by.is_some());
+            }
+            _ => {}
+        }
+        prop_assert_eq!(grant.ended_at.is_some(), state.is_final());
+        Ok(())
+    });
+}
+
+#[test]
+fn whatever_is_open_has_its_closing_promised_and_whatever_is_over_has_nothing() {
+    each_grant(|machine, held| {
+        let grant = &held.now;
+        let promised = |kind| machine.promises.get(&(grant.id.clone(), kind)).copied();
+        let (activate, close) = (promised(WorkKind::Activate), promised(WorkKind::Close));
+        match grant.state {
+            state if state.is_final() => prop_assert_eq!((activate, close), (None, None)),
+            GrantState::Closing => {
+                prop_assert!(close.is_some(), "nobody will take it away");
+                prop_assert_eq!(activate, None, "it would be made again");
+            }
+            GrantState::Active => prop_assert_eq!(close, Some(grant.expires_at)),
+            _ => {
+                prop_assert!(activate.is_some(), "nobody will make it");
+                prop_assert_eq!(close, Some(grant.expires_at));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn closing_one_grant_spares_what_another_live_grant_gives() {
+    at_the_end_of_every_story(|machine| {
+        let all: Vec<_> = machine.grants.iter().map(|held| held.now.clone()).collect();
+        for closing in &all {
+            let spared: BTreeSet<_> = others_holding(closing, &all, machine.clock)
+                .map(|grant| &grant.id)
+                .collect();
+            for other in &all {
+                let same = (&other.holder.id, &other.target, &other.role)
+                    == (&closing.holder.id, &closing.target, &closing.role);
+                let gives =
+                    other.id != closing.id && same && authorize(other, machine.clock).is_ok();
+                prop_assert_eq!(spared.contains(&other.id), gives);
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_change_has_exactly_one_event_that_names_it() {
+    at_the_end_of_every_story(|machine| {
+        let changes: i64 = machine
+            .requests
+            .iter()
+            .map(|filed| filed.events)
+            .chain(machine.grants.iter().map(|held| held.events))
+            .sum();
+        let aside = [EventCode::GrantCloseIgnored, EventCode::CredentialIssued];
+        let explained = machine
+            .events
+            .iter()
+            .filter(|event| !aside.contains(&event.code))
+            .count();
+        prop_assert_eq!(i64::try_from(explained).unwrap(), changes);
+        for event in &machine.events {
+            prop_assert!(
+                event.request.is_some() && event.target.is_some() && event.principal.is_some()
+            );
+            let of_grant = event.code.as_str().starts_with("grant.")
+                || event.code == EventCode::CredentialIssued;
+            prop_assert!(
+                !of_grant || event.grant.is_some(),
+                "{} does not say which grant",
+                event.code.as_str()
+            );
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_offered_is_what_is_allowed() {
+    at_the_end_of_every_story(|machine| {
+        let now = machine.clock;
+        for who in &machine.people {
+            for filed in &machine.requests {
+                let offered = |action: &str| {
+                    let all = allowed::on_request(who, &filed.now, now);
+                    all.into_iter().find(|(name, _)| *name == action).unwrap().1
+                };
+                prop_assert_eq!(
+                    offered("deny").err(),
+                    filed.now.deny_by(who, "not today", now).err()
+                );
+                prop_assert_eq!(
+                    offered("withdraw").err(),
+                    filed.now.withdraw(who, now).err()
+                );
+                prop_assert_eq!(
+                    offered("approve").err(),
+                    filed.now.may_review(who, now).err()
+                );
+            }
+            for held in &machine.grants {
+                let offered = |action: &str| {
+                    let all = allowed::on_grant(who, &held.now, now);
+                    all.into_iter()
+                        .find(|(name, _)| *name == action)
+                        .unwrap()
+                        .1
+                        .is_ok()
+                };
+                let issued = held.now.credential_issued(who, now, "password", now);
+                prop_assert_eq!(offered("connect"), issued.is_ok());
+                let strikes = held
+                    .now
+                    .revoke(who, "leaving", now)
+                    .is_ok_and(|(_, step)| step.event.code == EventCode::GrantClosing);
+                prop_assert!(
+                    !strikes || offered("revoke"),
+                    "a revocation that would count is not offered"
+                );
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn stories_come_everywhere() {
+    let (events, extended, narrowed) = (RefCell::default(), Cell::new(0), Cell::new(0));
+    at_the_end_of_every_story(|machine| {
+        let codes = machine.events.iter().map(|event| event.code.as_str());
+        RefCell::<BTreeSet<_>>::borrow_mut(&events).extend(codes);
+        let twice = machine.grants.iter().any(|held| held.now.extensions > 1);
+        extended.set(extended.get() + u32::from(twice));
+        let reviews = machine.requests.iter().map(|filed| &filed.now.reviews);
+        let both = |reviews: &Vec<Review>| {
+            reviews
+                .iter()
+                .filter(|review| !review.narrowed.is_empty())
+                .count()
+                > 1
+        };
+        narrowed.set(narrowed.get() + u32::from(reviews.into_iter().any(both)));
+        Ok(())
+    });
+    let aside = ["access", "principal", "auth", "config", "target", "server"];
+    let of_rules = EventCode::ALL.iter().map(|code| code.as_str());
+    let of_rules: BTreeSet<_> = of_rules
+        .filter(|code| !aside.iter().any(|family| code.starts_with(family)))
+        .collect();
+    assert_eq!(events.into_inner(), of_rules);
+    assert!(
+        extended.get() > 50 && narrowed.get() > 50,
+        "{extended:?} {narrowed:?}"
+    );
+}

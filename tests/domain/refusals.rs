@@ -1,0 +1,219 @@
+//! Every refusal as people read it. A new one does not compile until it is listed, and its text is read in review.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use portcullis::domain::grant::GrantState;
+use portcullis::domain::refusal::Refusal;
+use portcullis::domain::request::RequestState;
+use portcullis::domain::span::Span;
+use portcullis::server::error::status;
+
+/// How many refusals there are. The match has no catch-all: a new one belongs into `every_refusal` and into this number.
+fn known(refusal: &Refusal) -> usize {
+    use Refusal as R;
+    match refusal {
+        R::NotSignedIn
+        | R::TokenExpired
+        | R::CodeNotValid
+        | R::NotAllowed { .. }
+        | R::NotFound { .. }
+        | R::UnknownTarget { .. }
+        | R::UnknownRole { .. }
+        | R::PolicyDenied { .. }
+        | R::NobodyCanReview { .. }
+        | R::DuplicatePending { .. }
+        | R::TooManyPending { .. }
+        | R::BadReason { .. }
+        | R::BadTicket
+        | R::StartTooFar { .. }
+        | R::StartInPast
+        | R::CommentRequired
+        | R::SelfReview { .. }
+        | R::AlreadyReviewed { .. }
+        | R::NotAReviewer { .. }
+        | R::RequestDecided { .. }
+        | R::DeadlinePassed { .. }
+        | R::NotNarrower { .. }
+        | R::NotTheRequester { .. }
+        | R::NotTheHolder { .. }
+        | R::GrantNotActive { .. }
+        | R::OverTotalCap { .. }
+        | R::Conflict { .. }
+        | R::VersionRequired
+        | R::IdempotencyKeyRequired
+        | R::IdempotencyKeyReused
+        | R::BadInput { .. }
+        | R::Unsupported { .. }
+        | R::TargetFailed { .. }
+        | R::TooManyStreams { .. }
+        | R::Busy => 35,
+    }
+}
+
+/// One of each, and two where there is more than one sentence or hint.
+fn every_refusal() -> Vec<Refusal> {
+    use Refusal as R;
+    let request = || "R-7k3qm2xd0v".parse().unwrap();
+    let grant = || "G-7k3qm2xd0v".parse().unwrap();
+    let target = || "orders-db".parse().unwrap();
+    vec![
+        R::NotSignedIn,
+        R::TokenExpired,
+        R::CodeNotValid,
+        R::NotAllowed {
+            action: "revoke grants",
+            needs: "the product role reviewer",
+        },
+        R::NotFound {
+            what: "request",
+            name: "R-7k3qm2xd0v".to_owned(),
+        },
+        R::UnknownTarget {
+            target: target(),
+            nearest: Some("orders-db-2".to_owned()),
+        },
+        R::UnknownTarget {
+            target: target(),
+            nearest: None,
+        },
+        R::UnknownRole {
+            target: target(),
+            role: "write".parse().unwrap(),
+            known: "`admin`, `readonly`".to_owned(),
+        },
+        R::PolicyDenied {
+            why: "no policy lets `ada` ask for `admin` on `orders-db`".to_owned(),
+        },
+        R::NobodyCanReview {
+            groups: "`dba`".to_owned(),
+        },
+        R::DuplicatePending { request: request() },
+        R::TooManyPending { limit: 10 },
+        R::BadReason {
+            why: "the reason is missing",
+        },
+        R::BadTicket,
+        R::StartTooFar { latest: Span::MAX },
+        R::StartInPast,
+        R::CommentRequired,
+        R::SelfReview { request: request() },
+        R::AlreadyReviewed { request: request() },
+        R::NotAReviewer {
+            groups: "`dba` or `leads`".to_owned(),
+        },
+        R::RequestDecided {
+            request: request(),
+            state: RequestState::Approved,
+            by: Some("bob".to_owned()),
+        },
+        R::RequestDecided {
+            request: request(),
+            state: RequestState::Withdrawn,
+            by: None,
+        },
+        R::DeadlinePassed { request: request() },
+        R::NotNarrower {
+            why: "an approval can only shorten: 2h is longer than 1h".to_owned(),
+        },
+        R::NotTheRequester { request: request() },
+        R::NotTheHolder { grant: grant() },
+        R::GrantNotActive {
+            grant: grant(),
+            state: GrantState::Closing,
+        },
+        R::GrantNotActive {
+            grant: grant(),
+            state: GrantState::ActivationFailed,
+        },
+        R::OverTotalCap {
+            cap: Span::HOUR,
+            left: Some(Span::MINUTE),
+        },
+        R::OverTotalCap {
+            cap: Span::HOUR,
+            left: None,
+        },
+        R::Conflict {
+            what: "request",
+            name: "R-7k3qm2xd0v".to_owned(),
+        },
+        R::VersionRequired,
+        R::IdempotencyKeyRequired,
+        R::IdempotencyKeyReused,
+        R::BadInput {
+            field: "duration".to_owned(),
+            why: "`4` is not a length of time".to_owned(),
+        },
+        R::Unsupported {
+            why: "this host wants a certificate: send a public key".to_owned(),
+        },
+        R::TargetFailed {
+            target: target(),
+            why: "connection refused".to_owned(),
+        },
+        R::TooManyStreams { limit: 16 },
+        R::Busy,
+    ]
+}
+
+#[test]
+fn every_refusal_says_what_is_wrong_and_what_to_do() {
+    let mut told = String::new();
+    for refusal in every_refusal() {
+        let audit = if refusal.is_denial() {
+            " (on record)"
+        } else {
+            ""
+        };
+        writeln!(
+            told,
+            "{} {}{audit}\n  {}",
+            status(&refusal).as_u16(),
+            refusal.code(),
+            refusal.text()
+        )
+        .unwrap();
+        if let Some(hint) = refusal.hint() {
+            writeln!(told, "  hint: {hint}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn every_refusal_has_a_code_of_its_own() {
+    let all = every_refusal();
+    let kinds: BTreeSet<_> = all
+        .iter()
+        .map(|refusal| format!("{:?}", std::mem::discriminant(refusal)))
+        .collect();
+    let codes: BTreeSet<_> = all.iter().map(Refusal::code).collect();
+    assert_eq!(
+        kinds.len(),
+        known(&all[0]),
+        "a refusal is missing in `every_refusal`"
+    );
+    assert_eq!(codes.len(), kinds.len(), "two refusals share a code");
+    for code in codes {
+        assert!(
+            code.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+            "{code}"
+        );
+    }
+}
+
+#[test]
+fn every_refusal_is_worded_for_people() {
+    for refusal in every_refusal() {
+        for text in [Some(refusal.text()), refusal.hint()].into_iter().flatten() {
+            let first = text.chars().next().unwrap();
+            assert!(
+                !first.is_uppercase() && !text.ends_with('.') && !text.contains('\n'),
+                "{text}"
+            );
+            assert!(!text.contains("::") && !text.contains("Some("), "{text}");
+        }
+    }
+}
