@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::change::Change;
+use crate::domain::change::{Change, Step};
 use crate::domain::grant::{Grant, authorize};
 use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::permit::{Action, permit};
@@ -16,7 +16,7 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::targets::{Access, Credential, CredentialAsk};
 
-use super::requests::{SeenRequest, decide, somebody_reviews};
+use super::requests::{SeenRequest, decide, few_enough, somebody_reviews};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// A grant at one moment.
@@ -69,6 +69,12 @@ impl Gate {
                 nearest: None,
             })?;
         grant.check_extension(by, writing.now)?;
+        if own {
+            if let Some(request) = writing.tx.pending_extension(id).await? {
+                return Err(Refusal::DuplicatePending { request }.into());
+            }
+            few_enough(&mut writing).await?;
+        }
         let holder = holder(&mut writing, &grant).await?;
         let lasted =
             Span::from_chrono(grant.expires_at - grant.starts_at.unwrap_or(grant.not_before))
@@ -193,26 +199,34 @@ impl Gate {
                 }
             })?;
         match self.open(caller, once, Action::Submit).await? {
-            // The credential is the same or as short-lived as before, and its end is on record.
-            Opened::Before(_) => Ok(credential),
+            Opened::Before(_) => self.issued_again(caller, id, &credential).await?,
             Opened::Now(mut writing) => {
                 let grant = load(&mut writing.tx, id).await?;
-                let what = match &credential {
-                    Credential::Postgres(_) => "password".to_owned(),
-                    Credential::Ssh(certified) => {
-                        format!("ssh certificate, serial {}", certified.serial)
-                    }
-                };
-                let (_, step) = grant.credential_issued(
-                    &writing.who,
-                    credential.ends_at(),
-                    &what,
-                    writing.now,
-                )?;
+                let step = issued(&grant, &writing.who, &credential, writing.now)?;
                 self.finish(writing, &vec![step], id.as_str()).await?;
-                Ok(credential)
             }
         }
+        Ok(credential)
+    }
+
+    /// The same call again makes another certificate. INVARIANT: no credential leaves the server unless its end is
+    /// on record and the grant is still active (`a_credential_that_is_asked_for_again_is_on_record_too`).
+    async fn issued_again(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        credential: &Credential,
+    ) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let who = tx
+            .hold_sign_in(&caller.sign_in, now)
+            .await?
+            .ok_or(Refusal::TokenExpired)?;
+        let grant = load(&mut tx, id).await?;
+        let step = issued(&grant, &who, credential, now)?;
+        tx.apply(&vec![step], &caller.origin, now).await?;
+        Ok(self.store.commit(tx).await?)
     }
 
     /// One grant that the caller may see.
@@ -273,6 +287,20 @@ pub(super) fn access(grant: &Grant, now: DateTime<Utc>) -> Access<'_> {
         last_credential_ends_at: grant.credential_ends_at,
         now,
     }
+}
+
+fn issued(
+    grant: &Grant,
+    who: &Principal,
+    credential: &Credential,
+    now: DateTime<Utc>,
+) -> Result<Step, Refusal> {
+    let what = match credential {
+        Credential::Postgres(_) => "password".to_owned(),
+        Credential::Ssh(certified) => format!("ssh certificate, serial {}", certified.serial),
+    };
+    let (_, step) = grant.credential_issued(who, credential.ends_at(), &what, now)?;
+    Ok(step)
 }
 
 async fn holder(writing: &mut Writing, grant: &Grant) -> Result<Principal, Error> {

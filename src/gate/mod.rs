@@ -32,8 +32,7 @@ use crate::domain::refusal::Refusal;
 use crate::secret;
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
-use crate::store::settings::Once;
-use crate::store::{Store, Tx};
+use crate::store::{self, Store, Tx};
 
 /// The same refusal of the same caller is recorded once in this time, so that a loop cannot flood the log.
 const DENIAL_PAUSE: TimeDelta = TimeDelta::minutes(1);
@@ -55,6 +54,13 @@ impl From<Refusal> for Error {
 
 impl From<anyhow::Error> for Error {
     fn from(fault: anyhow::Error) -> Self {
+        if store::is_passing(&fault) {
+            tracing::warn!(
+                error = format!("{fault:#}"),
+                "the database has too much to do"
+            );
+            return Self::Refused(Refusal::Busy);
+        }
         Self::Fault(fault)
     }
 }
@@ -63,7 +69,7 @@ impl From<NotApplied> for Error {
     fn from(error: NotApplied) -> Self {
         match error {
             NotApplied::Refused(refusal) => Self::Refused(refusal),
-            NotApplied::Fault(fault) => Self::Fault(fault),
+            NotApplied::Fault(fault) => fault.into(),
         }
     }
 }
@@ -143,16 +149,28 @@ impl Gate {
 
     /// Opens a transaction for a caller: looks at the idempotency key, and at the caller as it is now.
     async fn open(&self, caller: &Caller, once: &OnceKey, action: Action) -> Result<Opened, Error> {
-        permit(&caller.principal, action)?;
+        self.open_if(caller, once, |who| permit(who, action)).await
+    }
+
+    /// As `open`, for what the permission table has no line for.
+    async fn open_if(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        allowed: impl Fn(&Principal) -> Result<(), Refusal>,
+    ) -> Result<Opened, Error> {
+        allowed(&caller.principal)?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed.
+        // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed
+        // (`a_revoked_sign_in_changes_nothing_more`).
         let who = tx
-            .signed_in(&caller.sign_in, now)
+            .hold_sign_in(&caller.sign_in, now)
             .await?
             .ok_or(Refusal::TokenExpired)?;
-        permit(&who, action)?;
-        if let Some(before) = tx.once(&who.id, &once.key).await? {
+        allowed(&who)?;
+        if !tx.claim(&who.id, &once.key, &once.digest, now).await? {
+            let before = tx.once(&who.id, &once.key).await?.ok_or(Refusal::Busy)?;
             if before.digest != once.digest {
                 return Err(Refusal::IdempotencyKeyReused.into());
             }
@@ -178,17 +196,10 @@ impl Gate {
             .tx
             .apply(change, &writing.origin, writing.now)
             .await?;
-        let once = Once {
-            digest: writing.once.digest.clone(),
-            result: result.to_owned(),
-        };
-        if !writing
+        writing
             .tx
-            .remember(&writing.who.id, &writing.once.key, &once, writing.now)
-            .await?
-        {
-            return Err(Refusal::Busy.into());
-        }
+            .settle(&writing.who.id, &writing.once.key, result)
+            .await?;
         self.store.commit(writing.tx).await?;
         self.counted(change);
         Ok(())
@@ -269,13 +280,8 @@ impl Gate {
     async fn write_refusal(&self, caller: &Caller, event: Event, key: String) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        {
-            let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
-            denials.retain(|_, at| now - *at < DENIAL_PAUSE);
-            if denials.contains_key(&key) {
-                return Ok(());
-            }
-            denials.insert(key, now);
+        if !self.is_news(key, now) {
+            return Ok(());
         }
         tx.apply(
             &vec![Step::new(Record::Nothing, event)],
@@ -283,7 +289,18 @@ impl Gate {
             now,
         )
         .await?;
-        self.store.commit(tx).await.map_err(Error::Fault)
+        Ok(self.store.commit(tx).await?)
+    }
+
+    /// Whether a denial has not been recorded lately. Each is asked about once before it is recorded.
+    fn is_news(&self, denial: String, now: DateTime<Utc>) -> bool {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        denials.retain(|_, at| now - *at < DENIAL_PAUSE);
+        let news = !denials.contains_key(&denial);
+        if news {
+            denials.insert(denial, now);
+        }
+        news
     }
 
     /// The moment that decisions compare with.

@@ -90,11 +90,7 @@ impl Gate {
         {
             return Err(Refusal::DuplicatePending { request }.into());
         }
-        if writing.tx.pending_count(&writing.who.id).await?
-            >= i64::try_from(PENDING_MAX).unwrap_or(i64::MAX)
-        {
-            return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
-        }
+        few_enough(&mut writing).await?;
         let snapshot = decide(
             &rules.policy,
             &policy::Ask {
@@ -307,6 +303,15 @@ pub(super) fn decide(policy: &policy::Policy, ask: &policy::Ask<'_>) -> Result<S
             Err(Refusal::PolicyDenied { why })
         }
     }
+}
+
+/// A flood of requests hides the one that matters.
+pub(super) async fn few_enough(writing: &mut Writing) -> Result<(), Error> {
+    let pending = writing.tx.pending_count(&writing.who.id).await?;
+    if usize::try_from(pending).unwrap_or(usize::MAX) >= PENDING_MAX {
+        return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
+    }
+    Ok(())
 }
 
 /// A request that nobody could ever decide is refused at once, with the group that is too small.

@@ -129,7 +129,7 @@ pub async fn revoke_sign_in(
     Id(id): Id<SignInId>,
     call: Mutation<Nothing>,
 ) -> Result<StatusCode, Failed> {
-    match app.gate.revoke_sign_in(&call.caller, &id).await {
+    match app.gate.revoke_sign_in(&call.caller, &id, &call.once).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(app.refused(&call.caller, error, id.as_str()).await),
     }

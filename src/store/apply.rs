@@ -59,12 +59,21 @@ impl Tx {
     async fn record(&mut self, step: &Step) -> Result<(), NotApplied> {
         let (what, name, written) = match &step.record {
             Record::Nothing => return Ok(()),
-            Record::NewRequest(request) => return Ok(self.insert_request(request).await?),
+            Record::NewRequest(request) => {
+                if self.insert_request(request).await? {
+                    return Ok(());
+                }
+                let (who, target) = (&request.requester.id, &request.target);
+                if let Some(request) = self.pending_like(who, target, &request.role).await? {
+                    return Err(NotApplied::Refused(Refusal::DuplicatePending { request }));
+                }
+                ("request", request.id.to_string(), false)
+            }
             Record::NewGrant(grant) => return Ok(self.insert_grant(grant).await?),
             Record::Request(request, review) => {
                 let written = self.update_request(request).await?;
                 if let (true, Some(review)) = (written, review) {
-                    self.insert_review(&request.id, review).await?;
+                    self.insert_review(request, review).await?;
                 }
                 ("request", request.id.to_string(), written)
             }

@@ -79,10 +79,15 @@ impl Row {
     }
 }
 
+/// PostgreSQL takes no NUL in a text. What nobody can store, nobody finds.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// `like` with `_`, `%` and `\` taken literally.
 fn pattern(word: &str) -> String {
     let mut out = String::from("%");
-    for c in word.to_lowercase().chars() {
+    for c in storable(word).chars() {
         if matches!(c, '%' | '_' | '\\') {
             out.push('\\');
         }
@@ -101,7 +106,7 @@ impl Filter {
             if let Some(value) = value {
                 sql.push_str(&format!(
                     " and {column} = ${}",
-                    binds.push(Bind::Text(value))
+                    binds.push(Bind::Text(storable(&value)))
                 ));
             }
         };
@@ -147,9 +152,11 @@ impl Filter {
             ));
         }
         for word in &self.text {
-            let place = binds.push(Bind::Text(pattern(word)));
+            let as_typed = binds.push(Bind::Text(pattern(word)));
+            let place = binds.push(Bind::Text(pattern(&word.to_lowercase())));
+            // SQLite knows no capitals beyond ASCII, so a word is looked for as it was typed, too.
             sql.push_str(&format!(
-                " and (lower(reason) like ${place} escape '\\' or actor like ${place} escape '\\' or principal like ${place} escape '\\' or target like ${place} escape '\\')"
+                " and (lower(reason) like ${place} escape '\\' or reason like ${as_typed} escape '\\' or actor like ${place} escape '\\' or principal like ${place} escape '\\' or target like ${place} escape '\\')"
             ));
         }
         if let Some(before) = before {

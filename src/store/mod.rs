@@ -148,6 +148,20 @@ pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(
         .with_context(|| format!("the database has the {what} `{text}`"))
 }
 
+/// Whether a fault only says that the database is busy or away: the same call can succeed a moment later.
+pub fn is_passing(fault: &anyhow::Error) -> bool {
+    match fault.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
+        // PostgreSQL: a lock was not free in time, a deadlock, a statement that took too long, a shutdown.
+        // SQLite: busy, also because a snapshot is too old.
+        Some(sqlx::Error::Database(error)) => matches!(
+            error.code().as_deref(),
+            Some("55P03" | "40P01" | "40001" | "57014" | "57P01" | "57P03" | "5" | "517")
+        ),
+        _ => false,
+    }
+}
+
 impl Store {
     /// Opens the database, creates it if need be, and applies outstanding migrations.
     pub async fn open(location: &Location, clock: Clock) -> anyhow::Result<Self> {
@@ -288,6 +302,11 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .run(&write)
         .await
         .context("bringing the database to the present schema")?;
+    // One process at a time has this file, so whoever held these leases is gone and will not come back for them.
+    sqlx::query("update outbox set lease_owner = null, lease_until = 0 where lease_until > 0")
+        .execute(&write)
+        .await
+        .context("taking over unfinished work")?;
     let read = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .min_connections(1)

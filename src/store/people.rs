@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, SignInId};
 use crate::domain::principal::{Principal, ProductRole};
 
-use super::{Tx, millis, moment, moments, stored};
+use super::{Inner, Tx, millis, moment, moments, stored};
 
 /// Whether a token is for calls or for getting new tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,8 @@ const TOKEN: &str = "select t.expires_at as token_expires_at, t.used_at, t.succe
      from tokens t join sign_ins s on s.id = t.sign_in_id join principals p on p.id = s.principal_id where t.hash = $1 and t.kind = $2";
 const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
      from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 order by s.created_at desc limit 500";
+const SIGN_IN: &str = "select s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+     from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 and s.id = $2";
 
 impl Tx {
     /// One principal by id.
@@ -197,6 +199,34 @@ impl Tx {
         row.map(PrincipalRow::read).transpose()
     }
 
+    /// As `signed_in`, and until this transaction ends neither the sign-in nor what its principal may do changes.
+    pub async fn hold_sign_in(
+        &mut self,
+        id: &SignInId,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Option<Principal>> {
+        // SQLite has one writer, and it is this transaction.
+        let row: Option<PrincipalRow> = match &mut self.inner {
+            Inner::Sqlite(_) => return self.signed_in(id, now).await,
+            Inner::Postgres(tx) => sqlx::query_as(
+                "select p.id, p.name, p.roles, p.group_names from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2 for share")
+                .bind(id.as_str()).bind(millis(now)).fetch_optional(&mut **tx).await,
+        }
+        .context("looking at a sign-in")?;
+        row.map(PrincipalRow::read).transpose()
+    }
+
+    /// One sign-in, as long as it is good.
+    pub async fn sign_in(
+        &mut self,
+        id: &SignInId,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Option<SignIn>> {
+        let row: Option<SignInRow> = on!(self, c => sqlx::query_as(SIGN_IN).bind(millis(now)).bind(id.as_str()).fetch_optional(c))
+            .context("looking at a sign-in")?;
+        row.map(SignInRow::read).transpose()
+    }
+
     /// Notes that a sign-in was used.
     pub async fn touch_sign_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("update sign_ins set last_used_at = $2 where id = $1").bind(id.as_str()).bind(millis(now)).execute(c)).context("writing a sign-in")?;
@@ -257,15 +287,23 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Points a used refresh token at a newer successor, when the first one was never used itself.
+    /// Keeps others from using a token until this transaction ends, so that what is read of it stays true.
+    pub async fn hold_token(&mut self, hash: &str) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update tokens set expires_at = expires_at where hash = $1").bind(hash).execute(c)).context("holding a token")?;
+        Ok(())
+    }
+
+    /// Points a used refresh token at a newer successor, when the first one was never used itself. The first one
+    /// counts as used from then on: should anybody present it, two have had it.
     pub async fn replace_successor(
         &mut self,
         hash: &str,
         old: &str,
         new: &str,
+        now: DateTime<Utc>,
     ) -> anyhow::Result<bool> {
-        let dropped = touch!(self, c => sqlx::query("delete from tokens where hash = $1 and used_at is null").bind(old).execute(c)).context("replacing a token")?;
-        if dropped != 1 {
+        let replaced = touch!(self, c => sqlx::query("update tokens set used_at = $2 where hash = $1 and used_at is null").bind(old).bind(millis(now)).execute(c)).context("replacing a token")?;
+        if replaced != 1 {
             return Ok(false);
         }
         touch!(self, c => sqlx::query("update tokens set successor = $2 where hash = $1").bind(hash).bind(new).execute(c)).context("replacing a token")?;
