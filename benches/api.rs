@@ -68,12 +68,9 @@ pub(crate) async fn sqlite() -> anyhow::Result<()> {
             Line::new("approve, 1 client", &seen.alone)
                 .beside(&seen.bare_alone, ratio)
                 .goal("p50 <= 4x", ratio <= 4.0),
-            Line::new(
-                "approvals/s, 16 clients",
-                short(middle(&seen.rates)),
-            )
-            .beside(format!("{} rows/s", short(middle(&seen.bare_rates))), rate)
-            .goal(">= 0.5x", rate >= 0.5),
+            Line::new("approvals/s, 16 clients", short(middle(&seen.rates)))
+                .beside(format!("{} rows/s", short(middle(&seen.bare_rates))), rate)
+                .goal(">= 0.5x", rate >= 0.5),
             Line::new("approve, 16 clients", &seen.crowd),
             Line::new(
                 "the same until each access is real too, /s",
@@ -152,11 +149,16 @@ async fn callers(node: &Node) -> anyhow::Result<Vec<Caller>> {
     let mut callers = Vec::new();
     for caller in 0..CALLERS {
         let name = format!("reviewer-{caller}");
-        let reviewer = node.invite(&mut root, &name, "reviewer", "reviewers").await?;
+        let reviewer = node
+            .invite(&mut root, &name, "reviewer", "reviewers")
+            .await?;
         let mut askers = Vec::new();
         for asker in 0..ASKERS {
             let name = format!("engineer-{caller}-{asker}");
-            askers.push(node.invite(&mut root, &name, "requester", "engineers").await?);
+            askers.push(
+                node.invite(&mut root, &name, "requester", "engineers")
+                    .await?,
+            );
         }
         callers.push(Caller { reviewer, askers });
     }

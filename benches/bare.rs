@@ -14,7 +14,8 @@ const BODY: usize = 300;
 /// Rows that are updated by turns.
 const ROWS: i64 = 1_000;
 
-const TABLES: &str = "create table request (id bigint primary key, state text not null, version bigint not null);
+const TABLES: &str =
+    "create table request (id bigint primary key, state text not null, version bigint not null);
     create table review (id text primary key, request bigint not null, body text not null);
     create table event (id text primary key, at bigint not null, body text not null);
     create table promise (id text primary key, due bigint not null)";
@@ -47,10 +48,27 @@ impl Sqlite {
         let c = &mut self.0;
         let began = Instant::now();
         query("begin immediate").execute(&mut *c).await?;
-        query("update request set state = 'approved', version = version + 1 where id = $1").bind(number % ROWS).execute(&mut *c).await?;
-        query("insert into review values ($1, $2, $3)").bind(&id).bind(number).bind("{}").execute(&mut *c).await?;
-        query("insert into event values ($1, $2, $3)").bind(&id).bind(number).bind(&body).execute(&mut *c).await?;
-        query("insert into promise values ($1, $2)").bind(&id).bind(number).execute(&mut *c).await?;
+        query("update request set state = 'approved', version = version + 1 where id = $1")
+            .bind(number % ROWS)
+            .execute(&mut *c)
+            .await?;
+        query("insert into review values ($1, $2, $3)")
+            .bind(&id)
+            .bind(number)
+            .bind("{}")
+            .execute(&mut *c)
+            .await?;
+        query("insert into event values ($1, $2, $3)")
+            .bind(&id)
+            .bind(number)
+            .bind(&body)
+            .execute(&mut *c)
+            .await?;
+        query("insert into promise values ($1, $2)")
+            .bind(&id)
+            .bind(number)
+            .execute(&mut *c)
+            .await?;
         query("commit").execute(&mut *c).await?;
         Ok(began.elapsed())
     }
@@ -59,7 +77,12 @@ impl Sqlite {
     pub(crate) async fn row(&mut self, number: i64) -> anyhow::Result<Duration> {
         let (id, body) = (uuid::Uuid::now_v7().to_string(), "x".repeat(BODY));
         let began = Instant::now();
-        query("insert into event values ($1, $2, $3)").bind(&id).bind(number).bind(&body).execute(&mut self.0).await?;
+        query("insert into event values ($1, $2, $3)")
+            .bind(&id)
+            .bind(number)
+            .bind(&body)
+            .execute(&mut self.0)
+            .await?;
         Ok(began.elapsed())
     }
 }
@@ -73,7 +96,10 @@ impl Postgres {
         let mut connection = options.connect().await?;
         if first {
             connection.execute(TABLES).await?;
-            query("insert into request select n, 'pending', 1 from generate_series(0, $1 - 1) n").bind(ROWS).execute(&mut connection).await?;
+            query("insert into request select n, 'pending', 1 from generate_series(0, $1 - 1) n")
+                .bind(ROWS)
+                .execute(&mut connection)
+                .await?;
         }
         Ok(Self(connection))
     }
@@ -84,10 +110,27 @@ impl Postgres {
         let c = &mut self.0;
         let began = Instant::now();
         c.execute("begin").await?;
-        query("update request set state = 'approved', version = version + 1 where id = $1").bind(number % ROWS).execute(&mut *c).await?;
-        query("insert into review values ($1, $2, $3)").bind(&id).bind(number).bind("{}").execute(&mut *c).await?;
-        query("insert into event values ($1, $2, $3)").bind(&id).bind(number).bind(&body).execute(&mut *c).await?;
-        query("insert into promise values ($1, $2)").bind(&id).bind(number).execute(&mut *c).await?;
+        query("update request set state = 'approved', version = version + 1 where id = $1")
+            .bind(number % ROWS)
+            .execute(&mut *c)
+            .await?;
+        query("insert into review values ($1, $2, $3)")
+            .bind(&id)
+            .bind(number)
+            .bind("{}")
+            .execute(&mut *c)
+            .await?;
+        query("insert into event values ($1, $2, $3)")
+            .bind(&id)
+            .bind(number)
+            .bind(&body)
+            .execute(&mut *c)
+            .await?;
+        query("insert into promise values ($1, $2)")
+            .bind(&id)
+            .bind(number)
+            .execute(&mut *c)
+            .await?;
         c.execute("commit").await?;
         Ok(began.elapsed())
     }

@@ -3,7 +3,10 @@
 mod api;
 mod bare;
 mod http;
+mod idle;
+mod live;
 mod node;
+mod role;
 #[expect(
     dead_code,
     clippy::unwrap_used,
@@ -28,6 +31,15 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("postgres") {
         api::postgres().await?;
+    }
+    if wanted("target") {
+        role::postgres().await?;
+    }
+    if wanted("live") {
+        live::streams().await?;
+    }
+    if wanted("server") {
+        idle::server().await?;
     }
     Ok(())
 }

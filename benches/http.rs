@@ -54,6 +54,11 @@ impl Connection {
         })
     }
 
+    /// Another connection of the same person.
+    pub(crate) async fn again(&self) -> anyhow::Result<Self> {
+        Self::open(&self.address, self.token.as_deref()).await
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
         self.send("GET", path, None, "").await?;
         self.receive().await
@@ -112,10 +117,7 @@ impl Connection {
             );
             if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 let head = self.buffer.get(..end).unwrap_or_default();
-                break (
-                    end + 4,
-                    String::from_utf8_lossy(head).to_ascii_lowercase(),
-                );
+                break (end + 4, String::from_utf8_lossy(head).to_ascii_lowercase());
             }
         };
         let status = head

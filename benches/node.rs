@@ -142,7 +142,9 @@ impl Node {
 
     /// The one-time code of the first admin.
     pub(crate) fn code(&self) -> anyhow::Result<&str> {
-        self.code.as_deref().context("somebody has signed in already")
+        self.code
+            .as_deref()
+            .context("somebody has signed in already")
     }
 
     /// Signs the first admin in, who is also a reviewer.

@@ -25,7 +25,10 @@ impl Usage {
             let (Ok(schedule), Ok(status)) = (read("schedstat"), read("status")) else {
                 continue;
             };
-            let on_cpu = schedule.split(' ').next().and_then(|text| text.parse().ok());
+            let on_cpu = schedule
+                .split(' ')
+                .next()
+                .and_then(|text| text.parse().ok());
             usage.cpu += Duration::from_nanos(on_cpu.unwrap_or(0));
             usage.wakeups += field(&status, "voluntary_ctxt_switches:");
         }

@@ -12,6 +12,8 @@ mod console;
 mod crash;
 mod domain;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod support;
