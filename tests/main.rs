@@ -10,7 +10,10 @@ mod config;
 mod console;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod domain;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

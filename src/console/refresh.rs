@@ -117,6 +117,12 @@ impl Refresher {
         Some(query)
     }
 
+    /// Says whether lists are being read or about to be.
+    pub fn is_listing(&self) -> bool {
+        let list = |query: &Query| matches!(query, Query::Requests { .. } | Query::Grants { .. });
+        self.lists || self.in_flight.iter().any(list)
+    }
+
     /// What to read at this moment.
     pub fn plan(&mut self, now: Instant) -> Vec<Query> {
         if self.due(now).is_none_or(|due| due > now) {

@@ -139,6 +139,14 @@ impl Store {
         self.ring.drain(..excess);
     }
 
+    /// Adds the newest events from before the stream began, given newest first.
+    pub fn seed_events(&mut self, events: &[EventView]) {
+        let first = self.ring.front().map_or(i64::MAX, |event| event.index);
+        for event in events.iter().filter(|event| event.index < first) {
+            self.ring.push_front(Rc::new(event.clone()));
+        }
+    }
+
     /// The row as last seen.
     pub fn get(&self, subject: &Subject) -> Option<Seen> {
         match subject {

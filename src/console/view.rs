@@ -16,6 +16,7 @@ use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::status::Bar;
 use crate::text::{DisplayText, clean};
+use crate::wire::Me;
 
 /// From this width on the server's address has a place in the header.
 const WIDE: u16 = 100;
@@ -131,7 +132,8 @@ fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     bar = bar
         .left(clean(&separator), muted)
         .left(name, theme.style(Role::TextStrong));
-    if area.width >= WIDE && world.me.is_some() {
+    let known = |me: &Me| world.server.as_str().contains(&me.server);
+    if area.width >= WIDE && world.me.as_ref().is_some_and(|me| !known(me)) {
         bar = bar
             .left(clean(" "), muted)
             .left(world.server.clone(), muted);

@@ -20,6 +20,8 @@ pub struct World {
     pub me: Option<Me>,
     /// Where the server is, as the person wrote it.
     pub server: DisplayText,
+    /// The first lists are complete; until then rows find their places as they come.
+    pub loaded: bool,
     /// Started with `--readonly`.
     pub readonly: bool,
     /// The moment this picture of the world is of.

@@ -228,8 +228,9 @@ impl Store {
                 .begin()
                 .await
                 .map(|tx| Inner::Sqlite(hold::Sqlite::Read(tx))),
+            // By default each statement would see what was committed until then, and a page could contradict itself.
             Pools::Postgres(pool) => pool
-                .begin()
+                .begin_with("begin isolation level repeatable read, read only")
                 .await
                 .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
         };

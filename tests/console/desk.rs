@@ -41,6 +41,10 @@ pub(crate) struct Desk {
 impl Desk {
     /// A console that shows nothing yet.
     pub(crate) fn new(width: u16, height: u16) -> Self {
+        Self::started(width, height, false)
+    }
+
+    fn started(width: u16, height: u16, readonly: bool) -> Self {
         let now = Moment {
             steady: Instant::now(),
             wall: start(),
@@ -48,7 +52,7 @@ impl Desk {
         let size = Size::new(width, height);
         let settings = Settings {
             server: "https://access.example.net".to_owned(),
-            readonly: false,
+            readonly,
         };
         Self {
             app: App::new(&settings, size, now),
@@ -65,7 +69,16 @@ impl Desk {
 
     /// The same with a server that answers, and somebody signed in.
     pub(crate) fn live(width: u16, height: u16) -> Self {
-        let mut desk = Self::new(width, height);
+        Self::new(width, height).open()
+    }
+
+    /// The same, started with `--readonly`.
+    pub(crate) fn readonly(width: u16, height: u16) -> Self {
+        Self::started(width, height, true).open()
+    }
+
+    fn open(mut self) -> Self {
+        let desk = &mut self;
         desk.requests = vec![
             request(
                 1,
@@ -92,7 +105,7 @@ impl Desk {
             .map(|index| event(index, "grant.activated", "portcullis"))
             .collect();
         desk.connect();
-        desk
+        self
     }
 
     /// The stream stands, and everything is read.

@@ -3,7 +3,9 @@
 mod desk;
 mod display;
 mod pty;
+mod questions;
 mod run;
+mod safety;
 mod screens;
 mod term;
 mod theme;

@@ -217,10 +217,7 @@ impl App {
                 let text = match view.state.as_str() {
                     "closing" => (
                         Level::Info,
-                        format!(
-                            "{} is closing, revoked when the target was read back",
-                            view.id
-                        ),
+                        format!("{} is closing, the target is being asked", view.id),
                     ),
                     state => (Level::Success, format!("{} is {state}", view.id)),
                 };

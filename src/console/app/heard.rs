@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::client::AuditQuery;
 use crate::console::app::App;
 use crate::console::msg::{Answer, Effect, Failure, Query, Slice, Tidings, Trip};
 use crate::console::screen::News;
@@ -72,7 +73,9 @@ impl App {
                 if let Some(subject) = subject {
                     self.world.store.read(subject, trip.sent);
                 }
-                self.take(query, answer, trip)
+                let effects = self.take(query, answer, trip);
+                self.world.loaded |= !self.refresher.is_listing();
+                effects
             }
             Err(failure) => self.unread(query, subject.as_ref(), &failure),
         }
@@ -133,9 +136,12 @@ impl App {
             Answer::Requests(page) => self.requests(query, page),
             Answer::Grants(page) => self.grants(query, page),
             Answer::Audit(page) => {
-                let Query::Audit { turn, .. } = query else {
+                let Query::Audit { turn, scope, after } = query else {
                     return Vec::new();
                 };
+                if after.is_none() && *scope == AuditQuery::default() {
+                    self.world.store.seed_events(&page.items);
+                }
                 self.tell(&News::Page {
                     turn: *turn,
                     page: Ok(&page),

@@ -72,6 +72,7 @@ impl App {
             clock: Clock::new(at),
             me: None,
             server: clean(&settings.server),
+            loaded: false,
             readonly: settings.readonly,
             now: at.steady,
         };
@@ -146,7 +147,16 @@ impl App {
                 .filter(|_| !self.world.link.is_down()),
         ];
         let pending = self.pending.iter().filter_map(Pending::due);
-        moments.into_iter().flatten().chain(pending).min()
+        let screens = self
+            .screens
+            .iter()
+            .filter_map(|screen| screen.next_change());
+        moments
+            .into_iter()
+            .flatten()
+            .chain(pending)
+            .chain(screens)
+            .min()
     }
 
     /// Everything known, for the view and for tests.
@@ -249,6 +259,12 @@ impl App {
     fn due(&mut self) -> Vec<Effect> {
         let now = self.world.now;
         let mut effects = self.retry_pending();
+        let asks: Vec<Ask> = self
+            .screens
+            .iter_mut()
+            .flat_map(|screen| screen.tick(&self.world))
+            .collect();
+        effects.extend(self.asked(asks));
         // Without a connection every call would only wait for its own time to run out.
         if !self.world.link.is_down() {
             effects.extend(self.refresher.plan(now).into_iter().map(Effect::Fetch));

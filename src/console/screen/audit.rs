@@ -1,5 +1,7 @@
 //! The audit record, newest at the bottom: live, pausable, and as far back as somebody cares to scroll.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
@@ -38,6 +40,9 @@ const FIELDS: &[&str] = &[
     "trace",
     "channel",
 ];
+
+/// How long nobody types before a filter is asked for.
+const TYPING: Duration = Duration::from_millis(150);
 
 const COLUMNS: &[Column] = &[
     Column {
@@ -106,6 +111,8 @@ pub(super) struct Audit {
     zoomed: bool,
     scroll: u16,
     asked: bool,
+    /// When the filter being typed is asked for; a call for each letter would be seven too many.
+    apply: Option<Instant>,
 }
 
 /// A filter with its moments resolved.
@@ -292,6 +299,7 @@ impl Audit {
     }
 
     fn restart(&mut self, world: &World) -> Vec<Ask> {
+        self.apply = None;
         match Scope::of(self.filter.filter(), world.server_now()) {
             Ok(scope) => {
                 self.scope = scope;
@@ -440,18 +448,20 @@ impl Screen for Audit {
 
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
         if self.filter.key(key, FIELDS) {
-            self.restart(world)
-        } else {
-            Vec::new()
+            self.apply = Some(world.now + TYPING);
         }
+        let done = self.filter.typing().is_none_or(|typing| !typing.active);
+        if done && self.apply.is_some() {
+            return self.restart(world);
+        }
+        Vec::new()
     }
 
     fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
         if self.filter.paste(text, FIELDS) {
-            self.restart(world)
-        } else {
-            Vec::new()
+            self.apply = Some(world.now + TYPING);
         }
+        Vec::new()
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -504,6 +514,17 @@ impl Screen for Audit {
             let (width, height) = panes.inside();
             self.scroll = detail::event(event, world, width).clamp(self.scroll, height);
         }
+    }
+
+    fn tick(&mut self, world: &World) -> Vec<Ask> {
+        match self.apply {
+            Some(apply) if apply <= world.now => self.restart(world),
+            _ => Vec::new(),
+        }
+    }
+
+    fn next_change(&self) -> Option<Instant> {
+        self.apply
     }
 
     fn status(&self, _: &World) -> (String, String) {

@@ -192,7 +192,8 @@ pub(super) fn request(view: &RequestView, world: &World, width: u16) -> Doc {
         Role::Text
     };
     doc.fact("History", &past, role);
-    you(&mut doc, &view.allowed_actions, world);
+    let open = view.state == "pending";
+    you(&mut doc, &view.allowed_actions, open, world);
     if let Some(grant) = &view.grant {
         doc.fact("Grant", grant, Role::Text);
     }
@@ -296,7 +297,8 @@ pub(super) fn grant(view: &GrantView, world: &World, width: u16) -> Doc {
         &view.reason,
         WHOLE,
     );
-    you(&mut doc, &view.allowed_actions, world);
+    let open = view.ended_at.is_none();
+    you(&mut doc, &view.allowed_actions, open, world);
     doc.fact("Request", &view.request, Role::TextMuted);
     if let Ok(id) = view.id.parse::<GrantId>() {
         events(&mut doc, world, &Subject::Grant(id));
@@ -346,11 +348,11 @@ pub(super) fn event(view: &EventView, world: &World, width: u16) -> Doc {
     doc.fact("Channel", &view.channel, Role::TextMuted);
     doc.fact("Index", &view.index.to_string(), Role::TextMuted);
     if let Some(reason) = &view.reason {
-        doc.quote(
-            &format!("reason, written by {}", view.actor.name),
-            reason,
-            WHOLE,
-        );
+        let title = match view.actor.kind.as_str() {
+            "principal" => format!("reason, written by {}", view.actor.name),
+            _ => "reason, in the words of whoever caused it".to_owned(),
+        };
+        doc.quote(&title, reason, WHOLE);
     }
     for (name, value) in &view.details {
         let value = value
@@ -413,7 +415,7 @@ pub(super) fn empty(
     }
 }
 
-fn you(doc: &mut Doc, actions: &[AllowedAction], world: &World) {
+fn you(doc: &mut Doc, actions: &[AllowedAction], open: bool, world: &World) {
     let may: Vec<&str> = actions
         .iter()
         .filter(|action| action.allowed)
@@ -428,7 +430,7 @@ fn you(doc: &mut Doc, actions: &[AllowedAction], world: &World) {
     let decide = ["approve", "extend", "revoke"];
     let why = actions
         .iter()
-        .filter(|action| !action.allowed && decide.contains(&action.action.as_str()));
+        .filter(|action| open && !action.allowed && decide.contains(&action.action.as_str()));
     for (action, reason) in why.filter_map(|action| Some((&action.action, action.reason.as_ref()?)))
     {
         doc.fact("", &format!("not {action}: {reason}"), Role::TextMuted);

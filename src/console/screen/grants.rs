@@ -304,7 +304,7 @@ impl Screen for Grants {
     }
 
     fn settle(&mut self, world: &World, panes: &Panes) {
-        if self.list.is_behind(world.store.revision()) {
+        if self.list.is_behind(world) {
             let now = world.server_now();
             let filter = self.list.filter.filter();
             let mut rows: Vec<_> = world
@@ -323,7 +323,7 @@ impl Screen for Grants {
                 (rank, at, (*id).clone())
             });
             let rows = rows.into_iter().map(|(id, _)| id.clone()).collect();
-            self.list.update(rows);
+            self.list.update(rows, world.loaded);
         }
         self.list.fit(panes);
         if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {

@@ -11,6 +11,7 @@ use crate::console::screen::Typing;
 use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
 use crate::console::widget::order::{Order, scroll};
+use crate::console::world::World;
 
 /// Longer filters are not typed.
 const FILTER: usize = 200;
@@ -119,7 +120,7 @@ pub(super) struct List<I> {
     sorted: bool,
     /// The next rows begin a list of their own.
     anew: bool,
-    revision: Option<u64>,
+    revision: Option<(u64, bool)>,
 }
 
 impl<I> Default for List<I> {
@@ -208,15 +209,20 @@ impl<I: Clone + Eq + Hash> List<I> {
     }
 
     /// Says whether rows changed since the last time; asking takes note.
-    pub(super) fn is_behind(&mut self, revision: u64) -> bool {
-        self.revision.replace(revision) != Some(revision)
+    pub(super) fn is_behind(&mut self, world: &World) -> bool {
+        let present = Some((world.store.revision(), world.loaded));
+        std::mem::replace(&mut self.revision, present) != present
     }
 
-    /// Takes the rows in the order that sorting gives.
-    pub(super) fn update(&mut self, wanted: Vec<I>) {
-        if std::mem::take(&mut self.anew) || self.order.rows().is_empty() {
+    /// Takes the rows in the order that sorting gives. Before everything is loaded they may still change places.
+    pub(super) fn update(&mut self, wanted: Vec<I>, loaded: bool) {
+        if self.anew || self.order.rows().is_empty() {
+            self.anew = !loaded;
             self.order.update(wanted);
             self.sort();
+            if !loaded {
+                self.order.select_place(0);
+            }
             return;
         }
         self.order.update(wanted.clone());

@@ -12,6 +12,7 @@ mod list;
 mod requests;
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -115,6 +116,16 @@ pub trait Screen: std::fmt::Debug {
 
     /// Brings the list in line with the rows and the window.
     fn settle(&mut self, world: &World, panes: &Panes);
+
+    /// Does what was put off until this moment.
+    fn tick(&mut self, _: &World) -> Vec<Ask> {
+        Vec::new()
+    }
+
+    /// When something was put off until.
+    fn next_change(&self) -> Option<Instant> {
+        None
+    }
 
     /// Left and right half of the status line.
     fn status(&self, world: &World) -> (String, String);

@@ -262,7 +262,7 @@ impl Screen for Requests {
     }
 
     fn settle(&mut self, world: &World, panes: &Panes) {
-        if self.list.is_behind(world.store.revision()) {
+        if self.list.is_behind(world) {
             let filter = self.list.filter.filter();
             let mut rows: Vec<_> = world
                 .store
@@ -288,7 +288,7 @@ impl Screen for Requests {
                 )
             });
             let rows = rows.into_iter().map(|(id, _)| id.clone()).collect();
-            self.list.update(rows);
+            self.list.update(rows, world.loaded);
         }
         self.list.fit(panes);
         if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {
