@@ -15,6 +15,8 @@ mod domain;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod support;
