@@ -11,6 +11,8 @@ mod console;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod domain;
 #[cfg(test)]
 mod races;

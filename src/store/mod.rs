@@ -373,12 +373,6 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .execute(&mut write)
         .await
         .context("taking over unfinished work")?;
-    // Whoever held a lease is dead: one server at a time uses the data directory. Waiting for leases to run out would
-    // keep access alive past its end after a crash.
-    sqlx::query("update outbox set lease_owner = null, lease_until = 0 where lease_until > 0")
-        .execute(&write)
-        .await
-        .context("giving back the leases of the last run")?;
     let read = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .min_connections(1)
