@@ -10,9 +10,9 @@ mod config;
 mod console;
 #[cfg(test)]
 mod crash;
+mod domain;
 #[cfg(test)]
 mod story;
-mod domain;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -214,7 +214,10 @@ impl Event {
             .as_ref()
             .filter(|name| name.as_str() != self.actor.name())
         {
-            let direct = matches!(self.code, EventCode::PrincipalInvited | EventCode::SignInRevoked);
+            let direct = matches!(
+                self.code,
+                EventCode::PrincipalInvited | EventCode::SignInRevoked
+            );
             text.push_str(&format!("{} {principal}", if direct { "" } else { " for" }));
         }
         if let Some(reason) = &self.reason {

@@ -164,7 +164,10 @@ fn check_comment(comment: Option<&str>) -> Result<Option<String>, Refusal> {
             why: "the comment is longer than 2,000 characters",
         });
     }
-    if comment.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+    if comment
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t')
+    {
         return Err(Refusal::BadReason {
             why: "the comment has control characters in it",
         });
@@ -499,7 +502,11 @@ impl Request {
                     // An extension that has lost its grant must never turn into a grant of its own.
                     (RequestKind::Extend, None) => Err(Refusal::NotFound {
                         what: "grant",
-                        name: request.grant.as_ref().map(ToString::to_string).unwrap_or_default(),
+                        name: request
+                            .grant
+                            .as_ref()
+                            .map(ToString::to_string)
+                            .unwrap_or_default(),
                     }),
                     (RequestKind::Access, _) => {
                         let (granted, step) =
