@@ -9,8 +9,12 @@ mod console;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+mod time;

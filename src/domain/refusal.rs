@@ -40,7 +40,7 @@ pub enum Refusal {
     PolicyDenied {
         why: String,
     },
-    /// Policy would let it pass, but nobody is there to review it.
+    /// Policy would let it pass, but not enough people are there to review it.
     NobodyCanReview {
         groups: String,
     },
@@ -183,7 +183,7 @@ impl Refusal {
             }
             Self::PolicyDenied { why } => why.clone(),
             Self::NobodyCanReview { groups } => {
-                format!("nobody could review this request: {groups} has no other member")
+                format!("nobody could approve this request: {groups} has too few other members")
             }
             Self::DuplicatePending { request } => {
                 format!("you already asked for exactly this in `{request}`")
