@@ -24,4 +24,6 @@ pub mod client;
 
 pub mod console;
 
+pub mod demo;
+
 pub mod cli;

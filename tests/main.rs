@@ -3,15 +3,25 @@
 #[cfg(test)] // tells clippy that helpers outside test functions are tests, too
 mod api;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod console;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod demo;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod story;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -13,7 +13,16 @@ use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, submit};
 
 /// The columns. `own` and `self` are the person whom the request, grant or sign-in belongs to.
 const COLUMNS: [&str; 10] = [
-    "anonymous", "expired", "revoked", "own", "other", "reviewer", "self", "auditor", "operator", "admin",
+    "anonymous",
+    "expired",
+    "revoked",
+    "own",
+    "other",
+    "reviewer",
+    "self",
+    "auditor",
+    "operator",
+    "admin",
 ];
 
 /// What one cell is tried on.
@@ -47,7 +56,9 @@ impl Cast {
         let gone = world.person("gone", &["admin"], &["reviewers"]).await;
         let revoked = world.http(&gone);
         gone.sign_out().await.unwrap();
-        let person = async |name: &str, roles: &[&str], groups: &[&str]| world.http(&world.person(name, roles, groups).await);
+        let person = async |name: &str, roles: &[&str], groups: &[&str]| {
+            world.http(&world.person(name, roles, groups).await)
+        };
         Self {
             expired: old,
             revoked,
@@ -63,7 +74,13 @@ impl Cast {
     async fn things(&self, world: &World, column: &str, nth: usize) -> Things {
         let name = format!("o{nth}");
         let owner = if column == "self" {
-            world.person(&name, &["requester", "reviewer"], &["engineers", "reviewers"]).await
+            world
+                .person(
+                    &name,
+                    &["requester", "reviewer"],
+                    &["engineers", "reviewers"],
+                )
+                .await
         } else {
             world.engineer(&name).await
         };
@@ -71,7 +88,11 @@ impl Cast {
         let request = submit(&owner).await;
         let owners = world.http(&owner);
         let invitation = json!({"name": name, "roles": [], "groups": []});
-        let code = world.http(world.admin()).post("/v1/invitations", None, invitation).await.text("code");
+        let code = world
+            .http(world.admin())
+            .post("/v1/invitations", None, invitation)
+            .await
+            .text("code");
         Things {
             request: request.id,
             grant: grant.id,
@@ -102,19 +123,37 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
-        "GET /healthz" | "GET /readyz" | "GET /metrics" | "GET /openapi.json" | "GET /v1/me" | "GET /v1/sign-ins" | "GET /v1/targets"
-        | "GET /v1/requests" | "GET /v1/requests/{id}" | "GET /v1/grants" | "GET /v1/grants/{id}" | "GET /v1/audit" | "GET /v1/events" => {
-            (None, Value::Null)
-        }
+        "GET /healthz"
+        | "GET /readyz"
+        | "GET /metrics"
+        | "GET /openapi.json"
+        | "GET /v1/me"
+        | "GET /v1/sign-ins"
+        | "GET /v1/targets"
+        | "GET /v1/requests"
+        | "GET /v1/requests/{id}"
+        | "GET /v1/grants"
+        | "GET /v1/grants/{id}"
+        | "GET /v1/audit"
+        | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
         "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),
         "POST /v1/sign-out" | "DELETE /v1/sign-ins/{id}" => (None, json!({})),
-        "POST /v1/invitations" => (None, json!({"name": format!("new{}", things.request[2..].to_lowercase()), "roles": ["requester"]})),
-        "POST /v1/requests" => (None, json!({"target": "bastion", "role": "admin", "duration": "1h", "reason": "INC-1 look"})),
+        "POST /v1/invitations" => (
+            None,
+            json!({"name": format!("new{}", things.request[2..].to_lowercase()), "roles": ["requester"]}),
+        ),
+        "POST /v1/requests" => (
+            None,
+            json!({"target": "bastion", "role": "admin", "duration": "1h", "reason": "INC-1 look"}),
+        ),
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
         "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),
-        "POST /v1/grants/{id}/extend" => (Some(things.version), json!({"by": "15m", "reason": "still at it"})),
+        "POST /v1/grants/{id}/extend" => (
+            Some(things.version),
+            json!({"by": "15m", "reason": "still at it"}),
+        ),
         "POST /v1/grants/{id}/return" => (Some(things.version), json!({})),
         "POST /v1/grants/{id}/revoke" => (Some(things.version), json!({"reason": "leaving"})),
         "POST /v1/grants/{id}/credential" => (None, json!({"public_key": PUBLIC_KEY})),
@@ -137,10 +176,21 @@ fn routes() -> Vec<String> {
     let mut routes = vec!["GET /openapi.json".to_owned()];
     for (path, item) in &described.paths.paths {
         let methods = [
-            ("GET", &item.get), ("PUT", &item.put), ("POST", &item.post), ("DELETE", &item.delete), ("PATCH", &item.patch),
-            ("HEAD", &item.head), ("OPTIONS", &item.options), ("TRACE", &item.trace),
+            ("GET", &item.get),
+            ("PUT", &item.put),
+            ("POST", &item.post),
+            ("DELETE", &item.delete),
+            ("PATCH", &item.patch),
+            ("HEAD", &item.head),
+            ("OPTIONS", &item.options),
+            ("TRACE", &item.trace),
         ];
-        routes.extend(methods.iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| format!("{method} {path}")));
+        routes.extend(
+            methods
+                .iter()
+                .filter(|(_, operation)| operation.is_some())
+                .map(|(method, _)| format!("{method} {path}")),
+        );
     }
     // Whoever has signed out can try nothing else, so that comes last.
     routes.sort_by_key(|route| {
@@ -183,10 +233,15 @@ fn the_permission_table_is_what_was_reviewed() {
 
 #[tokio::test]
 async fn every_request_is_decided_with_the_token_of_its_own_server() {
-    let (here, there) = (World::start(Backend::Sqlite).await, World::start(Backend::Sqlite).await);
+    let (here, there) = (
+        World::start(Backend::Sqlite).await,
+        World::start(Backend::Sqlite).await,
+    );
     let ada = here.engineer("ada").await;
     let token = ada.session().tokens().unwrap().access_token;
     let foreign = Http::nobody(&there.url()).with(&token);
-    let answer = foreign.post("/v1/requests", None, serde_json::to_value(ask()).unwrap()).await;
+    let answer = foreign
+        .post("/v1/requests", None, serde_json::to_value(ask()).unwrap())
+        .await;
     assert_eq!(answer.problem(), (401, "token-expired".to_owned()));
 }

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     /// Before this moment
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
     until: Option<When>,
-    /// Words that the event holds
+    /// Words in its reason or among its names; all of them must be there
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     /// Go on with what happens from now on
@@ -171,17 +171,17 @@ fn matches(query: &AuditQuery, event: &EventView) -> bool {
         None => event.event == *wanted,
     };
     let holds = |words: &String| {
-        let haystack = [
-            Some(event.sentence.as_str()),
+        let texts = [
             event.reason.as_deref(),
-            event.target.as_deref(),
-            event.principal.as_deref(),
             Some(event.actor.name.as_str()),
+            event.principal.as_deref(),
+            event.target.as_deref(),
         ];
-        haystack
-            .into_iter()
-            .flatten()
-            .any(|text| text.to_lowercase().contains(&words.to_lowercase()))
+        let texts: Vec<String> = texts.into_iter().flatten().map(str::to_lowercase).collect();
+        words
+            .to_lowercase()
+            .split_whitespace()
+            .all(|word| texts.iter().any(|text| text.contains(word)))
     };
     same(&query.actor, Some(&event.actor.name))
         && (query.events.is_empty() || query.events.iter().any(code))

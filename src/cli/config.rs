@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::catalog;
 use crate::cli::context::environment;
-use crate::cli::print::{Cut, Table};
+use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure};
 use crate::config::{self, Problem, Severity, paths};
 

@@ -1,13 +1,12 @@
 //! `portcullis console`: opens the full-screen console.
 
 use crate::cli::{Context, Exit, Failure};
+use crate::client::{Channel, Client, Session};
+use crate::console::term::caps::Depth;
+use crate::console::{self, Options};
 
 /// Open the full-screen console
 #[derive(Debug, Clone, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of its own on the command line"
-)]
 pub(super) struct Arguments {
     /// The colours: portcullis-dark, portcullis-light, mono, or a file in the themes folder
     #[arg(long, value_name = "NAME")]
@@ -26,6 +25,37 @@ pub(super) struct Arguments {
     pub readonly: bool,
 }
 
-pub(super) async fn run(_context: &Context<'_>, _arguments: Arguments) -> Result<Exit, Failure> {
-    Err(Failure::here("the console is not part of this build", ""))
+pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let settings = context.settings()?;
+    let server = context.server()?;
+    let state = context.state()?;
+    let shown = server.to_string();
+    let connect = move || Client::new(Session::open(&server, &state)?, Channel::Tui);
+    // The default theme is for dark terminals; without a choice the terminal's background decides.
+    let theme = arguments
+        .theme
+        .or_else(|| Some(settings.theme).filter(|theme| theme != "portcullis-dark"));
+    let options = Options {
+        connect: Box::new(connect),
+        server: shown,
+        theme,
+        depth: depth(&arguments.color),
+        ascii: arguments.ascii || settings.ascii,
+        mouse: settings.mouse && !arguments.no_mouse,
+        readonly: arguments.readonly || settings.read_only,
+    };
+    let code = console::run(options)
+        .await
+        .map_err(|error| Failure::here(error.text, error.hint))?;
+    Ok(Exit(code))
+}
+
+fn depth(name: &str) -> Option<Depth> {
+    match name {
+        "truecolor" => Some(Depth::TrueColor),
+        "256" => Some(Depth::Indexed),
+        "16" => Some(Depth::Ansi16),
+        "none" => Some(Depth::Mono),
+        _ => None,
+    }
 }

@@ -28,10 +28,13 @@ impl<'p> Context<'p> {
         if let Some(server) = &self.common.server {
             return Ok(server.parse()?);
         }
+        Ok(self.settings()?.url.parse()?)
+    }
+
+    /// The settings of the console and the commands.
+    pub fn settings(&self) -> Result<ConsoleSettings, Failure> {
         let folder = paths::config_dir(None, &environment);
-        let settings = ConsoleSettings::load(&folder, &environment, &[])
-            .map_err(|problems| unusable(&problems))?;
-        Ok(settings.url.parse()?)
+        ConsoleSettings::load(&folder, &environment, &[]).map_err(|problems| unusable(&problems))
     }
 
     /// Where sign-ins are kept.

@@ -1,7 +1,7 @@
 //! `portcullis grants`: lists grants, open ones unless all are asked for.
 
-use crate::cli::print::{Cut, Table};
 use crate::cli::requests::PAGE;
+use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, GrantsQuery};
 use crate::domain::ids::TargetName;

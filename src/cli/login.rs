@@ -63,7 +63,7 @@ fn device() -> String {
     let plain: String = host
         .trim()
         .chars()
-        .filter(|c| c.is_ascii_graphic())
+        .filter(char::is_ascii_graphic)
         .take(90)
         .collect();
     if plain.is_empty() {

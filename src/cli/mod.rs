@@ -26,6 +26,7 @@ mod requests;
 
 mod revoke;
 mod serve;
+pub mod table;
 mod token;
 mod wait;
 pub mod when;
@@ -56,7 +57,7 @@ struct Arguments {
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The server to talk to [default: `url` of console.toml, else http://127.0.0.1:7700]
+    /// The server to talk to; without it the one that console.toml names, else this machine
     #[arg(
         long,
         global = true,

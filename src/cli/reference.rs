@@ -70,12 +70,25 @@ fn row(out: &mut String, arg: &Arg) {
         (None, _) => value,
     };
     let mut meaning = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let choices: Vec<String> = arg
+        .get_possible_values()
+        .iter()
+        .map(|value| format!("`{}`", value.get_name()))
+        .collect();
+    if arg.get_action().takes_values() && !choices.is_empty() {
+        let _ = write!(meaning, ": {}", choices.join(", "));
+    }
+    if let Some(default) = arg.get_default_values().first() {
+        let _ = write!(meaning, " (default `{}`)", default.to_string_lossy());
+    }
     if let Some(env) = arg.get_env() {
         let _ = write!(meaning, " (also `{}`)", env.to_string_lossy());
     }
-    let _ = writeln!(
-        out,
-        "| `{name}` | {} |",
-        meaning.replace('|', "\\|").replace('\n', " ")
-    );
+    let (name, meaning) = (cell(&name), cell(&meaning));
+    let _ = writeln!(out, "| `{name}` | {meaning} |");
+}
+
+/// Text that stays in its cell of a Markdown table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Local;
 
-use crate::cli::print::{Cut, Table};
+use crate::cli::table::{Cut, Table};
 use crate::cli::when::{Toward, When};
 use crate::cli::{Context, Exit, Failure, wait, words};
 use crate::client::{Client, IdempotencyKey};
@@ -130,7 +130,6 @@ async fn wait_until_usable(
     limit: Option<Duration>,
 ) -> Result<Exit, Failure> {
     let id = request.id.clone();
-    let mut grant_id = request.grant.clone();
     let mut said = String::new();
     let mut steps = Steps {
         context,
@@ -144,8 +143,7 @@ async fn wait_until_usable(
         if let Some(over) = steps.request(&request)? {
             return Ok(Some(Arrived::Over(over)));
         }
-        grant_id = request.grant.clone();
-        let Some(grant) = grant_id.as_deref() else {
+        let Some(grant) = request.grant.as_deref() else {
             return Ok(None);
         };
         let grant = client.grant(grant).await?;

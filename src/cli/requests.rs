@@ -1,6 +1,6 @@
 //! `portcullis requests`: lists requests, newest first.
 
-use crate::cli::print::{Cut, Table};
+use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, RequestsQuery};
 use crate::domain::ids::TargetName;
@@ -47,18 +47,14 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             ("REASON", Cut::End),
         ]);
         for request in &page.items {
-            let role = if request.kind == "extend" {
-                format!("{} (extend)", request.role_granted)
-            } else {
-                request.role_granted.clone()
-            };
+            let more = if request.kind == "extend" { "+" } else { "" };
             table.row([
                 request.id.clone(),
                 words::state(request),
                 request.requester.clone(),
                 request.target.clone(),
-                role,
-                request.duration_granted.clone(),
+                request.role_granted.clone(),
+                format!("{more}{}", request.duration_granted),
                 words::moment(request.created_at),
                 request.reason.clone(),
             ]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::{Context, Exit, Failure, wait, words};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::GrantId;
-use crate::wire::{GrantView, Revocation};
+use crate::wire::{EventView, GrantView, Revocation};
 
 /// Somebody may extend the grant at the same moment; taking it away is right in any case.
 const TRIES: u32 = 3;
@@ -95,17 +95,12 @@ pub(super) async fn wait_until_off(
         }
         Ok(None)
     };
-    let off = match step(grant)? {
-        Some(grant) => Some(grant),
-        None => {
-            let concerns =
-                |event: &crate::wire::EventView| event.grant.as_deref() == Some(id.as_str());
-            wait::until(context, client, limit, concerns, async || {
-                step(client.grant(&id).await?)
-            })
-            .await?
-        }
-    };
+    let mut off = step(grant)?;
+    if off.is_none() {
+        let concerns = |event: &EventView| event.grant.as_deref() == Some(id.as_str());
+        let look = async || step(client.grant(&id).await?);
+        off = wait::until(context, client, limit, concerns, look).await?;
+    }
     let Some(grant) = off else {
         let why = last_error.map_or_else(String::new, |error| format!(": {error}"));
         return Err(Failure::timed_out(

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// The folder of portcullis.toml and policy.cedar
     #[arg(long, value_name = "DIR")]
     pub config_dir: Option<PathBuf>,
-    /// `sqlite`, or postgres://user@host/name for several nodes
+    /// `sqlite`, or `postgres://user@host/name` for several nodes
     #[arg(long, value_name = "DATABASE")]
     pub database: Option<String>,
 }
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         .data_dir
         .map(|path| path.to_string_lossy().into_owned());
     for (name, value) in [
-        ("data_dir", data_dir),
+        ("data-dir", data_dir),
         ("listen", arguments.listen),
         ("database", arguments.database),
     ] {

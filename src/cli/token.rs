@@ -1,6 +1,6 @@
 //! `portcullis token`: invites people, lists sign-ins and ends them.
 
-use crate::cli::print::{Cut, Table};
+use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::IdempotencyKey;
 use crate::domain::ids::{GroupName, PrincipalName, SignInId};

@@ -9,7 +9,7 @@ use crate::client::{Client, Followed, follow};
 use crate::wire::EventView;
 
 /// Longer than any wait that makes sense, for waits without a limit.
-const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
 /// Calls `look` until it gives something; `None` when the time is over before that.
 ///

@@ -216,9 +216,7 @@ impl Follower {
             let chunk = match timeout(SILENCE, reply.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Over::Ended,
-                Ok(Err(error)) => {
-                    return Over::Broken(format!("the connection broke: {}", root_cause(&error)));
-                }
+                Ok(Err(_)) => return Over::Broken("the connection to the server broke".to_owned()),
                 Err(_) => {
                     return Over::Broken("the server has been silent for 20 seconds".to_owned());
                 }

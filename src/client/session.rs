@@ -60,11 +60,11 @@ impl StateDir {
 fn make_private(folder: &Path) -> Result<(), ClientError> {
     let shown = folder.display();
     let local = |text: String, hint: String| ClientError::Local { text, hint };
-    let made = fs::DirBuilder::new()
+    let created = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder);
-    made.map_err(|error| {
+    created.map_err(|error| {
         local(
             format!("the folder `{shown}` cannot be made: {}", words(&error)),
             format!("make it yourself, or set `{HOME_ENV}` to another one"),

@@ -81,6 +81,8 @@ impl Parser {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -140,9 +142,9 @@ mod tests {
         ) {
             let mut stream = String::new();
             for (event, data, id) in &events {
-                stream.push_str(&format!("event: {event}{end}data: {data}{end}"));
+                let _ = write!(stream, "event: {event}{end}data: {data}{end}");
                 if let Some(id) = id {
-                    stream.push_str(&format!("id: {id}{end}"));
+                    let _ = write!(stream, "id: {id}{end}");
                 }
                 stream.push_str(end);
             }

@@ -74,8 +74,8 @@ pub const SERVER: [Key; 5] = [
 pub const CONSOLE: [Key; 5] = [
     Key {
         name: "url",
-        env: "PORTCULLIS_URL",
-        flag: "url",
+        env: "PORTCULLIS_SERVER",
+        flag: "server",
         default: "`http://127.0.0.1:7700`",
         sample: "\"https://portcullis.example.com\"",
         about: "The server to talk to.",

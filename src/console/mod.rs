@@ -1,6 +1,32 @@
-//! The full-screen console.
+//! The full-screen console. Everything that happens is a [`msg::Msg`]; [`app::App::update`] is a pure function from
+//! it to [`msg::Effect`]s; [`view::view`] draws what the application is; only [`effects`] talks to the server and only
+//! [`term`] to the terminal.
+//!
+//! A change can begin in one place, [`confirm`], and is shown as done only when the server has said so.
+//!
+//! To add a screen see [`screen`], to add a key see [`keymap`], to add a change see [`confirm`].
 
+pub mod app;
+pub mod confirm;
+pub mod doc;
+mod effects;
+pub mod filter;
+pub mod keymap;
+pub mod layout;
+pub mod link;
+pub mod msg;
+pub mod record;
+pub mod refresh;
 pub mod run;
+pub mod screen;
+pub mod show;
+mod start;
+pub mod store;
 pub mod term;
 pub mod theme;
+pub mod view;
 pub mod widget;
+pub mod world;
+
+pub use effects::Connect;
+pub use start::{CannotStart, Options, run};

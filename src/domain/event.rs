@@ -52,7 +52,7 @@ events! {
     GrantReturned = "grant.returned", "confirmed the return of";
     GrantRevoked = "grant.revoked", "confirmed as revoked";
     CredentialIssued = "credential.issued", "received a credential for";
-    AccessRefused = "access.refused", "was refused:";
+    AccessRefused = "access.refused", "was refused";
     PrincipalInvited = "principal.invited", "invited";
     SignedIn = "auth.signed_in", "signed in";
     SignedOut = "auth.signed_out", "signed out";

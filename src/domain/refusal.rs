@@ -40,7 +40,7 @@ pub enum Refusal {
     PolicyDenied {
         why: String,
     },
-    /// Policy would let it pass, but not enough people are there to review it.
+    /// Policy would let it pass, but nobody is there to review it.
     NobodyCanReview {
         groups: String,
     },
@@ -181,9 +181,8 @@ impl Refusal {
             Self::UnknownRole { target, role, .. } => {
                 format!("target `{target}` has no role `{role}`")
             }
-            Self::PolicyDenied { why } => why.clone(),
             Self::NobodyCanReview { groups } => {
-                format!("nobody could approve this request: {groups} has too few other members")
+                format!("nobody could decide this request: {groups} has too few other members")
             }
             Self::DuplicatePending { request } => {
                 format!("you already asked for exactly this in `{request}`")
@@ -214,7 +213,9 @@ impl Refusal {
             Self::DeadlinePassed { request } => {
                 format!("nobody decided `{request}` in time: it is expired")
             }
-            Self::NotNarrower { why } => why.clone(),
+            Self::PolicyDenied { why } | Self::NotNarrower { why } | Self::Unsupported { why } => {
+                why.clone()
+            }
             Self::NotTheRequester { request } => {
                 format!("only the person who asked can withdraw `{request}`")
             }
@@ -235,7 +236,6 @@ impl Refusal {
                 "this idempotency key was used for a different call".to_owned()
             }
             Self::BadInput { field, why } => format!("`{field}`: {why}"),
-            Self::Unsupported { why } => why.clone(),
             Self::TargetFailed { target, why } => {
                 format!("target `{target}` did not answer as it should: {why}")
             }
@@ -275,6 +275,9 @@ impl Refusal {
                 "list what you may ask for with `portcullis request --list`"
             }
             Self::UnknownRole { known, .. } => return Some(format!("its roles are {known}")),
+            Self::PolicyDenied { .. } => {
+                "see what you may ask for with `portcullis request --list`"
+            }
             Self::NobodyCanReview { .. } => "ask an admin to add a reviewer to the group",
             Self::DuplicatePending { .. } => "withdraw that one first, or wait for its decision",
             Self::TooManyPending { .. } => "withdraw one that you no longer need",

@@ -154,6 +154,27 @@ pub fn check_reason(reason: &str) -> Result<String, Refusal> {
     Ok(reason.to_owned())
 }
 
+/// Cleans and checks a reviewer's comment. A denial without one is refused elsewhere.
+fn check_comment(comment: Option<&str>) -> Result<Option<String>, Refusal> {
+    let Some(comment) = comment.map(str::trim).filter(|comment| !comment.is_empty()) else {
+        return Ok(None);
+    };
+    if comment.chars().count() > REASON_MAX {
+        return Err(Refusal::BadReason {
+            why: "the comment is longer than 2,000 characters",
+        });
+    }
+    if comment
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t')
+    {
+        return Err(Refusal::BadReason {
+            why: "the comment has control characters in it",
+        });
+    }
+    Ok(Some(comment.to_owned()))
+}
+
 fn check_ticket(ticket: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(ticket) = ticket.map(str::trim).filter(|ticket| !ticket.is_empty()) else {
         return Ok(None);
@@ -459,11 +480,7 @@ impl Request {
             ..narrowed
         };
         self.check_narrowing(&narrowed, about.target, now)?;
-        let comment = comment
-            .map(str::trim)
-            .filter(|comment| !comment.is_empty())
-            .map(check_reason)
-            .transpose()?;
+        let comment = check_comment(comment)?;
         let review = Review {
             reviewer: reviewer.as_ref(),
             decision: Decision::Approve,
@@ -553,7 +570,7 @@ impl Request {
         let review = Review {
             reviewer: reviewer.as_ref(),
             decision: Decision::Deny,
-            comment: Some(check_reason(comment)?),
+            comment: check_comment(Some(comment))?,
             narrowed: Narrowing::default(),
             counted_groups: self.counted_groups(reviewer),
             created_at: now,

@@ -43,7 +43,11 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
-        let mut writing = match self.open(caller, once, Action::ReadOwn).await? {
+        let new = RequestId::from_bits(new_bits()?);
+        let opened = self
+            .open(caller, once, new.as_str(), Action::ReadOwn)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => {
                 let id: RequestId = id.parse().map_err(|_| Refusal::IdempotencyKeyReused)?;
                 return self.request(caller, &id).await;
@@ -94,9 +98,8 @@ impl Gate {
             },
         )?;
         somebody_reviews(&mut writing.tx, &snapshot, &holder).await?;
-        let request = RequestId::from_bits(new_bits()?);
         let (mut request, mut change) = Request::submit_extension(
-            request,
+            new,
             &grant,
             &writing.who,
             by,
@@ -115,8 +118,7 @@ impl Gate {
             request = approved;
             change.extend(more);
         }
-        self.finish(writing, &change, request.id.as_str()).await?;
-        self.seen(request).await
+        self.finish_request(writing, request, &change).await
     }
 
     /// Gives a grant back early.
@@ -127,7 +129,7 @@ impl Gate {
         version: Version,
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
-        let mut writing = match self.open(caller, once, Action::Submit).await? {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Submit).await? {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
@@ -147,7 +149,7 @@ impl Gate {
         reason: &str,
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
-        let mut writing = match self.open(caller, once, Action::Revoke).await? {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Revoke).await? {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
@@ -198,12 +200,12 @@ impl Gate {
                     }
                 }
             })?;
-        match self.open(caller, once, Action::Submit).await? {
+        match self.open(caller, once, id.as_str(), Action::Submit).await? {
             Opened::Before(_) => self.issued_again(caller, id, &credential).await?,
             Opened::Now(mut writing) => {
                 let grant = load(&mut writing.tx, id).await?;
                 let step = issued(&grant, &writing.who, &credential, writing.now)?;
-                self.finish(writing, &vec![step], id.as_str()).await?;
+                self.finish(writing, &vec![step]).await?;
             }
         }
         Ok(credential)
@@ -218,11 +220,7 @@ impl Gate {
         credential: &Credential,
     ) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
-        let now = self.store.now(&mut tx).await?;
-        let who = tx
-            .hold_sign_in(&caller.sign_in, now)
-            .await?
-            .ok_or(Refusal::TokenExpired)?;
+        let (who, now) = self.held(&mut tx, caller).await?;
         let grant = load(&mut tx, id).await?;
         let step = issued(&grant, &who, credential, now)?;
         tx.apply(&vec![step], &caller.origin, now).await?;
@@ -271,7 +269,7 @@ impl Gate {
         change: Change,
     ) -> Result<SeenGrant, Error> {
         let now = writing.now;
-        self.finish(writing, &change, grant.id.as_str()).await?;
+        self.finish(writing, &change).await?;
         Ok(SeenGrant { grant, now })
     }
 }

@@ -32,6 +32,7 @@ use crate::domain::refusal::Refusal;
 use crate::secret;
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
+use crate::store::settings::Once;
 use crate::store::{self, Store, Tx};
 
 /// The same refusal of the same caller is recorded once in this time, so that a loop cannot flood the log.
@@ -112,7 +113,6 @@ struct Writing {
     /// The caller as the database knows it inside this transaction.
     who: Principal,
     origin: Origin,
-    once: OnceKey,
 }
 
 /// What became of an idempotency key.
@@ -147,9 +147,17 @@ impl Gate {
         &self.rules
     }
 
-    /// Opens a transaction for a caller: looks at the idempotency key, and at the caller as it is now.
-    async fn open(&self, caller: &Caller, once: &OnceKey, action: Action) -> Result<Opened, Error> {
-        self.open_if(caller, once, |who| permit(who, action)).await
+    /// Opens a transaction for a caller: looks at the idempotency key, and at the caller as it is now. `result` is
+    /// the id that the call is going to answer with.
+    async fn open(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        action: Action,
+    ) -> Result<Opened, Error> {
+        self.open_if(caller, once, result, |who| permit(who, action))
+            .await
     }
 
     /// As `open`, for what the permission table has no line for.
@@ -157,19 +165,18 @@ impl Gate {
         &self,
         caller: &Caller,
         once: &OnceKey,
+        result: &str,
         allowed: impl Fn(&Principal) -> Result<(), Refusal>,
     ) -> Result<Opened, Error> {
         allowed(&caller.principal)?;
         let mut tx = self.store.write().await?;
-        let now = self.store.now(&mut tx).await?;
-        // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed
-        // (`a_revoked_sign_in_changes_nothing_more`).
-        let who = tx
-            .hold_sign_in(&caller.sign_in, now)
-            .await?
-            .ok_or(Refusal::TokenExpired)?;
+        let (who, now) = self.held(&mut tx, caller).await?;
         allowed(&who)?;
-        if !tx.claim(&who.id, &once.key, &once.digest, now).await? {
+        let claim = Once {
+            digest: once.digest.clone(),
+            result: result.to_owned(),
+        };
+        if !tx.claim(&who.id, &once.key, &claim, now).await? {
             let before = tx.once(&who.id, &once.key).await?.ok_or(Refusal::Busy)?;
             if before.digest != once.digest {
                 return Err(Refusal::IdempotencyKeyReused.into());
@@ -181,24 +188,33 @@ impl Gate {
             now,
             who,
             origin: caller.origin.clone(),
-            once: once.clone(),
         })))
     }
 
-    /// Writes what a rule returned, remembers the idempotency key and commits: all or nothing.
-    async fn finish(
+    /// The caller as the database knows it, which stays so until the transaction ends, and the present moment.
+    async fn held(
         &self,
-        mut writing: Box<Writing>,
-        change: &Change,
-        result: &str,
-    ) -> Result<(), Error> {
+        tx: &mut Tx,
+        caller: &Caller,
+    ) -> Result<(Principal, DateTime<Utc>), Error> {
+        // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed
+        // (`a_revoked_sign_in_changes_nothing_more`).
+        let held = tx
+            .hold_sign_in(&caller.sign_in)
+            .await?
+            .ok_or(Refusal::TokenExpired)?;
+        let now = self.store.at(held.stamp)?;
+        if held.expires_at <= now {
+            return Err(Refusal::TokenExpired.into());
+        }
+        Ok((held.principal, now))
+    }
+
+    /// Writes what a rule returned and commits it with the idempotency key: all or nothing.
+    async fn finish(&self, mut writing: Box<Writing>, change: &Change) -> Result<(), Error> {
         writing
             .tx
             .apply(change, &writing.origin, writing.now)
-            .await?;
-        writing
-            .tx
-            .settle(&writing.who.id, &writing.once.key, result)
             .await?;
         self.store.commit(writing.tx).await?;
         self.counted(change);

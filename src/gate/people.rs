@@ -70,11 +70,13 @@ impl Gate {
         TokenKind::Access
             .read(token)
             .map_err(|_| Refusal::NotSignedIn)?;
-        let (mut tx, now) = self.look().await?;
+        let mut tx = self.store.glance().await?;
         let token = tx
             .token(&stored_hash(token), TokenUse::Access)
             .await?
             .ok_or(Refusal::TokenExpired)?;
+        drop(tx);
+        let now = self.store.at(token.stamp)?;
         let sign_in = token.sign_in;
         if token.expires_at <= now || sign_in.revoked_at.is_some() || sign_in.expires_at <= now {
             return Err(Refusal::TokenExpired.into());
@@ -97,7 +99,7 @@ impl Gate {
     /// Makes the one-time code for the first admin, as long as there is nobody at all. A restart makes a new one.
     pub async fn bootstrap_code(&self) -> Result<Option<Secret>, Error> {
         let mut tx = self.store.write().await?;
-        if !tx.principals().await?.is_empty() {
+        if tx.has_principals().await? {
             return Ok(None);
         }
         let now = self.store.now(&mut tx).await?;
@@ -279,7 +281,7 @@ impl Gate {
         id: &SignInId,
         once: &OnceKey,
     ) -> Result<(), Error> {
-        let mut writing = match self.open_if(caller, once, |_| Ok(())).await? {
+        let mut writing = match self.open_if(caller, once, id.as_str(), |_| Ok(())).await? {
             Opened::Before(_) => return Ok(()),
             Opened::Now(writing) => writing,
         };
@@ -300,7 +302,7 @@ impl Gate {
             .detail("sign_in", id.as_str());
         event.principal = Some(sign_in.principal.name);
         let change = vec![Step::new(Record::Nothing, event)];
-        self.finish(writing, &change, id.as_str()).await
+        self.finish(writing, &change).await
     }
 
     /// Invites a person, or gives a known one another way in. The code is shown once and good for a day.
@@ -310,7 +312,10 @@ impl Gate {
         invite: Invite,
         once: &OnceKey,
     ) -> Result<(Principal, Secret, DateTime<Utc>), Error> {
-        let mut writing = match self.open(caller, once, Action::Invite).await? {
+        let mut writing = match self
+            .open(caller, once, invite.name.as_str(), Action::Invite)
+            .await?
+        {
             // The first code was lost with its answer, and nobody can read it again.
             Opened::Before(_) => return Err(Refusal::IdempotencyKeyReused.into()),
             Opened::Now(writing) => writing,
@@ -368,21 +373,11 @@ impl Gate {
         )
         .detail(
             "groups",
-            words(
-                principal
-                    .groups
-                    .iter()
-                    .map(|group| group.as_str())
-                    .collect(),
-            ),
+            words(principal.groups.iter().map(GroupName::as_str).collect()),
         );
         event.principal = Some(principal.name.clone());
-        self.finish(
-            writing,
-            &vec![Step::new(Record::Nothing, event)],
-            principal.id.as_str(),
-        )
-        .await?;
+        self.finish(writing, &vec![Step::new(Record::Nothing, event)])
+            .await?;
         Ok((principal, code, expires_at))
     }
 }
@@ -406,7 +401,7 @@ async fn first_admin(
     name: Option<PrincipalName>,
     now: DateTime<Utc>,
 ) -> Result<Principal, Error> {
-    if !tx.principals().await?.is_empty() {
+    if tx.has_principals().await? {
         return Err(Refusal::CodeNotValid.into());
     }
     let why = "the first admin needs a name".to_owned();

@@ -17,7 +17,7 @@ use crate::targets::{Observation, Observed};
 use super::{Error, Gate};
 
 /// How often each target is compared.
-const EVERY: Duration = Duration::from_secs(300);
+const EVERY: Duration = Duration::from_mins(5);
 /// Looking at a whole target may take longer than touching one grant.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -58,8 +58,14 @@ impl Gate {
         let looked = tokio::time::timeout(LOOK, entry.connector.observe()).await;
         let observation = match looked {
             Ok(Ok(observation)) => observation,
-            Ok(Err(failure)) => return self.unreachable(entry, &failure.message),
-            Err(_) => return self.unreachable(entry, "it did not answer within 30 seconds"),
+            Ok(Err(failure)) => {
+                unreachable(entry, &failure.message);
+                return Ok(());
+            }
+            Err(_) => {
+                unreachable(entry, "it did not answer within 30 seconds");
+                return Ok(());
+            }
         };
         // Looked at the target first, then at the grants: an access that was made in between is in neither list,
         // and one that ended in between is removed twice, which is harmless.
@@ -74,12 +80,6 @@ impl Gate {
         }
         self.report(entry, None, &observation.warnings).await?;
         self.forget_settled(entry, &observation);
-        Ok(())
-    }
-
-    fn unreachable(&self, entry: &Entry, why: &str) -> Result<(), Error> {
-        tracing::warn!(target.name = %entry.target.name, why, "a target could not be looked at");
-        metrics::counter!("portcullis_targets_unreachable_total", "target" => entry.target.name.to_string()).increment(1);
         Ok(())
     }
 
@@ -150,6 +150,13 @@ impl Gate {
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|known| !known.starts_with(&of_this) || present.contains(known));
     }
+}
+
+fn unreachable(entry: &Entry, why: &str) {
+    let name = &entry.target.name;
+    tracing::warn!(target.name = %name, why, "a target could not be looked at");
+    metrics::counter!("portcullis_targets_unreachable_total", "target" => name.to_string())
+        .increment(1);
 }
 
 fn key(entry: &Entry, grant: Option<&GrantId>, sentence: &str) -> String {

@@ -13,7 +13,7 @@ use super::{Error, Gate, new_trace};
 /// How often deadlines are looked at.
 const POLL: Duration = Duration::from_secs(1);
 /// How often old tokens and idempotency keys are forgotten.
-const TIDY: Duration = Duration::from_secs(3_600);
+const TIDY: Duration = Duration::from_hours(1);
 /// A client that repeats a call does so within a day.
 const REMEMBER: TimeDelta = TimeDelta::hours(24);
 /// Requests that one look expires at most, so that it stays short.

@@ -256,17 +256,18 @@ impl Gate {
         }
         // The grant was taken away while the target was being told to make it. On targets that remember epochs the
         // late effect did nothing; everywhere else it has to be undone, and undoing twice is harmless.
-        let mut tx = self.store.write().await?;
         if grant.state.is_final() {
+            // Outside of a transaction: a target that does not answer must not hold up everybody who writes.
             self.undo_late(&grant, now).await;
-        } else {
-            let kind = if grant.state == GrantState::Closing {
-                WorkKind::Close
-            } else {
-                WorkKind::Activate
-            };
-            tx.promise_again(due, kind, now).await?;
+            return Ok(());
         }
+        let kind = if grant.state == GrantState::Closing {
+            WorkKind::Close
+        } else {
+            WorkKind::Activate
+        };
+        let mut tx = self.store.write().await?;
+        tx.promise_again(due, kind, now).await?;
         Ok(self.store.commit(tx).await?)
     }
 
@@ -356,6 +357,7 @@ impl Gate {
                 .await?;
             }
             Ok(Down::Until(at, why)) => {
+                let why = format!("until {}: {why}", at.format("%H:%M:%SZ"));
                 self.step(due, |grant, now| {
                     grant.close_retried(&why, at.max(now + FIRST_PAUSE))
                 })

@@ -124,7 +124,7 @@ impl Server {
             async move {
                 stop.run_until_cancelled(store.run_sequencer())
                     .await
-                    .unwrap_or_default()
+                    .unwrap_or_default();
             }
         });
         self.tasks

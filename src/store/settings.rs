@@ -45,26 +45,13 @@ impl Tx {
         &mut self,
         principal: &PrincipalId,
         key: &str,
-        digest: &str,
+        once: &Once,
         now: DateTime<Utc>,
     ) -> anyhow::Result<bool> {
-        let rows = touch!(self, c => sqlx::query("insert into idempotency (principal_id, key, digest, result, created_at) values ($1, $2, $3, '', $4) on conflict do nothing")
-            .bind(principal.as_str()).bind(key).bind(digest).bind(millis(now)).execute(c))
+        let rows = touch!(self, c => sqlx::query("insert into idempotency (principal_id, key, digest, result, created_at) values ($1, $2, $3, $4, $5) on conflict do nothing")
+            .bind(principal.as_str()).bind(key).bind(&once.digest).bind(&once.result).bind(millis(now)).execute(c))
         .context("taking an idempotency key")?;
         Ok(rows == 1)
-    }
-
-    /// Remembers what resulted from the call with a key that this transaction has taken.
-    pub async fn settle(
-        &mut self,
-        principal: &PrincipalId,
-        key: &str,
-        result: &str,
-    ) -> anyhow::Result<()> {
-        touch!(self, c => sqlx::query("update idempotency set result = $3 where principal_id = $1 and key = $2")
-            .bind(principal.as_str()).bind(key).bind(result).execute(c))
-        .context("remembering an idempotency key")?;
-        Ok(())
     }
 
     /// Forgets keys that nobody can be retrying any more.

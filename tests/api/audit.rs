@@ -15,7 +15,10 @@ fn codes(events: &[EventView]) -> Vec<&str> {
 }
 
 fn text(words: &str) -> AuditQuery {
-    AuditQuery { text: Some(words.to_owned()), ..AuditQuery::default() }
+    AuditQuery {
+        text: Some(words.to_owned()),
+        ..AuditQuery::default()
+    }
 }
 
 on_both! {
@@ -174,7 +177,7 @@ on_both! {
         let http = world.http(world.admin());
         let bad = [
             "event=grant.revoke", "event=", "event=grants.*", "outcome=good", "since=yesterday", "until=2026-13-01T00:00:00Z",
-            "after=x", "limit=0", "limit=201", "limit=-1", "limit=1&limit=2", "who=ada", "text=%", "text=%zz", "text=%ff",
+            "after=x", "after=-5", "limit=0", "limit=201", "limit=-1", "limit=1&limit=2", "who=ada", "text=%", "text=%zz", "text=%ff",
             "request=G-7k3qm2xd0v", "grant=7", "after=99999999999999999999",
         ];
         for query in bad {
@@ -183,7 +186,7 @@ on_both! {
         }
         let answer = http.get("/v1/audit?event=grant.revoke").await;
         assert_eq!(answer.text("title"), "there is no event `grant.revoke`; did you mean `grant.revoked`?");
-        for good in ["after=0", "after=-5", "since=2026-01-01T00:00:00Z", "since=2026-01-01T01:00:00%2B01:00", "&&", "text="] {
+        for good in ["after=0", "since=2026-01-01T00:00:00Z", "since=2026-01-01T01:00:00%2B01:00", "&&", "text="] {
             assert_eq!(http.get(&format!("/v1/audit?{good}")).await.status, 200, "{good}");
         }
     }

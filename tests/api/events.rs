@@ -162,7 +162,11 @@ async fn a_server_that_stops_ends_its_streams() {
     let (mut stream, _) = Stream::open(&who, None).await;
     let began = Instant::now();
     let (_, ()) = tokio::join!(stream.ended(), world.stop());
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 on_both! {

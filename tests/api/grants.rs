@@ -2,26 +2,43 @@
 
 use chrono::TimeDelta;
 use portcullis::client::{Client, GrantsQuery};
-use portcullis::wire::{Approval, CredentialAsk, CredentialView, GrantView, NewExtension, RequestView, Revocation};
+use portcullis::wire::{
+    Approval, CredentialAsk, CredentialView, GrantView, NewExtension, RequestView, Revocation,
+};
 
 use super::refused;
 use crate::support::world::{Backend, PUBLIC_KEY, World, key, on_both};
 
 fn by(length: &str) -> NewExtension {
-    NewExtension { by: length.to_owned(), reason: "still at it".to_owned() }
+    NewExtension {
+        by: length.to_owned(),
+        reason: "still at it".to_owned(),
+    }
 }
 
 fn leaving() -> Revocation {
-    Revocation { reason: "leaving".to_owned() }
+    Revocation {
+        reason: "leaving".to_owned(),
+    }
 }
 
-async fn extend(who: &Client, grant: &GrantView, length: &str) -> Result<RequestView, portcullis::client::ClientError> {
+async fn extend(
+    who: &Client,
+    grant: &GrantView,
+    length: &str,
+) -> Result<RequestView, portcullis::client::ClientError> {
     let now = who.grant(&grant.id).await?;
-    who.extend(&grant.id, now.version, &by(length), &key()).await
+    who.extend(&grant.id, now.version, &by(length), &key())
+        .await
 }
 
 fn offered(grant: &GrantView) -> Vec<&str> {
-    grant.allowed_actions.iter().filter(|action| action.allowed).map(|action| action.action.as_str()).collect()
+    grant
+        .allowed_actions
+        .iter()
+        .filter(|action| action.allowed)
+        .map(|action| action.action.as_str())
+        .collect()
 }
 
 on_both! {

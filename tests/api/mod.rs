@@ -13,5 +13,8 @@ use portcullis::client::ClientError;
 #[track_caller]
 fn refused<T>(result: Result<T, ClientError>) -> String {
     let error = result.err().expect("it is refused");
-    error.code().unwrap_or_else(|| panic!("{error:?}")).to_owned()
+    error
+        .code()
+        .unwrap_or_else(|| panic!("{error:?}"))
+        .to_owned()
 }

@@ -12,11 +12,21 @@ use crate::support::sse::Stream;
 use crate::support::world::{Backend, World, ask, key, on_both, submit};
 
 fn invitation(name: &str, roles: &[&str]) -> Invitation {
-    Invitation { name: name.to_owned(), roles: roles.iter().map(|&role| role.to_owned()).collect(), groups: Vec::new() }
+    Invitation {
+        name: name.to_owned(),
+        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        groups: Vec::new(),
+    }
 }
 
 async fn refresh(world: &World, token: &str) -> crate::support::http::Answer {
-    Http::nobody(&world.url()).post("/v1/tokens/refresh", None, json!({ "refresh_token": token })).await
+    Http::nobody(&world.url())
+        .post(
+            "/v1/tokens/refresh",
+            None,
+            json!({ "refresh_token": token }),
+        )
+        .await
 }
 
 on_both! {
@@ -38,15 +48,34 @@ async fn a_bootstrap_code_is_used_once_and_replaced_at_each_start() {
     let old = world.bootstrap_code();
     world.restart().await;
     let code = world.bootstrap_code();
-    assert_eq!(refused(world.nobody().sign_in(&old, Some("root"), None).await), "code-not-valid");
+    assert_eq!(
+        refused(world.nobody().sign_in(&old, Some("root"), None).await),
+        "code-not-valid"
+    );
     // A call that was wrong does not use the code up.
-    assert_eq!(refused(world.nobody().sign_in(&code, None, None).await), "bad-input");
-    assert_eq!(refused(world.nobody().sign_in(&code, Some("Root"), None).await), "bad-input");
+    assert_eq!(
+        refused(world.nobody().sign_in(&code, None, None).await),
+        "bad-input"
+    );
+    assert_eq!(
+        refused(world.nobody().sign_in(&code, Some("Root"), None).await),
+        "bad-input"
+    );
     for taken in ["portcullis", "anonymous"] {
-        assert_eq!(refused(world.nobody().sign_in(&code, Some(taken), None).await), "bad-input");
+        assert_eq!(
+            refused(world.nobody().sign_in(&code, Some(taken), None).await),
+            "bad-input"
+        );
     }
-    world.nobody().sign_in(&code, Some("root"), None).await.unwrap();
-    assert_eq!(refused(world.nobody().sign_in(&code, Some("root"), None).await), "code-not-valid");
+    world
+        .nobody()
+        .sign_in(&code, Some("root"), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        refused(world.nobody().sign_in(&code, Some("root"), None).await),
+        "code-not-valid"
+    );
 }
 
 on_both! {

@@ -8,11 +8,16 @@ use super::refused;
 use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key, on_both, submit};
 
 fn admin_role() -> NewRequest {
-    NewRequest { role: "admin".to_owned(), ..ask() }
+    NewRequest {
+        role: "admin".to_owned(),
+        ..ask()
+    }
 }
 
 fn denial(comment: &str) -> Denial {
-    Denial { comment: comment.to_owned() }
+    Denial {
+        comment: comment.to_owned(),
+    }
 }
 
 fn narrowed(duration: Option<&str>, role: Option<&str>) -> Approval {
@@ -26,14 +31,24 @@ fn narrowed(duration: Option<&str>, role: Option<&str>) -> Approval {
     }
 }
 
-async fn approve(who: &Client, request: &RequestView, approval: &Approval) -> Result<RequestView, portcullis::client::ClientError> {
+async fn approve(
+    who: &Client,
+    request: &RequestView,
+    approval: &Approval,
+) -> Result<RequestView, portcullis::client::ClientError> {
     let now = who.request(&request.id).await?;
-    who.approve(&request.id, now.version, approval, &key()).await
+    who.approve(&request.id, now.version, approval, &key())
+        .await
 }
 
 /// What a row offers, and why not the rest.
 fn offered(request: &RequestView) -> Vec<&str> {
-    request.allowed_actions.iter().filter(|action| action.allowed).map(|action| action.action.as_str()).collect()
+    request
+        .allowed_actions
+        .iter()
+        .filter(|action| action.allowed)
+        .map(|action| action.action.as_str())
+        .collect()
 }
 
 on_both! {
@@ -154,11 +169,20 @@ async fn ten_requests_of_one_person_can_be_pending() {
     let ada = world.engineer("ada").await;
     let mut last = None;
     for nth in 0..10 {
-        let new = NewRequest { role: format!("r{nth}"), ..ask() };
+        let new = NewRequest {
+            role: format!("r{nth}"),
+            ..ask()
+        };
         last = Some(ada.submit(&new, &key()).await.unwrap());
     }
-    let one_more = NewRequest { role: "r10".to_owned(), ..ask() };
-    assert_eq!(refused(ada.submit(&one_more, &key()).await), "too-many-pending");
+    let one_more = NewRequest {
+        role: "r10".to_owned(),
+        ..ask()
+    };
+    assert_eq!(
+        refused(ada.submit(&one_more, &key()).await),
+        "too-many-pending"
+    );
     // Others have room of their own, and so has who withdraws one.
     submit(&world.engineer("ben").await).await;
     ada.withdraw(&last.unwrap().id, 1, &key()).await.unwrap();
@@ -192,19 +216,36 @@ on_both! {
 async fn what_nobody_could_review_is_refused_at_once() {
     let policy = POLICY.replace("@reviewers(\"reviewers\")", "@reviewers(\"ghosts\")");
     let world = World::with(Backend::Sqlite, &policy, CATALOGUE, None).await;
-    let ada = world.person("ada", &["requester", "reviewer"], &["engineers", "ghosts"]).await;
+    let ada = world
+        .person("ada", &["requester", "reviewer"], &["engineers", "ghosts"])
+        .await;
     // The only member of the group is the requester.
     let error = ada.submit(&ask(), &key()).await.unwrap_err();
     assert_eq!(error.code(), Some("nobody-can-review"));
     // Somebody in the group who reviews nothing does not help.
     world.person("gus", &["requester"], &["ghosts"]).await;
-    assert_eq!(refused(ada.submit(&ask(), &key()).await), "nobody-can-review");
+    assert_eq!(
+        refused(ada.submit(&ask(), &key()).await),
+        "nobody-can-review"
+    );
     let gil = world.person("gil", &["reviewer"], &["ghosts"]).await;
     let request = submit(&ada).await;
     // One reviewer is not enough for a threshold of two.
-    assert_eq!(refused(ada.submit(&admin_role(), &key()).await), "nobody-can-review");
-    assert_eq!(refused(approve(world.admin(), &request, &Approval::default()).await), "not-a-reviewer");
-    assert_eq!(approve(&gil, &request, &Approval::default()).await.unwrap().state, "approved");
+    assert_eq!(
+        refused(ada.submit(&admin_role(), &key()).await),
+        "nobody-can-review"
+    );
+    assert_eq!(
+        refused(approve(world.admin(), &request, &Approval::default()).await),
+        "not-a-reviewer"
+    );
+    assert_eq!(
+        approve(&gil, &request, &Approval::default())
+            .await
+            .unwrap()
+            .state,
+        "approved"
+    );
 }
 
 on_both! {

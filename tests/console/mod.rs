@@ -1,8 +1,12 @@
 //! The console: what it stands on, and its screens.
 
+mod desk;
 mod display;
 mod pty;
+mod questions;
 mod run;
+mod safety;
+mod screens;
 mod term;
 mod theme;
 mod widget;

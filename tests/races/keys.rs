@@ -127,8 +127,7 @@ on_both! {
         // A change that has begun is finished first; the revocation waits for it.
         let store = world.gate().store();
         let mut tx = store.write().await.unwrap();
-        let now = store.now(&mut tx).await.unwrap();
-        tx.hold_sign_in(&sign_in.parse().unwrap(), now).await.unwrap().unwrap();
+        tx.hold_sign_in(&sign_in.parse().unwrap()).await.unwrap().unwrap();
         let once = key();
         let mut revoking = std::pin::pin!(world.admin().revoke_sign_in(&sign_in, &once));
         let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut revoking).await;

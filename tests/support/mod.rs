@@ -2,10 +2,12 @@
 
 pub(crate) mod hostile;
 pub(crate) mod http;
+pub(crate) mod node;
+pub(crate) mod person;
 pub(crate) mod postgres;
 mod process;
 pub(crate) mod pty;
 pub(crate) mod screen;
-pub(crate) mod sshd;
 pub(crate) mod sse;
+pub(crate) mod sshd;
 pub(crate) mod world;

@@ -1,16 +1,18 @@
 //! A whole Portcullis in the test's process: a real server on a free port over a real database, and people in it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
 use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
+use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
 use portcullis::server::Server;
 use portcullis::store::{Clock, Location};
-use portcullis::targets::{Environment, Installation};
+use portcullis::targets::{Environment, Installation, KindRole, KindSettings, connector};
 use portcullis::wire::{Approval, EventView, GrantView, Invitation, NewRequest, RequestView};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -444,4 +446,19 @@ pub(crate) fn ask() -> NewRequest {
 /// Files the common ask.
 pub(crate) async fn submit(client: &Client) -> RequestView {
     client.submit(&ask(), &key()).await.unwrap()
+}
+
+/// The public key line of the authority that the world's servers sign certificates with.
+pub(crate) fn authority() -> String {
+    let key = Key::new([7; 32]);
+    let environment = Environment {
+        installation: Installation::of(&key),
+        key,
+    };
+    let parse = |text: &str| toml::Value::Table(text.parse().unwrap());
+    let settings = KindSettings::read(TargetKind::Ssh, parse("host = \"h\"")).unwrap();
+    let role = KindRole::read(TargetKind::Ssh, parse("user = \"u\"")).unwrap();
+    let roles = BTreeMap::from([("readonly".parse().unwrap(), role)]);
+    let connector = connector(settings, roles, &environment).unwrap();
+    connector.preparation().first().unwrap().text.clone()
 }

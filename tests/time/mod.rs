@@ -58,7 +58,9 @@ on_both! {
             grant.last_error.is_some().then_some(grant)
         }).await;
         assert_eq!((closing.state.as_str(), closing.attempts), ("closing", 1));
-        assert_eq!(closing.last_error.as_deref(), Some("its last certificate ends then"));
+        let until = world.now().await + TimeDelta::minutes(10);
+        let why = format!("until {}: its last certificate ends then", until.format("%H:%M:%SZ"));
+        assert_eq!(closing.last_error.as_deref(), Some(why.as_str()));
         world.pass(TimeDelta::minutes(10));
         let gone = world.grant_in(&grant.id, &["revoked"]).await;
         assert_eq!(gone.last_error, None);
@@ -180,10 +182,20 @@ async fn what_is_overdue_at_a_start_is_done_at_once() {
     let gate = std::sync::Arc::clone(world.gate());
     let mut size = gate.store().watch_size();
     let wait = async {
-        while world.number("select count(*) from grants where state = 'ended'").await == 0 || world.number("select count(*) from requests where state = 'expired'").await == 0 {
+        while world
+            .number("select count(*) from grants where state = 'ended'")
+            .await
+            == 0
+            || world
+                .number("select count(*) from requests where state = 'expired'")
+                .await
+                == 0
+        {
             size.changed().await.unwrap();
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(5), wait).await.expect("within seconds of the start");
+    tokio::time::timeout(std::time::Duration::from_secs(5), wait)
+        .await
+        .expect("within seconds of the start");
     drop((grant, request));
 }

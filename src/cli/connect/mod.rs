@@ -11,9 +11,9 @@ use std::ffi::OsString;
 
 use crate::cli::find::{self, GrantOrTarget};
 use crate::cli::{Context, Exit, Failure};
-use crate::client::IdempotencyKey;
+use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::RoleName;
-use crate::wire::{CredentialAsk, CredentialView};
+use crate::wire::{CredentialAsk, CredentialView, GrantView};
 
 /// Use your active grant: opens psql or ssh
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             postgres::print(context, &grant, &credential)
         }
         CredentialView::Postgres { .. } => {
-            postgres::run(context, &credential, &arguments.rest).await
+            let exit = postgres::run(context, &credential, &arguments.rest).await?;
+            explain(context, &client, &grant.id, exit).await;
+            Ok(exit)
         }
         CredentialView::Ssh { .. } => Err(Failure::here(
             format!(
@@ -77,4 +79,35 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             "look at it again with `portcullis request --list`",
         )),
     }
+}
+
+/// Says why a session broke off, when that is because the grant is over.
+async fn explain(context: &Context<'_>, client: &Client, grant: &str, exit: Exit) {
+    if exit == Exit::DONE {
+        return;
+    }
+    // Without an answer there is nothing to add to what the program itself has said.
+    if let Ok(grant) = client.grant(grant).await
+        && grant.state != "active"
+    {
+        context.printer.note(&closed(&grant));
+    }
+}
+
+/// Why a grant is over, as one sentence.
+fn closed(grant: &GrantView) -> String {
+    let by = grant
+        .closed_by
+        .as_ref()
+        .map_or_else(String::new, |by| format!(" by {by}"));
+    let why = grant
+        .close_reason
+        .as_ref()
+        .map_or_else(String::new, |why| format!(": {why}"));
+    let what = match grant.close_kind.as_deref() {
+        Some("revoke") => "was revoked",
+        Some("return") => "was returned",
+        _ => "has ended",
+    };
+    format!("grant `{}` {what}{by}{why}", grant.id)
 }

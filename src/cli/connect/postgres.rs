@@ -1,6 +1,7 @@
 //! PostgreSQL: psql with the password in its environment, or a connection string for another program.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,13 +13,15 @@ use crate::wire::{CredentialView, GrantView};
 
 /// Variables of psql that say nothing about where to connect; all others are taken away, so that the password goes
 /// nowhere but to the target.
-const HARMLESS: [&str; 6] = [
+const HARMLESS: [&str; 8] = [
     "PGCLIENTENCODING",
     "PGTZ",
     "PGDATESTYLE",
     "PGCONNECT_TIMEOUT",
     "PGGEQO",
     "PGOPTIONS",
+    "PGSSLCRL",
+    "PGSSLROOTCERT",
 ];
 
 pub(super) async fn run(
@@ -158,10 +161,7 @@ fn dsn(credential: &CredentialView, root: Option<&Path>) -> String {
         escaped(sslmode)
     );
     if let Some(root) = root {
-        dsn.push_str(&format!(
-            "&sslrootcert={}",
-            escaped(&root.to_string_lossy())
-        ));
+        let _ = write!(dsn, "&sslrootcert={}", escaped(&root.to_string_lossy()));
     }
     dsn
 }
@@ -173,7 +173,7 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -13,7 +13,7 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep_until};
 
-use crate::cli::connect::child;
+use crate::cli::connect::{child, closed, explain};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, ClientError, Followed, IdempotencyKey, follow};
 use crate::wire::{CredentialAsk, CredentialView, GrantView};
@@ -63,14 +63,18 @@ impl<'a, 'p> Ssh<'a, 'p> {
         files.write(&certified)?;
         let mut command = Command::new("ssh");
         command.args(files.arguments(&certified)).args(rest);
+        let mut why = None;
         let watch = async {
-            let why = self
-                .until_closed(&files, &public_key, certified.good_for)
-                .await;
-            // ssh has the terminal in raw mode, where a line end alone does not go back to the left.
-            self.context.printer.note(&format!("\r{why}\r"));
+            let closed = self.until_closed(&files, &public_key, certified.good_for);
+            why = Some(closed.await);
         };
         let exit = child::run(&mut command, "ssh", MISSING, watch).await;
+        match (why, &exit) {
+            // Said after ssh is gone, because until then it has the terminal in raw mode.
+            (Some(why), _) => self.context.printer.note(&why),
+            (None, Ok(exit)) => explain(self.context, &self.client, &self.grant.id, *exit).await,
+            (None, Err(_)) => {}
+        }
         // Said rather than left to the guard, because a key that stays behind is worth knowing.
         folder
             .close()
@@ -180,12 +184,12 @@ impl<'a, 'p> Ssh<'a, 'p> {
                 Ok((grant, left)) if grant.state == "active" => good_until = Instant::now() + left,
                 Ok((grant, _)) => return closed(&grant),
                 Err(ClientError::Problem(problem)) if problem.status == 404 => {
-                    return format!("grant `{}` is gone: closing the session", self.grant.id);
+                    return format!("grant `{}` is gone: the session is closed", self.grant.id);
                 }
                 // Nobody can say whether the grant was extended, so it ends when it was to end.
                 Err(error) if Instant::now() >= good_until => {
                     return format!(
-                        "{error}, and the grant has come to its end: closing the session"
+                        "{error}, and the grant has come to its end: the session is closed"
                     );
                 }
                 Err(_) => {}
@@ -200,23 +204,6 @@ impl<'a, 'p> Ssh<'a, 'p> {
         let left = (grant.expires_at - now).to_std().unwrap_or_default();
         Ok((grant, left))
     }
-}
-
-fn closed(grant: &GrantView) -> String {
-    let by = grant
-        .closed_by
-        .as_ref()
-        .map_or_else(String::new, |by| format!(" by {by}"));
-    let why = grant
-        .close_reason
-        .as_ref()
-        .map_or_else(String::new, |why| format!(": {why}"));
-    let what = match grant.close_kind.as_deref() {
-        Some("revoke") => "was revoked",
-        Some("return") => "was returned",
-        _ => "has ended",
-    };
-    format!("grant `{}` {what}{by}{why}: closing the session", grant.id)
 }
 
 /// The files of one key.
@@ -267,7 +254,7 @@ impl Files {
     fn arguments(&self, certified: &Certified) -> Vec<String> {
         let mut arguments = vec!["-i".to_owned(), self.key.to_string_lossy().into_owned()];
         let mut option = |name: &str, value: &str| {
-            arguments.extend(["-o".to_owned(), format!("{name}={value}")])
+            arguments.extend(["-o".to_owned(), format!("{name}={value}")]);
         };
         option("CertificateFile", &path_option(&self.certificate));
         option("IdentitiesOnly", "yes");

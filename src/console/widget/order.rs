@@ -77,6 +77,35 @@ impl<I: Clone + Eq + Hash> Order<I> {
         }
     }
 
+    /// Lets waiting rows in below the selected one, each where sorting would put it or right below the selection if
+    /// that is lower: nothing at or above the selection moves.
+    pub fn admit(&mut self) {
+        if self.waiting == 0 {
+            return;
+        }
+        let floor = self.selected_place().map_or(0, |place| place + 1);
+        let mut after = floor;
+        let mut new: Vec<(usize, I)> = Vec::new();
+        for id in &self.wanted {
+            match self.places.get(id) {
+                Some(place) => after = floor.max(place + 1),
+                None => new.push((after, id.clone())),
+            }
+        }
+        new.sort_by_key(|(after, _)| *after);
+        let mut new = new.into_iter().peekable();
+        let old = std::mem::take(&mut self.rows);
+        let row = |(_, id)| Row { id, gone: false };
+        for (place, kept) in old.into_iter().enumerate() {
+            while let Some(next) = new.next_if(|(after, _)| *after <= place) {
+                self.rows.push(row(next));
+            }
+            self.rows.push(kept);
+        }
+        self.rows.extend(new.map(row));
+        self.index();
+    }
+
     /// Forgets everything, for another list.
     pub fn clear(&mut self) {
         *self = Self::default();

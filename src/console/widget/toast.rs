@@ -12,7 +12,7 @@ use crate::text::{DisplayText, clean};
 /// More would hide the list behind them.
 const MOST: usize = 3;
 /// Wider ones are read slower than the list below them.
-const WIDEST: u16 = 60;
+const WIDEST: u16 = 96;
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

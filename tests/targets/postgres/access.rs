@@ -4,8 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use chrono::TimeDelta;
 use portcullis::targets::{Access, Failure};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::{Made, PostgresStand, open, reads};
 use crate::support::postgres::{Cluster, PASSWORD, cluster, give_to_server};

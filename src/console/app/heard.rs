@@ -1,0 +1,283 @@
+//! What the server says: live events name rows to read again, answers fill the store, silence makes it stale.
+
+use std::rc::Rc;
+
+use crate::client::AuditQuery;
+use crate::console::app::App;
+use crate::console::msg::{Answer, Effect, Failure, Query, Slice, Tidings, Trip};
+use crate::console::screen::News;
+use crate::console::store::Subject;
+use crate::console::widget::toast::Level;
+use crate::wire::{EventView, GrantView, Page, RequestView};
+
+impl App {
+    pub(super) fn tidings(&mut self, tidings: Tidings) -> Vec<Effect> {
+        let now = self.world.now;
+        match tidings {
+            Tidings::Hello { now: server, epoch } => {
+                let gap = self.world.link.hello(now, epoch);
+                self.world.clock.observe(now, now, server);
+                if gap {
+                    self.refresher.all();
+                }
+                let mut effects = if gap {
+                    vec![Effect::Fetch(Query::Me)]
+                } else {
+                    Vec::new()
+                };
+                effects.extend(self.tell(&News::Live { gap }));
+                effects
+            }
+            Tidings::Heartbeat { now: server } => {
+                self.world.link.heard(now);
+                self.world.clock.observe(now, now, server);
+                Vec::new()
+            }
+            Tidings::Events(events) => {
+                self.world.link.heard(now);
+                self.events(events)
+            }
+            Tidings::Gap => {
+                self.refresher.all();
+                self.say(Level::Warn, "events are missing, everything is read again");
+                self.tell(&News::Live { gap: true })
+            }
+            Tidings::Lost { why, retry_in } => {
+                self.world.link.lost(now, &why, retry_in);
+                // The stream does not say whether it is the sign-in; this call does.
+                vec![Effect::Fetch(Query::Me)]
+            }
+        }
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        query: &Query,
+        answer: Result<Answer, Failure>,
+        trip: Trip,
+    ) -> Vec<Effect> {
+        let subject = match query {
+            Query::Request(id) => Some(Subject::Request(id.clone())),
+            Query::Grant(id) => Some(Subject::Grant(id.clone())),
+            _ => None,
+        };
+        if let Some(strip) = &mut self.strip
+            && subject.as_ref() == Some(strip.subject())
+        {
+            strip.was_read();
+        }
+        match answer {
+            Ok(answer) => {
+                self.refresher.answered(query);
+                self.world.link.measured(trip.took());
+                if let Some(subject) = subject {
+                    self.world.store.read(subject, trip.sent);
+                }
+                let effects = self.take(query, answer, trip);
+                self.world.loaded |= !self.refresher.is_listing();
+                effects
+            }
+            Err(failure) => self.unread(query, subject.as_ref(), &failure),
+        }
+    }
+
+    fn events(&mut self, events: Vec<EventView>) -> Vec<Effect> {
+        let events: Vec<Rc<EventView>> = events.into_iter().map(Rc::new).collect();
+        for event in &events {
+            self.refresher.heard(event);
+            self.announce(event);
+        }
+        self.world.store.push_events(&events);
+        self.tell(&News::Events(&events))
+    }
+
+    /// Tells of what a person should hear although they look at something else. Never in words of others.
+    fn announce(&mut self, event: &EventView) {
+        let what = || {
+            let role = event.role.as_deref().unwrap_or("something");
+            format!("{role} on {}", event.target.as_deref().unwrap_or("nothing"))
+        };
+        let grant = event.grant.as_deref().unwrap_or_default();
+        match event.event.as_str() {
+            "request.submitted" if self.at != 0 && event.actor.name != self.world.my_name() => {
+                let text = format!("{} asks for {}", event.actor.name, what());
+                self.say(Level::Info, &text);
+            }
+            "grant.activation_failed" => {
+                let text = format!("{grant} could not be made usable: {}", what());
+                self.say(Level::Warn, &text);
+            }
+            "grant.close_failed" => {
+                let text = format!(
+                    "{grant} does not close, the target does not let go: {}",
+                    what()
+                );
+                self.say(Level::Warn, &text);
+            }
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, query: &Query, answer: Answer, trip: Trip) -> Vec<Effect> {
+        match answer {
+            Answer::Me(me) => {
+                self.world.clock.observe(trip.sent, trip.received, me.now);
+                self.world.me = Some(me);
+                Vec::new()
+            }
+            Answer::Request(view) => {
+                self.world.store.take_request(*view);
+                Vec::new()
+            }
+            Answer::Grant(view) => {
+                self.take_grant(*view);
+                Vec::new()
+            }
+            Answer::Requests(page) => self.requests(query, page),
+            Answer::Grants(page) => self.grants(query, page),
+            Answer::Audit(page) => {
+                let Query::Audit { turn, scope, after } = query else {
+                    return Vec::new();
+                };
+                if after.is_none() && *scope == AuditQuery::default() {
+                    self.world.store.seed_events(&page.items);
+                }
+                self.tell(&News::Page {
+                    turn: *turn,
+                    page: Ok(&page),
+                })
+            }
+        }
+    }
+
+    fn requests(&mut self, query: &Query, page: Page<RequestView>) -> Vec<Effect> {
+        if matches!(
+            query,
+            Query::Requests {
+                slice: Slice::Open,
+                after: None
+            }
+        ) {
+            self.seen_requests.clear();
+        }
+        let next = self.refresher.next_page(query, page.next.as_ref());
+        for view in page.items {
+            if let Ok(id) = view.id.parse() {
+                self.refresher.read(&Subject::Request(id));
+            }
+            self.seen_requests.extend(view.id.parse());
+            self.world.store.take_request(view);
+        }
+        let open = matches!(
+            query,
+            Query::Requests {
+                slice: Slice::Open,
+                ..
+            }
+        );
+        if open && page.next.is_none() {
+            // What was pending and is not in the list any more was decided while nobody listened.
+            let pending = self
+                .world
+                .store
+                .requests()
+                .filter(|(_, view)| view.state == "pending");
+            let decided: Vec<_> = pending
+                .map(|(id, _)| id.clone())
+                .filter(|id| !self.seen_requests.contains(id))
+                .collect();
+            for id in decided {
+                self.refresher.mark(Subject::Request(id));
+            }
+        }
+        next.map(Effect::Fetch).into_iter().collect()
+    }
+
+    fn grants(&mut self, query: &Query, page: Page<GrantView>) -> Vec<Effect> {
+        if matches!(
+            query,
+            Query::Grants {
+                slice: Slice::Open,
+                after: None
+            }
+        ) {
+            self.seen_grants.clear();
+        }
+        let next = self.refresher.next_page(query, page.next.as_ref());
+        for view in page.items {
+            if let Ok(id) = view.id.parse() {
+                self.refresher.read(&Subject::Grant(id));
+            }
+            self.seen_grants.extend(view.id.parse());
+            self.take_grant(view);
+        }
+        let open = matches!(
+            query,
+            Query::Grants {
+                slice: Slice::Open,
+                ..
+            }
+        );
+        if open && page.next.is_none() {
+            let live =
+                |state: &str| matches!(state, "scheduled" | "activating" | "active" | "closing");
+            let alive = self
+                .world
+                .store
+                .grants()
+                .filter(|(_, view)| live(&view.state));
+            let over: Vec<_> = alive
+                .map(|(id, _)| id.clone())
+                .filter(|id| !self.seen_grants.contains(id))
+                .collect();
+            for id in over {
+                self.refresher.mark(Subject::Grant(id));
+            }
+        }
+        next.map(Effect::Fetch).into_iter().collect()
+    }
+
+    fn take_grant(&mut self, view: GrantView) {
+        let revoked = view.state == "revoked";
+        let id = view.id.parse().ok();
+        self.world.store.take_grant(view);
+        if let Some(id) = id.filter(|_| revoked)
+            && self.watched.remove(&id)
+        {
+            self.say(
+                Level::Success,
+                &format!("{id} is revoked, the target was read back"),
+            );
+        }
+    }
+
+    fn unread(
+        &mut self,
+        query: &Query,
+        subject: Option<&Subject>,
+        failure: &Failure,
+    ) -> Vec<Effect> {
+        if let Failure::SignedOut(why) = failure {
+            self.world.link.signed_out(self.world.now, why);
+        }
+        match (subject, query) {
+            (Some(subject), _) if failure.code() == "not-found" => {
+                self.refresher.answered(query);
+                self.refresher.read(subject);
+                self.world.store.forget(subject);
+                Vec::new()
+            }
+            (_, Query::Audit { turn, .. }) => self.tell(&News::Page {
+                turn: *turn,
+                page: Err(failure.text()),
+            }),
+            _ => {
+                if matches!(failure, Failure::Refused { .. }) && !matches!(query, Query::Me) {
+                    self.say(Level::Warn, failure.text());
+                }
+                self.refresher.failed(query, self.world.now);
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What keys, paste and mouse do. A question that is open takes everything; nothing reaches the rows behind it.
+
+use std::time::Duration;
+
+use ratatui::layout::Position;
+
+use crate::console::app::App;
+use crate::console::confirm::{Kind, Outcome, Strip};
+use crate::console::keymap::{self, Action, Danger, Place};
+use crate::console::msg::Effect;
+use crate::console::screen::{self, Ask};
+use crate::console::term::input::{Key, Mouse};
+use crate::console::view;
+use crate::console::widget::frame::Shape;
+use crate::console::widget::toast::Level;
+
+/// A key this soon after the window got the keyboard was meant for the window before it.
+const FOCUS_PAUSE: Duration = Duration::from_millis(150);
+
+impl App {
+    pub(super) fn key(&mut self, key: Key) -> Vec<Effect> {
+        let now = self.world.now;
+        if self
+            .focused
+            .take()
+            .is_some_and(|focused| now.saturating_duration_since(focused) < FOCUS_PAUSE)
+        {
+            return Vec::new();
+        }
+        match keymap::action(Place::Anywhere, key) {
+            Some(Action::Interrupt) => return vec![Effect::Quit],
+            Some(Action::Repaint) => return vec![Effect::Repaint],
+            Some(Action::Suspend) => return vec![Effect::Suspend],
+            _ => {}
+        }
+        if self.layout().regions.shape == Shape::TooSmall {
+            // Nothing can be seen, so nothing can be done but leave.
+            self.strip = None;
+            return match keymap::action(Place::Anywhere, key) {
+                Some(Action::Quit) => self.quit(),
+                _ => Vec::new(),
+            };
+        }
+        if self.help.is_some() {
+            self.help_key(key);
+            return Vec::new();
+        }
+        if self.strip.is_some() {
+            return self.strip_key(key);
+        }
+        if let Some(screen) = self.screens.get_mut(self.at)
+            && screen.typing().is_some_and(|typing| typing.active)
+        {
+            let asks = screen.key(key, &self.world);
+            return self.asked(asks);
+        }
+        match keymap::action(self.place(), key) {
+            // A key held down or pasted is nobody's decision, not even to open a question.
+            Some(action) if keymap::danger(action) > Danger::None && !key.is_deliberate() => {
+                Vec::new()
+            }
+            Some(action) => self.action(action),
+            None => Vec::new(),
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        if let Some(strip) = &mut self.strip {
+            strip.paste(text, self.world.now);
+            return Vec::new();
+        }
+        match self.screens.get_mut(self.at) {
+            Some(screen) if screen.typing().is_some_and(|typing| typing.active) => {
+                let asks = screen.paste(text, &self.world);
+                self.asked(asks)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn mouse(&mut self, mouse: Mouse, at: Position) -> Vec<Effect> {
+        if self.strip.is_some() {
+            return Vec::new();
+        }
+        let step = match mouse {
+            Mouse::Down => Some(Action::Down),
+            Mouse::Up => Some(Action::Up),
+            Mouse::Click => None,
+        };
+        if let Some(scroll) = &mut self.help {
+            match mouse {
+                Mouse::Down => *scroll = scroll.saturating_add(1),
+                Mouse::Up => *scroll = scroll.saturating_sub(1),
+                Mouse::Click => {}
+            }
+            return Vec::new();
+        }
+        if let Some(action) = step {
+            return self.action(action);
+        }
+        let layout = self.layout();
+        if let Some(tab) = view::tab_at(self, at) {
+            return self.go(tab);
+        }
+        let (Some(line), Some(screen)) = (
+            layout.panes.line_at(at.x, at.y),
+            self.screens.get_mut(self.at),
+        ) else {
+            return Vec::new();
+        };
+        let asks = screen.click(line, &self.world, &layout.panes);
+        self.asked(asks)
+    }
+
+    fn action(&mut self, action: Action) -> Vec<Effect> {
+        if action != Action::Quit {
+            self.warned = false;
+        }
+        if let Some(kind) = Kind::of(action) {
+            return self.question(kind, action);
+        }
+        match action {
+            Action::GoRequests => self.go(0),
+            Action::GoGrants => self.go(1),
+            Action::GoAudit => self.go(2),
+            Action::Help => {
+                self.help = Some(0);
+                Vec::new()
+            }
+            Action::Quit => self.quit(),
+            Action::Retry => self.retry_now(),
+            Action::Back if self.toasts.dismiss() => Vec::new(),
+            Action::Back if self.give_up_waiting() => Vec::new(),
+            _ => {
+                let panes = self.layout().panes;
+                let Some(screen) = self.screens.get_mut(self.at) else {
+                    return Vec::new();
+                };
+                let asks = screen.on(action, &self.world, &panes);
+                self.asked(asks)
+            }
+        }
+    }
+
+    /// Opens a question, or says why not.
+    fn question(&mut self, kind: Kind, action: Action) -> Vec<Effect> {
+        if let Some(why) = self.refusal(action) {
+            self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        let subject = self
+            .screens
+            .get(self.at)
+            .and_then(|screen| screen.subject());
+        let Some(subject) = subject else {
+            return Vec::new();
+        };
+        let Some(seen) = self.world.store.get(&subject) else {
+            return Vec::new();
+        };
+        self.strip = Some(Strip::open(kind, subject, seen, self.world.now));
+        vec![Effect::ForgetKeys]
+    }
+
+    fn strip_key(&mut self, key: Key) -> Vec<Effect> {
+        let Some(strip) = &mut self.strip else {
+            return Vec::new();
+        };
+        match strip.key(key, &self.world) {
+            Outcome::Stays => Vec::new(),
+            Outcome::Closed => {
+                self.strip = None;
+                Vec::new()
+            }
+            Outcome::Confirmed(mutation) => {
+                self.strip = None;
+                self.begin(mutation)
+            }
+        }
+    }
+
+    fn help_key(&mut self, key: Key) {
+        let lines = screen::help::lines(self.place(), self.size.width);
+        let Some(scroll) = &mut self.help else { return };
+        let page = self.size.height.saturating_sub(4).max(1);
+        match keymap::action(Place::Anywhere, key) {
+            Some(Action::Down) => *scroll = scroll.saturating_add(1),
+            Some(Action::Up) => *scroll = scroll.saturating_sub(1),
+            Some(Action::PageDown | Action::HalfDown) => *scroll = scroll.saturating_add(page / 2),
+            Some(Action::PageUp | Action::HalfUp) => *scroll = scroll.saturating_sub(page / 2),
+            Some(Action::Top) => *scroll = 0,
+            Some(Action::Bottom) => *scroll = u16::MAX,
+            Some(Action::Back | Action::Help | Action::Quit | Action::Open) => {
+                self.help = None;
+                return;
+            }
+            _ => {}
+        }
+        *scroll = (*scroll).min(lines.saturating_sub(page));
+    }
+
+    fn go(&mut self, to: usize) -> Vec<Effect> {
+        if to == self.at {
+            return Vec::new();
+        }
+        self.at = to;
+        let asks: Vec<Ask> = self
+            .screens
+            .get_mut(to)
+            .map(|screen| screen.enter(&self.world))
+            .unwrap_or_default();
+        self.asked(asks)
+    }
+
+    fn quit(&mut self) -> Vec<Effect> {
+        if self.pending.is_empty() || self.warned {
+            return vec![Effect::Quit];
+        }
+        self.warned = true;
+        self.say(
+            Level::Warn,
+            "a change is not answered yet: press q again to leave anyway",
+        );
+        Vec::new()
+    }
+}

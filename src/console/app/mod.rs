@@ -1,0 +1,319 @@
+//! The whole console as one value and one pure function: something happened, so this is how things are and that is
+//! what to do. It performs nothing, reads no clock and never draws.
+//!
+//! To add something that can happen: a [`Msg`], and an arm in [`App::update`].
+
+mod acts;
+mod heard;
+mod keys;
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use ratatui::layout::Size;
+
+use crate::console::app::acts::Pending;
+use crate::console::confirm::Strip;
+use crate::console::keymap::{Action, Place};
+use crate::console::layout::{Layout, Wanted, lay_out};
+use crate::console::link::Link;
+use crate::console::msg::{Effect, Env, Msg, Query};
+use crate::console::refresh::Refresher;
+use crate::console::run::clock::{Clock, Moment};
+use crate::console::screen::{self, Ask, News, Screen};
+use crate::console::store::{Store, Subject};
+use crate::console::widget::frame::Shape;
+use crate::console::widget::toast::{Level, Toasts};
+use crate::console::world::World;
+use crate::domain::ids::{GrantId, RequestId};
+use crate::text::clean;
+
+/// What a question's border and last line add to its facts.
+const STRIP_FRAME: u16 = 3;
+
+/// The console.
+#[derive(Debug)]
+pub struct App {
+    world: World,
+    screens: Vec<Box<dyn Screen>>,
+    at: usize,
+    strip: Option<Strip>,
+    /// How far the help is scrolled, while it is open.
+    help: Option<u16>,
+    toasts: Toasts,
+    size: Size,
+    /// When the window got the keyboard, until the first key.
+    focused: Option<Instant>,
+    pending: Vec<Pending>,
+    refresher: Refresher,
+    /// Grants taken away from here, until the target was read back.
+    watched: HashSet<GrantId>,
+    seen_requests: HashSet<RequestId>,
+    seen_grants: HashSet<GrantId>,
+    /// The person was told that something is not answered yet, and asked to leave.
+    warned: bool,
+}
+
+/// How the console was started.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Where the server is, for the header.
+    pub server: String,
+    /// Nothing may be changed.
+    pub readonly: bool,
+}
+
+impl App {
+    /// A console that knows nothing yet.
+    pub fn new(settings: &Settings, size: Size, at: Moment) -> Self {
+        let world = World {
+            store: Store::default(),
+            link: Link::default(),
+            clock: Clock::new(at),
+            me: None,
+            server: clean(&settings.server),
+            loaded: false,
+            readonly: settings.readonly,
+            now: at.steady,
+        };
+        let mut app = Self {
+            world,
+            screens: screen::all(),
+            at: 0,
+            strip: None,
+            help: None,
+            toasts: Toasts::default(),
+            size,
+            focused: None,
+            pending: Vec::new(),
+            refresher: Refresher::default(),
+            watched: HashSet::new(),
+            seen_requests: HashSet::new(),
+            seen_grants: HashSet::new(),
+            warned: false,
+        };
+        app.settle();
+        app
+    }
+
+    /// Takes what happened and says what to do.
+    pub fn update(&mut self, msg: Msg, env: Env) -> Vec<Effect> {
+        self.world.now = env.now.steady.max(self.world.now);
+        let mut effects = Vec::new();
+        if self.world.clock.jumped(env.now) {
+            effects.extend(self.woke());
+        }
+        effects.extend(match msg {
+            Msg::Start => {
+                self.refresher.all();
+                vec![Effect::Connect, Effect::Fetch(Query::Me)]
+            }
+            Msg::Key(key) => self.key(key),
+            Msg::Paste(text) => self.paste(&text),
+            Msg::Mouse(mouse, at) => self.mouse(mouse, at),
+            Msg::Focus(has) => {
+                self.focused = has.then_some(self.world.now);
+                Vec::new()
+            }
+            Msg::Resize(size) => {
+                self.size = size;
+                Vec::new()
+            }
+            Msg::Woke => self.woke(),
+            Msg::Tick => Vec::new(),
+            Msg::Stream(tidings) => self.tidings(tidings),
+            Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
+            Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
+        });
+        effects.extend(self.due());
+        self.settle();
+        effects
+    }
+
+    /// When something must happen although nothing does: a text changes, a pause is over, a row is to be read.
+    pub fn next_change(&self) -> Option<Instant> {
+        let now = self.world.now;
+        let second = (self.layout().regions.shape != Shape::TooSmall)
+            .then(|| self.world.clock.next_second(now));
+        let strip = self.strip.as_ref();
+        let moments = [
+            second,
+            self.toasts.next_change(),
+            self.world.link.next_change().filter(|at| *at > now),
+            strip.map(Strip::armed_at).filter(|at| *at > now),
+            strip.and_then(|strip| strip.read_again_at(&self.world)),
+            self.refresher
+                .due(now)
+                .filter(|_| !self.world.link.is_down()),
+        ];
+        let pending = self.pending.iter().filter_map(Pending::due);
+        let screens = self
+            .screens
+            .iter()
+            .filter_map(|screen| screen.next_change());
+        moments
+            .into_iter()
+            .flatten()
+            .chain(pending)
+            .chain(screens)
+            .min()
+    }
+
+    /// Everything known, for the view and for tests.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The open question.
+    pub fn strip(&self) -> Option<&Strip> {
+        self.strip.as_ref()
+    }
+
+    /// The screens with the number of the one in front.
+    pub fn screens(&self) -> (&[Box<dyn Screen>], usize) {
+        (&self.screens, self.at)
+    }
+
+    /// The messages in the corner.
+    pub fn toasts(&self) -> &Toasts {
+        &self.toasts
+    }
+
+    /// How far the help is scrolled, while it is open.
+    pub fn help(&self) -> Option<u16> {
+        self.help
+    }
+
+    /// The screen in front.
+    pub fn screen(&self) -> Option<&dyn Screen> {
+        self.screens.get(self.at).map(AsRef::as_ref)
+    }
+
+    /// Where keys are looked up.
+    pub fn place(&self) -> Place {
+        match (&self.strip, self.screen()) {
+            (Some(_), _) => Place::Question,
+            (None, Some(screen)) => screen.place(),
+            (None, None) => Place::Anywhere,
+        }
+    }
+
+    /// Why an action would do nothing at this moment.
+    pub fn refusal(&self, action: Action) -> Option<String> {
+        let kind = crate::console::confirm::Kind::of(action)?;
+        let Some(subject) = self.screen().and_then(Screen::subject) else {
+            return Some("nothing is selected".to_owned());
+        };
+        if self
+            .pending
+            .iter()
+            .any(|pending| pending.is_about(&subject))
+        {
+            return Some(format!(
+                "the last change of `{}` is not answered yet",
+                subject.as_str()
+            ));
+        }
+        self.world.may(kind, &subject).err()
+    }
+
+    /// What is shown about changes that are not answered yet.
+    pub fn waiting(&self) -> Vec<String> {
+        self.pending
+            .iter()
+            .map(|pending| pending.text(self.world.now))
+            .collect()
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> Layout {
+        let screen = self.screen();
+        let wanted = Wanted {
+            banner: self.world.link.banner(self.world.now).is_some(),
+            filter: screen.is_some_and(|screen| screen.typing().is_some()),
+            zoomed: screen.is_some_and(Screen::zoomed),
+        };
+        let strip = self.strip.as_ref().map(|strip| {
+            move |width: u16| {
+                let input = u16::from(strip.input().is_some());
+                strip.doc(&self.world, width.saturating_sub(4)).height() + input + STRIP_FRAME
+            }
+        });
+        lay_out(self.size, wanted, strip)
+    }
+
+    /// Brings everything in line with what is known.
+    fn settle(&mut self) {
+        self.toasts.expire(self.world.now);
+        if let Some(strip) = &mut self.strip {
+            let seen = self.world.store.get(strip.subject());
+            strip.look_again(seen, self.world.now);
+        }
+        let panes = self.layout().panes;
+        for screen in &mut self.screens {
+            screen.settle(&self.world, &panes);
+        }
+    }
+
+    /// What time has come for.
+    fn due(&mut self) -> Vec<Effect> {
+        let now = self.world.now;
+        let mut effects = self.retry_pending();
+        let asks: Vec<Ask> = self
+            .screens
+            .iter_mut()
+            .flat_map(|screen| screen.tick(&self.world))
+            .collect();
+        effects.extend(self.asked(asks));
+        // Without a connection every call would only wait for its own time to run out.
+        if !self.world.link.is_down() {
+            effects.extend(self.refresher.plan(now).into_iter().map(Effect::Fetch));
+        }
+        if let Some(strip) = &mut self.strip
+            && strip.wants_reading(&self.world)
+        {
+            effects.push(Effect::Fetch(match strip.subject() {
+                Subject::Request(id) => Query::Request(id.clone()),
+                Subject::Grant(id) => Query::Grant(id.clone()),
+            }));
+        }
+        effects
+    }
+
+    /// The program stood still: whatever is shown may be old.
+    fn woke(&mut self) -> Vec<Effect> {
+        self.strip = None;
+        self.refresher.all();
+        vec![Effect::RetryNow, Effect::Fetch(Query::Me)]
+    }
+
+    fn say(&mut self, level: Level, text: &str) {
+        self.toasts.push(level, clean(text), self.world.now);
+    }
+
+    /// Does what a screen asks for.
+    fn asked(&mut self, asks: Vec<Ask>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for ask in asks {
+            match ask {
+                Ask::Fetch(query) => effects.push(Effect::Fetch(query)),
+                Ask::Copy(text) => {
+                    self.say(Level::Info, &format!("copied {text}"));
+                    effects.push(Effect::Copy(text));
+                }
+                Ask::Say(level, text) => self.say(level, &text),
+            }
+        }
+        effects
+    }
+
+    /// Tells every screen.
+    fn tell(&mut self, news: &News<'_>) -> Vec<Effect> {
+        let asks: Vec<Ask> = self
+            .screens
+            .iter_mut()
+            .flat_map(|screen| screen.hear(news, &self.world))
+            .collect();
+        self.asked(asks)
+    }
+}

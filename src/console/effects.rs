@@ -1,0 +1,303 @@
+//! Performs what the application asks for, and brings back what came of it. The only part of the console that talks
+//! to the server; it works in tasks, so the screen never waits for the network.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::client::{
+    AuditQuery, Client, ClientError, Followed, GrantsQuery, RequestsQuery, RetryNow, follow,
+};
+use crate::console::confirm::{Act, Mutation};
+use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Tidings, Trip};
+use crate::wire::{Approval, Denial, EventView, NarrowView, NewExtension, Revocation};
+
+/// Batches of live events that wait for the screen; when it is full the connection fills up, and the server waits.
+const BATCHES: usize = 16;
+/// Events in a batch: as many as come at once, up to here.
+const BATCH: usize = 512;
+/// Calls at the same time; a person causes two or three.
+const CALLS: usize = 8;
+const PAGE: u32 = 200;
+/// What is over is looked at less; older rows are in the record.
+const PAST: u32 = 100;
+
+/// How the console reaches its server. Made after the first frame, because it reads certificates from disk.
+pub type Connect = Box<dyn FnOnce() -> Result<Client, ClientError> + Send>;
+
+/// The server's side of the application.
+#[derive(Debug)]
+pub(super) struct Server {
+    client: Result<Client, Failure>,
+    tasks: JoinSet<()>,
+    calls: Arc<Semaphore>,
+    answers: mpsc::UnboundedSender<Msg>,
+    retry: Option<RetryNow>,
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// Answers, of which there are never more than questions.
+    pub(super) answers: mpsc::UnboundedReceiver<Msg>,
+    /// The live stream.
+    pub(super) stream: mpsc::Receiver<Tidings>,
+    tidings: Option<mpsc::Sender<Tidings>>,
+}
+
+impl Server {
+    /// Gets ready to talk; nothing is sent yet.
+    pub(super) fn new(connect: Connect) -> (Self, Incoming) {
+        let (answers, received) = mpsc::unbounded_channel();
+        let (tidings, stream) = mpsc::channel(BATCHES);
+        let server = Self {
+            client: connect().map_err(failure),
+            tasks: JoinSet::new(),
+            calls: Arc::new(Semaphore::new(CALLS)),
+            answers,
+            retry: None,
+        };
+        (
+            server,
+            Incoming {
+                answers: received,
+                stream,
+                tidings: Some(tidings),
+            },
+        )
+    }
+
+    /// Follows the live stream from now on.
+    pub(super) fn connect(&mut self, incoming: &mut Incoming) {
+        let (Ok(client), Some(tidings)) = (&self.client, incoming.tidings.take()) else {
+            return;
+        };
+        let follow = follow(client.clone(), None);
+        self.retry = Some(follow.handle());
+        self.tasks.spawn(stream(follow, tidings));
+    }
+
+    /// Ends the pause before the next try of the live stream.
+    pub(super) fn retry_now(&self) {
+        if let Some(retry) = &self.retry {
+            retry.retry_now();
+        }
+    }
+
+    /// Asks a question.
+    pub(super) fn fetch(&mut self, query: Query) {
+        let (client, calls) = (self.client.clone(), Arc::clone(&self.calls));
+        self.spawn(async move {
+            let _turn = calls.acquire_owned().await;
+            let sent = Instant::now();
+            let answer = match client {
+                Ok(client) => ask(&client, &query).await.map_err(failure),
+                Err(failure) => Err(failure),
+            };
+            Msg::Answer(
+                query,
+                answer,
+                Trip {
+                    sent,
+                    received: Instant::now(),
+                },
+            )
+        });
+    }
+
+    /// Makes a confirmed change; it does not queue behind questions.
+    pub(super) fn change(&mut self, mutation: Mutation) {
+        let client = self.client.clone();
+        self.spawn(async move {
+            let sent = Instant::now();
+            let receipt = match client {
+                Ok(client) => change(&client, &mutation).await.map_err(failure),
+                Err(failure) => Err(failure),
+            };
+            Msg::Acted(
+                mutation,
+                receipt,
+                Trip {
+                    sent,
+                    received: Instant::now(),
+                },
+            )
+        });
+    }
+
+    fn spawn(&mut self, call: impl Future<Output = Msg> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        let answers = self.answers.clone();
+        self.tasks.spawn(async move {
+            // Nobody is left to hear it when the console has ended.
+            let _ = answers.send(call.await);
+        });
+    }
+}
+
+async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
+    Ok(match query {
+        Query::Me => Answer::Me(client.me().await?),
+        Query::Request(id) => Answer::Request(Box::new(client.request(id.as_str()).await?)),
+        Query::Grant(id) => Answer::Grant(Box::new(client.grant(id.as_str()).await?)),
+        Query::Requests { slice, after } => {
+            let states = match slice {
+                Slice::Open => vec!["pending"],
+                Slice::Past => vec!["approved", "denied", "withdrawn", "expired"],
+            };
+            let query = RequestsQuery {
+                states: owned(&states),
+                after: after.clone(),
+                limit: Some(limit(*slice)),
+                ..RequestsQuery::default()
+            };
+            Answer::Requests(client.requests(&query).await?)
+        }
+        Query::Grants { slice, after } => {
+            let states = match slice {
+                Slice::Open => vec!["scheduled", "activating", "active", "closing"],
+                Slice::Past => vec!["ended", "returned", "revoked", "activation_failed"],
+            };
+            let query = GrantsQuery {
+                states: owned(&states),
+                after: after.clone(),
+                limit: Some(limit(*slice)),
+                ..GrantsQuery::default()
+            };
+            Answer::Grants(client.grants(&query).await?)
+        }
+        Query::Audit { scope, after, .. } => {
+            let query = AuditQuery {
+                after: after.clone(),
+                limit: Some(PAGE),
+                ..scope.clone()
+            };
+            Answer::Audit(client.audit(&query).await?)
+        }
+    })
+}
+
+async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientError> {
+    let (version, key) = (mutation.version(), mutation.idempotency_key());
+    Ok(match mutation.act() {
+        Act::Approve { request, only } => {
+            let narrowed = NarrowView {
+                duration: only.map(|span| span.to_string()),
+                ..NarrowView::default()
+            };
+            let approval = Approval {
+                comment: None,
+                narrowed,
+            };
+            Receipt::Request(Box::new(
+                client
+                    .approve(request.as_str(), version, &approval, key)
+                    .await?,
+            ))
+        }
+        Act::Deny { request, comment } => {
+            let denial = Denial {
+                comment: comment.clone(),
+            };
+            Receipt::Request(Box::new(
+                client.deny(request.as_str(), version, &denial, key).await?,
+            ))
+        }
+        Act::Extend { grant, by, reason } => {
+            let extension = NewExtension {
+                by: by.to_string(),
+                reason: reason.clone(),
+            };
+            Receipt::Request(Box::new(
+                client
+                    .extend(grant.as_str(), version, &extension, key)
+                    .await?,
+            ))
+        }
+        Act::Revoke { grant, reason } => {
+            let revocation = Revocation {
+                reason: reason.clone(),
+            };
+            Receipt::Grant(Box::new(
+                client
+                    .revoke(grant.as_str(), version, &revocation, key)
+                    .await?,
+            ))
+        }
+    })
+}
+
+/// Hands the stream on in batches: as many events as are there, in one go.
+async fn stream(mut follow: crate::client::Follow, tidings: mpsc::Sender<Tidings>) {
+    let mut events: Vec<EventView> = Vec::new();
+    let mut next = follow.next().await;
+    while let Some(followed) = next.take() {
+        let told = match followed {
+            Followed::Event(event) => {
+                events.push(*event);
+                None
+            }
+            Followed::Hello { now, epoch, .. } => Some(Tidings::Hello { now, epoch }),
+            Followed::Heartbeat { now } => Some(Tidings::Heartbeat { now }),
+            Followed::Gap { .. } => Some(Tidings::Gap),
+            Followed::Lost { why, retry_in } => Some(Tidings::Lost { why, retry_in }),
+        };
+        let waiting = if events.len() < BATCH {
+            follow.next().now_or_never()
+        } else {
+            None
+        };
+        if (told.is_some() || waiting.is_none())
+            && !events.is_empty()
+            && tidings
+                .send(Tidings::Events(std::mem::take(&mut events)))
+                .await
+                .is_err()
+        {
+            return;
+        }
+        if let Some(told) = told
+            && tidings.send(told).await.is_err()
+        {
+            return;
+        }
+        next = match waiting {
+            Some(next) => next,
+            None => follow.next().await,
+        };
+    }
+}
+
+fn failure(error: ClientError) -> Failure {
+    let hint = error.hint();
+    match error {
+        ClientError::Problem(problem) if problem.status < 500 && problem.status != 429 => {
+            Failure::Refused {
+                code: problem.code.clone(),
+                text: problem.title.clone(),
+                hint,
+            }
+        }
+        ClientError::NotSignedIn { text } => Failure::SignedOut(text),
+        ClientError::Local { text, hint } => Failure::Refused {
+            code: "local".to_owned(),
+            text,
+            hint: Some(hint),
+        },
+        other => Failure::Unreachable(other.to_string()),
+    }
+}
+
+fn limit(slice: Slice) -> u32 {
+    match slice {
+        Slice::Open => PAGE,
+        Slice::Past => PAST,
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,183 @@
+//! Everything that can happen to the console, and everything it can ask for. Both are plain data, so that a test
+//! can play an afternoon and an incident can be replayed.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use ratatui::layout::{Position, Size};
+
+use crate::client::AuditQuery;
+use crate::console::confirm::Mutation;
+use crate::console::run::clock::Moment;
+use crate::console::term::input::{Key, Mouse};
+use crate::domain::ids::{GrantId, RequestId};
+use crate::wire::{EventView, GrantView, Me, Page, RequestView};
+
+/// What an update may know besides the model: it reads no clock and rolls no dice.
+#[derive(Debug, Clone, Copy)]
+pub struct Env {
+    /// When it happens.
+    pub now: Moment,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    /// The first frame is on screen.
+    Start,
+    /// A person pressed a key.
+    Key(Key),
+    /// Text was pasted as a whole.
+    Paste(String),
+    /// The mouse did something at a place.
+    Mouse(Mouse, Position),
+    /// The window got or lost the keyboard.
+    Focus(bool),
+    /// The window has this size.
+    Resize(Size),
+    /// The program was stopped for a while, or the machine slept.
+    Woke,
+    /// A moment that was waited for has come.
+    Tick,
+    /// The live stream said something.
+    Stream(Tidings),
+    /// A question was answered.
+    Answer(Query, Result<Answer, Failure>, Trip),
+    /// The server answered a change.
+    Acted(Mutation, Result<Receipt, Failure>, Trip),
+}
+
+/// When a call left and when its answer came.
+#[derive(Debug, Clone, Copy)]
+pub struct Trip {
+    /// Left here.
+    pub sent: Instant,
+    /// Came back here.
+    pub received: Instant,
+}
+
+impl Trip {
+    /// How long it took.
+    pub fn took(self) -> Duration {
+        self.received.saturating_duration_since(self.sent)
+    }
+}
+
+/// What the live stream says.
+#[derive(Debug, Clone)]
+pub enum Tidings {
+    /// The connection stands; always first.
+    Hello { now: DateTime<Utc>, epoch: i64 },
+    /// Audit events in the order of their index.
+    Events(Vec<EventView>),
+    /// Events are missing before the next ones.
+    Gap,
+    /// Nothing happened, and the server is well.
+    Heartbeat { now: DateTime<Utc> },
+    /// The connection is gone; the next try comes by itself.
+    Lost { why: String, retry_in: Duration },
+}
+
+/// Why something asked for was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The server said no and nothing was changed.
+    Refused {
+        code: String,
+        text: String,
+        hint: Option<String>,
+    },
+    /// No answer: whatever was asked for may or may not have happened.
+    Unreachable(String),
+    /// The sign-in is over.
+    SignedOut(String),
+}
+
+impl Failure {
+    /// What went wrong, as one sentence.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Refused { text, .. } | Self::Unreachable(text) | Self::SignedOut(text) => text,
+        }
+    }
+
+    /// The stable code of a refusal.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::Unreachable(_) | Self::SignedOut(_) => "",
+        }
+    }
+}
+
+/// Something asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Follow the live stream from now on.
+    Connect,
+    /// End the pause before the next try.
+    RetryNow,
+    /// Read from the server.
+    Fetch(Query),
+    /// Change something on the server. Only `confirm` makes these.
+    Mutate(Mutation),
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Drop keys typed ahead of a question.
+    ForgetKeys,
+    /// Draw everything anew.
+    Repaint,
+    /// Give the terminal back and stop, as the shell's ctrl-z.
+    Suspend,
+    /// End the program.
+    Quit,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Slice {
+    /// What still needs somebody or will change by itself.
+    Open,
+    /// What is over, newest first.
+    Past,
+}
+
+/// A question to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    Me,
+    Requests {
+        slice: Slice,
+        after: Option<String>,
+    },
+    Request(RequestId),
+    Grants {
+        slice: Slice,
+        after: Option<String>,
+    },
+    Grant(GrantId),
+    /// A page of the record, newest first. `turn` numbers the filter it belongs to.
+    Audit {
+        turn: u64,
+        scope: AuditQuery,
+        after: Option<String>,
+    },
+}
+
+/// What the server knows.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Me(Me),
+    Requests(Page<RequestView>),
+    Request(Box<RequestView>),
+    Grants(Page<GrantView>),
+    Grant(Box<GrantView>),
+    Audit(Page<EventView>),
+}
+
+/// What a change led to.
+#[derive(Debug, Clone)]
+pub enum Receipt {
+    Request(Box<RequestView>),
+    Grant(Box<GrantView>),
+}

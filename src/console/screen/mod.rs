@@ -1,0 +1,182 @@
+//! The screens. Each keeps its own place in its list, answers actions with what it asks for, and draws itself.
+//!
+//! A screen never performs anything and never changes a row: it asks, and the application decides.
+//!
+//! To add one: a file with a type that implements [`Screen`], and one line in [`all`].
+
+mod audit;
+mod detail;
+mod grants;
+pub mod help;
+mod list;
+mod requests;
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use crate::console::keymap::{Action, Place};
+use crate::console::layout::Panes;
+use crate::console::msg::Query;
+use crate::console::store::Subject;
+use crate::console::term::input::Key;
+use crate::console::theme::Theme;
+use crate::console::widget::toast::Level;
+use crate::console::world::World;
+use crate::wire::{EventView, Page};
+
+/// What a screen asks the application for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Read something from the server.
+    Fetch(Query),
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Tell the person something.
+    Say(Level, String),
+}
+
+/// Something a screen should hear of besides the rows.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// The live connection stands; when there was a gap, what is known of the record is not connected to what comes.
+    Live { gap: bool },
+    /// Live events in the order of their index.
+    Events(&'a [Rc<EventView>]),
+    /// A page of the record that was asked for in this turn.
+    Page {
+        turn: u64,
+        page: Result<&'a Page<EventView>, &'a str>,
+    },
+}
+
+/// What stands on the tab.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many rows matter at the moment.
+    pub count: Option<usize>,
+    /// How many of them want the person who sits here.
+    pub urgent: usize,
+    /// A word in capitals, when something is unusual.
+    pub word: String,
+}
+
+/// A line being typed on a screen.
+#[derive(Debug, Clone, Copy)]
+pub struct Typing<'a> {
+    pub line: &'a crate::console::widget::input::Line,
+    /// What is wrong with it so far.
+    pub problem: Option<&'a str>,
+    /// It takes the keys; otherwise it is shown because it is in force.
+    pub active: bool,
+}
+
+/// One of the views behind the number keys.
+pub trait Screen: std::fmt::Debug {
+    /// The name on the tab.
+    fn title(&self) -> &'static str;
+
+    /// Where its own keys are found.
+    fn place(&self) -> Place;
+
+    /// What stands on the tab beside the name.
+    fn tally(&self, world: &World) -> Tally;
+
+    /// The actions worth a hint, the most wanted first.
+    fn commands(&self) -> &'static [Action];
+
+    /// The row that actions are about; none when it is gone.
+    fn subject(&self) -> Option<Subject>;
+
+    /// Performs an action on itself.
+    fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask>;
+
+    /// Selects the row at a line of the list.
+    fn click(&mut self, line: u16, world: &World, panes: &Panes) -> Vec<Ask>;
+
+    /// Takes a key while a line is being typed.
+    fn key(&mut self, key: Key, world: &World) -> Vec<Ask>;
+
+    /// Takes pasted text.
+    fn paste(&mut self, text: &str, world: &World) -> Vec<Ask>;
+
+    /// The filter, while it is typed or in force.
+    fn typing(&self) -> Option<Typing<'_>>;
+
+    /// Says whether the detail has the whole body.
+    fn zoomed(&self) -> bool;
+
+    /// The person comes from another screen.
+    fn enter(&mut self, world: &World) -> Vec<Ask>;
+
+    /// Hears of something.
+    fn hear(&mut self, news: &News<'_>, world: &World) -> Vec<Ask>;
+
+    /// Brings the list in line with the rows and the window.
+    fn settle(&mut self, world: &World, panes: &Panes);
+
+    /// Does what was put off until this moment.
+    fn tick(&mut self, _: &World) -> Vec<Ask> {
+        Vec::new()
+    }
+
+    /// When something was put off until.
+    fn next_change(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Left and right half of the status line.
+    fn status(&self, world: &World) -> (String, String);
+
+    /// Draws list and detail; gives the place of the selected row, where the terminal's cursor belongs.
+    fn draw(
+        &self,
+        world: &World,
+        theme: &Theme,
+        panes: &Panes,
+        buffer: &mut Buffer,
+    ) -> Option<Position>;
+}
+
+/// Every screen, in the order of the number keys.
+pub fn all() -> Vec<Box<dyn Screen>> {
+    vec![
+        Box::new(requests::Requests::default()),
+        Box::new(grants::Grants::default()),
+        Box::new(audit::Audit::default()),
+    ]
+}
+
+/// The same with a column of air on either side, for text.
+fn page(area: Rect, title: &str, theme: &Theme, focus: bool, buffer: &mut Buffer) -> Rect {
+    let inner = boxed(area, title, theme, focus, buffer);
+    Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    }
+}
+
+/// Draws a border with a title and gives what is inside.
+fn boxed(area: Rect, title: &str, theme: &Theme, focus: bool, buffer: &mut Buffer) -> Rect {
+    use ratatui::widgets::{Block, Widget};
+
+    use crate::console::theme::Role;
+    use crate::text::clean;
+
+    let role = if focus {
+        Role::BorderFocus
+    } else {
+        Role::Border
+    };
+    let block = Block::bordered()
+        .border_set(theme.border())
+        .border_style(theme.style(role))
+        .title(format!(" {} ", clean(title)))
+        .title_style(theme.style(Role::TextStrong));
+    let inner = block.inner(area);
+    block.render(area, buffer);
+    inner
+}

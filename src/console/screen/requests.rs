@@ -1,0 +1,385 @@
+//! Requests: what waits for a decision first, the oldest on top, then what was decided.
+
+use std::cmp::Reverse;
+use std::rc::Rc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+
+use crate::console::filter::Filtered;
+use crate::console::keymap::{Action, Place};
+use crate::console::layout::Panes;
+use crate::console::screen::list::List;
+use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
+use crate::console::show;
+use crate::console::store::Subject;
+use crate::console::term::input::Key;
+use crate::console::theme::{Role, Theme};
+use crate::console::widget::frame::Shape;
+use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
+use crate::console::world::World;
+use crate::domain::ids::RequestId;
+use crate::text::clean;
+use crate::wire::RequestView;
+
+const FIELDS: &[&str] = &["id", "state", "who", "target", "role", "kind", "ticket"];
+
+const COLUMNS: &[Column] = &[
+    Column {
+        title: "STATE",
+        width: Width::Fixed(11),
+        cut: Cut::End,
+        optional: false,
+    },
+    Column {
+        title: "AGE",
+        width: Width::Fixed(6),
+        cut: Cut::Right,
+        optional: false,
+    },
+    Column {
+        title: "WHO",
+        width: Width::Flex { min: 9, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "TARGET",
+        width: Width::Flex { min: 14, share: 3 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "ROLE",
+        width: Width::Flex { min: 9, share: 2 },
+        cut: Cut::Middle,
+        optional: false,
+    },
+    Column {
+        title: "FOR",
+        width: Width::Fixed(7),
+        cut: Cut::Right,
+        optional: false,
+    },
+    Column {
+        title: "OK",
+        width: Width::Fixed(4),
+        cut: Cut::Right,
+        optional: false,
+    },
+    Column {
+        title: "REASON",
+        width: Width::Flex { min: 16, share: 6 },
+        cut: Cut::End,
+        optional: true,
+    },
+    Column {
+        title: "ID",
+        width: Width::Fixed(12),
+        cut: Cut::End,
+        optional: true,
+    },
+];
+
+const COMMANDS: &[Action] = &[
+    Action::Approve,
+    Action::Deny,
+    Action::Narrow,
+    Action::Open,
+    Action::Filter,
+    Action::Help,
+    Action::Copy,
+];
+
+/// The list of requests.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    list: List<RequestId>,
+}
+
+impl Filtered for RequestView {
+    fn field(&self, name: &str) -> Vec<&str> {
+        match name {
+            "id" => vec![&self.id],
+            "state" => vec![&self.state],
+            "who" => vec![&self.requester],
+            "target" => vec![&self.target],
+            "role" => vec![&self.role],
+            "kind" => vec![&self.kind],
+            "ticket" => self.ticket.as_deref().into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn mentions(&self, word: &str) -> bool {
+        [
+            &self.id,
+            &self.requester,
+            &self.target,
+            &self.role,
+            &self.reason,
+        ]
+        .iter()
+        .any(|text| text.to_lowercase().contains(word))
+    }
+}
+
+impl Requests {
+    fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<RequestView>> {
+        world.store.request(&self.list.order.selected()?.id)
+    }
+
+    fn row(
+        world: &World,
+        theme: &Theme,
+        view: &RequestView,
+    ) -> Vec<(crate::text::DisplayText, ratatui::style::Style)> {
+        let now = world.server_now();
+        let look = show::request(view);
+        let text = theme.style(Role::Text);
+        let muted = theme.style(Role::TextMuted);
+        let (have, need) = show::progress(view);
+        let who = crate::text::suspicious(&view.requester)
+            .map_or(text, |_| theme.style(Role::StatusWarn));
+        let granted = |asked: &str, given: &str| {
+            if asked == given {
+                asked.to_owned()
+            } else {
+                format!("<{given}")
+            }
+        };
+        vec![
+            (
+                clean(&format!("{} {}", theme.glyph(look.glyph), look.word)),
+                theme.style(look.role),
+            ),
+            (clean(&show::age(view.created_at, now)), muted),
+            (clean(&view.requester), who),
+            (clean(&view.target), text),
+            (clean(&granted(&view.role, &view.role_granted)), text),
+            (
+                clean(&granted(&view.duration, &view.duration_granted)),
+                text,
+            ),
+            (
+                clean(&if need == 0 {
+                    "-".to_owned()
+                } else {
+                    format!("{have}/{need}")
+                }),
+                text,
+            ),
+            (clean(&view.reason), muted),
+            (clean(&view.id), muted),
+        ]
+    }
+}
+
+impl Screen for Requests {
+    fn title(&self) -> &'static str {
+        "Requests"
+    }
+
+    fn place(&self) -> Place {
+        Place::Requests
+    }
+
+    fn tally(&self, world: &World) -> Tally {
+        let pending = || {
+            world
+                .store
+                .requests()
+                .filter(|(_, view)| view.state == "pending")
+        };
+        let mine = pending().filter(|(_, view)| {
+            view.allowed_actions
+                .iter()
+                .any(|allowed| allowed.action == "approve" && allowed.allowed)
+        });
+        Tally {
+            count: Some(pending().count()),
+            urgent: mine.count(),
+            word: String::new(),
+        }
+    }
+
+    fn commands(&self) -> &'static [Action] {
+        COMMANDS
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        self.list.order.target().cloned().map(Subject::Request)
+    }
+
+    fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
+        if action == Action::Copy {
+            return self
+                .list
+                .order
+                .selected()
+                .map(|row| Ask::Copy(row.id.to_string()))
+                .into_iter()
+                .collect();
+        }
+        self.list.on(action, panes);
+        Vec::new()
+    }
+
+    fn click(&mut self, line: u16, _: &World, _: &Panes) -> Vec<Ask> {
+        self.list.click(line);
+        Vec::new()
+    }
+
+    fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
+        if self.list.filter.key(key, FIELDS) {
+            self.list.refilter();
+        }
+        Vec::new()
+    }
+
+    fn paste(&mut self, text: &str, _: &World) -> Vec<Ask> {
+        if self.list.filter.paste(text, FIELDS) {
+            self.list.refilter();
+        }
+        Vec::new()
+    }
+
+    fn typing(&self) -> Option<Typing<'_>> {
+        self.list.filter.typing()
+    }
+
+    fn zoomed(&self) -> bool {
+        self.list.zoomed
+    }
+
+    fn enter(&mut self, _: &World) -> Vec<Ask> {
+        self.list.sort();
+        Vec::new()
+    }
+
+    fn hear(&mut self, _: &News<'_>, _: &World) -> Vec<Ask> {
+        Vec::new()
+    }
+
+    fn settle(&mut self, world: &World, panes: &Panes) {
+        if self.list.is_behind(world) {
+            let filter = self.list.filter.filter();
+            let mut rows: Vec<_> = world
+                .store
+                .requests()
+                .filter(|(_, view)| filter.lets(view.as_ref()))
+                .collect();
+            rows.sort_by_cached_key(|(id, view)| {
+                let pending = view.state == "pending";
+                let at = if pending {
+                    view.created_at
+                } else {
+                    view.decided_at.unwrap_or(view.created_at)
+                };
+                let at = at.timestamp_millis();
+                (
+                    !pending,
+                    if pending {
+                        at
+                    } else {
+                        Reverse(at).0.saturating_neg()
+                    },
+                    (*id).clone(),
+                )
+            });
+            let rows = rows.into_iter().map(|(id, _)| id.clone()).collect();
+            self.list.update(rows, world.loaded);
+        }
+        self.list.fit(panes);
+        if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {
+            let (width, height) = panes.inside();
+            self.list.scroll = detail::request(view, world, width).clamp(self.list.scroll, height);
+        }
+    }
+
+    fn status(&self, _: &World) -> (String, String) {
+        (
+            self.list.position(),
+            "pending first, oldest first".to_owned(),
+        )
+    }
+
+    fn draw(
+        &self,
+        world: &World,
+        theme: &Theme,
+        panes: &Panes,
+        buffer: &mut Buffer,
+    ) -> Option<Position> {
+        let mut cursor = None;
+        if panes.list.height > 0 {
+            let title = if self.list.filter.filter().is_empty() {
+                "Requests"
+            } else {
+                "Requests that match"
+            };
+            let inner = boxed(panes.list, title, theme, true, buffer);
+            let rows = self.list.order.rows();
+            let table = Table {
+                theme,
+                columns: COLUMNS,
+                rows: rows.len(),
+                top: self.list.top,
+                selected: self.list.order.selected_place(),
+            };
+            cursor = table
+                .draw(inner, buffer, |place| {
+                    let Some(row) = rows.get(place) else {
+                        return Row::default();
+                    };
+                    let cells = world
+                        .store
+                        .request(&row.id)
+                        .map(|view| Self::row(world, theme, view));
+                    Row {
+                        cells: cells.unwrap_or_default(),
+                        marked: false,
+                        gone: row.gone,
+                    }
+                })
+                .cursor;
+            if rows.is_empty() {
+                detail::empty(
+                    inner,
+                    world,
+                    theme,
+                    "no request",
+                    "they appear here as people ask",
+                    buffer,
+                );
+            }
+        }
+        if panes.detail.height > 0 {
+            let title = self
+                .list
+                .order
+                .selected()
+                .map_or_else(|| "Detail".to_owned(), |row| format!("Request {}", row.id));
+            let inner = page(panes.detail, &title, theme, self.list.zoomed, buffer);
+            if let Some(view) = self.view(world) {
+                let narrow = panes.shape == Shape::Narrow && !self.list.zoomed;
+                let doc = if narrow {
+                    detail::request_preview(view, world, inner.width)
+                } else {
+                    detail::request(view, world, inner.width)
+                };
+                doc.draw(
+                    inner,
+                    buffer,
+                    theme,
+                    if self.list.zoomed {
+                        self.list.scroll
+                    } else {
+                        0
+                    },
+                );
+            }
+        }
+        cursor
+    }
+}

@@ -1,0 +1,116 @@
+//! States, moments and lengths as people read them. A state is a sign, a word and a colour, never a colour alone.
+
+use chrono::{DateTime, Utc};
+
+use crate::console::theme::{Glyph, Role};
+use crate::console::widget::countdown;
+use crate::wire::{EventView, GrantView, RequestView};
+
+/// How a state looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    pub glyph: Glyph,
+    pub role: Role,
+    pub word: String,
+}
+
+fn look(glyph: Glyph, role: Role, word: &str) -> Look {
+    Look {
+        glyph,
+        role,
+        word: word.to_owned(),
+    }
+}
+
+/// The look of a request.
+pub fn request(view: &RequestView) -> Look {
+    match view.state.as_str() {
+        "pending" => look(Glyph::StatusPending, Role::StatusPending, "pending"),
+        "approved" => look(Glyph::StatusOk, Role::StatusOk, "approved"),
+        "denied" => look(Glyph::StatusDanger, Role::StatusDanger, "denied"),
+        other => look(Glyph::Idle, Role::TextMuted, other),
+    }
+}
+
+/// The look of a grant. Trouble is never quiet: a target that does not let go stands out more than an open grant.
+pub fn grant(view: &GrantView) -> Look {
+    match view.state.as_str() {
+        "active" => look(Glyph::StatusOk, Role::StatusOk, "active"),
+        "scheduled" => look(Glyph::StatusPending, Role::StatusPending, "scheduled"),
+        "activating" if view.last_error.is_some() => {
+            look(Glyph::StatusWarn, Role::StatusWarn, "activating")
+        }
+        "activating" => look(Glyph::StatusInfo, Role::StatusInfo, "activating"),
+        "closing" if view.last_error.is_some() => {
+            look(Glyph::StatusCritical, Role::StatusCritical, "closing")
+        }
+        "closing" => look(Glyph::StatusWarn, Role::StatusWarn, "closing"),
+        "activation_failed" => look(Glyph::StatusDanger, Role::StatusDanger, "failed"),
+        other => look(Glyph::Idle, Role::TextMuted, other),
+    }
+}
+
+/// The look of an event.
+pub fn event(view: &EventView) -> Look {
+    match view.outcome.as_str() {
+        "success" => look(Glyph::StatusOk, Role::StatusOk, "ok"),
+        "denied" => look(Glyph::StatusDanger, Role::StatusDanger, "denied"),
+        "error" => look(Glyph::StatusCritical, Role::StatusCritical, "error"),
+        other => look(Glyph::StatusInfo, Role::Text, other),
+    }
+}
+
+/// A moment, with its date when that is not today's.
+pub fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let format = if at.date_naive() == now.date_naive() {
+        "%H:%M:%SZ"
+    } else {
+        "%Y-%m-%d %H:%M:%SZ"
+    };
+    at.format(format).to_string()
+}
+
+/// The same in a column: milliseconds today, the date before.
+pub fn stamp(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let format = if at.date_naive() == now.date_naive() {
+        "%H:%M:%S%.3f"
+    } else {
+        "%m-%d %H:%M"
+    };
+    at.format(format).to_string()
+}
+
+/// How long ago.
+pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    countdown::text((now - at).to_std().unwrap_or_default())
+}
+
+/// Approvals so far and needed, for the way that is nearest to done.
+pub fn progress(view: &RequestView) -> (u32, u32) {
+    let nearest = view
+        .ways
+        .iter()
+        .min_by_key(|way| way.threshold.saturating_sub(way.approvals));
+    nearest.map_or((0, 0), |way| (way.approvals, way.threshold))
+}
+
+/// When the access would end if the request were approved at `now`.
+pub fn would_end(view: &RequestView, now: DateTime<Utc>) -> DateTime<Utc> {
+    if view.state != "pending" || view.kind != "access" {
+        return view.would_end_at;
+    }
+    let start = view.not_before.map_or(now, |start| start.max(now));
+    match view.duration_granted.parse::<crate::domain::span::Span>() {
+        Ok(span) => start + span.to_chrono(),
+        Err(_) => view.would_end_at,
+    }
+}
+
+/// What an approval gives, in words: `1h`, or `30m (asked for 1h)` when somebody narrowed it.
+pub fn granted(asked: &str, granted: &str) -> String {
+    if asked == granted {
+        asked.to_owned()
+    } else {
+        format!("{granted} (asked for {asked})")
+    }
+}

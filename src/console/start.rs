@@ -1,0 +1,383 @@
+//! Starts the console, runs its loop and ends it: signals first, then keys, then answers, then the live stream, and
+//! a frame only when something has changed.
+
+use std::time::{Duration, Instant};
+
+use ratatui::Terminal;
+use ratatui::layout::{Position, Size};
+use tokio::select;
+use tokio::time::sleep_until;
+
+use crate::console::app::{App, Settings};
+use crate::console::effects::{Connect, Incoming, Server};
+use crate::console::msg::{Effect, Env, Msg, Tidings};
+use crate::console::run::clock::Moment;
+use crate::console::run::sched::Sched;
+use crate::console::term::caps::{self, Caps, Depth, Wishes};
+use crate::console::term::guard::{self, Guard};
+use crate::console::term::input::{Input, Keyboard};
+use crate::console::term::signals::{Signal, Signals};
+use crate::console::term::writer::{FrameWriter, Tty};
+use crate::console::term::{osc, probe};
+use crate::console::theme::{SHIPPED, Theme};
+use crate::console::view::view;
+
+/// Keys taken before the screen is drawn again.
+const KEYS: usize = 256;
+/// Work on the stream between two looks at the keyboard.
+const STREAM: Duration = Duration::from_millis(4);
+/// What a shell reports for a program whose terminal was closed.
+const HUNG_UP: u8 = 129;
+
+/// How to start.
+pub struct Options {
+    /// Makes the client; called after the first frame.
+    pub connect: Connect,
+    /// Where the server is, for the header.
+    pub server: String,
+    /// The name of a theme; without one the terminal's background decides.
+    pub theme: Option<String>,
+    /// How many colours to use, against what the terminal seems to have.
+    pub depth: Option<Depth>,
+    /// Plain characters only.
+    pub ascii: bool,
+    /// Take clicks and the wheel.
+    pub mouse: bool,
+    /// Nothing may be changed.
+    pub readonly: bool,
+}
+
+/// Why the console did not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct CannotStart {
+    /// What is in the way.
+    pub text: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// Runs the console until the person leaves, and gives the exit code. Call it on the main thread of a tokio runtime
+/// with threads of its own: the screen lives here, everything that waits for the network lives there.
+pub async fn run(options: Options) -> Result<u8, CannotStart> {
+    if !guard::is_terminal() {
+        let text = "the console needs a terminal for keys and screen".to_owned();
+        return Err(CannotStart {
+            text,
+            hint: "use the commands, for example `portcullis requests`".to_owned(),
+        });
+    }
+    let wishes = Wishes {
+        depth: options.depth,
+        ascii: options.ascii,
+    };
+    let caps = Caps::detect(|name| std::env::var(name).ok(), wishes).map_err(|no| CannotStart {
+        text: no.to_string(),
+        hint: no.hint().to_owned(),
+    })?;
+    let theme = theme(options.theme.as_deref(), &caps)?;
+    caps::own_the_colours();
+    let started = Desk::open(&options, caps, theme).map_err(|error| CannotStart {
+        text: format!("the terminal cannot be used: {error}"),
+        hint: "try another terminal, or use the commands".to_owned(),
+    })?;
+    // A terminal that fails in the middle is one that was closed.
+    Ok(started.run(options).await.unwrap_or(HUNG_UP))
+}
+
+fn theme(name: Option<&str>, caps: &Caps) -> Result<Theme, CannotStart> {
+    let Some(name) = name else {
+        return Ok(Theme::standard(
+            caps.light.unwrap_or(false),
+            caps.depth,
+            caps.charset,
+        ));
+    };
+    Theme::shipped(name, caps.depth, caps.charset).ok_or_else(|| CannotStart {
+        text: format!("there is no theme `{}`", crate::text::clean(name)),
+        hint: format!(
+            "use one of {}",
+            SHIPPED
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    })
+}
+
+/// The terminal with the console on it.
+struct Desk {
+    app: App,
+    theme: Theme,
+    chosen: bool,
+    caps: Caps,
+    guard: Guard,
+    terminal: Terminal<FrameWriter<Tty>>,
+    signals: Signals,
+    sched: Sched,
+}
+
+impl Desk {
+    fn open(options: &Options, caps: Caps, theme: Theme) -> std::io::Result<Self> {
+        // Before the terminal changes, so that no signal can end the program and leave it changed.
+        let signals = Signals::listen()?;
+        let mut guard = Guard::enter()?;
+        if options.mouse {
+            guard.mouse(true)?;
+        }
+        let terminal = Terminal::new(FrameWriter::to_terminal(caps.charset))?;
+        let size = terminal.size()?;
+        let settings = Settings {
+            server: options.server.clone(),
+            readonly: options.readonly,
+        };
+        let app = App::new(&settings, size, Moment::now());
+        let chosen = options.theme.is_some() || caps.depth == Depth::Mono;
+        Ok(Self {
+            app,
+            theme,
+            chosen,
+            caps,
+            guard,
+            terminal,
+            signals,
+            sched: Sched::default(),
+        })
+    }
+
+    async fn run(mut self, options: Options) -> std::io::Result<u8> {
+        self.draw()?;
+        let (server, incoming) = Server::new(options.connect);
+        let mut outside = Outside {
+            server,
+            incoming,
+            keyboard: None,
+        };
+        if let Some(code) = self.take(Msg::Start, &mut outside).await? {
+            return Ok(code);
+        }
+        self.probe().await?;
+        outside.keyboard = Some(Keyboard::start()?);
+        loop {
+            let now = Instant::now();
+            if self.sched.due(now) {
+                self.draw()?;
+            }
+            let Some(code) = self.step(&mut outside).await? else {
+                continue;
+            };
+            return Ok(code);
+        }
+    }
+
+    /// Waits for the next thing to happen and takes it, with what came along.
+    async fn step(&mut self, outside: &mut Outside) -> std::io::Result<Option<u8>> {
+        let sched = self.sched.deadline(Instant::now());
+        let deadline = [sched, self.app.next_change()].into_iter().flatten().min();
+        let Outside {
+            incoming, keyboard, ..
+        } = outside;
+        let keyboard = keyboard.as_mut();
+        let keys = async {
+            match keyboard {
+                Some(keyboard) => keyboard.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let timer = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let happened = select! {
+            biased;
+            signal = self.signals.next() => Happened::Signal(signal),
+            input = keys => Happened::Input(input),
+            Some(answer) = incoming.answers.recv() => Happened::Answer(answer),
+            Some(tidings) = incoming.stream.recv() => Happened::Stream(tidings),
+            () = timer => Happened::Time,
+        };
+        match happened {
+            Happened::Signal(signal) => self.signal(signal, outside).await,
+            Happened::Input(None) => Ok(Some(HUNG_UP)),
+            Happened::Input(Some(input)) => self.input(input, outside).await,
+            Happened::Answer(msg) => {
+                self.sched.input();
+                self.take(msg, outside).await
+            }
+            Happened::Stream(tidings) => self.stream(tidings, outside).await,
+            Happened::Time => {
+                // Whatever was waited for, a text may have changed; an unchanged frame costs no byte.
+                if self
+                    .app
+                    .next_change()
+                    .is_some_and(|change| change <= Instant::now())
+                {
+                    self.sched.input();
+                    return self.take(Msg::Tick, outside).await;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn input(&mut self, first: Input, outside: &mut Outside) -> std::io::Result<Option<u8>> {
+        self.sched.input();
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(input) = next {
+            let msg = match input {
+                Input::Key(key) => Msg::Key(key),
+                Input::Paste(text) => Msg::Paste(text),
+                Input::Mouse(mouse, x, y) => Msg::Mouse(mouse, Position::new(x, y)),
+                Input::Focus(has) => Msg::Focus(has),
+            };
+            if let Some(code) = self.take(msg, outside).await? {
+                return Ok(Some(code));
+            }
+            taken += 1;
+            next = if taken < KEYS {
+                outside.keyboard.as_mut().and_then(Keyboard::ready)
+            } else {
+                None
+            };
+        }
+        Ok(None)
+    }
+
+    async fn stream(
+        &mut self,
+        first: Tidings,
+        outside: &mut Outside,
+    ) -> std::io::Result<Option<u8>> {
+        self.sched.stream();
+        let begun = Instant::now();
+        let mut next = Some(first);
+        while let Some(tidings) = next {
+            if let Some(code) = self.take(Msg::Stream(tidings), outside).await? {
+                return Ok(Some(code));
+            }
+            next = if begun.elapsed() < STREAM {
+                outside.incoming.stream.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        Ok(None)
+    }
+
+    async fn signal(
+        &mut self,
+        signal: Signal,
+        outside: &mut Outside,
+    ) -> std::io::Result<Option<u8>> {
+        match signal {
+            Signal::Suspend => self.suspend(outside).await,
+            Signal::Resize => {
+                self.sched.input();
+                let size = self.size()?;
+                self.take(Msg::Resize(size), outside).await
+            }
+            // Stopped and continued from outside: others may have used the terminal.
+            Signal::Continue => {
+                self.guard.enter_again()?;
+                self.woke(outside).await
+            }
+            last => Ok(last.exit_code()),
+        }
+    }
+
+    async fn suspend(&mut self, outside: &mut Outside) -> std::io::Result<Option<u8>> {
+        if let Some(last) = self.signals.suspend(&self.guard).await? {
+            return Ok(last.exit_code());
+        }
+        self.woke(outside).await
+    }
+
+    async fn woke(&mut self, outside: &mut Outside) -> std::io::Result<Option<u8>> {
+        self.terminal.clear()?;
+        self.sched.input();
+        let size = self.size()?;
+        if let Some(code) = Box::pin(self.take(Msg::Resize(size), outside)).await? {
+            return Ok(Some(code));
+        }
+        Box::pin(self.take(Msg::Woke, outside)).await
+    }
+
+    /// Tells the application, and does what it says.
+    async fn take(&mut self, msg: Msg, outside: &mut Outside) -> std::io::Result<Option<u8>> {
+        let env = Env { now: Moment::now() };
+        for effect in self.app.update(msg, env) {
+            match effect {
+                Effect::Connect => outside.server.connect(&mut outside.incoming),
+                Effect::RetryNow => outside.server.retry_now(),
+                Effect::Fetch(query) => outside.server.fetch(query),
+                Effect::Mutate(mutation) => outside.server.change(mutation),
+                Effect::Copy(text) => {
+                    if let Ok(sequence) = osc::copy(&text, self.caps.tmux) {
+                        self.terminal.backend_mut().attach(&sequence);
+                    }
+                }
+                Effect::ForgetKeys => {
+                    if let Some(keyboard) = &mut outside.keyboard {
+                        keyboard.forget();
+                    }
+                }
+                Effect::Repaint => self.terminal.clear()?,
+                Effect::Suspend => {
+                    if let Some(code) = Box::pin(self.suspend(outside)).await? {
+                        return Ok(Some(code));
+                    }
+                }
+                Effect::Quit => return Ok(Some(0)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Learns what the environment does not say. Keys typed meanwhile are dropped: nobody has seen the screen yet.
+    async fn probe(&mut self) -> std::io::Result<()> {
+        if !self.caps.answers {
+            return Ok(());
+        }
+        let answers = probe::ask(self.caps.remote).await?;
+        self.terminal.backend_mut().synchronise(answers.sync);
+        if answers.keyboard {
+            self.guard.disambiguate_keys()?;
+        }
+        if let (false, Some(light)) = (self.chosen, answers.light()) {
+            self.theme = Theme::standard(light, self.caps.depth, self.caps.charset);
+        }
+        self.sched.input();
+        Ok(())
+    }
+
+    fn draw(&mut self) -> std::io::Result<()> {
+        let (app, theme) = (&self.app, &self.theme);
+        self.terminal.draw(|frame| view(app, theme, frame))?;
+        let took = self.terminal.backend().took();
+        self.sched.drawn(Instant::now(), took);
+        Ok(())
+    }
+
+    fn size(&self) -> std::io::Result<Size> {
+        self.terminal.size()
+    }
+}
+
+/// Where things come from.
+struct Outside {
+    server: Server,
+    incoming: Incoming,
+    keyboard: Option<Keyboard>,
+}
+
+enum Happened {
+    Signal(Signal),
+    Input(Option<Input>),
+    Answer(Msg),
+    Stream(Tidings),
+    Time,
+}

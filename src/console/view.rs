@@ -1,0 +1,375 @@
+//! Draws the console: the same value gives the same picture, and nothing is remembered between two.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::widgets::{Block, Clear, Widget};
+
+use crate::console::app::App;
+use crate::console::confirm::Strip;
+use crate::console::keymap::{self, Action};
+use crate::console::layout::Layout;
+use crate::console::run::clock::Skew;
+use crate::console::screen::{Tally, help};
+use crate::console::theme::{Glyph, Role, Theme};
+use crate::console::widget::frame::Shape;
+use crate::console::widget::status::Bar;
+use crate::text::{DisplayText, clean};
+use crate::wire::Me;
+
+/// From this width on the server's address has a place in the header.
+const WIDE: u16 = 100;
+
+/// Draws everything.
+pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let layout = app.layout();
+    let buffer = frame.buffer_mut();
+    buffer.set_style(
+        area,
+        theme.style(Role::Surface).patch(theme.style(Role::Text)),
+    );
+    if layout.regions.shape == Shape::TooSmall {
+        too_small(app, theme, area, buffer);
+        return;
+    }
+    header(app, theme, layout.regions.header, buffer);
+    tabs(app, theme, layout.regions.tabs, buffer);
+    if let (Some(place), Some(text)) = (layout.banner, app.world().link.banner(app.world().now)) {
+        let style = theme.style(Role::BannerStale);
+        buffer.set_style(place, style);
+        Bar::new().left(clean(&format!(" {text}")), style).draw(
+            place,
+            buffer,
+            theme.glyph(Glyph::Ellipsis),
+        );
+    }
+    let mut cursor = layout
+        .filter
+        .and_then(|place| filter(app, theme, place, buffer));
+    if let Some(screen) = app.screen() {
+        let row = screen.draw(app.world(), theme, &layout.panes, buffer);
+        cursor = cursor.or(row);
+    }
+    if let (Some(place), Some(strip)) = (layout.strip, app.strip()) {
+        cursor = draw_strip(app, strip, theme, place, buffer).or(cursor);
+    }
+    status(app, theme, &layout, buffer);
+    hints(app, theme, layout.regions.hints, buffer);
+    if let Some(scroll) = app.help() {
+        help::draw(area, app.place(), scroll, theme, buffer);
+        return;
+    }
+    let free = Rect {
+        height: layout
+            .strip
+            .map_or(layout.regions.body.bottom(), |strip| strip.y),
+        ..area
+    };
+    let free = Rect {
+        y: layout.regions.body.y,
+        height: free.height.saturating_sub(layout.regions.body.y),
+        ..area
+    };
+    app.toasts()
+        .draw(free, buffer, theme, cursor.map(|at| at.y));
+    if let Some(at) = cursor.filter(|at| area.contains(*at)) {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// The tab at a place on the screen.
+pub fn tab_at(app: &App, at: Position) -> Option<usize> {
+    if at.y != app.layout().regions.tabs.y {
+        return None;
+    }
+    let mut x = 1;
+    for (index, text) in tab_texts(app).iter().enumerate() {
+        let width = u16::try_from(text.width()).unwrap_or(u16::MAX);
+        if (x..x + width).contains(&at.x) {
+            return Some(index);
+        }
+        x += width + 1;
+    }
+    None
+}
+
+fn tab_texts(app: &App) -> Vec<DisplayText> {
+    let (screens, front) = app.screens();
+    let text = |(index, screen): (usize, &Box<dyn crate::console::screen::Screen>)| {
+        let Tally {
+            count,
+            urgent,
+            word,
+        } = screen.tally(app.world());
+        let mut text = format!("{} {}", index + 1, screen.title());
+        text.push_str(&count.map(|count| format!(" {count}")).unwrap_or_default());
+        if urgent > 0 {
+            text.push_str(&format!(" !{urgent}"));
+        }
+        if !word.is_empty() {
+            text.push_str(&format!(" {word}"));
+        }
+        clean(&if index == front {
+            format!("[{text}]")
+        } else {
+            format!(" {text} ")
+        })
+    };
+    screens.iter().enumerate().map(text).collect()
+}
+
+fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let world = app.world();
+    let muted = theme.style(Role::TextMuted);
+    let separator = format!(" {} ", theme.glyph(Glyph::Gutter));
+    let mut bar = Bar::new().left(clean(" Portcullis"), theme.style(Role::TextStrong));
+    let name = world
+        .me
+        .as_ref()
+        .map_or_else(|| world.server.clone(), |me| clean(&me.server));
+    bar = bar
+        .left(clean(&separator), muted)
+        .left(name, theme.style(Role::TextStrong));
+    let known = |me: &Me| world.server.as_str().contains(&me.server);
+    if area.width >= WIDE && world.me.as_ref().is_some_and(|me| !known(me)) {
+        bar = bar
+            .left(clean(" "), muted)
+            .left(world.server.clone(), muted);
+    }
+    if let Some(me) = &world.me {
+        bar = bar
+            .left(clean(&separator), muted)
+            .left(clean(&me.name), theme.style(Role::Text));
+        bar = bar.left(clean(&format!(" {}", me.roles.join(", "))), muted);
+    }
+    if world.readonly {
+        bar = bar.left(clean(" read-only"), theme.style(Role::StatusInfo));
+    }
+    let link = world.link.shown(world.now);
+    bar = bar.right(
+        clean(&format!("{} {}", theme.glyph(link.glyph), link.text)),
+        theme.style(link.role),
+    );
+    if world.clock.is_set() {
+        let now = world.server_now().format("  %H:%M:%SZ").to_string();
+        bar = bar.right(clean(&now), theme.style(Role::Text));
+        let skew = |offset: chrono::TimeDelta| clean(&format!(" skew {:+}s", offset.num_seconds()));
+        bar = match world.clock.skew() {
+            Skew::Fine => bar,
+            Skew::Shown(offset) => bar.right(skew(offset), theme.style(Role::StatusInfo)),
+            Skew::Warned(offset) => bar.right(skew(offset), theme.style(Role::StatusWarn)),
+        };
+    }
+    bar.right(clean(" "), muted)
+        .draw(area, buffer, theme.glyph(Glyph::Ellipsis));
+}
+
+fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let (_, front) = app.screens();
+    let mut bar = Bar::new().left(clean(" "), Style::new());
+    for (index, text) in tab_texts(app).into_iter().enumerate() {
+        let role = if index == front {
+            Role::TextStrong
+        } else {
+            Role::TextMuted
+        };
+        bar = bar
+            .left(text, theme.style(role))
+            .left(clean(" "), Style::new());
+    }
+    bar.draw(area, buffer, theme.glyph(Glyph::Ellipsis));
+}
+
+fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    let typing = app.screen()?.typing()?;
+    let label = clean(" Filter ");
+    buffer.set_stringn(
+        area.x,
+        area.y,
+        label.as_str(),
+        usize::from(area.width),
+        theme.style(Role::KeyHint),
+    );
+    let left = u16::try_from(label.width()).unwrap_or(0);
+    let mut line = Rect {
+        x: area.x + left,
+        width: area.width.saturating_sub(left + 1),
+        ..area
+    };
+    if let Some(problem) = typing.problem {
+        let text = clean(problem);
+        let width = u16::try_from(text.width())
+            .unwrap_or(u16::MAX)
+            .min(line.width / 2);
+        line.width -= width + 1;
+        let text = text.cut_end(usize::from(width), theme.glyph(Glyph::Ellipsis));
+        buffer.set_stringn(
+            line.right() + 1,
+            area.y,
+            text.as_str(),
+            usize::from(width),
+            theme.style(Role::StatusWarn),
+        );
+    }
+    let role = if typing.active {
+        Role::TextStrong
+    } else {
+        Role::Match
+    };
+    let cursor = typing.line.draw(line, buffer, theme.style(role));
+    typing.active.then_some(cursor)
+}
+
+fn draw_strip(
+    app: &App,
+    strip: &Strip,
+    theme: &Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Option<Position> {
+    Clear.render(area, buffer);
+    buffer.set_style(
+        area,
+        theme.style(Role::Overlay).patch(theme.style(Role::Text)),
+    );
+    let block = Block::bordered()
+        .border_set(theme.border())
+        .border_style(theme.style(Role::ConfirmBorder))
+        .title(format!(" {} ", clean(&strip.title())))
+        .title_style(theme.style(Role::ConfirmBorder));
+    let inside = block.inner(area);
+    block.render(area, buffer);
+    let inside = Rect {
+        x: inside.x + 1,
+        width: inside.width.saturating_sub(2),
+        ..inside
+    };
+    let input = strip.input();
+    let below = 1 + u16::from(input.is_some());
+    let facts = Rect {
+        height: inside.height.saturating_sub(below),
+        ..inside
+    };
+    strip
+        .doc(app.world(), inside.width)
+        .draw(facts, buffer, theme, 0);
+    let mut cursor = None;
+    let mut line = Rect {
+        y: facts.bottom(),
+        height: 1,
+        ..inside
+    };
+    if let Some((label, text)) = input {
+        let label = clean(label).pad(10);
+        buffer.set_stringn(
+            line.x,
+            line.y,
+            label.as_str(),
+            10,
+            theme.style(Role::KeyHint),
+        );
+        let place = Rect {
+            x: line.x + 10,
+            width: line.width.saturating_sub(10),
+            ..line
+        };
+        cursor = Some(text.draw(place, buffer, theme.style(Role::TextStrong)));
+        line.y += 1;
+    }
+    let prompt = strip.prompt(app.world()).into_iter();
+    let bar = prompt.fold(Bar::new(), |bar, (text, role)| {
+        bar.left(clean(&text), theme.style(role))
+    });
+    bar.draw(line, buffer, theme.glyph(Glyph::Ellipsis));
+    cursor.or(Some(Position::new(line.x, line.y)))
+}
+
+fn status(app: &App, theme: &Theme, layout: &Layout, buffer: &mut Buffer) {
+    let Some(screen) = app.screen() else { return };
+    let (left, right) = screen.status(app.world());
+    let mut bar = Bar::new().left(clean(&format!(" {left}")), theme.style(Role::TextMuted));
+    for text in app.waiting() {
+        bar = bar.left(clean(&format!("   {text}")), theme.style(Role::StatusWarn));
+    }
+    if app.waiting().is_empty() {
+        bar = bar.right(clean(&format!("{right} ")), theme.style(Role::TextMuted));
+    }
+    bar.draw(layout.regions.status, buffer, theme.glyph(Glyph::Ellipsis));
+}
+
+fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let Some(screen) = app.screen() else { return };
+    let mut bar = Bar::new();
+    if app.strip().is_some() {
+        bar = bar.left(
+            clean(" answer the question, or Esc"),
+            theme.style(Role::TextMuted),
+        );
+    } else if screen.typing().is_some_and(|typing| typing.active) {
+        bar = bar.left(
+            clean(" Enter keep the filter   Esc drop it"),
+            theme.style(Role::TextMuted),
+        );
+    } else {
+        let actions: &[Action] = if screen.zoomed() {
+            &[Action::Back]
+        } else {
+            &[]
+        };
+        for action in actions.iter().chain(screen.commands()) {
+            let Some(binding) = keymap::binding(*action) else {
+                continue;
+            };
+            let refused = app.refusal(*action).is_some();
+            let (key, word) = if refused {
+                (Role::Disabled, Role::Disabled)
+            } else {
+                (Role::KeyHint, Role::Text)
+            };
+            let keys = binding
+                .keys
+                .first()
+                .map(|key| key.text())
+                .unwrap_or_default();
+            bar = bar.left(clean(&format!(" {keys}")), theme.style(key));
+            bar = bar.left(clean(&format!(" {} ", binding.word)), theme.style(word));
+        }
+    }
+    bar.draw(area, buffer, theme.glyph(Glyph::Ellipsis));
+}
+
+fn too_small(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let (screens, _) = app.screens();
+    let link = app.world().link.shown(app.world().now);
+    let mut lines = vec![
+        format!("needs 80x20, this is {}x{}", area.width, area.height),
+        link.text,
+    ];
+    for screen in screens {
+        let Tally {
+            count,
+            urgent,
+            word,
+        } = screen.tally(app.world());
+        let Some(count) = count else { continue };
+        let urgent = if urgent > 0 {
+            format!(" !{urgent}")
+        } else {
+            String::new()
+        };
+        lines.push(format!("{} {count}{urgent} {word}", screen.title()));
+    }
+    lines.push("q quit".to_owned());
+    for (line, y) in lines.iter().zip(area.y..area.bottom()) {
+        let text = clean(line).cut_end(usize::from(area.width), theme.glyph(Glyph::Ellipsis));
+        buffer.set_stringn(
+            area.x,
+            y,
+            text.as_str(),
+            usize::from(area.width),
+            theme.style(Role::Text),
+        );
+    }
+}

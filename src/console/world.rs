@@ -1,0 +1,62 @@
+//! What every screen may look at: the rows, the connection, the server's clock, and who sits here.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use crate::console::confirm::Kind;
+use crate::console::link::Link;
+use crate::console::run::clock::Clock;
+use crate::console::store::{Store, Subject};
+use crate::text::{DisplayText, clean};
+use crate::wire::Me;
+
+/// Everything known, read-only for screens.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub store: Store,
+    pub link: Link,
+    pub clock: Clock,
+    pub me: Option<Me>,
+    /// Where the server is, as the person wrote it.
+    pub server: DisplayText,
+    /// The first lists are complete; until then rows find their places as they come.
+    pub loaded: bool,
+    /// Started with `--readonly`.
+    pub readonly: bool,
+    /// The moment this picture of the world is of.
+    pub now: Instant,
+}
+
+impl World {
+    /// The server's time.
+    pub fn server_now(&self) -> DateTime<Utc> {
+        self.clock.at(self.now)
+    }
+
+    /// Says whether a change of this kind may be asked for, and if not, why.
+    pub fn may(&self, kind: Kind, subject: &Subject) -> Result<(), String> {
+        if self.readonly {
+            return Err("this console was started with `--readonly`".to_owned());
+        }
+        let Some(seen) = self.store.get(subject) else {
+            return Err("it is no longer there".to_owned());
+        };
+        // Taking access away must work when little else does.
+        if kind != Kind::Revoke {
+            self.link.decidable(self.now)?;
+        }
+        seen.allows(kind.word())
+    }
+
+    /// The name of the person at the keyboard.
+    pub fn my_name(&self) -> &str {
+        self.me.as_ref().map_or("", |me| &me.name)
+    }
+
+    /// What the last event about a row said, for rows that changed while somebody looked at them.
+    pub fn last_words(&self, subject: &Subject) -> Option<DisplayText> {
+        let event = self.store.events_about(subject).next()?;
+        Some(clean(&format!("{}, by {}", event.event, event.actor.name)))
+    }
+}

@@ -1,0 +1,79 @@
+//! What `--help` says, and the reference made from it.
+
+use crate::support::person::Person;
+
+const COMMANDS: [&[&str]; 28] = [
+    &[],
+    &["request"],
+    &["requests"],
+    &["withdraw"],
+    &["connect"],
+    &["grants"],
+    &["extend"],
+    &["return"],
+    &["approve"],
+    &["deny"],
+    &["revoke"],
+    &["audit"],
+    &["console"],
+    &["login"],
+    &["logout"],
+    &["whoami"],
+    &["token"],
+    &["token", "invite"],
+    &["token", "list"],
+    &["token", "revoke"],
+    &["serve"],
+    &["config"],
+    &["config", "init"],
+    &["config", "check"],
+    &["config", "show"],
+    &["config", "reference"],
+    &["demo"],
+    &["completions"],
+];
+
+#[tokio::test]
+async fn help_of_every_command_is_as_reviewed() {
+    let person = Person::at("http://127.0.0.1:1");
+    let mut all = String::new();
+    for command in COMMANDS {
+        let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
+        let help = person.does(&arguments).await;
+        all.push_str(&format!("$ portcullis {}\n{help}\n", arguments.join(" ")));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn the_reference_has_every_command_and_the_exit_codes() {
+    let reference = portcullis::cli::reference();
+    for command in COMMANDS
+        .iter()
+        .filter(|command| !command.is_empty() && command != &&["token"] && command != &&["config"])
+    {
+        let heading = format!("#### `portcullis {}", command.join(" "));
+        assert!(reference.contains(&heading), "{heading}\n{reference}");
+    }
+    assert!(reference.contains("not done within the time to wait"));
+    assert!(reference.contains("| `--server URL` |"));
+    assert!(reference.contains("| `TARGET\\|GRANT` |"));
+    assert!(reference.contains("`pending`, `approved`") && reference.contains("(default `50`)"));
+}
+
+#[tokio::test]
+async fn completions_are_there_for_three_shells() {
+    let person = Person::at("http://127.0.0.1:1");
+    for (shell, mark) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef portcullis"),
+        ("fish", "complete -c portcullis"),
+    ] {
+        let script = person.does(&["completions", shell]).await;
+        assert!(
+            script.contains(mark) && script.contains("approve"),
+            "{shell}"
+        );
+    }
+    assert_eq!(person.run(&["completions", "tcsh"]).await.code, 2);
+}

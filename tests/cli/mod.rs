@@ -1,0 +1,11 @@
+//! Commands typed, output read: the real program against a real server.
+
+mod broken;
+mod connect;
+mod flow;
+mod follow;
+mod help;
+mod hostile;
+mod local;
+mod session;
+mod waiting;

@@ -1,0 +1,375 @@
+//! Whatever happens in whatever order: nothing changes without its confirmation, and what changes is what was shown.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use portcullis::console::confirm::{Act, Mutation};
+use portcullis::console::msg::{Effect, Failure, Msg, Tidings, Trip};
+use portcullis::console::store::Subject;
+use portcullis::console::term::input::{Key, Mouse};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use ratatui::layout::Position;
+
+use super::desk::{Desk, event, grant_id, key, request, request_id};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Press(&'static str),
+    Held(&'static str),
+    Burst(&'static str),
+    Any(char),
+    Paste(String),
+    Wait(u64),
+    Click(u16, u16),
+    Focus,
+    Resize(u16, u16),
+    /// Somebody else decides on a request.
+    Decided(u64),
+    /// A new request comes.
+    Asked(u64),
+    /// Somebody else takes a grant away.
+    Revoked(u64),
+    Lost,
+    Live,
+    Woke,
+    /// The server answers what is on its way, with a refusal.
+    Refused,
+    Unanswered,
+}
+
+const KEYS: &[&str] = &[
+    "a",
+    "d",
+    "e",
+    "x",
+    "y",
+    "n",
+    "Enter",
+    "Esc",
+    "Tab",
+    "1",
+    "2",
+    "3",
+    "j",
+    "k",
+    "g",
+    "G",
+    ".",
+    "/",
+    "?",
+    "r",
+    "f",
+    "Backspace",
+    "m",
+    "5",
+];
+
+fn step() -> impl Strategy<Value = Step> {
+    let press = proptest::sample::select(KEYS);
+    prop_oneof![
+        30 => press.clone().prop_map(Step::Press),
+        3 => press.clone().prop_map(Step::Held),
+        3 => press.prop_map(Step::Burst),
+        3 => any::<char>().prop_map(Step::Any),
+        2 => "[ayxed1-9\n]{1,8}".prop_map(Step::Paste),
+        20 => prop_oneof![Just(5_u64), Just(100), Just(340), Just(400), Just(900), Just(6_000)].prop_map(Step::Wait),
+        2 => (0_u16..130, 0_u16..40).prop_map(|(x, y)| Step::Click(x, y)),
+        1 => Just(Step::Focus),
+        1 => (20_u16..200, 5_u16..60).prop_map(|(width, height)| Step::Resize(width, height)),
+        2 => Just(Step::Resize(100, 30)),
+        3 => (1_u64..6).prop_map(Step::Decided),
+        2 => (3_u64..6).prop_map(Step::Asked),
+        2 => (5_u64..7).prop_map(Step::Revoked),
+        1 => Just(Step::Lost),
+        3 => Just(Step::Live),
+        1 => Just(Step::Woke),
+        3 => Just(Step::Refused),
+        1 => Just(Step::Unanswered),
+    ]
+}
+
+/// What people really do, with one thing in between that they did not expect.
+fn scene() -> impl Strategy<Value = Vec<Step>> {
+    let scripts: [&[&'static str]; 6] = [
+        &["Esc", "1", "a", "wait", "y"],
+        &["Esc", "1", "j", "a", "wait", "y"],
+        &["Esc", "1", "d", "wait", "3", "Enter"],
+        &["Esc", "1", "e", "wait", "1", "m", "y"],
+        &["Esc", "2", "e", "wait", "y"],
+        &["Esc", "2", "x", "wait", "y", "1", "Enter"],
+    ];
+    let play = (
+        proptest::sample::select(scripts.to_vec()),
+        0_usize..12,
+        step(),
+    )
+        .prop_map(|(script, at, surprise)| {
+            let mut steps: Vec<Step> = Vec::new();
+            for (place, text) in script.iter().enumerate() {
+                if place == at {
+                    steps.push(surprise.clone());
+                }
+                steps.push(if *text == "wait" {
+                    Step::Wait(400)
+                } else {
+                    Step::Press(text)
+                });
+            }
+            steps
+        });
+    prop_oneof![3 => step().prop_map(|step| vec![step]), 1 => play]
+}
+
+/// Plays the steps and checks each change at the moment it is asked for.
+#[derive(Default)]
+struct Watch {
+    /// When a key or a paste last came that was no answer.
+    noise: Option<std::time::Instant>,
+    said_yes: bool,
+    sent: Vec<Mutation>,
+    /// What may be sent without a key: the very changes that were confirmed before.
+    confirmed: Vec<Mutation>,
+}
+
+impl Watch {
+    fn play(&mut self, desk: &mut Desk, step: &Step) {
+        // Drawing is what takes the time, and only an open question can lead to a change.
+        let before = desk.app.strip().map(|_| desk.screen()).unwrap_or_default();
+        let strip = desk
+            .app
+            .strip()
+            .map(|strip| (strip.subject().clone(), strip.title(), strip.armed_at()));
+        let pressed = match step {
+            Step::Press(text) => Some(key(text)),
+            Step::Held(text) => Some(Key {
+                repeat: true,
+                ..key(text)
+            }),
+            Step::Burst(text) => Some(Key {
+                burst: true,
+                ..key(text)
+            }),
+            Step::Any(c) => Some(Key::press(KeyCode::Char(*c), KeyModifiers::NONE)),
+            _ => None,
+        };
+        happen(desk, step, pressed, &mut self.sent);
+        let changes: Vec<Mutation> = desk.changes();
+        for change in changes {
+            if self.confirmed.contains(&change) {
+                self.sent.push(change);
+                continue;
+            }
+            let pressed = pressed.expect("only a key changes anything");
+            assert!(pressed.is_deliberate(), "{step:?} changed something");
+            let (subject, title, armed) = strip.clone().expect("only an answer changes anything");
+            let id = subject.as_str();
+            assert_eq!(
+                change.subject(),
+                subject,
+                "another row than the one in question"
+            );
+            assert!(
+                before.contains(&title) && title.contains(id),
+                "not what was shown:\n{before}"
+            );
+            assert!(armed <= desk.now.steady, "before it could be read");
+            let seen = desk
+                .app
+                .world()
+                .store
+                .get(&subject)
+                .expect("the row is known");
+            assert_eq!(
+                change.version(),
+                seen.version(),
+                "another version than the one shown"
+            );
+            match change.act() {
+                Act::Approve { .. } | Act::Extend { .. } => {
+                    assert_eq!(pressed.code, KeyCode::Char('y'));
+                    desk.app
+                        .world()
+                        .link
+                        .decidable(desk.now.steady)
+                        .expect("access given on stale data");
+                }
+                Act::Deny { .. } => assert_eq!(pressed.code, KeyCode::Enter),
+                Act::Revoke { .. } => {
+                    assert_eq!(pressed.code, KeyCode::Enter);
+                    assert!(self.said_yes, "revoked without a yes");
+                }
+            }
+            if let Some(noise) = self
+                .noise
+                .filter(|_| matches!(change.act(), Act::Approve { only: None, .. }))
+            {
+                assert!(
+                    desk.now.steady - noise >= Duration::from_millis(350),
+                    "in the middle of other keys"
+                );
+            }
+            self.confirmed.push(change.clone());
+            self.sent.push(change);
+        }
+        let same = desk.app.strip().map(|strip| strip.subject())
+            == strip.as_ref().map(|(subject, ..)| subject);
+        let yes = pressed
+            .is_some_and(|pressed| pressed.code == KeyCode::Char('y') && pressed.is_deliberate());
+        self.said_yes = same && strip.is_some() && (self.said_yes || yes);
+        if (pressed.is_some() || matches!(step, Step::Paste(_))) && !yes {
+            self.noise = Some(desk.now.steady);
+        }
+    }
+}
+
+fn happen(desk: &mut Desk, step: &Step, pressed: Option<Key>, sent: &mut Vec<Mutation>) {
+    if let Some(pressed) = pressed {
+        desk.press(pressed);
+        return;
+    }
+    let trip = Trip {
+        sent: desk.now.steady,
+        received: desk.now.steady,
+    };
+    let mut answer = |desk: &mut Desk, failure: Failure| {
+        for change in std::mem::take(sent) {
+            desk.send(Msg::Acted(change, Err(failure.clone()), trip));
+        }
+    };
+    match step {
+        Step::Paste(text) => desk.send(Msg::Paste(text.clone())),
+        Step::Wait(millis) => desk.wait(*millis),
+        Step::Click(x, y) => desk.send(Msg::Mouse(Mouse::Click, Position::new(*x, *y))),
+        Step::Focus => desk.send(Msg::Focus(true)),
+        Step::Resize(width, height) => desk.resize(*width, *height),
+        Step::Decided(number) => {
+            let id = request_id(*number).to_string();
+            if let Some(view) = desk.requests.iter_mut().find(|view| view.id == id) {
+                view.version += 1;
+                view.duration_granted = "10m".to_owned();
+            }
+            let mut told = event(1_000, "review.recorded", "rob");
+            told.request = Some(id);
+            desk.tell(vec![told]);
+        }
+        Step::Asked(number) => {
+            if desk
+                .requests
+                .iter()
+                .all(|view| view.id != request_id(*number).to_string())
+            {
+                desk.requests.push(request(
+                    *number,
+                    "eve",
+                    "ledger",
+                    "admin",
+                    "2h",
+                    "y\ny\nplease",
+                ));
+            }
+            let mut told = event(1_000, "request.submitted", "eve");
+            told.request = Some(request_id(*number).to_string());
+            desk.tell(vec![told]);
+        }
+        Step::Revoked(number) => {
+            let id = grant_id(*number).to_string();
+            if let Some(view) = desk.grants.iter_mut().find(|view| view.id == id) {
+                view.version += 1;
+                view.state = "revoked".to_owned();
+                view.allowed_actions
+                    .iter_mut()
+                    .for_each(|action| action.allowed = false);
+            }
+            let mut told = event(1_000, "grant.revoked", "rob");
+            told.grant = Some(id);
+            desk.tell(vec![told]);
+        }
+        Step::Lost => {
+            let retry_in = Duration::from_secs(2);
+            desk.send(Msg::Stream(Tidings::Lost {
+                why: "it broke".to_owned(),
+                retry_in,
+            }));
+        }
+        Step::Live => {
+            let now = desk.server_now();
+            desk.send(Msg::Stream(Tidings::Hello { now, epoch: 1 }));
+        }
+        Step::Woke => desk.send(Msg::Woke),
+        Step::Refused => {
+            answer(
+                desk,
+                Failure::Refused {
+                    code: "conflict".to_owned(),
+                    text: "no".to_owned(),
+                    hint: None,
+                },
+            );
+        }
+        Step::Unanswered => answer(desk, Failure::Unreachable("no route".to_owned())),
+        Step::Press(_) | Step::Held(_) | Step::Burst(_) | Step::Any(_) => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_done_without_its_confirmation(steps in vec(scene(), 1..60)) {
+        let mut desk = Desk::live(120, 40);
+        let mut watch = Watch::default();
+        for step in steps.iter().flatten() {
+            watch.play(&mut desk, step);
+        }
+    }
+
+    #[test]
+    fn pasted_text_and_the_mouse_change_nothing(texts in vec("[ -~\n]{0,30}", 1..20), clicks in vec((0_u16..120, 0_u16..40), 1..20)) {
+        let mut desk = Desk::live(120, 40);
+        for (text, (x, y)) in texts.into_iter().zip(clicks) {
+            desk.keys("a");
+            desk.read_it();
+            desk.send(Msg::Paste(text));
+            desk.send(Msg::Mouse(Mouse::Click, Position::new(x, y)));
+            desk.wait(500);
+        }
+        prop_assert!(desk.effects.iter().all(|effect| !matches!(effect, Effect::Mutate(_))));
+    }
+}
+
+/// The generator above must be able to reach changes, or it proves nothing.
+#[test]
+fn random_keys_do_reach_confirmations() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut done = 0;
+    for _ in 0..20 {
+        let steps = vec(scene(), 40..60)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        let mut desk = Desk::live(120, 40);
+        let mut watch = Watch::default();
+        for step in steps.iter().flatten() {
+            watch.play(&mut desk, step);
+        }
+        done += watch.confirmed.len();
+    }
+    assert!(done >= 20, "only {done} changes in 20 plays");
+}
+
+#[test]
+fn marks_of_a_question_name_the_selected_row_after_any_move() {
+    let mut desk = Desk::live(120, 40);
+    for (keys, id) in [("a", 1), ("Esc j a", 2), ("Esc k a", 1)] {
+        desk.keys(keys);
+        let strip = desk.app.strip().unwrap();
+        assert_eq!(strip.subject(), &Subject::Request(request_id(id)));
+        assert!(
+            desk.screen()
+                .contains(&format!("Approve {}", request_id(id)))
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The real program: `portcullis serve` as a process of its own, and commands typed at it by people.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::postgres::{Cluster, PASSWORD, SUPERUSER};
+use super::process::Server;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
+
+/// A server process, its folders and its people.
+pub(crate) struct Node {
+    folder: tempfile::TempDir,
+    server: Option<Server>,
+    starts: u32,
+    pub(crate) address: String,
+    pub(crate) bootstrap: Option<String>,
+}
+
+impl Node {
+    /// Prepares folders with this catalogue and policy; nothing runs yet.
+    pub(crate) fn prepare(catalogue: &str, policy: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        std::fs::write(folder.path().join("config/portcullis.toml"), catalogue).unwrap();
+        std::fs::write(folder.path().join("config/policy.cedar"), policy).unwrap();
+        Self {
+            folder,
+            server: None,
+            starts: 0,
+            address: "127.0.0.1:0".to_owned(),
+            bootstrap: None,
+        }
+    }
+
+    /// Starts the server and waits until it says where it listens. A restart keeps the address.
+    pub(crate) fn start(&mut self) {
+        self.starts += 1;
+        let run = self.folder.path().join(format!("run-{}", self.starts));
+        std::fs::create_dir(&run).unwrap();
+        let log = self.log_path();
+        let (data, config) = (
+            self.folder.path().join("data"),
+            self.folder.path().join("config"),
+        );
+        let arguments = [
+            PROGRAM,
+            "serve",
+            "--listen",
+            &self.address,
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--config-dir",
+            config.to_str().unwrap(),
+        ];
+        let mut server = Server::start(&run, &log, "KILL", None, &arguments);
+        let says = |what: &str| {
+            std::fs::read_to_string(&log)
+                .unwrap_or_default()
+                .lines()
+                .find_map(|line| {
+                    line.split_once(what)
+                        .map(|(_, rest)| rest.trim().to_owned())
+                })
+        };
+        server
+            .wait_until(|| says("Portcullis listens on http://").is_some())
+            .unwrap_or_else(|| panic!("the server did not start: {}", self.log()));
+        self.address = says("Portcullis listens on http://").unwrap();
+        self.bootstrap = says("--code ");
+        self.server = Some(server);
+    }
+
+    /// Kills the server as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        drop(self.server.take());
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join(format!("log-{}", self.starts))
+    }
+
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The folder with `config`, `data` and the homes of people.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where somebody's sign-in is kept.
+    pub(crate) fn home(&self, who: &str) -> PathBuf {
+        self.folder.path().join(format!("home-{who}"))
+    }
+
+    /// A command that somebody types.
+    pub(crate) fn command(&self, who: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .env("PORTCULLIS_HOME", self.home(who))
+            .env("PORTCULLIS_SERVER", self.url())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, who: &str, arguments: &[&str]) -> Output {
+        self.command(who, arguments).output().unwrap()
+    }
+
+    /// Runs a command that has to work, and answers what it printed.
+    pub(crate) fn said(&self, who: &str, arguments: &[&str]) -> String {
+        let output = self.run(who, arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "{who}: {arguments:?}\n{}{}\n{}",
+            text(&output.stdout),
+            text(&output.stderr),
+            self.log()
+        );
+        text(&output.stdout)
+    }
+
+    /// Runs a command with `--json`.
+    pub(crate) fn json(&self, who: &str, arguments: &[&str]) -> serde_json::Value {
+        let said = self.said(who, &[arguments, &["--json"]].concat());
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    /// Signs the first admin in as `root`, and somebody new through an invitation.
+    pub(crate) fn sign_in_root(&mut self) {
+        let code = self.bootstrap.take().unwrap();
+        self.said("root", &["login", "--name", "root", "--code", &code]);
+    }
+
+    pub(crate) fn invite(&self, who: &str, role: &str, group: &str) {
+        let invitation = self.json(
+            "root",
+            &["token", "invite", who, "--role", role, "--group", group],
+        );
+        self.said(
+            who,
+            &["login", "--code", invitation["code"].as_str().unwrap()],
+        );
+    }
+}
+
+/// The catalogue entry of a real PostgreSQL server with the database `orders`.
+pub(crate) fn orders_db(cluster: &Cluster, database: &str, password_file: &Path) -> String {
+    std::fs::write(password_file, PASSWORD).unwrap();
+    std::fs::set_permissions(password_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    format!(
+        "[target.orders-db]\nkind = \"postgres\"\ndescription = \"Orders\"\ntags = {{ env = \"prod\" }}\nhost = \"{}\"\nport = {}\ndatabase = \"{database}\"\nuser = \"{SUPERUSER}\"\npassword_file = \"{}\"\nsslmode = \"disable\"\n\
+         [target.orders-db.role.readonly]\ndescription = \"Read\"\nmember_of = [\"pg_read_all_data\"]\n",
+        cluster.host,
+        cluster.port,
+        password_file.display()
+    )
+}
