@@ -15,6 +15,8 @@ mod demo;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod store;
@@ -24,3 +26,5 @@ mod story;
 mod support;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+mod time;
