@@ -15,6 +15,8 @@ mod demo;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod readme;
@@ -26,3 +28,5 @@ mod story;
 mod support;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+mod time;

@@ -181,6 +181,8 @@ impl Gate {
             if before.digest != once.digest {
                 return Err(Refusal::IdempotencyKeyReused.into());
             }
+            // Nothing was written; but the call before may share a commit that is still to come.
+            self.store.commit(tx).await?;
             return Ok(Opened::Before(before.result));
         }
         Ok(Opened::Now(Box::new(Writing {
