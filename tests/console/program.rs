@@ -88,7 +88,7 @@ async fn a_request_is_approved_used_extended_and_revoked_from_the_keyboard() {
     pty.send("y");
     pty.wait_for("Presets");
     pty.send("1");
-    pty.wait_for("the work is done");
+    pty.wait_for("Reason    the work is done");
     pty.send("\r");
     pty.wait_for(&format!("{grant} is revoked, the target was read back"));
     assert_eq!(
