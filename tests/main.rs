@@ -10,7 +10,14 @@ mod config;
 mod console;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod domain;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod story;
 #[cfg(test)]

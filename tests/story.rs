@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
+use portable_pty::CommandBuilder;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::support::node::{Node, orders_db};
 use crate::support::postgres::{Database, cluster};
+use crate::support::pty::Pty;
 use crate::support::world::POLICY;
 
 /// A server with the catalogue of one PostgreSQL, `root` and the engineer `ada`.
@@ -325,4 +327,110 @@ async fn wait_on_target(database: &Database, question: &str) {
     tokio::time::timeout(std::time::Duration::from_secs(30), answered)
         .await
         .unwrap_or_else(|_| panic!("the target never said yes to {question}"));
+}
+
+/// A console of `root` in a terminal of this size.
+fn console(node: &Node, rows: u16, columns: u16) -> Pty {
+    let typed = node.command("root", &["console", "--theme", "mono"]);
+    let mut command = CommandBuilder::new(typed.get_program());
+    command.args(typed.get_args());
+    command.env("TERM", "xterm-256color");
+    for (name, value) in typed.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    Pty::spawn(command, rows, columns)
+}
+
+/// Presses a key as a person does who looks whether it worked, no more than once for each second on the screen's own
+/// clock: a question swallows keys that come too fast.
+fn press_until(pty: &mut Pty, key: &str, text: &str) {
+    let clock = |pty: &Pty| {
+        let header = pty.contents().lines().next().unwrap_or_default().to_owned();
+        header.split_whitespace().last().map(str::to_owned)
+    };
+    while !pty.contents().contains(text) {
+        let pressed_at = clock(pty);
+        pty.send(key);
+        pty.wait_until(text, |pty| {
+            pty.contents().contains(text) || clock(pty) != pressed_at
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_decides_extends_and_revokes_in_the_console() {
+    let (node, database) = set_up().await;
+    let mut console = console(&node, 40, 120);
+    console.wait_for("LIVE");
+    node.said(
+        "ada",
+        &[
+            "request",
+            "orders-db",
+            "readonly",
+            "--for",
+            "1h",
+            "--reason",
+            "INC-4127 stuck orders",
+        ],
+    );
+    for fact in [
+        "INC-4127 stuck orders",
+        "ada",
+        "readonly on orders-db",
+        "1h",
+        "first time on orders-db",
+        "needs 1 review",
+        "ends",
+    ] {
+        console.wait_for(fact);
+    }
+    press_until(&mut console, "a", "y approve   n no");
+    press_until(&mut console, "y", "is approved");
+    let grant = loop {
+        let grants = node.json("ada", &["grants"]);
+        if let Some(grant) = grants["items"]
+            .as_array()
+            .and_then(|items| items.first())
+            .filter(|grant| field(grant, "state") == "active")
+        {
+            break grant.clone();
+        }
+    };
+    let id = field(&grant, "id");
+    let psql = open_psql(&node);
+
+    console.send("2");
+    console.wait_for("59m");
+    press_until(&mut console, "e", "Extend by");
+    press_until(&mut console, "y", "is extended by 15m");
+    console.wait_for("1h14m");
+
+    press_until(&mut console, "x", "y yes, then the reason");
+    press_until(&mut console, "y", "Enter revoke now");
+    console.send("incident over");
+    console.wait_for("incident over");
+    press_until(&mut console, "\r", "is revoked, the target was read back");
+    assert_eq!(
+        roles(&database, id).await,
+        0,
+        "the console said it before it was so"
+    );
+    assert!(was_cut(psql), "the open session goes on");
+
+    console.send("3");
+    for code in [
+        "request.submitted",
+        "request.approved",
+        "grant.activated",
+        "credential.issued",
+        "grant.extended",
+        "grant.closing",
+        "grant.revoked",
+    ] {
+        console.wait_for(code);
+    }
+    console.send("q");
+    assert_eq!(console.wait_exit(), 0);
+    assert!(console.is_restored());
 }

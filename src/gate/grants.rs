@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::change::Change;
+use crate::domain::change::{Change, Step};
 use crate::domain::grant::{Grant, authorize};
 use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::permit::{Action, permit};
@@ -16,7 +16,7 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::targets::{Access, Credential, CredentialAsk};
 
-use super::requests::{SeenRequest, decide, somebody_reviews};
+use super::requests::{SeenRequest, decide, few_enough, somebody_reviews};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// A grant at one moment.
@@ -43,7 +43,11 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
-        let mut writing = match self.open(caller, once, Action::ReadOwn).await? {
+        let new = RequestId::from_bits(new_bits()?);
+        let opened = self
+            .open(caller, once, new.as_str(), Action::ReadOwn)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => {
                 let id: RequestId = id.parse().map_err(|_| Refusal::IdempotencyKeyReused)?;
                 return self.request(caller, &id).await;
@@ -69,6 +73,12 @@ impl Gate {
                 nearest: None,
             })?;
         grant.check_extension(by, writing.now)?;
+        if own {
+            if let Some(request) = writing.tx.pending_extension(id).await? {
+                return Err(Refusal::DuplicatePending { request }.into());
+            }
+            few_enough(&mut writing).await?;
+        }
         let holder = holder(&mut writing, &grant).await?;
         let lasted =
             Span::from_chrono(grant.expires_at - grant.starts_at.unwrap_or(grant.not_before))
@@ -88,9 +98,8 @@ impl Gate {
             },
         )?;
         somebody_reviews(&mut writing.tx, &snapshot, &holder).await?;
-        let request = RequestId::from_bits(new_bits()?);
         let (mut request, mut change) = Request::submit_extension(
-            request,
+            new,
             &grant,
             &writing.who,
             by,
@@ -109,8 +118,7 @@ impl Gate {
             request = approved;
             change.extend(more);
         }
-        self.finish(writing, &change, request.id.as_str()).await?;
-        self.seen(request).await
+        self.finish_request(writing, request, &change).await
     }
 
     /// Gives a grant back early.
@@ -121,7 +129,7 @@ impl Gate {
         version: Version,
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
-        let mut writing = match self.open(caller, once, Action::Submit).await? {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Submit).await? {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
@@ -141,7 +149,7 @@ impl Gate {
         reason: &str,
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
-        let mut writing = match self.open(caller, once, Action::Revoke).await? {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Revoke).await? {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
@@ -192,27 +200,31 @@ impl Gate {
                     }
                 }
             })?;
-        match self.open(caller, once, Action::Submit).await? {
-            // The credential is the same or as short-lived as before, and its end is on record.
-            Opened::Before(_) => Ok(credential),
+        match self.open(caller, once, id.as_str(), Action::Submit).await? {
+            Opened::Before(_) => self.issued_again(caller, id, &credential).await?,
             Opened::Now(mut writing) => {
                 let grant = load(&mut writing.tx, id).await?;
-                let what = match &credential {
-                    Credential::Postgres(_) => "password".to_owned(),
-                    Credential::Ssh(certified) => {
-                        format!("ssh certificate, serial {}", certified.serial)
-                    }
-                };
-                let (_, step) = grant.credential_issued(
-                    &writing.who,
-                    credential.ends_at(),
-                    &what,
-                    writing.now,
-                )?;
-                self.finish(writing, &vec![step], id.as_str()).await?;
-                Ok(credential)
+                let step = issued(&grant, &writing.who, &credential, writing.now)?;
+                self.finish(writing, &vec![step]).await?;
             }
         }
+        Ok(credential)
+    }
+
+    /// The same call again makes another certificate. INVARIANT: no credential leaves the server unless its end is
+    /// on record and the grant is still active (`a_credential_that_is_asked_for_again_is_on_record_too`).
+    async fn issued_again(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        credential: &Credential,
+    ) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let (who, now) = self.held(&mut tx, caller).await?;
+        let grant = load(&mut tx, id).await?;
+        let step = issued(&grant, &who, credential, now)?;
+        tx.apply(&vec![step], &caller.origin, now).await?;
+        Ok(self.store.commit(tx).await?)
     }
 
     /// One grant that the caller may see.
@@ -257,7 +269,7 @@ impl Gate {
         change: Change,
     ) -> Result<SeenGrant, Error> {
         let now = writing.now;
-        self.finish(writing, &change, grant.id.as_str()).await?;
+        self.finish(writing, &change).await?;
         Ok(SeenGrant { grant, now })
     }
 }
@@ -273,6 +285,20 @@ pub(super) fn access(grant: &Grant, now: DateTime<Utc>) -> Access<'_> {
         last_credential_ends_at: grant.credential_ends_at,
         now,
     }
+}
+
+fn issued(
+    grant: &Grant,
+    who: &Principal,
+    credential: &Credential,
+    now: DateTime<Utc>,
+) -> Result<Step, Refusal> {
+    let what = match credential {
+        Credential::Postgres(_) => "password".to_owned(),
+        Credential::Ssh(certified) => format!("ssh certificate, serial {}", certified.serial),
+    };
+    let (_, step) = grant.credential_issued(who, credential.ends_at(), &what, now)?;
+    Ok(step)
 }
 
 async fn holder(writing: &mut Writing, grant: &Grant) -> Result<Principal, Error> {

@@ -33,7 +33,7 @@ use crate::secret;
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
 use crate::store::settings::Once;
-use crate::store::{Store, Tx};
+use crate::store::{self, Store, Tx};
 
 /// The same refusal of the same caller is recorded once in this time, so that a loop cannot flood the log.
 const DENIAL_PAUSE: TimeDelta = TimeDelta::minutes(1);
@@ -55,6 +55,13 @@ impl From<Refusal> for Error {
 
 impl From<anyhow::Error> for Error {
     fn from(fault: anyhow::Error) -> Self {
+        if store::is_passing(&fault) {
+            tracing::warn!(
+                error = format!("{fault:#}"),
+                "the database has too much to do"
+            );
+            return Self::Refused(Refusal::Busy);
+        }
         Self::Fault(fault)
     }
 }
@@ -63,7 +70,7 @@ impl From<NotApplied> for Error {
     fn from(error: NotApplied) -> Self {
         match error {
             NotApplied::Refused(refusal) => Self::Refused(refusal),
-            NotApplied::Fault(fault) => Self::Fault(fault),
+            NotApplied::Fault(fault) => fault.into(),
         }
     }
 }
@@ -106,7 +113,6 @@ struct Writing {
     /// The caller as the database knows it inside this transaction.
     who: Principal,
     origin: Origin,
-    once: OnceKey,
 }
 
 /// What became of an idempotency key.
@@ -141,21 +147,42 @@ impl Gate {
         &self.rules
     }
 
-    /// Opens a transaction for a caller: looks at the idempotency key, and at the caller as it is now.
-    async fn open(&self, caller: &Caller, once: &OnceKey, action: Action) -> Result<Opened, Error> {
-        permit(&caller.principal, action)?;
+    /// Opens a transaction for a caller: looks at the idempotency key, and at the caller as it is now. `result` is
+    /// the id that the call is going to answer with.
+    async fn open(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        action: Action,
+    ) -> Result<Opened, Error> {
+        self.open_if(caller, once, result, |who| permit(who, action))
+            .await
+    }
+
+    /// As `open`, for what the permission table has no line for.
+    async fn open_if(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        allowed: impl Fn(&Principal) -> Result<(), Refusal>,
+    ) -> Result<Opened, Error> {
+        allowed(&caller.principal)?;
         let mut tx = self.store.write().await?;
-        let now = self.store.now(&mut tx).await?;
-        // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed.
-        let who = tx
-            .signed_in(&caller.sign_in, now)
-            .await?
-            .ok_or(Refusal::TokenExpired)?;
-        permit(&who, action)?;
-        if let Some(before) = tx.once(&who.id, &once.key).await? {
+        let (who, now) = self.held(&mut tx, caller).await?;
+        allowed(&who)?;
+        let claim = Once {
+            digest: once.digest.clone(),
+            result: result.to_owned(),
+        };
+        if !tx.claim(&who.id, &once.key, &claim, now).await? {
+            let before = tx.once(&who.id, &once.key).await?.ok_or(Refusal::Busy)?;
             if before.digest != once.digest {
                 return Err(Refusal::IdempotencyKeyReused.into());
             }
+            // Nothing was written; but the call before may share a commit that is still to come.
+            self.store.commit(tx).await?;
             return Ok(Opened::Before(before.result));
         }
         Ok(Opened::Now(Box::new(Writing {
@@ -163,32 +190,34 @@ impl Gate {
             now,
             who,
             origin: caller.origin.clone(),
-            once: once.clone(),
         })))
     }
 
-    /// Writes what a rule returned, remembers the idempotency key and commits: all or nothing.
-    async fn finish(
+    /// The caller as the database knows it, which stays so until the transaction ends, and the present moment.
+    async fn held(
         &self,
-        mut writing: Box<Writing>,
-        change: &Change,
-        result: &str,
-    ) -> Result<(), Error> {
+        tx: &mut Tx,
+        caller: &Caller,
+    ) -> Result<(Principal, DateTime<Utc>), Error> {
+        // INVARIANT: a sign-in that was revoked changes nothing after the revocation committed
+        // (`a_revoked_sign_in_changes_nothing_more`).
+        let held = tx
+            .hold_sign_in(&caller.sign_in)
+            .await?
+            .ok_or(Refusal::TokenExpired)?;
+        let now = self.store.at(held.stamp)?;
+        if held.expires_at <= now {
+            return Err(Refusal::TokenExpired.into());
+        }
+        Ok((held.principal, now))
+    }
+
+    /// Writes what a rule returned and commits it with the idempotency key: all or nothing.
+    async fn finish(&self, mut writing: Box<Writing>, change: &Change) -> Result<(), Error> {
         writing
             .tx
             .apply(change, &writing.origin, writing.now)
             .await?;
-        let once = Once {
-            digest: writing.once.digest.clone(),
-            result: result.to_owned(),
-        };
-        if !writing
-            .tx
-            .remember(&writing.who.id, &writing.once.key, &once, writing.now)
-            .await?
-        {
-            return Err(Refusal::Busy.into());
-        }
         self.store.commit(writing.tx).await?;
         self.counted(change);
         Ok(())
@@ -269,13 +298,8 @@ impl Gate {
     async fn write_refusal(&self, caller: &Caller, event: Event, key: String) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        {
-            let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
-            denials.retain(|_, at| now - *at < DENIAL_PAUSE);
-            if denials.contains_key(&key) {
-                return Ok(());
-            }
-            denials.insert(key, now);
+        if !self.is_news(key, now) {
+            return Ok(());
         }
         tx.apply(
             &vec![Step::new(Record::Nothing, event)],
@@ -283,7 +307,18 @@ impl Gate {
             now,
         )
         .await?;
-        self.store.commit(tx).await.map_err(Error::Fault)
+        Ok(self.store.commit(tx).await?)
+    }
+
+    /// Whether a denial has not been recorded lately. Each is asked about once before it is recorded.
+    fn is_news(&self, denial: String, now: DateTime<Utc>) -> bool {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        denials.retain(|_, at| now - *at < DENIAL_PAUSE);
+        let news = !denials.contains_key(&denial);
+        if news {
+            denials.insert(denial, now);
+        }
+        news
     }
 
     /// The moment that decisions compare with.

@@ -70,11 +70,13 @@ impl Gate {
         TokenKind::Access
             .read(token)
             .map_err(|_| Refusal::NotSignedIn)?;
-        let (mut tx, now) = self.look().await?;
+        let mut tx = self.store.glance().await?;
         let token = tx
             .token(&stored_hash(token), TokenUse::Access)
             .await?
             .ok_or(Refusal::TokenExpired)?;
+        drop(tx);
+        let now = self.store.at(token.stamp)?;
         let sign_in = token.sign_in;
         if token.expires_at <= now || sign_in.revoked_at.is_some() || sign_in.expires_at <= now {
             return Err(Refusal::TokenExpired.into());
@@ -87,16 +89,17 @@ impl Gate {
         })
     }
 
-    /// Whether a sign-in is still good: streams ask this while they run.
+    /// Whether a sign-in is still good and its principal still is what it was: streams ask this while they run.
     pub async fn still_signed_in(&self, caller: &Caller) -> Result<bool, Error> {
         let (mut tx, now) = self.look().await?;
-        Ok(now < caller.expires_at && tx.signed_in(&caller.sign_in, now).await?.is_some())
+        let who = tx.signed_in(&caller.sign_in, now).await?;
+        Ok(now < caller.expires_at && who.as_ref() == Some(&caller.principal))
     }
 
     /// Makes the one-time code for the first admin, as long as there is nobody at all. A restart makes a new one.
     pub async fn bootstrap_code(&self) -> Result<Option<Secret>, Error> {
         let mut tx = self.store.write().await?;
-        if !tx.principals().await?.is_empty() {
+        if tx.has_principals().await? {
             return Ok(None);
         }
         let now = self.store.now(&mut tx).await?;
@@ -165,13 +168,17 @@ impl Gate {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> Error {
+        let address = origin.address.as_deref().unwrap_or_default();
+        if !self.is_news(format!("sign-in {why} {address}"), now) {
+            return Refusal::CodeNotValid.into();
+        }
         let event = Event::new(EventCode::SignInRefused, Actor::Anonymous)
             .outcome(Outcome::Denied)
             .detail("code", why);
         let written = async {
             tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now)
                 .await?;
-            self.store.commit(tx).await.map_err(Error::Fault)
+            Ok::<(), Error>(self.store.commit(tx).await?)
         };
         match written.await {
             Ok(()) => Refusal::CodeNotValid.into(),
@@ -187,6 +194,7 @@ impl Gate {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let hash = stored_hash(token);
+        tx.hold_token(&hash).await?;
         let found = tx
             .token(&hash, TokenUse::Refresh)
             .await?
@@ -199,7 +207,7 @@ impl Gate {
         let fresh = match (&found.used_at, &found.successor) {
             (None, _) => tx.use_token(&hash, &refresh_hash, now).await?,
             (Some(used), Some(successor)) if now - *used < REFRESH_GRACE => {
-                tx.replace_successor(&hash, successor, &refresh_hash)
+                tx.replace_successor(&hash, successor, &refresh_hash, now)
                     .await?
             }
             _ => false,
@@ -267,28 +275,34 @@ impl Gate {
     }
 
     /// Ends a sign-in: one's own, or anybody's for an admin.
-    pub async fn revoke_sign_in(&self, caller: &Caller, id: &SignInId) -> Result<(), Error> {
-        let found = self
-            .sign_ins(caller)
-            .await?
-            .into_iter()
-            .find(|sign_in| sign_in.id == *id);
-        let sign_in = found.ok_or_else(|| Refusal::NotFound {
+    pub async fn revoke_sign_in(
+        &self,
+        caller: &Caller,
+        id: &SignInId,
+        once: &OnceKey,
+    ) -> Result<(), Error> {
+        let mut writing = match self.open_if(caller, once, id.as_str(), |_| Ok(())).await? {
+            Opened::Before(_) => return Ok(()),
+            Opened::Now(writing) => writing,
+        };
+        let who = &writing.who;
+        let sign_in = writing.tx.sign_in(id, writing.now).await?;
+        let seen = sign_in.filter(|sign_in| {
+            sign_in.principal.id == who.id || permit(who, Action::ReadPeople).is_ok()
+        });
+        let sign_in = seen.ok_or_else(|| Refusal::NotFound {
             what: "sign-in",
             name: id.to_string(),
         })?;
-        if sign_in.principal.id != caller.principal.id {
-            permit(&caller.principal, Action::Invite)?;
+        if sign_in.principal.id != who.id {
+            permit(who, Action::Invite)?;
         }
-        let mut event = Event::new(
-            EventCode::SignInRevoked,
-            Actor::Principal(caller.principal.as_ref()),
-        )
-        .detail("sign_in", id.as_str());
+        writing.tx.revoke_sign_in(id, writing.now).await?;
+        let mut event = Event::new(EventCode::SignInRevoked, Actor::Principal(who.as_ref()))
+            .detail("sign_in", id.as_str());
         event.principal = Some(sign_in.principal.name);
-        self.end_sign_in(id, event, &caller.origin)
-            .await
-            .map(|_| ())
+        let change = vec![Step::new(Record::Nothing, event)];
+        self.finish(writing, &change).await
     }
 
     /// Invites a person, or gives a known one another way in. The code is shown once and good for a day.
@@ -298,11 +312,15 @@ impl Gate {
         invite: Invite,
         once: &OnceKey,
     ) -> Result<(Principal, Secret, DateTime<Utc>), Error> {
-        let mut writing = match self.open(caller, once, Action::Invite).await? {
+        let mut writing = match self
+            .open(caller, once, invite.name.as_str(), Action::Invite)
+            .await?
+        {
             // The first code was lost with its answer, and nobody can read it again.
             Opened::Before(_) => return Err(Refusal::IdempotencyKeyReused.into()),
             Opened::Now(writing) => writing,
         };
+        check_name(&invite.name)?;
         let known = writing.tx.principal_named(&invite.name).await?;
         let id = match &known {
             Some(known) => known.id.clone(),
@@ -364,14 +382,24 @@ impl Gate {
             ),
         );
         event.principal = Some(principal.name.clone());
-        self.finish(
-            writing,
-            &vec![Step::new(Record::Nothing, event)],
-            principal.id.as_str(),
-        )
-        .await?;
+        self.finish(writing, &vec![Step::new(Record::Nothing, event)])
+            .await?;
         Ok((principal, code, expires_at))
     }
+}
+
+/// In the audit, Portcullis itself and those who are not signed in have names. Nobody can pass for one of them.
+fn check_name(name: &PrincipalName) -> Result<(), Refusal> {
+    let taken = [Actor::System, Actor::Anonymous]
+        .iter()
+        .any(|actor| actor.name() == name.as_str());
+    if taken {
+        return Err(Refusal::BadInput {
+            field: "name".to_owned(),
+            why: format!("`{name}` is the name of no person in the audit"),
+        });
+    }
+    Ok(())
 }
 
 async fn first_admin(
@@ -379,7 +407,7 @@ async fn first_admin(
     name: Option<PrincipalName>,
     now: DateTime<Utc>,
 ) -> Result<Principal, Error> {
-    if !tx.principals().await?.is_empty() {
+    if tx.has_principals().await? {
         return Err(Refusal::CodeNotValid.into());
     }
     let why = "the first admin needs a name".to_owned();
@@ -387,6 +415,7 @@ async fn first_admin(
         field: "name".to_owned(),
         why,
     })?;
+    check_name(&name)?;
     let group: GroupName = FIRST_GROUP.parse().context("reading our own group name")?;
     let admin = Principal {
         id: PrincipalId::from_bits(new_bits()?),

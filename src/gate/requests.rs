@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::change::Change;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::policy::{self, Snapshot, Verdict};
-use crate::domain::principal::{Principal, ProductRole};
+use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::{
     About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason,
@@ -49,7 +50,11 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
-        let mut writing = match self.open(caller, once, Action::Submit).await? {
+        let new = RequestId::from_bits(new_bits()?);
+        let opened = self
+            .open(caller, once, new.as_str(), Action::Submit)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
@@ -90,11 +95,7 @@ impl Gate {
         {
             return Err(Refusal::DuplicatePending { request }.into());
         }
-        if writing.tx.pending_count(&writing.who.id).await?
-            >= i64::try_from(PENDING_MAX).unwrap_or(i64::MAX)
-        {
-            return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
-        }
+        few_enough(&mut writing).await?;
         let snapshot = decide(
             &rules.policy,
             &policy::Ask {
@@ -110,17 +111,15 @@ impl Gate {
             },
         )?;
         somebody_reviews(&mut writing.tx, &snapshot, &writing.who).await?;
-        let id = RequestId::from_bits(new_bits()?);
         let (request, change) = Request::submit(
-            id,
+            new,
             &writing.who,
             ask,
             snapshot,
             GrantId::from_bits(new_bits()?),
             writing.now,
         )?;
-        self.finish(writing, &change, request.id.as_str()).await?;
-        self.seen(request).await
+        self.finish_request(writing, request, &change).await
     }
 
     /// Takes a reviewer's decision on the version that the reviewer saw.
@@ -133,7 +132,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
-        let mut writing = match self.open(caller, once, Action::Review).await? {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
@@ -180,8 +179,7 @@ impl Gate {
                 )?
             }
         };
-        self.finish(writing, &change, request.id.as_str()).await?;
-        self.seen(request).await
+        self.finish_request(writing, request, &change).await
     }
 
     /// A lesser role is a different ask: policy must permit it too.
@@ -239,15 +237,14 @@ impl Gate {
         version: i64,
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
-        let mut writing = match self.open(caller, once, Action::Submit).await? {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Submit).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
         let request = visible(load(&mut writing.tx, id).await?, &writing.who)?;
         let (next, change) = request.withdraw(&writing.who, writing.now)?;
         same_version(&request, version)?;
-        self.finish(writing, &change, next.id.as_str()).await?;
-        self.seen(next).await
+        self.finish_request(writing, next, &change).await
     }
 
     /// One request that the caller may see.
@@ -282,9 +279,19 @@ impl Gate {
         self.request(caller, &id).await
     }
 
-    pub(super) async fn seen(&self, request: Request) -> Result<SeenRequest, Error> {
-        let (mut tx, now) = self.look().await?;
-        beside(&mut tx, request, now).await
+    /// As `finish`; the answer is of the same transaction.
+    pub(super) async fn finish_request(
+        &self,
+        mut writing: Box<Writing>,
+        request: Request,
+        change: &Change,
+    ) -> Result<SeenRequest, Error> {
+        let now = writing.now;
+        writing.tx.apply(change, &writing.origin, now).await?;
+        let seen = beside(&mut writing.tx, request, now).await?;
+        self.finish(writing, &Change::new()).await?;
+        self.counted(change);
+        Ok(seen)
     }
 }
 
@@ -309,26 +316,31 @@ pub(super) fn decide(policy: &policy::Policy, ask: &policy::Ask<'_>) -> Result<S
     }
 }
 
+/// A flood of requests hides the one that matters.
+pub(super) async fn few_enough(writing: &mut Writing) -> Result<(), Error> {
+    let pending = writing.tx.pending_count(&writing.who.id).await?;
+    if usize::try_from(pending).unwrap_or(usize::MAX) >= PENDING_MAX {
+        return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
+    }
+    Ok(())
+}
+
 /// A request that nobody could ever decide is refused at once, with the group that is too small.
 pub(super) async fn somebody_reviews(
     tx: &mut Tx,
     snapshot: &Snapshot,
     requester: &Principal,
 ) -> Result<(), Error> {
-    let people = tx.principals().await?;
-    let enough = snapshot.ways.iter().any(|way| {
-        let able = people.iter().filter(|person| {
-            person.id != requester.id
-                && (person.is(ProductRole::Reviewer) || person.is(ProductRole::Admin))
-                && way
-                    .reviewers
-                    .as_ref()
-                    .is_some_and(|group| person.groups.contains(group))
-        });
-        u32::try_from(able.count()).unwrap_or(u32::MAX) >= way.threshold
-    });
-    if enough {
-        return Ok(());
+    for way in &snapshot.ways {
+        let able = match &way.reviewers {
+            Some(group) if way.threshold > 0 => {
+                tx.reviewers_in(group, &requester.id, way.threshold).await?
+            }
+            _ => 0,
+        };
+        if able >= way.threshold {
+            return Ok(());
+        }
     }
     let groups: Vec<String> = snapshot
         .ways

@@ -26,6 +26,8 @@ use super::{Error, Gate};
 const SLOTS: usize = 4;
 /// Without a wake-up the workers look this often: another node may have promised something.
 const POLL: Duration = Duration::from_secs(1);
+/// With work that waits for a slot, due times in the past say nothing; others are still looked for this often.
+const CROWDED: Duration = Duration::from_millis(50);
 /// One call to a target takes no longer than this; the lease outlasts two.
 const OPERATION: Duration = Duration::from_secs(10);
 /// The first pause after a failure; each further one doubles.
@@ -92,12 +94,16 @@ impl Gate {
     pub async fn run_workers(self: Arc<Self>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         while !stop.is_cancelled() {
-            if let Err(error) = self.hand_out(&tasks).await {
-                tracing::error!(error = ?error, "due work could not be looked up; the workers try again");
-                tokio::time::sleep(POLL).await;
-                continue;
-            }
-            let wait = self.until_next().await.unwrap_or(POLL);
+            let crowded = match self.hand_out(&tasks).await {
+                Ok(crowded) => crowded,
+                Err(error) => {
+                    tracing::error!(error = ?error, "due work could not be looked up; the workers try again");
+                    tokio::time::sleep(POLL).await;
+                    continue;
+                }
+            };
+            let next = self.until_next().await.unwrap_or(POLL);
+            let wait = if crowded { next.max(CROWDED) } else { next };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.promised.notified() => {}
@@ -119,7 +125,9 @@ impl Gate {
         }))
     }
 
-    async fn hand_out(self: &Arc<Self>, tasks: &TaskTracker) -> Result<(), Error> {
+    /// Gives due work to free slots. Answers whether some has to wait for a slot, which wakes this loop when it is free.
+    async fn hand_out(self: &Arc<Self>, tasks: &TaskTracker) -> Result<bool, Error> {
+        let mut crowded = false;
         let (mut look, now) = self.look().await?;
         let targets = look.due_targets(now).await?;
         drop(look);
@@ -130,6 +138,7 @@ impl Gate {
                 permits.push(permit);
             }
             if permits.is_empty() {
+                crowded = true;
                 continue;
             }
             let mut tx = self.store.write().await?;
@@ -152,7 +161,7 @@ impl Gate {
                 });
             }
         }
-        Ok(())
+        Ok(crowded)
     }
 
     /// Does one promise. A fault leaves the lease to run out, and somebody tries again.
@@ -247,17 +256,18 @@ impl Gate {
         }
         // The grant was taken away while the target was being told to make it. On targets that remember epochs the
         // late effect did nothing; everywhere else it has to be undone, and undoing twice is harmless.
-        let mut tx = self.store.write().await?;
         if grant.state.is_final() {
+            // Outside of a transaction: a target that does not answer must not hold up everybody who writes.
             self.undo_late(&grant, now).await;
-        } else {
-            let kind = if grant.state == GrantState::Closing {
-                WorkKind::Close
-            } else {
-                WorkKind::Activate
-            };
-            tx.promise_again(due, kind, now).await?;
+            return Ok(());
         }
+        let kind = if grant.state == GrantState::Closing {
+            WorkKind::Close
+        } else {
+            WorkKind::Activate
+        };
+        let mut tx = self.store.write().await?;
+        tx.promise_again(due, kind, now).await?;
         Ok(self.store.commit(tx).await?)
     }
 

@@ -3,6 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use utoipa::PartialSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::domain::event::{EventCode, Outcome};
 use crate::store::audit::Filter;
@@ -13,10 +16,38 @@ use super::error::{Failed, Problems};
 use super::query::Params;
 use super::{App, views};
 
+/// A name is never longer.
+const NAME_MAX: usize = 63;
+/// More words than anybody remembers of a reason.
+const TEXT_MAX: usize = 200;
+
+/// The filter by event, as the API's description tells it.
+struct Codes;
+
+impl utoipa::ToSchema for Codes {}
+
+impl PartialSchema for Codes {
+    fn schema() -> RefOr<Schema> {
+        let mut words: Vec<String> = Vec::new();
+        for code in EventCode::ALL.iter().map(|code| code.as_str()) {
+            let family = code.split('.').next().unwrap_or(code);
+            words.push(format!("{family}[.][*]"));
+            words.push(code.replace('.', "[.]"));
+        }
+        words.sort();
+        words.dedup();
+        let word = words.join("|");
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(format!("^({word})(,({word}))*$")))
+            .into()
+    }
+}
+
 /// Searches the audit history, newest first. Those who may not read everybody's see their own.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", params(
     ("actor" = Option<String>, Query, max_length = 63, description = "who did it"),
-    ("event" = Option<String>, Query, description = "codes like `grant.revoked` or families like `grant.*`, several with commas", pattern = "^(request|review|grant|credential|access|principal|auth|config|target|server)[.][*](,(request|review|grant|credential|access|principal|auth|config|target|server)[.][*])*$"),
+    ("event" = inline(Option<Codes>), Query, description = "codes like `grant.revoked` or families like `grant.*`, several with commas"),
     ("target" = Option<String>, Query, max_length = 63),
     ("request" = Option<String>, Query, pattern = "^R-[0-9a-hjkmnp-tv-z]{10}$"),
     ("grant" = Option<String>, Query, pattern = "^G-[0-9a-hjkmnp-tv-z]{10}$"),
@@ -33,14 +64,14 @@ pub async fn list(
     mut params: Params,
 ) -> Result<Json<Page<EventView>>, Failed> {
     let filter = Filter {
-        actor: params.text("actor"),
+        actor: params.short("actor", NAME_MAX)?,
         about: None,
         events: params
             .text("event")
             .map(|text| codes(&text))
             .transpose()?
             .unwrap_or_default(),
-        target: params.text("target"),
+        target: params.short("target", NAME_MAX)?,
         request: params.parsed("request")?,
         grant: params.parsed("grant")?,
         outcome: params
@@ -54,11 +85,11 @@ pub async fn list(
         since: params.parsed("since")?,
         until: params.parsed("until")?,
         text: params
-            .text("text")
+            .short("text", TEXT_MAX)?
             .map(|text| text.split_whitespace().take(8).map(str::to_owned).collect())
             .unwrap_or_default(),
     };
-    let before = params.parsed("after")?;
+    let before = params.parsed::<Index>("after")?.map(|index| index.0);
     let limit = params.limit()?;
     params.done()?;
     let page = app.gate.events(&caller, filter, before, limit).await?;
@@ -71,6 +102,18 @@ pub async fn list(
         items: page.iter().map(views::event).collect(),
         next,
     }))
+}
+
+/// A place in the record; there is none before the first.
+struct Index(i64);
+
+impl std::str::FromStr for Index {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let index = text.parse().ok().filter(|index| *index >= 0);
+        index.map(Self).ok_or("it is not an index of ours")
+    }
 }
 
 fn codes(text: &str) -> Result<Vec<EventCode>, Failed> {

@@ -76,8 +76,14 @@ impl FromRequestParts<App> for Signed {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+        // Several extractors of one call ask; only the first has to look the token up.
+        if let Some(signed) = parts.extensions.get::<Self>() {
+            return Ok(signed.clone());
+        }
         let token = bearer(&parts.headers).ok_or(Refusal::NotSignedIn)?;
-        Ok(Self(app.gate.authenticate(token, origin(parts)).await?))
+        let signed = Self(app.gate.authenticate(token, origin(parts)).await?);
+        parts.extensions.insert(signed.clone());
+        Ok(signed)
     }
 }
 
@@ -212,7 +218,9 @@ pub struct IfMatch(pub Version);
 impl FromRequestParts<App> for IfMatch {
     type Rejection = Failed;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+        // Nobody is told what is wrong with a call before it is known who calls.
+        Signed::from_request_parts(parts, app).await?;
         let value = parts
             .headers
             .get(header::IF_MATCH)

@@ -1,10 +1,15 @@
 //! Handlers for signing in and out, and for inviting people.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::domain::ids::SignInId;
+use crate::domain::principal::ProductRole;
+use crate::domain::refusal::Refusal;
 use crate::gate::people::{Invite, Issued};
 use crate::wire::{Invitation, InvitationCode, Me, Page, Refresh, SignIn, SignInView, Tokens};
 
@@ -13,6 +18,22 @@ use super::caller::{Anonymous, Mutation, Nothing, Signed};
 use super::error::{Failed, Problems};
 use super::query::Id;
 use super::requests::field;
+
+/// More groups than anybody is in.
+const GROUPS_MAX: usize = 50;
+
+fn words<T: FromStr>(name: &str, list: &[String], most: usize) -> Result<Vec<T>, Refusal>
+where
+    T::Err: Display,
+{
+    if list.len() > most {
+        return Err(Refusal::BadInput {
+            field: name.to_owned(),
+            why: format!("there are more than {most}"),
+        });
+    }
+    list.iter().map(|word| field(name, word)).collect()
+}
 
 fn tokens(app: &App, issued: &Issued) -> Json<Tokens> {
     Json(Tokens {
@@ -129,7 +150,7 @@ pub async fn revoke_sign_in(
     Id(id): Id<SignInId>,
     call: Mutation<Nothing>,
 ) -> Result<StatusCode, Failed> {
-    match app.gate.revoke_sign_in(&call.caller, &id).await {
+    match app.gate.revoke_sign_in(&call.caller, &id, &call.once).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(app.refused(&call.caller, error, id.as_str()).await),
     }
@@ -145,16 +166,12 @@ pub async fn invite(
     let Mutation { caller, once, body } = call;
     let invite = Invite {
         name: field("name", &body.name)?,
-        roles: body
-            .roles
-            .iter()
-            .map(|role| field("roles", role))
-            .collect::<Result<_, _>>()?,
-        groups: body
-            .groups
-            .iter()
-            .map(|group| field("groups", group))
-            .collect::<Result<_, _>>()?,
+        roles: words("roles", &body.roles, ProductRole::ALL.len())?
+            .into_iter()
+            .collect(),
+        groups: words("groups", &body.groups, GROUPS_MAX)?
+            .into_iter()
+            .collect(),
     };
     match app.gate.invite(&caller, invite, &once).await {
         Ok((who, code, expires_at)) => Ok((

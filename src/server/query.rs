@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use super::App;
+use super::caller::Signed;
 use super::error::Failed;
 
 /// Rows of one page at most.
@@ -81,6 +82,16 @@ impl Params {
         self.0.remove(name)
     }
 
+    /// Takes one text of at most so many characters.
+    pub fn short(&mut self, name: &str, most: usize) -> Result<Option<String>, Failed> {
+        match self.text(name) {
+            Some(text) if text.chars().count() > most => {
+                Err(bad(name, &format!("is longer than {most} characters")))
+            }
+            text => Ok(text),
+        }
+    }
+
     /// Takes one parameter of a type that says itself what it wants.
     pub fn parsed<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Failed>
     where
@@ -152,6 +163,8 @@ where
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+        // Nobody is told what is wrong with a call before it is known who calls.
+        Signed::from_request_parts(parts, app).await?;
         let text = Path::<String>::from_request_parts(parts, app)
             .await
             .map(|Path(text)| text)

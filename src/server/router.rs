@@ -24,6 +24,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 #[openapi(
     info(title = "Portcullis", description = "Temporary production access. Errors are problem details (RFC 9457) with stable codes."),
     modifiers(&Token),
+    components(schemas(crate::wire::Problem)),
     security(("token" = []))
 )]
 struct Description;

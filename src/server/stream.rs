@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::ids::PrincipalId;
+use crate::domain::permit::{Action, permit};
 use crate::domain::refusal::Refusal;
 use crate::gate::{Caller, Gate};
 
@@ -27,6 +28,8 @@ const RECHECK: Duration = Duration::from_secs(4);
 const PER_PRINCIPAL: usize = 16;
 /// After this much of one wake-up a stream lets others have their turn.
 const CHUNK: usize = 256 * 1024;
+/// So does one that has read this often and found nothing that its reader may see.
+const READS: usize = 8;
 
 /// How many streams each principal follows.
 #[derive(Default)]
@@ -95,6 +98,7 @@ pub async fn follow(
     Signed(caller): Signed,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
+    permit(&caller.principal, Action::ReadOwn)?;
     let place = app.streams.take(&caller.principal.id)?;
     let tail = app.feed.tail();
     let size = *tail.borrow();
@@ -175,8 +179,21 @@ impl Following {
             return Some(first.into());
         }
         loop {
+            if self.checked.elapsed() >= RECHECK {
+                self.checked = tokio::time::Instant::now();
+                if !self
+                    .gate
+                    .still_signed_in(&self.caller)
+                    .await
+                    .unwrap_or(false)
+                {
+                    return None;
+                }
+            }
             let mut out = String::new();
-            while self.next < *self.tail.borrow_and_update() && out.len() < CHUNK {
+            let mut reads = 0;
+            while self.next < *self.tail.borrow_and_update() && out.len() < CHUNK && reads < READS {
+                reads += 1;
                 let ready = self.feed.from(self.next).await.ok()?;
                 let last = ready.last()?;
                 self.next = last.entry.index + 1;
@@ -191,28 +208,26 @@ impl Following {
                 self.beat = tokio::time::Instant::now();
                 return Some(out.into());
             }
+            // Far behind in events that are not for this reader: it still wants to hear that the server is well.
+            if self.next < *self.tail.borrow() {
+                if self.beat.elapsed() >= HEARTBEAT {
+                    return self.heartbeat().await;
+                }
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
                 changed = self.tail.changed() => changed.ok()?,
-                () = tokio::time::sleep_until(self.beat + HEARTBEAT) => {
-                    self.beat = tokio::time::Instant::now();
-                    let now = self.gate.now().await.ok()?;
-                    return Some(format!("event: heartbeat\ndata: {{\"now\":\"{}\"}}\n\n", stamp(now)).into());
-                }
+                () = tokio::time::sleep_until(self.beat + HEARTBEAT) => return self.heartbeat().await,
                 () = tokio::time::sleep_until(self.checked + RECHECK) => {}
             }
-            if self.checked.elapsed() >= RECHECK {
-                self.checked = tokio::time::Instant::now();
-                if !self
-                    .gate
-                    .still_signed_in(&self.caller)
-                    .await
-                    .unwrap_or(false)
-                {
-                    return None;
-                }
-            }
         }
+    }
+
+    async fn heartbeat(&mut self) -> Option<Bytes> {
+        self.beat = tokio::time::Instant::now();
+        let now = stamp(self.gate.now().await.ok()?);
+        Some(format!("event: heartbeat\ndata: {{\"now\":\"{now}\"}}\n\n").into())
     }
 }

@@ -4,10 +4,11 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use crate::domain::change::{Change, Record, Step};
+use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 
 use super::audit::Origin;
-use super::{Tx, millis};
+use super::{Tx, millis, rows};
 
 /// Why a change was not written.
 #[derive(Debug)]
@@ -34,37 +35,60 @@ impl Tx {
     ) -> Result<(), NotApplied> {
         for step in change {
             self.record(step).await?;
-            self.append(&step.event, origin, now).await?;
             for (grant, kind) in &step.done {
                 touch!(self, c => sqlx::query("delete from outbox where grant_id = $1 and kind = $2").bind(grant.as_str()).bind(kind.as_str()).execute(c))
                     .context("keeping a promise")?;
             }
-            for work in &step.work {
-                let target = step
-                    .event
-                    .target
-                    .as_ref()
-                    .map_or("", |target| target.as_str());
-                touch!(self, c => sqlx::query(
-                    "insert into outbox (grant_id, kind, target, trace, due_at, lease_until) values ($1, $2, $3, $4, $5, 0) \
-                     on conflict (grant_id, kind) do update set due_at = excluded.due_at, lease_owner = null, lease_until = 0, trace = excluded.trace")
-                    .bind(work.grant.as_str()).bind(work.kind.as_str()).bind(target).bind(&origin.trace).bind(millis(work.due_at))
-                    .execute(c))
-                .context("promising work")?;
-            }
+            self.promise(step, origin).await?;
         }
+        let events: Vec<&Event> = change.iter().map(|step| &step.event).collect();
+        Ok(self.append(&events, origin, now).await?)
+    }
+
+    /// Promises what one step asks for, in one statement: of each kind there is one.
+    async fn promise(&mut self, step: &Step, origin: &Origin) -> anyhow::Result<()> {
+        if step.work.is_empty() {
+            return Ok(());
+        }
+        let target = step
+            .event
+            .target
+            .as_ref()
+            .map_or("", |target| target.as_str());
+        let sql = format!(
+            "insert into outbox (grant_id, kind, target, trace, due_at, lease_until) values {} \
+             on conflict (grant_id, kind) do update set due_at = excluded.due_at, lease_owner = null, lease_until = 0, trace = excluded.trace",
+            rows(step.work.len(), &["", "", "", "", "", "0"])
+        );
+        touch!(self, c => {
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            for work in &step.work {
+                query = query.bind(work.grant.as_str()).bind(work.kind.as_str()).bind(target).bind(&origin.trace).bind(millis(work.due_at));
+            }
+            query.execute(c)
+        })
+        .context("promising work")?;
         Ok(())
     }
 
     async fn record(&mut self, step: &Step) -> Result<(), NotApplied> {
         let (what, name, written) = match &step.record {
             Record::Nothing => return Ok(()),
-            Record::NewRequest(request) => return Ok(self.insert_request(request).await?),
+            Record::NewRequest(request) => {
+                if self.insert_request(request).await? {
+                    return Ok(());
+                }
+                let (who, target) = (&request.requester.id, &request.target);
+                if let Some(request) = self.pending_like(who, target, &request.role).await? {
+                    return Err(NotApplied::Refused(Refusal::DuplicatePending { request }));
+                }
+                ("request", request.id.to_string(), false)
+            }
             Record::NewGrant(grant) => return Ok(self.insert_grant(grant).await?),
             Record::Request(request, review) => {
                 let written = self.update_request(request).await?;
                 if let (true, Some(review)) = (written, review) {
-                    self.insert_review(&request.id, review).await?;
+                    self.insert_review(request, review).await?;
                 }
                 ("request", request.id.to_string(), written)
             }

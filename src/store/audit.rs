@@ -8,7 +8,7 @@ use crate::domain::event::{Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, RequestId};
 
 use super::grants::{Bind, Binds};
-use super::{Tx, millis, moment, moments};
+use super::{Tx, millis, moment, moments, rows};
 
 /// Where a change came from; the gate knows, rules do not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,10 +79,15 @@ impl Row {
     }
 }
 
+/// PostgreSQL takes no NUL in a text. What nobody can store, nobody finds.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// `like` with `_`, `%` and `\` taken literally.
 fn pattern(word: &str) -> String {
     let mut out = String::from("%");
-    for c in word.to_lowercase().chars() {
+    for c in storable(word).chars() {
         if matches!(c, '%' | '_' | '\\') {
             out.push('\\');
         }
@@ -101,7 +106,7 @@ impl Filter {
             if let Some(value) = value {
                 sql.push_str(&format!(
                     " and {column} = ${}",
-                    binds.push(Bind::Text(value))
+                    binds.push(Bind::Text(storable(&value)))
                 ));
             }
         };
@@ -147,9 +152,11 @@ impl Filter {
             ));
         }
         for word in &self.text {
-            let place = binds.push(Bind::Text(pattern(word)));
+            let as_typed = binds.push(Bind::Text(pattern(word)));
+            let place = binds.push(Bind::Text(pattern(&word.to_lowercase())));
+            // SQLite knows no capitals beyond ASCII, so a word is looked for as it was typed, too.
             sql.push_str(&format!(
-                " and (lower(reason) like ${place} escape '\\' or actor like ${place} escape '\\' or principal like ${place} escape '\\' or target like ${place} escape '\\')"
+                " and (lower(reason) like ${place} escape '\\' or reason like ${as_typed} escape '\\' or actor like ${place} escape '\\' or principal like ${place} escape '\\' or target like ${place} escape '\\')"
             ));
         }
         if let Some(before) = before {
@@ -164,26 +171,39 @@ impl Filter {
 }
 
 impl Tx {
-    /// Appends one event. Its index comes later, from the sequencer.
+    /// Appends events in their order. Their indexes come later, from the sequencer.
     pub async fn append(
         &mut self,
-        event: &Event,
+        events: &[&Event],
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> anyhow::Result<()> {
-        let body = serde_json::to_string(&Body {
-            event: event.clone(),
-            origin: origin.clone(),
-        })?;
-        // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
-        let id = uuid::Uuid::now_v7().to_string();
-        touch!(self, c => sqlx::query(
-            "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
-            .bind(&id).bind(millis(now)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
-            .bind(event.principal.as_ref().map(super::super::domain::ids::PrincipalName::as_str)).bind(event.target.as_ref().map(super::super::domain::ids::TargetName::as_str))
-            .bind(event.request.as_ref().map(super::super::domain::ids::RequestId::as_str)).bind(event.grant.as_ref().map(super::super::domain::ids::GrantId::as_str))
-            .bind(event.reason.as_deref()).bind(&body).execute(c))
-        .context("writing an audit event")?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let bodies = events.iter().map(|event| {
+            let event = (*event).clone();
+            let origin = origin.clone();
+            // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
+            let id = uuid::Uuid::now_v7().to_string();
+            Ok((id, serde_json::to_string(&Body { event, origin })?))
+        });
+        let bodies: Vec<(String, String)> = bodies.collect::<anyhow::Result<_>>()?;
+        let sql = format!(
+            "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) values {}",
+            rows(events.len(), &[""; 11])
+        );
+        touch!(self, c => {
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            for (event, (id, body)) in events.iter().zip(&bodies) {
+                query = query.bind(id).bind(millis(now)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
+                    .bind(event.principal.as_ref().map(|name| name.as_str())).bind(event.target.as_ref().map(|name| name.as_str()))
+                    .bind(event.request.as_ref().map(|id| id.as_str())).bind(event.grant.as_ref().map(|id| id.as_str()))
+                    .bind(event.reason.as_deref()).bind(body);
+            }
+            query.execute(c)
+        })
+        .context("writing audit events")?;
         self.wrote_events = true;
         Ok(())
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -51,14 +52,23 @@ macro_rules! touch {
     };
 }
 
+/// PostgreSQL's clock. `now()` is the moment when the transaction began, which can be long before it gets its locks.
+macro_rules! postgres_clock {
+    () => {
+        "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+    };
+}
+
 pub mod apply;
 pub mod audit;
 pub mod grants;
+mod hold;
 pub mod outbox;
 pub mod people;
 pub mod requests;
 pub mod sequence;
 pub mod settings;
+mod writer;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -88,7 +98,10 @@ pub enum Clock {
 }
 
 enum Pools {
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Sqlite {
+        read: SqlitePool,
+        write: writer::Writer,
+    },
     Postgres(PgPool),
 }
 
@@ -105,8 +118,8 @@ pub struct Store {
 }
 
 pub(in crate::store) enum Inner {
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Sqlite(hold::Sqlite),
+    Postgres(hold::Postgres),
 }
 
 /// One transaction. It is rolled back unless committed.
@@ -114,6 +127,11 @@ pub struct Tx {
     pub(in crate::store) inner: Inner,
     wrote_events: bool,
 }
+
+/// What the database's clock said when it gave a row; nothing where the clock is this machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Stamp(Option<i64>);
 
 /// A moment as it is stored.
 pub(in crate::store) fn millis(at: DateTime<Utc>) -> i64 {
@@ -139,6 +157,27 @@ where
         .map_err(|error| anyhow::anyhow!("the database has a {what} that cannot be read: {error}"))
 }
 
+/// The `values` of several rows: a place to bind for each column that is empty here, and the others as they are.
+pub(in crate::store) fn rows(count: usize, columns: &[&str]) -> String {
+    let mut place = 0;
+    let mut row = || {
+        let cells: Vec<String> = columns
+            .iter()
+            .map(|&column| {
+                if column.is_empty() {
+                    place += 1;
+                    format!("${place}")
+                } else {
+                    column.to_owned()
+                }
+            })
+            .collect();
+        format!("({})", cells.join(", "))
+    };
+    let all: Vec<String> = (0..count).map(|_| row()).collect();
+    all.join(", ")
+}
+
 /// Reads a stored word of a closed list through its serde names.
 pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(
     what: &str,
@@ -146,6 +185,20 @@ pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(
 ) -> anyhow::Result<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned()))
         .with_context(|| format!("the database has the {what} `{text}`"))
+}
+
+/// Whether a fault only says that the database is busy or away: the same call can succeed a moment later.
+pub fn is_passing(fault: &anyhow::Error) -> bool {
+    match fault.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
+        // PostgreSQL: a lock was not free in time, a deadlock, a statement that took too long, a shutdown.
+        // SQLite: busy, also because a snapshot is too old.
+        Some(sqlx::Error::Database(error)) => matches!(
+            error.code().as_deref(),
+            Some("55P03" | "40P01" | "40001" | "57014" | "57P01" | "57P03" | "5" | "517")
+        ),
+        _ => false,
+    }
 }
 
 impl Store {
@@ -170,46 +223,55 @@ impl Store {
 
     /// Begins to read: one consistent view over several queries.
     pub async fn read(&self) -> anyhow::Result<Tx> {
-        let inner = match &self.pools {
-            Pools::Sqlite { read, .. } => {
-                Inner::Sqlite(read.begin().await.context("opening the database to read")?)
-            }
-            Pools::Postgres(pool) => {
-                Inner::Postgres(pool.begin().await.context("opening the database to read")?)
-            }
+        let begun = match &self.pools {
+            Pools::Sqlite { read, .. } => read
+                .begin()
+                .await
+                .map(|tx| Inner::Sqlite(hold::Sqlite::Read(tx))),
+            // By default each statement would see what was committed until then, and a page could contradict itself.
+            Pools::Postgres(pool) => pool
+                .begin_with("begin isolation level repeatable read, read only")
+                .await
+                .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
         };
-        Ok(Tx {
-            inner,
-            wrote_events: false,
-        })
+        Ok(Tx::new(begun.context("opening the database to read")?))
+    }
+
+    /// For exactly one query, which is consistent by itself: spares the transaction around it.
+    pub async fn glance(&self) -> anyhow::Result<Tx> {
+        let taken = match &self.pools {
+            Pools::Sqlite { read, .. } => read
+                .acquire()
+                .await
+                .map(|connection| Inner::Sqlite(hold::Sqlite::Bare(connection))),
+            Pools::Postgres(pool) => pool
+                .acquire()
+                .await
+                .map(|connection| Inner::Postgres(hold::Postgres::Bare(connection))),
+        };
+        Ok(Tx::new(taken.context("opening the database to read")?))
     }
 
     /// Begins to write. SQLite has one writer, and takes its lock at once: a transaction that upgrades later can fail.
     pub async fn write(&self) -> anyhow::Result<Tx> {
-        let inner = match &self.pools {
-            Pools::Sqlite { write, .. } => Inner::Sqlite(
-                write
-                    .begin_with("begin immediate")
-                    .await
-                    .context("opening the database to write")?,
-            ),
-            Pools::Postgres(pool) => Inner::Postgres(
-                pool.begin()
-                    .await
-                    .context("opening the database to write")?,
-            ),
+        let begun = match &self.pools {
+            Pools::Sqlite { write, .. } => write
+                .turn()
+                .await
+                .map(|turn| Inner::Sqlite(hold::Sqlite::Write(turn))),
+            Pools::Postgres(pool) => pool
+                .begin()
+                .await
+                .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
         };
-        Ok(Tx {
-            inner,
-            wrote_events: false,
-        })
+        Ok(Tx::new(begun.context("opening the database to write")?))
     }
 
     /// Makes a transaction's writes durable, and wakes whoever waits for events.
     pub async fn commit(&self, tx: Tx) -> anyhow::Result<()> {
         match tx.inner {
-            Inner::Sqlite(inner) => inner.commit().await.context("committing")?,
-            Inner::Postgres(inner) => inner.commit().await.context("committing")?,
+            Inner::Sqlite(inner) => inner.commit().await?,
+            Inner::Postgres(inner) => inner.commit().await?,
         }
         if tx.wrote_events {
             self.appended.notify_one();
@@ -217,11 +279,32 @@ impl Store {
         Ok(())
     }
 
+    /// Waits until what others have written before can be read. A refusal names it, so that comes first.
+    pub async fn settled(&self) -> anyhow::Result<()> {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => write.settled().await,
+            Pools::Postgres(_) => Ok(()),
+        }
+    }
+
     /// The moment that decisions compare with: the database's clock, never earlier than a moment given before.
     pub async fn now(&self, tx: &mut Tx) -> anyhow::Result<DateTime<Utc>> {
+        let stamp = match (&self.clock, &tx.inner) {
+            (Clock::Database, Inner::Postgres(_)) => tx.clock().await?,
+            _ => Stamp(None),
+        };
+        self.at(stamp)
+    }
+
+    /// The same for a moment that came with a row, which spares the question.
+    pub fn at(&self, stamp: Stamp) -> anyhow::Result<DateTime<Utc>> {
         let millis = match &self.clock {
             Clock::Manual(millis) => return moment(millis.load(Ordering::SeqCst)),
-            Clock::Database => tx.clock().await?,
+            // SQLite runs in this process: its clock is this machine's.
+            Clock::Database => match stamp.0 {
+                Some(millis) => millis,
+                None => this_machine()?,
+            },
         };
         let floor = self.floor.fetch_max(millis, Ordering::SeqCst);
         moment(millis.max(floor))
@@ -229,7 +312,7 @@ impl Store {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> anyhow::Result<()> {
-        self.read().await?.clock().await.map(|_| ())
+        self.glance().await?.log_size().await.map(|_| ())
     }
 
     /// Lets every connection finish and closes them.
@@ -244,23 +327,32 @@ impl Store {
     }
 }
 
+fn this_machine() -> anyhow::Result<i64> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clock of SQLite, which has no other"
+    )]
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(i64::try_from(since.as_millis())?)
+}
+
 impl Tx {
-    async fn clock(&mut self) -> anyhow::Result<i64> {
-        let (millis,): (i64,) = match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                sqlx::query_as("select cast(unixepoch('subsec') * 1000 as integer)")
-                    .fetch_one(&mut **tx)
-                    .await
-            }
-            // `now()` is the moment when the transaction began, which can be long before it gets its locks.
-            Inner::Postgres(tx) => {
-                sqlx::query_as("select (extract(epoch from clock_timestamp()) * 1000)::bigint")
-                    .fetch_one(&mut **tx)
-                    .await
-            }
+    fn new(inner: Inner) -> Self {
+        Self {
+            inner,
+            wrote_events: false,
         }
-        .context("reading the database's clock")?;
-        Ok(millis)
+    }
+
+    async fn clock(&mut self) -> anyhow::Result<Stamp> {
+        let Inner::Postgres(tx) = &mut self.inner else {
+            return Ok(Stamp(None));
+        };
+        let (millis,): (i64,) = sqlx::query_as(concat!("select ", postgres_clock!()))
+            .fetch_one(&mut **tx)
+            .await
+            .context("reading the database's clock")?;
+        Ok(Stamp(Some(millis)))
     }
 }
 
@@ -275,19 +367,20 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .busy_timeout(ACQUIRE_TIMEOUT)
         .optimize_on_close(true, 1_000)
         .statement_cache_capacity(256);
-    let write = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options.clone())
+    let mut write = options
+        .clone()
+        .connect()
         .await
         .with_context(|| format!("opening {}", path.display()))?;
     MIGRATIONS
-        .run(&write)
+        .run(&mut write)
         .await
         .context("bringing the database to the present schema")?;
+    // One process at a time has this file, so whoever held these leases is gone and will not come back for them.
+    sqlx::query("update outbox set lease_owner = null, lease_until = 0 where lease_until > 0")
+        .execute(&mut write)
+        .await
+        .context("taking over unfinished work")?;
     let read = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .min_connections(1)
@@ -298,7 +391,10 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .connect_with(options.read_only(true))
         .await
         .with_context(|| format!("opening {} to read", path.display()))?;
-    Ok(Pools::Sqlite { read, write })
+    Ok(Pools::Sqlite {
+        read,
+        write: writer::Writer::new(write, ACQUIRE_TIMEOUT),
+    })
 }
 
 async fn open_postgres(url: &str) -> anyhow::Result<Pools> {

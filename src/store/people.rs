@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, SignInId};
 use crate::domain::principal::{Principal, ProductRole};
 
-use super::{Tx, millis, moment, moments, stored};
+use super::{Inner, Stamp, Tx, millis, moment, moments, stored};
 
 /// Whether a token is for calls or for getting new tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,22 @@ pub struct SignIn {
 /// A token as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
+    /// When this was read.
+    pub stamp: Stamp,
     pub sign_in: SignIn,
     pub expires_at: DateTime<Utc>,
     pub used_at: Option<DateTime<Utc>>,
     /// The hash of the refresh token that replaced this one.
     pub successor: Option<String>,
+}
+
+/// A sign-in that this transaction holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// When this was read.
+    pub stamp: Stamp,
+    pub expires_at: DateTime<Utc>,
+    pub principal: Principal,
 }
 
 /// A one-time code as it is stored.
@@ -107,7 +118,16 @@ impl SignInRow {
 }
 
 #[derive(sqlx::FromRow)]
+struct HeldRow {
+    stamp: Stamp,
+    expires_at: i64,
+    #[sqlx(flatten)]
+    principal: PrincipalRow,
+}
+
+#[derive(sqlx::FromRow)]
 struct TokenRow {
+    stamp: Stamp,
     token_expires_at: i64,
     used_at: Option<i64>,
     successor: Option<String>,
@@ -117,12 +137,29 @@ struct TokenRow {
 
 const PRINCIPAL: &str = "select id, name, roles, group_names from principals where id = $1";
 const BY_NAME: &str = "select id, name, roles, group_names from principals where name = $1";
-const IN_ROLES: &str = "select id, name, roles, group_names from principals order by name";
-const TOKEN: &str = "select t.expires_at as token_expires_at, t.used_at, t.successor, \
-     s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
-     from tokens t join sign_ins s on s.id = t.sign_in_id join principals p on p.id = s.principal_id where t.hash = $1 and t.kind = $2";
+/// Who has a token, with the clock in the same row.
+macro_rules! token {
+    ($clock:expr) => {
+        concat!(
+            "select ", $clock, " as stamp, t.expires_at as token_expires_at, t.used_at, t.successor, \
+             s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+             from tokens t join sign_ins s on s.id = t.sign_in_id join principals p on p.id = s.principal_id where t.hash = $1 and t.kind = $2"
+        )
+    };
+}
+/// Who is behind a sign-in that was not revoked, with the clock in the same row.
+macro_rules! behind {
+    ($clock:expr, $end:literal) => {
+        concat!(
+            "select ", $clock, " as stamp, s.expires_at, p.id, p.name, p.roles, p.group_names \
+             from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null", $end
+        )
+    };
+}
 const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
      from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 order by s.created_at desc limit 500";
+const SIGN_IN: &str = "select s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+     from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 and s.id = $2";
 
 impl Tx {
     /// One principal by id.
@@ -144,11 +181,30 @@ impl Tx {
         row.map(PrincipalRow::read).transpose()
     }
 
-    /// Everybody.
-    pub async fn principals(&mut self) -> anyhow::Result<Vec<Principal>> {
-        let rows: Vec<PrincipalRow> =
-            on!(self, c => sqlx::query_as(IN_ROLES).fetch_all(c)).context("reading principals")?;
-        rows.into_iter().map(PrincipalRow::read).collect()
+    /// Whether there is anybody at all.
+    pub async fn has_principals(&mut self) -> anyhow::Result<bool> {
+        let row: Option<(i64,)> = on!(self, c => sqlx::query_as("select created_at from principals limit 1").fetch_optional(c))
+            .context("looking for principals")?;
+        Ok(row.is_some())
+    }
+
+    /// How many principals besides `but` may review and are in this group; no more than `enough` are looked for.
+    pub async fn reviewers_in(
+        &mut self,
+        group: &GroupName,
+        but: &PrincipalId,
+        enough: u32,
+    ) -> anyhow::Result<u32> {
+        // Roles and groups are stored as JSON lists, so the quotes delimit a name. `_` in it is not a wildcard.
+        let quoted = |word: &str| format!("%\"{}\"%", word.replace('_', "\\_"));
+        let rows: Vec<(i64,)> = on!(self, c => sqlx::query_as(
+            "select created_at from principals where id <> $1 and group_names like $2 escape '\\' \
+             and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5")
+            .bind(but.as_str()).bind(quoted(group.as_str()))
+            .bind(quoted(ProductRole::Reviewer.as_str())).bind(quoted(ProductRole::Admin.as_str()))
+            .bind(i64::from(enough)).fetch_all(c))
+        .context("looking for reviewers")?;
+        Ok(u32::try_from(rows.len())?)
     }
 
     /// Adds a principal, or gives a known one these roles and groups.
@@ -197,6 +253,46 @@ impl Tx {
         row.map(PrincipalRow::read).transpose()
     }
 
+    /// Whoever is behind a sign-in that was not revoked, and when it ends. Until this transaction ends neither the
+    /// sign-in nor what its principal may do changes.
+    pub async fn hold_sign_in(&mut self, id: &SignInId) -> anyhow::Result<Option<Held>> {
+        let row: Option<HeldRow> = match &mut self.inner {
+            // SQLite has one writer, and it is this transaction.
+            Inner::Sqlite(c) => {
+                sqlx::query_as(behind!("null", ""))
+                    .bind(id.as_str())
+                    .fetch_optional(&mut **c)
+                    .await
+            }
+            Inner::Postgres(c) => {
+                sqlx::query_as(behind!(postgres_clock!(), " for share"))
+                    .bind(id.as_str())
+                    .fetch_optional(&mut **c)
+                    .await
+            }
+        }
+        .context("looking at a sign-in")?;
+        row.map(|row| {
+            Ok(Held {
+                stamp: row.stamp,
+                expires_at: moment(row.expires_at)?,
+                principal: row.principal.read()?,
+            })
+        })
+        .transpose()
+    }
+
+    /// One sign-in, as long as it is good.
+    pub async fn sign_in(
+        &mut self,
+        id: &SignInId,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Option<SignIn>> {
+        let row: Option<SignInRow> = on!(self, c => sqlx::query_as(SIGN_IN).bind(millis(now)).bind(id.as_str()).fetch_optional(c))
+            .context("looking at a sign-in")?;
+        row.map(SignInRow::read).transpose()
+    }
+
     /// Notes that a sign-in was used.
     pub async fn touch_sign_in(&mut self, id: &SignInId, now: DateTime<Utc>) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("update sign_ins set last_used_at = $2 where id = $1").bind(id.as_str()).bind(millis(now)).execute(c)).context("writing a sign-in")?;
@@ -216,11 +312,26 @@ impl Tx {
 
     /// Looks a token up by its hash, with its sign-in and principal.
     pub async fn token(&mut self, hash: &str, kind: TokenUse) -> anyhow::Result<Option<Token>> {
-        let row: Option<TokenRow> =
-            on!(self, c => sqlx::query_as(TOKEN).bind(hash).bind(kind.as_str()).fetch_optional(c))
-                .context("looking a token up")?;
+        let row: Option<TokenRow> = match &mut self.inner {
+            Inner::Sqlite(c) => {
+                sqlx::query_as(token!("null"))
+                    .bind(hash)
+                    .bind(kind.as_str())
+                    .fetch_optional(&mut **c)
+                    .await
+            }
+            Inner::Postgres(c) => {
+                sqlx::query_as(token!(postgres_clock!()))
+                    .bind(hash)
+                    .bind(kind.as_str())
+                    .fetch_optional(&mut **c)
+                    .await
+            }
+        }
+        .context("looking a token up")?;
         row.map(|row| {
             Ok(Token {
+                stamp: row.stamp,
                 expires_at: moment(row.token_expires_at)?,
                 used_at: moments(row.used_at)?,
                 successor: row.successor,
@@ -257,15 +368,23 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Points a used refresh token at a newer successor, when the first one was never used itself.
+    /// Keeps others from using a token until this transaction ends, so that what is read of it stays true.
+    pub async fn hold_token(&mut self, hash: &str) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update tokens set expires_at = expires_at where hash = $1").bind(hash).execute(c)).context("holding a token")?;
+        Ok(())
+    }
+
+    /// Points a used refresh token at a newer successor, when the first one was never used itself. The first one
+    /// counts as used from then on: should anybody present it, two have had it.
     pub async fn replace_successor(
         &mut self,
         hash: &str,
         old: &str,
         new: &str,
+        now: DateTime<Utc>,
     ) -> anyhow::Result<bool> {
-        let dropped = touch!(self, c => sqlx::query("delete from tokens where hash = $1 and used_at is null").bind(old).execute(c)).context("replacing a token")?;
-        if dropped != 1 {
+        let replaced = touch!(self, c => sqlx::query("update tokens set used_at = $2 where hash = $1 and used_at is null").bind(old).bind(millis(now)).execute(c)).context("replacing a token")?;
+        if replaced != 1 {
             return Ok(false);
         }
         touch!(self, c => sqlx::query("update tokens set successor = $2 where hash = $1").bind(hash).bind(new).execute(c)).context("replacing a token")?;

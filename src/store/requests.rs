@@ -3,7 +3,7 @@
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 
-use crate::domain::ids::{PrincipalId, RequestId, RoleName, TargetName};
+use crate::domain::ids::{GrantId, PrincipalId, RequestId, RoleName, TargetName};
 use crate::domain::principal::PrincipalRef;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::review::Review;
@@ -102,7 +102,7 @@ pub(in crate::store) fn span(seconds: i64) -> anyhow::Result<Span> {
 
 const COLUMNS: &str = "id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, version";
 const BY_ID: &str = "select id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, version from requests where id = $1";
-const REVIEWS: &str = "select request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at from reviews where request_id = $1 order by created_at, reviewer_id";
+const REVIEWS: &str = "select request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at from reviews where request_id = $1 order by version";
 
 impl Tx {
     /// One request with its reviews.
@@ -147,7 +147,7 @@ impl Tx {
         }
         let places: Vec<String> = (1..=requests.len()).map(|n| format!("${n}")).collect();
         let sql = format!(
-            "select request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at from reviews where request_id in ({}) order by created_at, reviewer_id",
+            "select request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at from reviews where request_id in ({}) order by version",
             places.join(", ")
         );
         let rows: Vec<ReviewRow> = on!(self, c => {
@@ -181,6 +181,18 @@ impl Tx {
         row.map(|(id,)| stored("request id", &id)).transpose()
     }
 
+    /// The pending extension of this grant.
+    pub async fn pending_extension(
+        &mut self,
+        grant: &GrantId,
+    ) -> anyhow::Result<Option<RequestId>> {
+        let row: Option<(String,)> = on!(self, c => sqlx::query_as(
+            "select id from requests where grant_id = $1 and state = 'pending' and kind = 'extend' limit 1")
+            .bind(grant.as_str()).fetch_optional(c))
+        .context("looking for a pending extension")?;
+        row.map(|(id,)| stored("request id", &id)).transpose()
+    }
+
     /// How many requests this principal has pending.
     pub async fn pending_count(&mut self, who: &PrincipalId) -> anyhow::Result<i64> {
         let (count,): (i64,) = on!(self, c => sqlx::query_as("select count(*) from requests where requester_id = $1 and state = 'pending'").bind(who.as_str()).fetch_one(c))
@@ -205,14 +217,16 @@ impl Tx {
         moments(row.map(|(at,)| at))
     }
 
+    /// Files a request; `false` when the same is pending already, filed by a transaction that was faster.
     pub(in crate::store) async fn insert_request(
         &mut self,
         request: &Request,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let snapshot = serde_json::to_string(&request.snapshot)?;
-        touch!(self, c => sqlx::query(
+        let rows = touch!(self, c => sqlx::query(
             "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)")
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+             on conflict (requester_id, target, role) where state = 'pending' and kind = 'access' do nothing")
             .bind(request.id.as_str()).bind(request.kind.as_str()).bind(RequestState::Pending.as_str())
             .bind(request.requester.id.as_str()).bind(request.requester.name.as_str())
             .bind(request.target.as_str()).bind(request.role.as_str()).bind(i64::from(request.duration.seconds()))
@@ -220,7 +234,7 @@ impl Tx {
             .bind(millis(request.created_at)).bind(millis(request.decide_by)).bind(request.grant.as_ref().map(super::super::domain::ids::GrantId::as_str))
             .bind(request.version).execute(c))
         .context("writing a request")?;
-        Ok(())
+        Ok(rows == 1)
     }
 
     pub(in crate::store) async fn update_request(
@@ -237,15 +251,15 @@ impl Tx {
 
     pub(in crate::store) async fn insert_review(
         &mut self,
-        request: &RequestId,
+        request: &Request,
         review: &Review,
     ) -> anyhow::Result<()> {
         let narrowed = serde_json::to_string(&review.narrowed)?;
         let groups = serde_json::to_string(&review.counted_groups)?;
         touch!(self, c => sqlx::query(
-            "insert into reviews (request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)")
-            .bind(request.as_str()).bind(review.reviewer.id.as_str()).bind(review.reviewer.name.as_str()).bind(review.decision.as_str())
-            .bind(review.comment.as_deref()).bind(&narrowed).bind(&groups).bind(millis(review.created_at)).execute(c))
+            "insert into reviews (request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at, version) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+            .bind(request.id.as_str()).bind(review.reviewer.id.as_str()).bind(review.reviewer.name.as_str()).bind(review.decision.as_str())
+            .bind(review.comment.as_deref()).bind(&narrowed).bind(&groups).bind(millis(review.created_at)).bind(request.version).execute(c))
         .context("writing a review")?;
         Ok(())
     }

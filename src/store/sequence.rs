@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{Store, Tx};
+use super::{Inner, Store, Tx};
 
 /// Events that one pass numbers at most.
 const BATCH: i64 = 1_000;
@@ -33,27 +33,32 @@ impl Tx {
         Ok(epoch)
     }
 
-    async fn waiting(&mut self) -> anyhow::Result<Vec<String>> {
-        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select event_id from audit where idx is null order by at, event_id limit $1").bind(BATCH).fetch_all(c)).context("looking for events without an index")?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
+    /// The head, which no other node moves until this transaction ends.
+    async fn hold_head(&mut self) -> anyhow::Result<i64> {
+        let Inner::Postgres(tx) = &mut self.inner else {
+            return self.log_size().await;
+        };
+        let (size,): (i64,) = sqlx::query_as("select size from log_head where id = 1 for update")
+            .fetch_one(&mut **tx)
+            .await
+            .context("reading the head of the log")?;
+        Ok(size)
     }
 
-    /// INVARIANT: indexes are dense and never given twice: the head moves only if nobody else moved it
+    /// Numbers what waits from an index on, and answers how many events that were. INVARIANT: indexes are dense and
+    /// never given twice: the head moves in the same transaction, and only if nobody else moved it
     /// (`two_sequencers_number_every_event_once_without_a_gap`).
-    async fn number(&mut self, from: i64, ids: &[String]) -> anyhow::Result<bool> {
-        let to = from + i64::try_from(ids.len())?;
+    async fn number(&mut self, from: i64) -> anyhow::Result<i64> {
+        let numbered = touch!(self, c => sqlx::query(
+            "update audit set idx = $1 + waiting.place from \
+             (select event_id as id, row_number() over (order by at, event_id) - 1 as place from audit where idx is null order by at, event_id limit $2) as waiting \
+             where audit.event_id = waiting.id and audit.idx is null")
+            .bind(from).bind(BATCH).execute(c))
+        .context("numbering events")?;
+        let to = from + i64::try_from(numbered)?;
         let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(to).bind(from).execute(c)).context("moving the head of the log")?;
-        if moved != 1 {
-            return Ok(false);
-        }
-        for (index, id) in (from..to).zip(ids) {
-            let rows = touch!(self, c => sqlx::query("update audit set idx = $1 where event_id = $2 and idx is null").bind(index).bind(id).execute(c)).context("numbering an event")?;
-            anyhow::ensure!(
-                rows == 1,
-                "audit event {id} was numbered by somebody who did not move the head"
-            );
-        }
-        Ok(true)
+        anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
+        Ok(to - from)
     }
 }
 
@@ -63,22 +68,19 @@ impl Store {
         loop {
             let mut look = self.read().await?;
             let size = look.log_size().await?;
-            let any = !look.waiting().await?.is_empty();
+            let any = look.oldest_waiting().await?.is_some();
             drop(look);
+            self.size
+                .send_if_modified(|seen| std::mem::replace(seen, size.max(*seen)) < size);
             if !any {
-                self.size
-                    .send_if_modified(|seen| std::mem::replace(seen, size.max(*seen)) < size);
                 return Ok(size);
             }
             let mut tx = self.write().await?;
-            let from = tx.log_size().await?;
-            let ids = tx.waiting().await?;
-            if tx.number(from, &ids).await? {
-                let done = from + i64::try_from(ids.len())?;
-                self.commit(tx).await?;
-                self.size
-                    .send_if_modified(|seen| std::mem::replace(seen, done.max(*seen)) < done);
-            }
+            let from = tx.hold_head().await?;
+            let done = from + tx.number(from).await?;
+            self.commit(tx).await?;
+            self.size
+                .send_if_modified(|seen| std::mem::replace(seen, done.max(*seen)) < done);
         }
     }
 

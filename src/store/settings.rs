@@ -39,8 +39,9 @@ impl Tx {
             .context("looking up an idempotency key")
     }
 
-    /// Remembers the key; `false` when another transaction has just used it.
-    pub async fn remember(
+    /// Takes the key for this transaction; `false` when a call that was committed has used it. One that is still
+    /// under way is waited for, so that calls sent side by side are carried out once and answered alike.
+    pub async fn claim(
         &mut self,
         principal: &PrincipalId,
         key: &str,
@@ -49,7 +50,7 @@ impl Tx {
     ) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query("insert into idempotency (principal_id, key, digest, result, created_at) values ($1, $2, $3, $4, $5) on conflict do nothing")
             .bind(principal.as_str()).bind(key).bind(&once.digest).bind(&once.result).bind(millis(now)).execute(c))
-        .context("remembering an idempotency key")?;
+        .context("taking an idempotency key")?;
         Ok(rows == 1)
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub mod problem;
+mod schema;
 
 pub use problem::Problem;
 
@@ -314,7 +315,12 @@ pub struct NewRequest {
     )]
     pub duration: String,
     /// What for: 3 to 2,000 characters.
-    #[schema(min_length = 3, max_length = 2000, example = "INC-4127 stuck orders")]
+    #[schema(
+        min_length = 3,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$",
+        example = "INC-4127 stuck orders"
+    )]
     pub reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_length = 64, pattern = "^[A-Za-z0-9_/#.:-]*$")]
@@ -330,7 +336,11 @@ pub struct NewRequest {
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_length = 2000)]
+    #[schema(
+        nullable = false,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$"
+    )]
     pub comment: Option<String>,
     #[serde(default, skip_serializing_if = "NarrowView::is_empty")]
     pub narrowed: NarrowView,
@@ -340,7 +350,11 @@ pub struct Approval {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Denial {
-    #[schema(min_length = 3, max_length = 2000)]
+    #[schema(
+        min_length = 3,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$"
+    )]
     pub comment: String,
 }
 
@@ -355,7 +369,11 @@ pub struct NewExtension {
         example = "15m"
     )]
     pub by: String,
-    #[schema(min_length = 3, max_length = 2000)]
+    #[schema(
+        min_length = 3,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$"
+    )]
     pub reason: String,
 }
 
@@ -363,7 +381,11 @@ pub struct NewExtension {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
-    #[schema(min_length = 3, max_length = 2000)]
+    #[schema(
+        min_length = 3,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$"
+    )]
     pub reason: String,
 }
 
@@ -466,10 +488,10 @@ pub struct Invitation {
     pub name: String,
     /// Product roles; for a known principal these replace the present ones, unless empty.
     #[serde(default)]
-    #[schema(max_items = 5)]
+    #[schema(schema_with = schema::product_roles)]
     pub roles: Vec<String>,
     #[serde(default)]
-    #[schema(max_items = 50)]
+    #[schema(schema_with = schema::groups)]
     pub groups: Vec<String>,
 }
 

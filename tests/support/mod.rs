@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod hostile;
+pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod person;
 pub(crate) mod postgres;

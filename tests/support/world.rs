@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
-use portcullis::client::{Channel, Client, IdempotencyKey, Session};
+use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
 use portcullis::server::Server;
 use portcullis::store::{Clock, Location};
 use portcullis::targets::{Environment, Installation, KindRole, KindSettings, connector};
-use portcullis::wire::{GrantView, Invitation, NewRequest, RequestView};
+use portcullis::wire::{Approval, EventView, GrantView, Invitation, NewRequest, RequestView};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
+use super::http::Http;
 use super::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// Everybody in `engineers` may ask for anything; `reviewers` decide, `dba` twice for admin; `oncall` needs nobody.
@@ -62,6 +66,10 @@ user = "root"
 principals = ["admin"]
 "#;
 
+/// Somebody's public key, to be certified.
+pub(crate) const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBCH1m1+Gib3OzoZR1L1IsIXHIMenDf/ammdVmU7rDbQ somebody";
+
 /// Which database the world's truth is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -78,9 +86,15 @@ pub(crate) struct World {
     admin: Option<Client>,
 }
 
-/// Runs one body on SQLite and on PostgreSQL, as two tests.
+/// Runs one body on SQLite and on PostgreSQL, as two tests. `clock by hand` has a clock that only the test turns.
 macro_rules! on_both {
     ($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block) => {
+        on_both!(@ start $(#[$meta])* $name $world $body);
+    };
+    ($(#[$meta:meta])* async fn $name:ident($world:ident: World, clock by hand) $body:block) => {
+        on_both!(@ with_clock $(#[$meta])* $name $world $body);
+    };
+    (@ $start:ident $(#[$meta:meta])* $name:ident $world:ident $body:block) => {
         mod $name {
             use super::*;
 
@@ -89,13 +103,13 @@ macro_rules! on_both {
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                body(World::start(Backend::Sqlite).await).await;
+                body(World::$start(Backend::Sqlite).await).await;
             }
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                body(World::start(Backend::Postgres).await).await;
+                body(World::$start(Backend::Postgres).await).await;
             }
         }
     };
@@ -253,22 +267,142 @@ impl World {
             .await
     }
 
-    /// Waits until a grant is in one of these states; the live state is asked for, never guessed from time.
-    pub(crate) async fn grant_in(&self, id: &str, states: &[&str]) -> GrantView {
+    /// Somebody's calls as they look on the wire.
+    pub(crate) fn http(&self, client: &Client) -> Http {
+        Http::of(&self.url(), client)
+    }
+
+    /// An active grant of `readonly` on `bastion`, asked for by this engineer and approved by `root`.
+    pub(crate) async fn granted(&self, engineer: &Client) -> GrantView {
+        let request = submit(engineer).await;
+        let approval = Approval::default();
+        let approved = self
+            .admin()
+            .approve(&request.id, request.version, &approval, &key())
+            .await
+            .unwrap();
+        self.grant_in(approved.grant.as_deref().unwrap(), &["active"])
+            .await
+    }
+
+    /// Waits until a request is in one of these states.
+    pub(crate) async fn request_in(&self, id: &str, states: &[&str]) -> RequestView {
+        let ask = async || {
+            let request = self.admin().request(id).await.unwrap();
+            states.contains(&request.state.as_str()).then_some(request)
+        };
+        self.until(&format!("{id} is {states:?}"), ask).await
+    }
+
+    /// Asks again after each event until there is an answer.
+    pub(crate) async fn until<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
         let mut size = self.gate().store().watch_size();
         let wait = async {
             loop {
                 size.borrow_and_update();
-                let grant = self.admin().grant(id).await.unwrap();
-                if states.contains(&grant.state.as_str()) {
-                    return grant;
+                if let Some(answer) = ask().await {
+                    return answer;
                 }
                 size.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(30), wait)
-            .await
-            .unwrap_or_else(|_| panic!("{id} did not become {states:?}"))
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(30), wait).await;
+        waited.unwrap_or_else(|_| panic!("not within 30 seconds: {what}"))
+    }
+
+    /// Every audit event so far, oldest first, once all of them have their index.
+    pub(crate) async fn audit(&self) -> Vec<EventView> {
+        self.gate().store().sequence().await.unwrap();
+        let mut all = Vec::new();
+        let mut query = AuditQuery {
+            limit: Some(200),
+            ..AuditQuery::default()
+        };
+        loop {
+            let page = self.admin().audit(&query).await.unwrap();
+            all.extend(page.items);
+            query.after = page.next;
+            if query.after.is_none() {
+                all.reverse();
+                return all;
+            }
+        }
+    }
+
+    /// How often each of these events is in the audit.
+    pub(crate) async fn events(&self, codes: &[&str]) -> Vec<usize> {
+        let all = self.audit().await;
+        let count = |code: &&str| all.iter().filter(|event| event.event == **code).count();
+        codes.iter().map(count).collect()
+    }
+
+    /// Runs statements beside the server.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match &self.location {
+            Location::Sqlite(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .busy_timeout(std::time::Duration::from_secs(5));
+                let mut connection = options.connect().await.unwrap();
+                connection
+                    .execute(AssertSqlSafe(sql.to_owned()))
+                    .await
+                    .unwrap();
+                connection.close().await.unwrap();
+            }
+            Location::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                connection
+                    .execute(AssertSqlSafe(sql.to_owned()))
+                    .await
+                    .unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// One number from the database.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let query = || sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.location {
+            Location::Sqlite(path) => {
+                let mut connection = SqliteConnectOptions::new()
+                    .filename(path)
+                    .connect()
+                    .await
+                    .unwrap();
+                sqlx::query_scalar(query())
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap()
+            }
+            Location::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                sqlx::query_scalar(query())
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap()
+            }
+        }
+    }
+
+    /// The moment that the server decides with.
+    pub(crate) async fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.gate().now().await.unwrap()
+    }
+
+    /// The server, for what only its operator does.
+    pub(crate) fn reload(&self) {
+        self.server().reload();
+    }
+
+    /// Waits until a grant is in one of these states; the live state is asked for, never guessed from time.
+    pub(crate) async fn grant_in(&self, id: &str, states: &[&str]) -> GrantView {
+        let ask = async || {
+            let grant = self.admin().grant(id).await.unwrap();
+            states.contains(&grant.state.as_str()).then_some(grant)
+        };
+        self.until(&format!("{id} is {states:?}"), ask).await
     }
 }
 

@@ -68,6 +68,7 @@ create unique index requests_one_pending on requests (requester_id, target, role
 create index requests_by_state on requests (state, created_at, id);
 create index requests_by_requester on requests (requester_id, created_at, id);
 create index requests_newest on requests (created_at, id);
+create index requests_by_grant on requests (grant_id);
 create index requests_by_deadline on requests (decide_by) where state = 'pending';
 
 create table reviews (
@@ -79,6 +80,8 @@ create table reviews (
     narrowed text not null,
     counted_groups text not null,
     created_at bigint not null,
+    -- The version of the request that this review led to: reviews are read in the order in which they were given.
+    version bigint not null,
     primary key (request_id, reviewer_id)
 );
 

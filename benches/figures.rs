@@ -1,0 +1,51 @@
+//! Figures of performance, each beside its baseline in the same run. `.ci/bench` runs all; names pick some.
+
+mod api;
+mod bare;
+mod console;
+mod fill;
+mod http;
+mod idle;
+mod live;
+mod node;
+mod role;
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what the tests share follows the rules of tests, and figures need only some of it"
+)]
+mod support;
+mod table;
+mod terminal;
+mod usage;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let names: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|asked| asked == name);
+    if wanted("sqlite") {
+        api::sqlite().await?;
+    }
+    if wanted("postgres") {
+        api::postgres().await?;
+    }
+    if wanted("target") {
+        role::postgres().await?;
+    }
+    if wanted("live") {
+        live::streams().await?;
+    }
+    if wanted("server") {
+        idle::server().await?;
+    }
+    if wanted("console") {
+        console::figures().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What a [`super::Tx`] holds: a transaction, a bare connection for one statement, or a turn at SQLite's writer.
+
+use std::ops::{Deref, DerefMut};
+
+use anyhow::Context;
+use sqlx::pool::PoolConnection;
+use sqlx::{Database, Transaction};
+
+use super::writer::Turn;
+
+/// A connection to SQLite, and what its end means.
+pub(in crate::store) enum Sqlite {
+    Bare(PoolConnection<sqlx::Sqlite>),
+    Read(Transaction<'static, sqlx::Sqlite>),
+    Write(Turn),
+}
+
+/// A connection to PostgreSQL, and what its end means.
+pub(in crate::store) enum Postgres {
+    Bare(PoolConnection<sqlx::Postgres>),
+    Transaction(Transaction<'static, sqlx::Postgres>),
+}
+
+impl Sqlite {
+    pub(in crate::store) async fn commit(self) -> anyhow::Result<()> {
+        match self {
+            Self::Bare(_) => Ok(()),
+            Self::Read(transaction) => transaction.commit().await.context("committing"),
+            Self::Write(turn) => turn.commit().await,
+        }
+    }
+}
+
+impl Postgres {
+    pub(in crate::store) async fn commit(self) -> anyhow::Result<()> {
+        match self {
+            Self::Bare(_) => Ok(()),
+            Self::Transaction(transaction) => transaction.commit().await.context("committing"),
+        }
+    }
+}
+
+impl Deref for Sqlite {
+    type Target = <sqlx::Sqlite as Database>::Connection;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Bare(connection) => connection,
+            Self::Read(transaction) => transaction,
+            Self::Write(turn) => turn,
+        }
+    }
+}
+
+impl DerefMut for Sqlite {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Bare(connection) => connection,
+            Self::Read(transaction) => transaction,
+            Self::Write(turn) => turn,
+        }
+    }
+}
+
+impl Deref for Postgres {
+    type Target = <sqlx::Postgres as Database>::Connection;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Bare(connection) => connection,
+            Self::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+impl DerefMut for Postgres {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Bare(connection) => connection,
+            Self::Transaction(transaction) => transaction,
+        }
+    }
+}
