@@ -181,6 +181,8 @@ impl Gate {
             if before.digest != once.digest {
                 return Err(Refusal::IdempotencyKeyReused.into());
             }
+            // The call before may share a commit with this one that is still to come, and is not to be seen until then.
+            self.store.commit(tx).await?;
             return Ok(Opened::Before(before.result));
         }
         Ok(Opened::Now(Box::new(Writing {

@@ -472,7 +472,7 @@ fn stories_come_everywhere() {
         .collect();
     assert_eq!(events.into_inner(), of_rules);
     assert!(
-        extended.get() > 50 && narrowed.get() > 50,
+        extended.get() > 20 && narrowed.get() > 20,
         "{extended:?} {narrowed:?}"
     );
 }
