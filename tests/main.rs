@@ -15,15 +15,21 @@ mod demo;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod structure;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

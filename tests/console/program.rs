@@ -88,7 +88,7 @@ async fn a_request_is_approved_used_extended_and_revoked_from_the_keyboard() {
     pty.send("y");
     pty.wait_for("Presets");
     pty.send("1");
-    pty.wait_for("the work is done");
+    pty.wait_for("Reason    the work is done");
     pty.send("\r");
     pty.wait_for(&format!("{grant} is revoked, the target was read back"));
     assert_eq!(
@@ -126,10 +126,10 @@ async fn late_replies_and_torn_escape_sequences_decide_nothing() {
     }
     pty.send("\x1b[200~ay\ray\r\x1b[201~");
     pty.send("?");
-    pty.wait_for("Keys (Esc closes)");
+    pty.wait_for("Keys (j k scroll, Esc closes)");
     pty.send("q");
     pty.wait_until("the list again", |pty| {
-        !pty.contents().contains("Keys (Esc closes)")
+        !pty.contents().contains("Keys (j k scroll, Esc closes)")
     });
     assert!(pty.contents().contains("○ pending"), "{}", pty.contents());
     let after = ada.request(&request.id).await.unwrap();

@@ -1,7 +1,9 @@
 //! What happens by itself as time goes by. Only the test turns the clock, and the server does the rest.
 
 use chrono::TimeDelta;
-use portcullis::wire::{Approval, CredentialAsk, NewExtension, NewRequest, Revocation};
+use portcullis::wire::{
+    Approval, CredentialAsk, CredentialView, NewExtension, NewRequest, Revocation,
+};
 use serde_json::json;
 
 use crate::support::http::Http;
@@ -51,17 +53,17 @@ on_both! {
         let ada = world.engineer("ada").await;
         let grant = world.granted(&ada).await;
         let certify = CredentialAsk { public_key: Some(PUBLIC_KEY.to_owned()) };
-        ada.credential(&grant.id, &certify, &key()).await.unwrap();
+        let certificate = ada.credential(&grant.id, &certify, &key()).await.unwrap();
+        let CredentialView::Ssh { ends_at, .. } = certificate else { panic!("a certificate") };
         world.admin().revoke(&grant.id, grant.version, &Revocation { reason: "leaving".to_owned() }, &key()).await.unwrap();
         let closing = world.until("the wait is visible", async || {
             let grant = world.admin().grant(&grant.id).await.unwrap();
             grant.last_error.is_some().then_some(grant)
         }).await;
         assert_eq!((closing.state.as_str(), closing.attempts), ("closing", 1));
-        let until = world.now().await + TimeDelta::minutes(10);
-        let why = format!("until {}: its last certificate ends then", until.format("%H:%M:%SZ"));
+        let why = format!("until {}: its last certificate ends then", ends_at.format("%H:%M:%SZ"));
         assert_eq!(closing.last_error.as_deref(), Some(why.as_str()));
-        world.pass(TimeDelta::minutes(10));
+        world.pass(ends_at - world.now().await);
         let gone = world.grant_in(&grant.id, &["revoked"]).await;
         assert_eq!(gone.last_error, None);
     }
