@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 use crate::support::node::{Node, orders_db};
-use crate::support::postgres::{Database, cluster};
+use crate::support::postgres::{Cluster, Database};
 use crate::support::world::{POLICY, ring};
 
 /// No live session or login outlives its end by more than this while a server is up (`reliability.md` §3.3).
@@ -51,9 +51,11 @@ async fn the_same_with_two_hundred_kills() {
 
 async fn killed(kills: u64, seed: u64) {
     ring();
-    let database = cluster().database().await;
+    // Roles belong to a whole server: on a shared one those of other tests would be taken for lost ones.
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database().await;
     let mut node = Node::prepare("", POLICY);
-    let catalogue = orders_db(cluster(), &database.name, &node.folder().join("password"));
+    let catalogue = orders_db(&cluster, &database.name, &node.folder().join("password"));
     std::fs::write(node.folder().join("config/portcullis.toml"), catalogue).unwrap();
     node.start();
     node.sign_in_root();
@@ -239,7 +241,7 @@ fn digits(role: &str) -> &str {
     role.rsplit('_').next().unwrap()
 }
 
-/// Every role on the server that some Portcullis made; other tests have theirs there, too.
+/// Every role on the server that Portcullis made.
 async fn ours(database: &Database) -> Vec<String> {
     let mut admin = sqlx::PgConnection::connect_with(&database.options)
         .await

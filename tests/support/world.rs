@@ -309,7 +309,7 @@ impl World {
         self.until(&format!("{id} is {states:?}"), ask).await
     }
 
-    /// Asks again after each event until there is an answer.
+    /// Asks again after each event, and now and then, until there is an answer.
     pub(crate) async fn until<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
         let mut size = self.gate().store().watch_size();
         let wait = async {
@@ -318,7 +318,9 @@ impl World {
                 if let Some(answer) = ask().await {
                     return answer;
                 }
-                size.changed().await.unwrap();
+                // Not everything that is waited for comes with an event.
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(100), size.changed())
+                    .await;
             }
         };
         let waited = tokio::time::timeout(std::time::Duration::from_secs(30), wait).await;
