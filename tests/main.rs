@@ -11,14 +11,26 @@ mod console;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod races;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
+mod structure;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+mod time;

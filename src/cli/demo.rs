@@ -1,10 +1,13 @@
 //! `portcullis demo`: everything at once on this machine, and nothing left behind.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Context, Exit, Failure};
+use crate::client::{Channel, Client, ServerUrl, Session, StateDir};
+use crate::console;
 use crate::demo::{Demo, Options};
 
 /// Try everything on this machine: a server, colleagues who ask for access, targets, and the console on top
@@ -25,6 +28,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !arguments.headless && !terminal {
+        return Err(Failure::here(
+            "the console needs a terminal for keys and screen",
+            "add `--headless` to have everything but the console",
+        ));
+    }
     let options = Options {
         seed: arguments.seed,
         postgres: !arguments.no_postgres,
@@ -32,20 +42,58 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     };
     let until_told_to_stop = signals()?;
     tokio::pin!(until_told_to_stop);
+    context
+        .printer
+        .note("starting a server, targets and colleagues …");
     let started = tokio::select! {
         started = Demo::start(&options) => started,
         () = &mut until_told_to_stop => return Ok(Exit::DONE),
     };
     let demo = started.map_err(|error| {
-        Failure::here(format!("the demonstration did not start: {error:#}"), "")
+        Failure::here(
+            format!("the demonstration did not start: {error:#}"),
+            "`--no-postgres` leaves the database out",
+        )
     })?;
-    let shown = show(context, &demo);
-    if shown.is_ok() {
+    let done = if arguments.headless {
+        show(context, &demo).map(|()| Exit::DONE)
+    } else {
+        look(context, &demo).await
+    };
+    if arguments.headless && done.is_ok() {
         until_told_to_stop.await;
     }
     demo.stop().await;
-    shown?;
-    Ok(Exit::DONE)
+    done
+}
+
+/// Opens the console as the admin of the demonstration.
+async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
+    for missing in demo.missing() {
+        context.printer.note(missing);
+    }
+    let settings = context.settings()?;
+    // The default theme is for dark terminals; without a choice the terminal's background decides.
+    let theme = Some(settings.theme).filter(|theme| theme != "portcullis-dark");
+    let (server, (_, home)) = (demo.url(), demo.admin());
+    let url: ServerUrl = server.parse()?;
+    let connect = move || {
+        let session = Session::open(&url, &StateDir::at(home))?;
+        Client::new(session, Channel::Tui)
+    };
+    let options = console::Options {
+        connect: Box::new(connect),
+        server,
+        theme,
+        depth: None,
+        ascii: settings.ascii,
+        mouse: settings.mouse,
+        readonly: settings.read_only,
+    };
+    let code = console::run(options)
+        .await
+        .map_err(|error| Failure::here(error.text, error.hint))?;
+    Ok(Exit(code))
 }
 
 /// Waits for whatever usually ends a program.

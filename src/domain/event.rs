@@ -209,16 +209,18 @@ impl Event {
                 format!(" {target}")
             });
         }
+        // These are done to a person, everything else to a person's access.
+        let to_person = matches!(
+            self.code,
+            EventCode::PrincipalInvited | EventCode::SignInRevoked
+        );
         if let Some(principal) = self
             .principal
             .as_ref()
-            .filter(|name| name.as_str() != self.actor.name())
+            .filter(|name| to_person || name.as_str() != self.actor.name())
         {
-            let direct = matches!(
-                self.code,
-                EventCode::PrincipalInvited | EventCode::SignInRevoked
-            );
-            text.push_str(&format!("{} {principal}", if direct { "" } else { " for" }));
+            let link = if to_person { "" } else { "for " };
+            text.push_str(&format!(" {link}{principal}"));
         }
         if let Some(reason) = &self.reason {
             text.push_str(&format!(": {reason}"));

@@ -182,7 +182,7 @@ impl Refusal {
                 format!("target `{target}` has no role `{role}`")
             }
             Self::NobodyCanReview { groups } => {
-                format!("nobody could review this request: {groups} has no other member")
+                format!("nobody could decide this request: {groups} has too few other members")
             }
             Self::DuplicatePending { request } => {
                 format!("you already asked for exactly this in `{request}`")

@@ -373,13 +373,7 @@ impl Gate {
         )
         .detail(
             "groups",
-            words(
-                principal
-                    .groups
-                    .iter()
-                    .map(super::super::domain::ids::GroupName::as_str)
-                    .collect(),
-            ),
+            words(principal.groups.iter().map(GroupName::as_str).collect()),
         );
         event.principal = Some(principal.name.clone());
         self.finish(writing, &vec![Step::new(Record::Nothing, event)])

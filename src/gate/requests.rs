@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::change::Change;
 use crate::domain::grant::Grant;
-use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::ids::{GrantId, RequestId, TargetName};
 use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::policy::{self, Snapshot, Verdict};
@@ -61,11 +61,7 @@ impl Gate {
         let Some(target) = rules.catalog.target(&ask.target) else {
             let nearest = nearest(
                 ask.target.as_str(),
-                rules
-                    .catalog
-                    .targets
-                    .keys()
-                    .map(super::super::domain::ids::TargetName::as_str),
+                rules.catalog.targets.keys().map(TargetName::as_str),
             )
             .map(str::to_owned);
             return Err(Refusal::UnknownTarget {

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 
-use crate::domain::grant::Grant;
+use crate::domain::grant::{CloseKind, Grant};
 use crate::domain::ids::{GrantId, PrincipalId, TargetName};
 use crate::domain::principal::PrincipalRef;
 
@@ -246,7 +246,7 @@ impl Tx {
              attempts = $10, last_error = $11, extensions = $12, epoch = $13, ended_at = $14, version = $15 \
              where id = $1 and version = $16 and state not in ('ended', 'returned', 'revoked', 'activation_failed')")
             .bind(grant.id.as_str()).bind(grant.state.as_str()).bind(grant.starts_at.map(millis)).bind(millis(grant.expires_at)).bind(millis(grant.max_expires_at))
-            .bind(grant.close_kind.map(super::super::domain::grant::CloseKind::as_str)).bind(grant.close_reason.as_deref())
+            .bind(grant.close_kind.map(CloseKind::as_str)).bind(grant.close_reason.as_deref())
             .bind(grant.closed_by.as_ref().map(|by| by.id.as_str())).bind(grant.closed_by.as_ref().map(|by| by.name.as_str()))
             .bind(grant.attempts).bind(grant.last_error.as_deref()).bind(grant.extensions).bind(grant.epoch)
             .bind(grant.ended_at.map(millis)).bind(grant.version).bind(grant.version - 1).execute(c))

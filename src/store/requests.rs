@@ -231,7 +231,7 @@ impl Tx {
             .bind(request.requester.id.as_str()).bind(request.requester.name.as_str())
             .bind(request.target.as_str()).bind(request.role.as_str()).bind(i64::from(request.duration.seconds()))
             .bind(request.not_before.map(millis)).bind(&request.reason).bind(request.ticket.as_deref()).bind(&snapshot)
-            .bind(millis(request.created_at)).bind(millis(request.decide_by)).bind(request.grant.as_ref().map(super::super::domain::ids::GrantId::as_str))
+            .bind(millis(request.created_at)).bind(millis(request.decide_by)).bind(request.grant.as_ref().map(GrantId::as_str))
             .bind(request.version).execute(c))
         .context("writing a request")?;
         Ok(rows == 1)
@@ -244,7 +244,7 @@ impl Tx {
         let rows = touch!(self, c => sqlx::query(
             "update requests set state = $2, decided_at = $3, grant_id = $4, version = $5 where id = $1 and version = $6 and state = 'pending'")
             .bind(request.id.as_str()).bind(request.state.as_str()).bind(request.decided_at.map(millis))
-            .bind(request.grant.as_ref().map(super::super::domain::ids::GrantId::as_str)).bind(request.version).bind(request.version - 1).execute(c))
+            .bind(request.grant.as_ref().map(GrantId::as_str)).bind(request.version).bind(request.version - 1).execute(c))
         .context("writing a request")?;
         Ok(rows == 1)
     }

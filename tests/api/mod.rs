@@ -1,3 +1,20 @@
-//! Request in, response out, on both databases.
+//! Request in, response out, on both databases. One file for each noun of the URLs.
 
+mod audit;
+mod events;
+mod grants;
+mod limits;
+mod people;
 mod requests;
+
+use portcullis::client::ClientError;
+
+/// The code of a refusal.
+#[track_caller]
+fn refused<T>(result: Result<T, ClientError>) -> String {
+    let error = result.err().expect("it is refused");
+    error
+        .code()
+        .unwrap_or_else(|| panic!("{error:?}"))
+        .to_owned()
+}

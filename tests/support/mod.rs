@@ -8,5 +8,6 @@ pub(crate) mod postgres;
 mod process;
 pub(crate) mod pty;
 pub(crate) mod screen;
+pub(crate) mod sse;
 pub(crate) mod sshd;
 pub(crate) mod world;

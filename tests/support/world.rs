@@ -134,6 +134,22 @@ impl World {
         catalogue: &str,
         clock: Option<i64>,
     ) -> Self {
+        let mut world = Self::ready(backend, policy, catalogue, clock).await;
+        world.admin = Some(world.bootstrap().await);
+        world
+    }
+
+    /// Starts with nobody in it.
+    pub(crate) async fn empty(backend: Backend) -> Self {
+        Self::ready(backend, POLICY, CATALOGUE, None).await
+    }
+
+    /// The one-time code that the server has printed.
+    pub(crate) fn bootstrap_code(&self) -> String {
+        self.server().bootstrap_code().unwrap().expose().to_owned()
+    }
+
+    async fn ready(backend: Backend, policy: &str, catalogue: &str, clock: Option<i64>) -> Self {
         ring();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("portcullis.toml"), catalogue).unwrap();
@@ -159,7 +175,6 @@ impl World {
             admin: None,
         };
         world.start_server().await;
-        world.admin = Some(world.bootstrap().await);
         world
     }
 
@@ -219,7 +234,7 @@ impl World {
     }
 
     async fn bootstrap(&self) -> Client {
-        let code = self.server().bootstrap_code().unwrap().expose().to_owned();
+        let code = self.bootstrap_code();
         let client = self.nobody();
         client
             .sign_in(&code, Some("root"), Some("test"))

@@ -1,0 +1,191 @@
+//! Schemas and the rows of their time: each migration runs over sample rows of the one before, on both databases, and
+//! what was written then can be read by today's code.
+//!
+//! To add a migration: its file in `src/store/migrations/`, its sum in `SUMS`, and `NNNN.sql` here with a row of each
+//! table that it makes or changes.
+
+use std::path::Path;
+
+use portcullis::domain::grant::GrantState;
+use portcullis::domain::request::RequestState;
+use portcullis::secret::hash_of;
+use portcullis::store::audit::Filter;
+use portcullis::store::people::TokenUse;
+use portcullis::store::{Clock, Location, Store};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+
+use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
+
+/// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
+const SUMS: [(&str, &str); 1] = [(
+    "0001_start.sql",
+    "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
+)];
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/migrations"))
+}
+
+/// The rows that a database of this version may have.
+fn sample(version: i64) -> String {
+    let path = format!(
+        "{}/tests/migrations/{version:04}.sql",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::read_to_string(&path)
+        .unwrap_or_else(|_| panic!("{path} is missing: say there what such a database may hold"))
+}
+
+#[test]
+fn no_migration_was_edited_after_it_was_released() {
+    let mut there: Vec<_> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    there.sort();
+    assert_eq!(
+        there,
+        SUMS.map(|(name, _)| name),
+        "list every migration with its sum"
+    );
+    for (name, sum) in SUMS {
+        let text = std::fs::read_to_string(folder().join(name)).unwrap();
+        let found = hash_of(&text)
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        assert_eq!(
+            found, sum,
+            "`{name}` has changed: put it back, and write the next migration instead"
+        );
+    }
+}
+
+/// Runs every migration over the rows of the one before.
+macro_rules! migrate {
+    ($connection:expr) => {{
+        let migrator = Migrator::new(folder()).await.unwrap();
+        for migration in migrator.iter() {
+            migrator
+                .run_to(migration.version, &mut $connection)
+                .await
+                .unwrap();
+            $connection
+                .execute(AssertSqlSafe(sample(migration.version)))
+                .await
+                .unwrap();
+        }
+        $connection.close().await.unwrap();
+    }};
+}
+
+#[tokio::test]
+async fn sample_rows_come_through_every_migration_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.db");
+    let mut connection = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    migrate!(connection);
+    read(&Location::Sqlite(path)).await;
+}
+
+#[tokio::test]
+async fn sample_rows_come_through_every_migration_on_postgres() {
+    let cluster = cluster();
+    let name = cluster.database().await.name;
+    let password = PASSWORD.replace(' ', "%20");
+    let url = format!(
+        "postgres://{SUPERUSER}:{password}@{}:{}/{name}?sslmode=disable",
+        cluster.host, cluster.port
+    );
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    migrate!(connection);
+    read(&Location::Postgres(url)).await;
+}
+
+/// Reads everything in the samples as the program does.
+async fn read(location: &Location) {
+    let store = Store::open(location, Clock::Database).await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    let request = tx
+        .request(&"R-0000000001".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (request.state, request.version),
+        (RequestState::Approved, 3)
+    );
+    assert_eq!(request.snapshot.ways[0].max_total.to_string(), "8h");
+    let [first, second] = &request.reviews[..] else {
+        panic!("two reviews")
+    };
+    assert_eq!(
+        (first.reviewer.name.as_str(), second.reviewer.name.as_str()),
+        ("rita", "bob")
+    );
+    assert_eq!(request.terms().duration.to_string(), "30m");
+    let grant = tx
+        .grant(&"G-0000000001".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((grant.state, grant.version), (GrantState::Closing, 5));
+    assert_eq!(grant.closed_by.unwrap().name.as_str(), "bob");
+    let token = tx
+        .token("hash of an access token", TokenUse::Access)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(token.sign_in.principal.name.as_str(), "ada");
+    assert!(
+        tx.code("hash of a code")
+            .await
+            .unwrap()
+            .unwrap()
+            .used_at
+            .is_none()
+    );
+    let events = tx.events(&Filter::default(), None, 10).await.unwrap();
+    let [approved, submitted] = &events[..] else {
+        panic!("two events: {events:?}")
+    };
+    assert_eq!((submitted.index, approved.index), (0, 1));
+    assert_eq!(
+        submitted.event.sentence(),
+        "ada asked for admin on orders-db: INC-1 look"
+    );
+    assert_eq!(
+        (
+            approved.origin.channel.as_str(),
+            approved.origin.address.as_deref()
+        ),
+        ("tui", Some("10.0.0.1"))
+    );
+    assert_eq!(
+        (tx.log_size().await.unwrap(), tx.log_epoch().await.unwrap()),
+        (2, 1)
+    );
+    let now = tx.oldest_waiting().await.unwrap().unwrap();
+    assert_eq!(tx.due_targets(now).await.unwrap(), ["orders-db"]);
+    assert!(
+        tx.once(&"P-0000000001".parse().unwrap(), "k")
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        tx.setting("installation").await.unwrap().as_deref(),
+        Some("x")
+    );
+    drop(tx);
+    // What waits for its index gets one.
+    assert_eq!(store.sequence().await.unwrap(), 3);
+    store.close().await;
+}

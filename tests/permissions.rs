@@ -1,0 +1,247 @@
+//! Who may call what: every route, tried by everybody, as one table that people read in review.
+//!
+//! A route that is not listed in `attempt` fails the test, and so does any change of an answer.
+
+use std::fmt::Write as _;
+
+use portcullis::wire::Approval;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::http::Http;
+use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, submit};
+
+/// The columns. `own` and `self` are the person whom the request, grant or sign-in belongs to.
+const COLUMNS: [&str; 10] = [
+    "anonymous",
+    "expired",
+    "revoked",
+    "own",
+    "other",
+    "reviewer",
+    "self",
+    "auditor",
+    "operator",
+    "admin",
+];
+
+/// What one cell is tried on.
+struct Things {
+    caller: Http,
+    request: String,
+    grant: String,
+    version: i64,
+    sign_in: String,
+    refresh: String,
+    code: String,
+}
+
+/// Everybody who owns nothing.
+struct Cast {
+    expired: Http,
+    revoked: Http,
+    other: Http,
+    reviewer: Http,
+    auditor: Http,
+    operator: Http,
+    admin: Http,
+}
+
+impl Cast {
+    async fn of(world: &World) -> Self {
+        let old = world.http(&world.person("old", &["admin"], &["reviewers"]).await);
+        world.pass(chrono::TimeDelta::minutes(10));
+        let renewed = world.admin().me().await;
+        renewed.unwrap();
+        let gone = world.person("gone", &["admin"], &["reviewers"]).await;
+        let revoked = world.http(&gone);
+        gone.sign_out().await.unwrap();
+        let person = async |name: &str, roles: &[&str], groups: &[&str]| {
+            world.http(&world.person(name, roles, groups).await)
+        };
+        Self {
+            expired: old,
+            revoked,
+            other: person("other", &["requester"], &["engineers"]).await,
+            reviewer: person("reviewer", &["reviewer"], &["reviewers"]).await,
+            auditor: person("auditor", &["auditor"], &["reviewers", "engineers"]).await,
+            operator: person("operator", &["operator"], &["reviewers", "engineers"]).await,
+            admin: person("admin", &["admin"], &["reviewers"]).await,
+        }
+    }
+
+    /// A fresh owner with a pending request, an active grant and a sign-in, and the caller of this column.
+    async fn things(&self, world: &World, column: &str, nth: usize) -> Things {
+        let name = format!("o{nth}");
+        let owner = if column == "self" {
+            world
+                .person(
+                    &name,
+                    &["requester", "reviewer"],
+                    &["engineers", "reviewers"],
+                )
+                .await
+        } else {
+            world.engineer(&name).await
+        };
+        let grant = world.granted(&owner).await;
+        let request = submit(&owner).await;
+        let owners = world.http(&owner);
+        let invitation = json!({"name": name, "roles": [], "groups": []});
+        let code = world
+            .http(world.admin())
+            .post("/v1/invitations", None, invitation)
+            .await
+            .text("code");
+        Things {
+            request: request.id,
+            grant: grant.id,
+            version: grant.version,
+            sign_in: owner.me().await.unwrap().sign_in,
+            refresh: owner.session().tokens().unwrap().refresh_token,
+            code,
+            caller: match column {
+                "anonymous" => Http::nobody(&world.url()),
+                "expired" => self.expired.clone(),
+                "revoked" => self.revoked.clone(),
+                "own" | "self" => owners,
+                "other" => self.other.clone(),
+                "reviewer" => self.reviewer.clone(),
+                "auditor" => self.auditor.clone(),
+                "operator" => self.operator.clone(),
+                _ => self.admin.clone(),
+            },
+        }
+    }
+}
+
+/// A complete and sensible call of one route.
+async fn attempt(route: &str, things: &Things) -> u16 {
+    let (method, path) = route.split_once(' ').unwrap();
+    let path = path
+        .replace("/requests/{id}", &format!("/requests/{}", things.request))
+        .replace("/grants/{id}", &format!("/grants/{}", things.grant))
+        .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
+    let (version, body) = match route {
+        "GET /healthz"
+        | "GET /readyz"
+        | "GET /metrics"
+        | "GET /openapi.json"
+        | "GET /v1/me"
+        | "GET /v1/sign-ins"
+        | "GET /v1/targets"
+        | "GET /v1/requests"
+        | "GET /v1/requests/{id}"
+        | "GET /v1/grants"
+        | "GET /v1/grants/{id}"
+        | "GET /v1/audit"
+        | "GET /v1/events" => (None, Value::Null),
+        "POST /v1/sign-in" => (None, json!({"code": things.code})),
+        "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),
+        "POST /v1/sign-out" | "DELETE /v1/sign-ins/{id}" => (None, json!({})),
+        "POST /v1/invitations" => (
+            None,
+            json!({"name": format!("new{}", things.request[2..].to_lowercase()), "roles": ["requester"]}),
+        ),
+        "POST /v1/requests" => (
+            None,
+            json!({"target": "bastion", "role": "admin", "duration": "1h", "reason": "INC-1 look"}),
+        ),
+        "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
+        "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
+        "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),
+        "POST /v1/grants/{id}/extend" => (
+            Some(things.version),
+            json!({"by": "15m", "reason": "still at it"}),
+        ),
+        "POST /v1/grants/{id}/return" => (Some(things.version), json!({})),
+        "POST /v1/grants/{id}/revoke" => (Some(things.version), json!({"reason": "leaving"})),
+        "POST /v1/grants/{id}/credential" => (None, json!({"public_key": PUBLIC_KEY})),
+        other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
+    };
+    let method: Method = method.parse().unwrap();
+    let mut call = things.caller.call(method.clone(), &path);
+    if method != Method::GET {
+        call = call.key(key().as_str()).json(&body);
+    }
+    if let Some(version) = version {
+        call = call.version(version);
+    }
+    // Streams go on for ever; their status is enough.
+    call.open().await.status().as_u16()
+}
+
+fn routes() -> Vec<String> {
+    let described = portcullis::server::router::openapi();
+    let mut routes = vec!["GET /openapi.json".to_owned()];
+    for (path, item) in &described.paths.paths {
+        let methods = [
+            ("GET", &item.get),
+            ("PUT", &item.put),
+            ("POST", &item.post),
+            ("DELETE", &item.delete),
+            ("PATCH", &item.patch),
+            ("HEAD", &item.head),
+            ("OPTIONS", &item.options),
+            ("TRACE", &item.trace),
+        ];
+        routes.extend(
+            methods
+                .iter()
+                .filter(|(_, operation)| operation.is_some())
+                .map(|(method, _)| format!("{method} {path}")),
+        );
+    }
+    // Whoever has signed out can try nothing else, so that comes last.
+    routes.sort_by_key(|route| {
+        let (method, path) = route.split_once(' ').unwrap();
+        (path == "/v1/sign-out", path.to_owned(), method.to_owned())
+    });
+    routes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_answers_everybody_as_the_table_says() {
+    let world = World::with_clock(Backend::Sqlite).await;
+    let cast = Cast::of(&world).await;
+    let mut table = format!("{:<34}", "");
+    for column in COLUMNS {
+        write!(table, "{column:>10}").unwrap();
+    }
+    table.push('\n');
+    let mut nth = 0;
+    for route in routes() {
+        write!(table, "{route:<34}").unwrap();
+        for column in COLUMNS {
+            nth += 1;
+            let things = cast.things(&world, column, nth).await;
+            let status = attempt(&route, &things).await;
+            assert!(status < 500, "{route} as {column}: {status}");
+            write!(table, "{status:>10}").unwrap();
+            // One person asks for the same only once.
+            world.execute("update requests set state = 'withdrawn', decided_at = 1 where state = 'pending'").await;
+        }
+        table.push('\n');
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn the_permission_table_is_what_was_reviewed() {
+    insta::assert_snapshot!(portcullis::domain::permit::table());
+}
+
+#[tokio::test]
+async fn every_request_is_decided_with_the_token_of_its_own_server() {
+    let (here, there) = (
+        World::start(Backend::Sqlite).await,
+        World::start(Backend::Sqlite).await,
+    );
+    let ada = here.engineer("ada").await;
+    let token = ada.session().tokens().unwrap().access_token;
+    let foreign = Http::nobody(&there.url()).with(&token);
+    let answer = foreign
+        .post("/v1/requests", None, serde_json::to_value(ask()).unwrap())
+        .await;
+    assert_eq!(answer.problem(), (401, "token-expired".to_owned()));
+}
