@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{Event, EventCode, Outcome};
-use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 
 use super::grants::{Bind, Binds};
 use super::{Tx, millis, moment, moments, rows};
@@ -197,8 +197,8 @@ impl Tx {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
             for (event, (id, body)) in events.iter().zip(&bodies) {
                 query = query.bind(id).bind(millis(now)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
-                    .bind(event.principal.as_ref().map(|name| name.as_str())).bind(event.target.as_ref().map(|name| name.as_str()))
-                    .bind(event.request.as_ref().map(|id| id.as_str())).bind(event.grant.as_ref().map(|id| id.as_str()))
+                    .bind(event.principal.as_ref().map(PrincipalName::as_str)).bind(event.target.as_ref().map(TargetName::as_str))
+                    .bind(event.request.as_ref().map(RequestId::as_str)).bind(event.grant.as_ref().map(GrantId::as_str))
                     .bind(event.reason.as_deref()).bind(body);
             }
             query.execute(c)
