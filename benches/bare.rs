@@ -7,8 +7,6 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Executor as _, query};
 
-use crate::table::Times;
-
 /// As long as a stored event.
 const BODY: usize = 300;
 /// Rows that are updated by turns.

@@ -2,6 +2,8 @@
 
 mod api;
 mod bare;
+mod console;
+mod fill;
 mod http;
 mod idle;
 mod live;
@@ -17,6 +19,7 @@ mod role;
 )]
 mod support;
 mod table;
+mod terminal;
 mod usage;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -40,6 +43,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("server") {
         idle::server().await?;
+    }
+    if wanted("console") {
+        tokio::task::block_in_place(console::figures)?;
     }
     Ok(())
 }

@@ -63,10 +63,10 @@ impl Node {
         std::fs::create_dir(folder.path().join("config"))?;
         std::fs::write(folder.path().join("config/portcullis.toml"), catalogue)?;
         std::fs::write(folder.path().join("config/policy.cedar"), POLICY)?;
-        Self::run(folder, database, true)
+        Self::run(folder, database, "127.0.0.1:0", true)
     }
 
-    /// Ends the server and starts it again on what it has; `between` may touch its files.
+    /// Ends the server and starts it again at the same address on what it has; `between` may touch its files.
     pub(crate) fn restart(
         mut self,
         between: impl FnOnce(&std::path::Path) -> anyhow::Result<()>,
@@ -74,17 +74,22 @@ impl Node {
         self.stop()?;
         let spare = tempfile::tempdir()?;
         let folder = std::mem::replace(&mut self.folder, spare);
-        let database = self.database.clone();
+        let (database, address) = (self.database.clone(), self.address.clone());
         drop(self);
         between(&folder.path().join("data"))?;
-        Self::run(folder, &database, false)
+        Self::run(folder, &database, &address, false)
     }
 
-    fn run(folder: tempfile::TempDir, database: &str, fresh: bool) -> anyhow::Result<Self> {
+    fn run(
+        folder: tempfile::TempDir,
+        database: &str,
+        listen: &str,
+        fresh: bool,
+    ) -> anyhow::Result<Self> {
         let log = std::fs::File::create(folder.path().join("log"))?;
         let began = Instant::now();
         let mut child = Command::new(program())
-            .args(["serve", "--listen", "127.0.0.1:0", "--database", database])
+            .args(["serve", "--listen", listen, "--database", database])
             .arg("--data-dir")
             .arg(folder.path().join("data"))
             .arg("--config-dir")
@@ -126,10 +131,6 @@ impl Node {
 
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
         Usage::of(self.child.id())
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// Ends the server as an operator would.

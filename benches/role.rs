@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tokio::task::JoinHandle;
 
 use crate::api::durable;
@@ -23,7 +23,7 @@ const VERIFIER: &str = "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$";
 
 /// A real server as a target, and two people.
 struct Scene {
-    node: Node,
+    _node: Node,
     admin: PgConnection,
     options: PgConnectOptions,
     reviewer: Connection,
@@ -96,7 +96,7 @@ async fn set_up() -> anyhow::Result<Scene> {
         .await?;
     let admin = database.options.connect().await?;
     Ok(Scene {
-        node,
+        _node: node,
         admin,
         options: database.options,
         reviewer,

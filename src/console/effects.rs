@@ -173,7 +173,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
             let query = AuditQuery {
                 after: after.clone(),
                 limit: Some(PAGE),
-                ..scope.clone()
+                ..(**scope).clone()
             };
             Answer::Audit(client.audit(&query).await?)
         }

@@ -159,7 +159,7 @@ pub enum Query {
     /// A page of the record, newest first. `turn` numbers the filter it belongs to.
     Audit {
         turn: u64,
-        scope: AuditQuery,
+        scope: Box<AuditQuery>,
         after: Option<String>,
     },
 }

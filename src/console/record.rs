@@ -255,7 +255,7 @@ impl Record {
     fn query(&self, after: Option<String>) -> Query {
         Query::Audit {
             turn: self.turn,
-            scope: self.scope.clone(),
+            scope: Box::new(self.scope.clone()),
             after,
         }
     }

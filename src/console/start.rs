@@ -75,7 +75,7 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
         text: no.to_string(),
         hint: no.hint().to_owned(),
     })?;
-    let theme = theme(options.theme.as_deref(), &caps)?;
+    let theme = theme(options.theme.as_deref(), caps)?;
     caps::own_the_colours();
     let started = Desk::open(&options, caps, theme).map_err(|error| CannotStart {
         text: format!("the terminal cannot be used: {error}"),
@@ -85,7 +85,7 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
     Ok(started.run(options).await.unwrap_or(HUNG_UP))
 }
 
-fn theme(name: Option<&str>, caps: &Caps) -> Result<Theme, CannotStart> {
+fn theme(name: Option<&str>, caps: Caps) -> Result<Theme, CannotStart> {
     let Some(name) = name else {
         return Ok(Theme::standard(
             caps.light.unwrap_or(false),

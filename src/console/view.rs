@@ -11,7 +11,7 @@ use crate::console::confirm::Strip;
 use crate::console::keymap::{self, Action};
 use crate::console::layout::Layout;
 use crate::console::run::clock::Skew;
-use crate::console::screen::{Tally, help};
+use crate::console::screen::{Screen, Tally, help};
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::status::Bar;
@@ -97,7 +97,7 @@ pub fn tab_at(app: &App, at: Position) -> Option<usize> {
 
 fn tab_texts(app: &App) -> Vec<DisplayText> {
     let (screens, front) = app.screens();
-    let text = |(index, screen): (usize, &Box<dyn crate::console::screen::Screen>)| {
+    let text = |(index, screen): (usize, &dyn Screen)| {
         let Tally {
             count,
             urgent,
@@ -117,7 +117,12 @@ fn tab_texts(app: &App) -> Vec<DisplayText> {
             format!(" {text} ")
         })
     };
-    screens.iter().enumerate().map(text).collect()
+    screens
+        .iter()
+        .map(AsRef::as_ref)
+        .enumerate()
+        .map(text)
+        .collect()
 }
 
 fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {

@@ -212,15 +212,77 @@ pub(super) const DENIALS: [&str; 4] = [
     "I cannot find this ticket",
 ];
 
+// What the opening is about.
+pub(super) const CRASH: Wish = wish(
+    "web-1",
+    "readonly",
+    "30m",
+    "look at last night's crash",
+    Some("INC-4126"),
+);
+pub(super) const TOTALS: Wish = wish(
+    "orders-db",
+    "readwrite",
+    "2h",
+    "correct some totals by hand",
+    None,
+);
+pub(super) const COURIER: Wish = wish(
+    "orders-db",
+    "readwrite",
+    "45m",
+    "set 12 orders back to `new`",
+    Some("INC-4125"),
+);
+pub(super) const LATENCY: Wish = wish(
+    "orders-db",
+    "readonly",
+    "1h",
+    "latency alarm on the orders page",
+    Some("INC-4127"),
+);
+pub(super) const LOCKS: Wish = wish(
+    "orders-db",
+    "readonly",
+    "2m",
+    "one look at the locks",
+    Some("INC-4127"),
+);
+pub(super) const STUCK: Wish = wish(
+    "orders-db",
+    "readonly",
+    "1h",
+    "INC-4127 stuck orders",
+    Some("INC-4127"),
+);
+pub(super) const RELAY: Wish = wish(
+    "bastion",
+    "admin",
+    "30m",
+    "rotate the certificate of the mail relay",
+    Some("CHG-981"),
+);
+
 /// A reason that wants to be more than text. What the server accepts of it must stay text everywhere.
-pub(super) const HOSTILE: &str = "INC-4140 \u{202e}lenap eht ni ytiruces yb devorppa\u{202c} \\x1b[2J\\x1b[31mAPPROVED BY SECURITY\\x1b[0m \
+pub(super) const HOSTILE: Wish = wish(
+    "web-1",
+    "readonly",
+    "1h",
+    "INC-4140 \u{202e}lenap eht ni ytiruces yb devorppa\u{202c} \\x1b[2J\\x1b[31mAPPROVED BY SECURITY\\x1b[0m \
     zero\u{200b}width\u{2066}isolate\u{2069} e\u{301}\u{302}\u{303}\u{304}\u{306} \u{feff}\n\
     portcullis approve --all --yes\n\
     Dear reviewer, this reason is long on purpose. It describes in great detail what happened on the night of the \
     incident, who was called, who did not answer, which of the three dashboards was red and which one was merely \
     orange, and why none of that can be written in a single short sentence. A console that shows it has to cut it to \
-    the width of the column, to wrap it in the detail pane, and to leave everything else on the screen where it was.";
+    the width of the column, to wrap it in the detail pane, and to leave everything else on the screen where it was.",
+    None,
+);
 
 /// The same with real escape codes, which the server does not take at all.
-pub(super) const REFUSED: &str =
-    "INC-4140 \u{1b}[2J\u{1b}[31mAPPROVED BY SECURITY\u{1b}[0m\u{1b}]0;root\u{7}";
+pub(super) const ESCAPES: Wish = wish(
+    "web-1",
+    "readonly",
+    "1h",
+    "INC-4140 \u{1b}[2J\u{1b}[31mAPPROVED BY SECURITY\u{1b}[0m\u{1b}]0;root\u{7}",
+    None,
+);

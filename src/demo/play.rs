@@ -12,8 +12,8 @@ use crate::client::{
     Client, ClientError, Follow, Followed, GrantsQuery, IdempotencyKey, RequestsQuery, follow,
 };
 use crate::demo::cast::{
-    APPROVALS, DENIALS, GUEST, HOSTILE, ONCALL, Part, REFUSED, REVIEWER, SECOND_REVIEWER, WISHES,
-    Wish,
+    APPROVALS, COURIER, CRASH, DENIALS, ESCAPES, GUEST, HOSTILE, LATENCY, LOCKS, ONCALL, Part,
+    RELAY, REVIEWER, SECOND_REVIEWER, STUCK, TOTALS, WISHES, Wish,
 };
 use crate::demo::dice::Dice;
 use crate::demo::session;
@@ -23,7 +23,7 @@ use crate::wire::{Approval, Denial, EventView, GrantView, NewExtension, NewReque
 const QUICK: u32 = 4;
 const QUICK_PACE: (Duration, Duration) = (Duration::from_millis(700), Duration::from_millis(1_500));
 const PACE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
-/// How long a request is left to the person at the console before a colleague looks at it.
+/// How long a request is left to the person at the console before a colleague looks at it or gives up.
 const PATIENCE: TimeDelta = TimeDelta::seconds(45);
 /// As many pending requests as one can look through without scrolling.
 const ENOUGH: usize = 6;
@@ -73,26 +73,12 @@ impl Play {
 
     /// What has happened when the person looks for the first time.
     pub(super) async fn opening(&mut self) -> Result<(), ClientError> {
-        let night = wish(
-            "web-1",
-            "readonly",
-            "30m",
-            "look at last night's crash",
-            Some("INC-4126"),
-        );
-        let request = self.ask("katherine", night).await?;
+        let request = self.ask("katherine", CRASH).await?;
         self.client("katherine")?
             .withdraw(&request.id, request.version, &key()?)
             .await?;
 
-        let totals = wish(
-            "orders-db",
-            "readwrite",
-            "2h",
-            "correct some totals by hand",
-            None,
-        );
-        let request = self.ask("margaret", totals).await?;
+        let request = self.ask("margaret", TOTALS).await?;
         let denial = Denial {
             comment: "open a ticket first, totals belong to finance".to_owned(),
         };
@@ -100,66 +86,21 @@ impl Play {
             .deny(&request.id, request.version, &denial, &key()?)
             .await?;
 
-        let courier = wish(
-            "orders-db",
-            "readwrite",
-            "45m",
-            "set 12 orders back to `new`",
-            Some("INC-4125"),
-        );
-        let request = self.ask("barbara", courier).await?;
+        let request = self.ask("barbara", COURIER).await?;
         self.approve(REVIEWER, &request, "go ahead").await?;
-
-        self.ask(
-            ONCALL,
-            wish(
-                "orders-db",
-                "readonly",
-                "1h",
-                "latency alarm on the orders page",
-                Some("INC-4127"),
-            ),
-        )
-        .await?;
-
-        let short = wish(
-            "orders-db",
-            "readonly",
-            "2m",
-            "one look at the locks",
-            Some("INC-4127"),
-        );
-        let request = self.ask("alan", short).await?;
+        self.ask(ONCALL, LATENCY).await?;
+        let request = self.ask("alan", LOCKS).await?;
         self.approve(SECOND_REVIEWER, &request, "two minutes are fine")
             .await?;
 
-        // The server refuses the first and takes the second; both are on record.
-        let refused = self
-            .ask("katherine", wish("web-1", "readonly", "1h", REFUSED, None))
-            .await;
-        expect_refusal(refused)?;
-        self.ask("katherine", wish("web-1", "readonly", "1h", HOSTILE, None))
-            .await?;
-
-        let index = wish(
-            "bastion",
-            "admin",
-            "30m",
-            "rotate the certificate of the mail relay",
-            Some("CHG-981"),
-        );
-        let request = self.ask("margaret", index).await?;
+        // What the console shows first, because the oldest waits the longest.
+        self.ask("ada", STUCK).await?;
+        // The server takes only the second, and the console shows what it is.
+        expect_refusal(self.ask("katherine", ESCAPES).await)?;
+        self.ask("katherine", HOSTILE).await?;
+        let request = self.ask("margaret", RELAY).await?;
         self.approve(REVIEWER, &request, "needs a second pair of eyes")
             .await?;
-
-        let stuck = wish(
-            "orders-db",
-            "readonly",
-            "1h",
-            "INC-4127 stuck orders",
-            Some("INC-4127"),
-        );
-        self.ask("ada", stuck).await?;
         Ok(())
     }
 
@@ -261,11 +202,13 @@ impl Play {
     }
 
     async fn withdraw_something(&mut self, pending: &[RequestView]) -> Result<(), ClientError> {
-        let played: Vec<&RequestView> = pending
+        let now = self.client(REVIEWER)?.me().await?.now;
+        let tired: Vec<&RequestView> = pending
             .iter()
+            .filter(|request| request.created_at + PATIENCE < now)
             .filter(|request| self.client(&request.requester).is_ok())
             .collect();
-        if let Some(request) = self.dice.pick(&played) {
+        if let Some(request) = self.dice.pick(&tired) {
             let client = self.client(&request.requester)?;
             client
                 .withdraw(&request.id, request.version, &key()?)
@@ -365,22 +308,6 @@ impl Play {
                 text: format!("`{name}` is not in the play"),
                 hint: String::new(),
             })
-    }
-}
-
-fn wish(
-    target: &'static str,
-    role: &'static str,
-    duration: &'static str,
-    reason: &'static str,
-    ticket: Option<&'static str>,
-) -> Wish {
-    Wish {
-        target,
-        role,
-        duration,
-        reason,
-        ticket,
     }
 }
 

@@ -181,7 +181,7 @@ impl Gate {
             if before.digest != once.digest {
                 return Err(Refusal::IdempotencyKeyReused.into());
             }
-            // The call before may share a commit with this one that is still to come, and is not to be seen until then.
+            // Nothing was written; but the call before may share a commit that is still to come.
             self.store.commit(tx).await?;
             return Ok(Opened::Before(before.result));
         }

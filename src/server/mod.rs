@@ -55,6 +55,9 @@ impl App {
         about: &str,
     ) -> error::Failed {
         if let gate::Error::Refused(refusal) = &error {
+            if let Err(fault) = self.gate.store().settled().await {
+                return error::Failed::Fault(fault);
+            }
             self.gate.record_refusal(caller, refusal, about).await;
         }
         error.into()

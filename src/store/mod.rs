@@ -279,6 +279,14 @@ impl Store {
         Ok(())
     }
 
+    /// Waits until what others have written before can be read. A refusal names it, so that comes first.
+    pub async fn settled(&self) -> anyhow::Result<()> {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => write.settled().await,
+            Pools::Postgres(_) => Ok(()),
+        }
+    }
+
     /// The moment that decisions compare with: the database's clock, never earlier than a moment given before.
     pub async fn now(&self, tx: &mut Tx) -> anyhow::Result<DateTime<Utc>> {
         let stamp = match (&self.clock, &tx.inner) {

@@ -114,13 +114,20 @@ impl Writer {
         Ok(turn)
     }
 
+    /// Waits until everything that was kept is durable: what a caller is refused for is then there to be read.
+    pub(in crate::store) async fn settled(&self) -> anyhow::Result<()> {
+        let desk = Arc::clone(&self.desk).lock_owned().await;
+        // A commit that others wait for goes on even if this caller goes away.
+        tokio::spawn(settle(desk))
+            .await
+            .context("a commit was interrupted")
+    }
+
     /// Ends what is open, and leaves the file as one that needs no recovery.
     pub(in crate::store) async fn close(&self) {
+        let desk = Arc::clone(&self.desk).lock_owned().await;
+        settle(desk).await;
         let mut desk = self.desk.lock().await;
-        desk.clean().await;
-        if desk.group.is_some() {
-            desk.end().await;
-        }
         for last in ["pragma optimize", "pragma wal_checkpoint(truncate)"] {
             if let Err(error) = desk.connection.execute(last).await {
                 tracing::debug!(%error, last, "closing the database");
@@ -226,6 +233,13 @@ impl Turn {
         tokio::spawn(share(desk, leaving))
             .await
             .context("a commit was interrupted")?
+    }
+}
+
+async fn settle(mut desk: OwnedMutexGuard<Desk>) {
+    desk.clean().await;
+    if desk.group.is_some() {
+        desk.end().await;
     }
 }
 

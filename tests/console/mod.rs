@@ -2,6 +2,7 @@
 
 mod desk;
 mod display;
+mod program;
 mod pty;
 mod questions;
 mod run;

@@ -361,7 +361,11 @@ fn an_unanswered_revocation_is_sent_again_with_the_same_key() {
     desk.keys("x");
     assert!(desk.app.strip().is_none(), "one change of a row at a time");
     desk.wait(3_000);
-    assert_eq!(desk.changes(), [first.clone()], "the very same change");
+    assert_eq!(
+        desk.changes(),
+        std::slice::from_ref(&first),
+        "the very same change"
+    );
     desk.send(Msg::Acted(
         first,
         Err(Failure::Unreachable("no route".to_owned())),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use portcullis::console::confirm::{Act, Mutation};
+use portcullis::console::confirm::{Act, Mutation, Strip};
 use portcullis::console::msg::{Effect, Failure, Msg, Tidings, Trip};
 use portcullis::console::store::Subject;
 use portcullis::console::term::input::{Key, Mouse};
@@ -212,8 +212,8 @@ impl Watch {
             self.confirmed.push(change.clone());
             self.sent.push(change);
         }
-        let same = desk.app.strip().map(|strip| strip.subject())
-            == strip.as_ref().map(|(subject, ..)| subject);
+        let same =
+            desk.app.strip().map(Strip::subject) == strip.as_ref().map(|(subject, ..)| subject);
         let yes = pressed
             .is_some_and(|pressed| pressed.code == KeyCode::Char('y') && pressed.is_deliberate());
         self.said_yes = same && strip.is_some() && (self.said_yes || yes);

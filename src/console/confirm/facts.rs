@@ -93,57 +93,49 @@ fn request(doc: &mut Doc, strip: &Strip, view: &RequestView, world: &World) {
 }
 
 fn grant(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
-    let now = world.server_now();
     let what = format!("{} holds {} on {}", view.holder, view.role, view.target);
     doc.fact("Who", &what, Role::TextStrong);
+    if strip.kind == Kind::Extend {
+        extension(doc, strip, view, world);
+        return;
+    }
+    let now = world.server_now();
     let left = countdown::text(world.clock.left(view.expires_at, world.now));
     let end = show::moment(view.expires_at, now);
-    match strip.kind {
-        Kind::Extend => {
-            let cap = show::moment(view.max_expires_at, now);
-            match strip.span() {
-                Ok(by) => {
-                    let new = show::moment(view.expires_at + by.to_chrono(), now);
-                    doc.fact("End", &format!("{end} -> {new}"), Role::TextStrong);
-                    doc.fact(
-                        "Total",
-                        &format!(
-                            "{} of at most {} (until {cap})",
-                            total(view, by),
-                            view.max_total
-                        ),
-                        Role::Text,
-                    );
-                }
-                Err(_) => {
-                    doc.fact("End", &format!("{end} -> ?"), Role::TextStrong);
-                    doc.fact(
-                        "Total",
-                        &format!("at most {} (until {cap})", view.max_total),
-                        Role::Text,
-                    );
-                }
-            }
-            doc.fact("Reason", strip.sentence.text(), Role::Text);
-        }
-        _ => {
-            let state = match view.state.as_str() {
-                "active" => format!("active, {left} left (until {end})"),
-                other => other.to_owned(),
-            };
-            doc.fact("State", &state, Role::Text);
-            doc.fact(
-                "Effect",
-                "open sessions are cut, the access is removed, then the target is read back",
-                Role::Text,
-            );
-            doc.quote(
-                &format!("reason, written by {}", view.holder),
-                &view.reason,
-                REASON_LINES,
-            );
-        }
-    }
+    let state = match view.state.as_str() {
+        "active" => format!("active, {left} left (until {end})"),
+        other => other.to_owned(),
+    };
+    doc.fact("State", &state, Role::Text);
+    doc.fact(
+        "Effect",
+        "open sessions are cut, the access is removed, then the target is read back",
+        Role::Text,
+    );
+    doc.quote(
+        &format!("reason, written by {}", view.holder),
+        &view.reason,
+        REASON_LINES,
+    );
+}
+
+fn extension(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
+    let now = world.server_now();
+    let end = show::moment(view.expires_at, now);
+    let by = strip.span().ok();
+    let new = by.map_or_else(
+        || "?".to_owned(),
+        |by| show::moment(view.expires_at + by.to_chrono(), now),
+    );
+    let total = by.map_or_else(|| "?".to_owned(), |by| total(view, by));
+    let cap = show::moment(view.max_expires_at, now);
+    doc.fact("End", &format!("{end} -> {new}"), Role::TextStrong);
+    doc.fact(
+        "Total",
+        &format!("{total} of at most {} (until {cap})", view.max_total),
+        Role::Text,
+    );
+    doc.fact("Reason", strip.sentence.text(), Role::Text);
 }
 
 /// The length of the whole grant after an extension.

@@ -386,10 +386,10 @@ impl Screen for Audit {
                 Action::Down => self.scroll = self.scroll.saturating_add(1),
                 Action::Up => self.scroll = self.scroll.saturating_sub(1),
                 Action::HalfDown | Action::PageDown => {
-                    self.scroll = self.scroll.saturating_add(page / 2)
+                    self.scroll = self.scroll.saturating_add(page / 2);
                 }
                 Action::HalfUp | Action::PageUp => {
-                    self.scroll = self.scroll.saturating_sub(page / 2)
+                    self.scroll = self.scroll.saturating_sub(page / 2);
                 }
                 Action::Top => self.scroll = 0,
                 Action::Bottom => self.scroll = u16::MAX,
@@ -535,7 +535,7 @@ impl Screen for Audit {
         } else {
             "FOLLOWING".to_owned()
         };
-        let more = match (
+        let older = match (
             self.record.problem(),
             self.record.is_loading(),
             self.record.is_complete(),
@@ -545,7 +545,7 @@ impl Screen for Audit {
             (None, false, true) => "all of it".to_owned(),
             (None, false, false) => "older rows come as you scroll".to_owned(),
         };
-        (format!("{mode}   {place} of {rows} here"), more)
+        (format!("{mode}   {place} of {rows} here"), older)
     }
 
     fn draw(

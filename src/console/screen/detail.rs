@@ -47,28 +47,20 @@ pub(super) fn request_preview(view: &RequestView, world: &World, width: u16) -> 
 pub(super) fn grant_preview(view: &GrantView, world: &World, width: u16) -> Doc {
     let now = world.server_now();
     let mut doc = Doc::new(width);
-    match &view.last_error {
-        Some(error) => {
-            let text = format!(
-                "{}, attempt {}, last error: {error}",
-                view.state, view.attempts
-            );
-            doc.pieces(vec![(text, Role::StatusDanger)]);
-        }
-        None => {
-            let end = show::moment(view.ended_at.unwrap_or(view.expires_at), now);
-            let by = view
-                .closed_by
-                .as_deref()
-                .map(|by| format!(" by {by}"))
-                .unwrap_or_default();
-            doc.pieces(vec![
-                (format!("{} ", view.holder), Role::TextStrong),
-                (format!("{} on {}, ", view.role, view.target), Role::Text),
-                (format!("{}{by}, end {end}", view.state), Role::TextMuted),
-            ]);
-        }
-    }
+    let what = vec![
+        (format!("{} ", view.holder), Role::TextStrong),
+        (format!("{} on {}, ", view.role, view.target), Role::Text),
+    ];
+    let state = if let Some(error) = &view.last_error {
+        let text = format!("{}, attempt {}: {error}", view.state, view.attempts);
+        (text, Role::StatusDanger)
+    } else {
+        let end = show::moment(view.ended_at.unwrap_or(view.expires_at), now);
+        let by = view.closed_by.as_deref();
+        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+        (format!("{}{by}, end {end}", view.state), Role::TextMuted)
+    };
+    doc.pieces(what.into_iter().chain([state]).collect());
     doc.excerpt(view.close_reason.as_deref().unwrap_or(&view.reason));
     doc
 }

@@ -18,7 +18,7 @@ pub fn lines(place: Place, width: u16) -> u16 {
 pub fn draw(area: Rect, place: Place, scroll: u16, theme: &Theme, buffer: &mut Buffer) {
     Clear.render(area, buffer);
     buffer.set_style(area, theme.style(Role::Overlay));
-    let inner = page(area, "Keys (Esc closes)", theme, true, buffer);
+    let inner = page(area, "Keys (j k scroll, Esc closes)", theme, true, buffer);
     doc(place, inner.width).draw(inner, buffer, theme, scroll);
 }
 

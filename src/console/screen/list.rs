@@ -45,7 +45,7 @@ impl FilterLine {
     }
 
     pub(super) fn typing(&self) -> Option<Typing<'_>> {
-        (self.active || !self.line.text().is_empty()).then(|| Typing {
+        (self.active || !self.line.text().is_empty()).then_some(Typing {
             line: &self.line,
             problem: self.problem.as_deref(),
             active: self.active,
@@ -148,10 +148,10 @@ impl<I: Clone + Eq + Hash> List<I> {
                 Action::Down => self.scroll = self.scroll.saturating_add(1),
                 Action::Up => self.scroll = self.scroll.saturating_sub(1),
                 Action::HalfDown | Action::PageDown => {
-                    self.scroll = self.scroll.saturating_add(page / 2)
+                    self.scroll = self.scroll.saturating_add(page / 2);
                 }
                 Action::HalfUp | Action::PageUp => {
-                    self.scroll = self.scroll.saturating_sub(page / 2)
+                    self.scroll = self.scroll.saturating_sub(page / 2);
                 }
                 Action::Top => self.scroll = 0,
                 Action::Bottom => self.scroll = u16::MAX,

@@ -158,7 +158,11 @@ impl Requests {
             (clean(&view.target), text),
             (clean(&granted(&view.role, &view.role_granted)), text),
             (
-                clean(&granted(&view.duration, &view.duration_granted)),
+                clean(&format!(
+                    "{}{}",
+                    if view.kind == "extend" { "+" } else { "" },
+                    granted(&view.duration, &view.duration_granted)
+                )),
                 text,
             ),
             (

@@ -1,5 +1,7 @@
 //! Colours as numbers: reading them, how far apart they look, and how readable one is on another.
 
+use std::sync::LazyLock;
+
 /// Red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rgb(pub(super) u8, pub(super) u8, pub(super) u8);
@@ -81,14 +83,6 @@ impl Rgb {
         product(TO_LAB, cones)
     }
 
-    fn distance(self, other: Self) -> f32 {
-        self.oklab()
-            .iter()
-            .zip(other.oklab())
-            .map(|(a, b)| (a - b) * (a - b))
-            .sum()
-    }
-
     fn luminance(self) -> f32 {
         let [r, g, b] = self.linear();
         0.2126 * r + 0.7152 * g + 0.0722 * b
@@ -103,15 +97,24 @@ impl Rgb {
     /// The nearest of the 240 fixed colours that is `fit`, or simply the nearest when none is; the first sixteen
     /// are the user's and look like anything.
     pub(super) fn nearest_index(self, fit: impl Fn(u8) -> bool) -> u8 {
-        let nearest = |a: &u8, b: &u8| {
-            self.distance(of_index(*a))
-                .total_cmp(&self.distance(of_index(*b)))
-        };
-        (16..=255)
-            .filter(|index| fit(*index))
-            .min_by(nearest)
-            .or_else(|| (16..=255).min_by(nearest))
-            .unwrap_or(16)
+        // A theme asks this a few hundred times before the first frame, so the table is made once and `fit`, which
+        // is dear, is asked from the nearest one on.
+        static FIXED: LazyLock<Vec<(u8, [f32; 3])>> = LazyLock::new(|| {
+            (16..=255)
+                .map(|index| (index, of_index(index).oklab()))
+                .collect()
+        });
+        let own = self.oklab();
+        let mut near: Vec<(f32, u8)> = FIXED
+            .iter()
+            .map(|(index, lab)| (apart(own, *lab), *index))
+            .collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let nearest = near.first().map_or(16, |(_, index)| *index);
+        near.into_iter()
+            .map(|(_, index)| index)
+            .find(|index| fit(*index))
+            .unwrap_or(nearest)
     }
 
     /// The one of the six plain hues that comes nearest, or nothing when the colour is close to grey. Plain hues
@@ -140,6 +143,11 @@ const TO_LAB: [[f32; 3]; 3] = [
 
 fn product(matrix: [[f32; 3]; 3], vector: [f32; 3]) -> [f32; 3] {
     matrix.map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
+}
+
+/// The square of the distance in `OKLab`.
+fn apart(one: [f32; 3], other: [f32; 3]) -> f32 {
+    one.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
 fn hue_distance(hue: f32, ansi: u8) -> f32 {

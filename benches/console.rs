@@ -1,0 +1,280 @@
+//! The console in a terminal of 160x50, with few, many and very many events behind it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use portable_pty::CommandBuilder;
+
+use crate::fill;
+use crate::node::{Node, hosts, program};
+use crate::table::{self, Line, Times, note, short};
+use crate::terminal::{Frame, Terminal};
+use crate::usage::Usage;
+
+/// Starts of each program.
+const STARTS: usize = 15;
+/// Moves of the cursor that are timed.
+const MOVES: usize = 200;
+/// Moves in one direction before it turns: fewer than a page has.
+const TURN: usize = 15;
+/// How long each program is watched doing nothing.
+const WATCHED: Duration = Duration::from_secs(10);
+
+/// What one program in a terminal takes.
+#[derive(Default)]
+struct Seen {
+    first: Times,
+    keys: Times,
+    bytes: Vec<f64>,
+    cpu: f64,
+    wakeups: f64,
+    idle_bytes: f64,
+    peak_mib: f64,
+}
+
+pub(crate) fn figures() -> anyhow::Result<()> {
+    let mut node = Node::start(&hosts(), "sqlite")?;
+    let home = tempfile::tempdir()?;
+    sign_in(&node, home.path())?;
+    let mut lines = Vec::new();
+    let others = others()?;
+    let mut few = f64::NAN;
+    for events in [10_i64, 10_000, 1_000_000] {
+        note(&format!("console, {events} events"));
+        let began = Instant::now();
+        let runtime = tokio::runtime::Handle::current();
+        node = node.restart(|data| runtime.block_on(fill::audit(data, events)))?;
+        note(&format!(
+            "filled in {} s",
+            short(began.elapsed().as_secs_f64())
+        ));
+        let console = command(&node, home.path());
+        let seen = watch(&console, &["LIVE"], "3", ("k", "j"))?;
+        if few.is_nan() {
+            few = seen.keys.p50();
+        }
+        lines.extend(describe(events, &seen, few, &others));
+    }
+    if let Some(writes) = writes(&command(&node, home.path()))? {
+        lines.push(
+            Line::new("writes to the terminal per key", short(writes))
+                .goal("1", (writes - 1.0).abs() < 0.1),
+        );
+    }
+    for (name, seen) in &others {
+        lines.push(Line::new(
+            format!("{name}: exec -> first frame"),
+            &seen.first,
+        ));
+        lines.push(Line::new(format!("{name}: key -> frame"), &seen.keys));
+        lines.push(Line::new(
+            format!("{name}: bytes per move"),
+            short(crate::api::middle(&seen.bytes)),
+        ));
+        lines.push(Line::new(format!("{name}: idle"), idle(seen)));
+    }
+    table::print(
+        "The console in a terminal of 160x50 (other programs in the same terminal below)",
+        &lines,
+    )
+}
+
+fn describe(events: i64, seen: &Seen, few: f64, others: &[(String, Seen)]) -> Vec<Line> {
+    let best = |figure: &dyn Fn(&Seen) -> f64| {
+        let all = others.iter().map(|(name, seen)| (name, figure(seen)));
+        all.min_by(|one, other| one.1.total_cmp(&other.1))
+            .map_or((String::new(), f64::NAN), |(name, value)| {
+                (name.clone(), value)
+            })
+    };
+    let at = |what: &str| format!("{what}, {events} events");
+    let (p95, bytes) = (seen.first.at(0.95), crate::api::middle(&seen.bytes));
+    let fastest = best(&|seen: &Seen| seen.first.p50());
+    let same = seen.keys.p50() / few;
+    vec![
+        Line::new(at("exec -> first frame"), &seen.first)
+            .beside(
+                format!("{} {} ms", fastest.0, short(fastest.1)),
+                seen.first.p50() / fastest.1,
+            )
+            .goal("p95 < 50 ms", p95 < 50.0)
+            .goal("<= 1x", seen.first.p50() <= fastest.1),
+        Line::new(at("key -> frame"), &seen.keys)
+            .beside(format!("10 events {} ms", short(few)), same)
+            .goal("p50 < 2", seen.keys.p50() < 2.0)
+            .goal("p99 < 16 ms", seen.keys.p99() < 16.0)
+            .goal("<= 1.2x", same <= 1.2),
+        Line::new(at("bytes per move"), short(bytes)).goal("< 500", bytes < 500.0),
+        Line::new(at("idle"), idle(seen))
+            .goal("<= 2 wake-ups/s", seen.wakeups <= 2.05)
+            .goal("<= 0.1 %", seen.cpu <= 0.1),
+        Line::new(
+            at("memory, highest"),
+            format!("{} MiB", short(seen.peak_mib)),
+        )
+        .goal("< 40 MB", seen.peak_mib < 38.1),
+    ]
+}
+
+fn idle(seen: &Seen) -> String {
+    format!(
+        "{} %, {} wake-ups/s, {} bytes/s",
+        short(seen.cpu),
+        short(seen.wakeups),
+        short(seen.idle_bytes)
+    )
+}
+
+fn sign_in(node: &Node, home: &Path) -> anyhow::Result<()> {
+    let url = format!("http://{}", node.address);
+    let ran = std::process::Command::new(program())
+        .args(["login", "--server", &url, "--name", "root", "--code"])
+        .arg(node.code()?)
+        .env("PORTCULLIS_HOME", home)
+        .output()?;
+    anyhow::ensure!(
+        ran.status.success(),
+        "signing in: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    Ok(())
+}
+
+fn command(node: &Node, home: &Path) -> CommandBuilder {
+    let mut command = CommandBuilder::new(program());
+    command.args(["console", "--server", &format!("http://{}", node.address)]);
+    command.env("PORTCULLIS_HOME", home);
+    command
+}
+
+/// Runs a program until its screen shows all of these words, goes to a view, moves about and then leaves it alone.
+fn watch(
+    command: &CommandBuilder,
+    words: &[&str],
+    view: &str,
+    moves: (&str, &str),
+) -> anyhow::Result<Seen> {
+    let mut seen = Seen::default();
+    for _ in 0..STARTS {
+        let mut terminal = Terminal::start(command.clone())?;
+        seen.first
+            .push(terminal.shows(|screen| !screen.trim().is_empty())?);
+        terminal.shows(|screen| words.iter().all(|word| screen.contains(word)))?;
+    }
+    let mut terminal = Terminal::start(command.clone())?;
+    terminal.shows(|screen| words.iter().all(|word| screen.contains(word)))?;
+    terminal.settle(Duration::from_millis(300))?;
+    if !view.is_empty() {
+        terminal.send(view)?;
+        terminal.settle(Duration::from_millis(700))?;
+    }
+    // At the edge of the list a first turn comes to a place from which both directions move.
+    for _ in 0..TURN {
+        terminal.press(moves.0)?;
+    }
+    for number in 0..MOVES {
+        let key = if (number / TURN).is_multiple_of(2) {
+            moves.1
+        } else {
+            moves.0
+        };
+        if let Some(Frame { last, bytes }) = terminal.press(key)? {
+            seen.keys.push(last);
+            #[expect(clippy::cast_precision_loss, reason = "a frame is small")]
+            seen.bytes.push(bytes as f64);
+        }
+    }
+    terminal.settle(Duration::from_millis(500))?;
+    let (before, began) = (Usage::of(terminal.pid()?)?, Instant::now());
+    let bytes = terminal.watch(WATCHED)?;
+    let (after, passed) = (Usage::of(terminal.pid()?)?, began.elapsed());
+    seen.cpu = after.percent_since(&before, passed);
+    seen.wakeups = after.wakeups_since(&before, passed);
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    {
+        seen.idle_bytes = bytes as f64 / passed.as_secs_f64();
+        seen.peak_mib = after.peak_kib as f64 / 1_024.0;
+    }
+    Ok(seen)
+}
+
+/// Other programs that are installed, in the same terminal.
+fn others() -> anyhow::Result<Vec<(String, Seen)>> {
+    let mut all = Vec::new();
+    if is_installed("htop") {
+        note("htop");
+        let command = CommandBuilder::new("htop");
+        all.push((
+            "htop".to_owned(),
+            watch(&command, &["CPU"], "", ("\x1b[B", "\x1b[A"))?,
+        ));
+    }
+    if is_installed("less") {
+        note("less on a million lines");
+        let text = tempfile::NamedTempFile::new()?;
+        let mut lines = String::new();
+        for line in 0..1_000_000 {
+            use std::fmt::Write as _;
+            let who = line % 211;
+            writeln!(
+                lines,
+                "{line} 03:12:09 grant.activated engineer-{who} host-7"
+            )?;
+        }
+        std::fs::write(text.path(), lines)?;
+        let mut command = CommandBuilder::new("less");
+        command.arg(text.path());
+        all.push((
+            "less".to_owned(),
+            watch(&command, &["host-7"], "", ("j", "k"))?,
+        ));
+    }
+    Ok(all)
+}
+
+fn is_installed(name: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).exists()))
+}
+
+/// How many writes reach the terminal for one move of the cursor, as `strace` sees it; `None` without `strace`.
+fn writes(command: &CommandBuilder) -> anyhow::Result<Option<f64>> {
+    const KEYS: u32 = 20;
+    if !is_installed("strace") {
+        return Ok(None);
+    }
+    let mut terminal = Terminal::start(command.clone())?;
+    terminal.shows(|screen| screen.contains("LIVE"))?;
+    terminal.send("3")?;
+    terminal.settle(Duration::from_millis(700))?;
+    for _ in 0..TURN {
+        terminal.press("k")?;
+    }
+    let log = tempfile::NamedTempFile::new()?;
+    let mut strace = std::process::Command::new("strace")
+        .args(["-f", "-y", "-e", "trace=write,writev", "-o"])
+        .arg(log.path())
+        .arg("-p")
+        .arg(terminal.pid()?.to_string())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .context("starting strace")?;
+    std::thread::sleep(Duration::from_millis(500));
+    let count = || -> anyhow::Result<usize> {
+        let text = std::fs::read_to_string(log.path())?;
+        let of_terminal = text
+            .lines()
+            .filter(|line| line.contains("</dev/pts/") || line.contains("</dev/tty>"));
+        Ok(of_terminal.count())
+    };
+    let before = count()?;
+    for number in 0..KEYS {
+        terminal.press(if number.is_multiple_of(2) { "j" } else { "k" })?;
+    }
+    let after = count()?;
+    let _ = strace.kill();
+    let _ = strace.wait();
+    let writes = u32::try_from(after - before)?;
+    Ok((after > 0).then(|| f64::from(writes) / f64::from(KEYS)))
+}
