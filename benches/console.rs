@@ -33,7 +33,7 @@ struct Seen {
     peak_mib: f64,
 }
 
-pub(crate) async fn figures() -> anyhow::Result<()> {
+pub(crate) fn figures() -> anyhow::Result<()> {
     let mut node = Node::start(&hosts(), "sqlite")?;
     let home = tempfile::tempdir()?;
     sign_in(&node, home.path())?;
@@ -44,9 +44,7 @@ pub(crate) async fn figures() -> anyhow::Result<()> {
         note(&format!("console, {events} events"));
         let began = Instant::now();
         let runtime = tokio::runtime::Handle::current();
-        node = tokio::task::block_in_place(|| {
-            node.restart(|data| runtime.block_on(fill::audit(data, events)))
-        })?;
+        node = node.restart(|data| runtime.block_on(fill::audit(data, events)))?;
         note(&format!(
             "filled in {} s",
             short(began.elapsed().as_secs_f64())
@@ -176,7 +174,7 @@ fn watch(
         terminal.press(moves.0)?;
     }
     for number in 0..MOVES {
-        let key = if (number / TURN) % 2 == 0 {
+        let key = if (number / TURN).is_multiple_of(2) {
             moves.1
         } else {
             moves.0
@@ -215,14 +213,15 @@ fn others() -> anyhow::Result<Vec<(String, Seen)>> {
     if is_installed("less") {
         note("less on a million lines");
         let text = tempfile::NamedTempFile::new()?;
-        let lines: String = (0..1_000_000)
-            .map(|line| {
-                format!(
-                    "{line} 03:12:09 grant.activated engineer-{} host-7\n",
-                    line % 211
-                )
-            })
-            .collect();
+        let mut lines = String::new();
+        for line in 0..1_000_000 {
+            use std::fmt::Write as _;
+            let who = line % 211;
+            writeln!(
+                lines,
+                "{line} 03:12:09 grant.activated engineer-{who} host-7"
+            )?;
+        }
         std::fs::write(text.path(), lines)?;
         let mut command = CommandBuilder::new("less");
         command.arg(text.path());
@@ -271,7 +270,7 @@ fn writes(command: &CommandBuilder) -> anyhow::Result<Option<f64>> {
     };
     let before = count()?;
     for number in 0..KEYS {
-        terminal.press(if number % 2 == 0 { "j" } else { "k" })?;
+        terminal.press(if number.is_multiple_of(2) { "j" } else { "k" })?;
     }
     let after = count()?;
     let _ = strace.kill();

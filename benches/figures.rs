@@ -45,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
         idle::server().await?;
     }
     if wanted("console") {
-        console::figures().await?;
+        tokio::task::block_in_place(console::figures)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The lightest client there is: one kept-alive connection, so that figures are about the server.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +14,11 @@ pub(crate) struct Connection {
     address: String,
     token: Option<String>,
     buffer: Vec<u8>,
+    used: Instant,
 }
+
+/// The server closes a connection on which nothing comes for ten seconds.
+const RESTED: Duration = Duration::from_secs(5);
 
 /// What the server answered.
 #[derive(Debug)]
@@ -51,6 +57,7 @@ impl Connection {
             address: address.to_owned(),
             token: token.map(str::to_owned),
             buffer: Vec::with_capacity(8_192),
+            used: Instant::now(),
         })
     }
 
@@ -88,6 +95,10 @@ impl Connection {
         version: Option<i64>,
         body: &str,
     ) -> anyhow::Result<()> {
+        if self.used.elapsed() > RESTED {
+            *self = self.again().await?;
+        }
+        self.used = Instant::now();
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.address);
         if let Some(token) = &self.token {
             head.push_str(&format!("authorization: Bearer {token}\r\n"));

@@ -17,7 +17,7 @@ use crate::table::{self, Line, Times, note, short};
 /// Streams of one person: the server allows sixteen.
 const OF_ONE: usize = 10;
 /// People who ask and take back, by turns.
-const ASKERS: usize = 8;
+const ASKERS: u32 = 8;
 /// How long events are made.
 const TIME: Duration = Duration::from_secs(6);
 /// What marks an event of ours in a frame.
@@ -58,14 +58,14 @@ pub(crate) async fn streams() -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let (mut times, mut arrived) = (Times::default(), 0);
         readers.abort_all();
-        let mut last = SEEN.lock().await;
-        for (number, at) in last.drain(..) {
+        let mut arrivals = SEEN.lock().await;
+        for (number, at) in arrivals.drain(..) {
             if let Some(sent) = made.sent.get(&number) {
                 arrived += 1;
                 times.push(at.saturating_duration_since(*sent));
             }
         }
-        drop(last);
+        drop(arrivals);
         let bare = fan_out(streams, made.rate).await?;
         let lost = made.sent.len() * streams - arrived;
         lines.push(
@@ -136,16 +136,13 @@ struct Made {
 /// Asks and takes back, so that about `rate` events come every second.
 async fn make(askers: &mut Vec<Connection>, rate: f64) -> anyhow::Result<Made> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let pace = Duration::from_secs_f64(2.0 * ASKERS as f64 / rate);
+    let pace = Duration::from_secs_f64(2.0 * f64::from(ASKERS) / rate);
     let mut asking = JoinSet::new();
     let began = Instant::now();
     for (place, mut asker) in (0_u32..).zip(askers.drain(..)) {
         asking.spawn(async move {
             let mut sent = Vec::new();
-            let mut ticks = tokio::time::interval_at(
-                (began + pace * place / u32::try_from(ASKERS)?).into(),
-                pace,
-            );
+            let mut ticks = tokio::time::interval_at((began + pace * place / ASKERS).into(), pace);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             while began.elapsed() < TIME {
                 ticks.tick().await;

@@ -86,9 +86,17 @@ async fn start(
         Database::Sqlite => Location::Sqlite(instance.database()),
         Database::Postgres(url) => Location::Postgres(url.clone()),
     };
-    let server = Server::start(&location, Clock::Database, settings.listen, Arc::new(rules))
-        .await
-        .map_err(|error| fault(&error))?;
+    let local = format!("http://{}", settings.listen);
+    let name = Some(settings.public_url.clone()).filter(|url| *url != local);
+    let server = Server::start(
+        &location,
+        Clock::Database,
+        settings.listen,
+        Arc::new(rules),
+        name,
+    )
+    .await
+    .map_err(|error| fault(&error))?;
     Ok((instance, server))
 }
 
