@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 
 /// Ends a server and all that it started as soon as standard input closes, which the kernel sees to even when we are
-/// killed. Ends also when the server does, so that its end is noticed.
+/// killed, and goes when they have gone. Ends also when the server does, so that its end is noticed.
 const WATCHDOG: &str = r#"
 signal=$1 log=$2
 shift 2
@@ -20,7 +20,9 @@ server=$!
 end() {
     for child in $(cat "/proc/$2/task/$2/children" 2>/dev/null); do end HUP "$child"; done
     kill -"$1" "$2" 2>/dev/null
+    ended="$ended $2"
 }
+lives() { case $(cat "/proc/$1/stat" 2>/dev/null) in '' | *') Z '*) return 1 ;; esac; }
 {
     trap 'kill "$nap"; exit' TERM
     while kill -0 "$server" 2>/dev/null; do sleep 1 & nap=$!; wait "$nap"; done
@@ -30,8 +32,13 @@ alive=$!
 read -r word
 kill "$alive" 2>/dev/null
 wait "$alive"
+ended=
 end "$signal" "$server"
 wait "$server" 2>/dev/null
+naps=0
+for one in $ended; do
+    while lives "$one" && [ "$naps" -lt 50 ]; do sleep 0.1; naps=$((naps + 1)); done
+done
 "#;
 
 /// Removes a folder as soon as standard input closes. A server that is just ending may still write into it, so it is
