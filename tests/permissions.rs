@@ -141,7 +141,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/sign-out" | "DELETE /v1/sign-ins/{id}" => (None, json!({})),
         "POST /v1/invitations" => (
             None,
-            json!({"name": format!("new{}", things.request[2..].to_lowercase()), "roles": ["requester"]}),
+            json!({"name": format!("new{}", things.request.trim_start_matches("R-")), "roles": ["requester"]}),
         ),
         "POST /v1/requests" => (
             None,

@@ -42,7 +42,7 @@ async fn connect(database: &Database) -> sqlx::PgConnection {
 async fn roles(database: &Database, grant: &str) -> i64 {
     let like = format!(
         "select count(*) from pg_roles where rolname like 'pcl%{}'",
-        &grant[2..]
+        grant.trim_start_matches("G-")
     );
     connect(database)
         .await
@@ -296,7 +296,7 @@ async fn a_grant_ends_by_itself_though_the_server_was_killed() {
         &database,
         &format!(
             "select count(*) = 0 from pg_roles where rolname like 'pcl%{}'",
-            &id[2..]
+            id.trim_start_matches("G-")
         ),
     )
     .await;

@@ -330,7 +330,7 @@ fn every_invariant_names_a_test_that_exists() {
     let all: Vec<Source> = sources("src").into_iter().chain(sources("tests")).collect();
     let code: String = all
         .iter()
-        .flat_map(|source| source.code())
+        .flat_map(Source::code)
         .map(|(_, line)| line)
         .collect::<Vec<_>>()
         .join("\n");

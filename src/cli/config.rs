@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use crate::catalog;
 use crate::cli::context::environment;
 use crate::cli::table::{Cut, Table};
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, prepare};
 use crate::config::{self, Problem, Severity, paths};
+use crate::domain::ids::TargetName;
 
 /// Write, check and show the configuration
 #[derive(Debug, clap::Args)]
@@ -30,14 +31,20 @@ enum Command {
     Check,
     /// Show the server's settings, and who set each
     Show,
+    /// Say what the owner of a target does once before access can be made there
+    Prepare {
+        /// The target, as the catalogue names it
+        target: TargetName,
+    },
     /// Print every setting as Markdown
     Reference,
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, Failure> {
     let folder = paths::config_dir(arguments.config_dir.as_deref(), &environment);
-    match arguments.command {
-        Command::Init { console } => {
+    match &arguments.command {
+        Command::Prepare { target } => prepare::run(context, &folder, target),
+        &Command::Init { console } => {
             let written = if console {
                 config::console_init(&folder)
             } else {

@@ -19,6 +19,7 @@ mod give_back;
 mod grants;
 mod login;
 mod logout;
+mod prepare;
 pub mod print;
 mod reference;
 mod request;

@@ -78,7 +78,8 @@ fn row(out: &mut String, arg: &Arg) {
     if arg.get_action().takes_values() && !choices.is_empty() {
         let _ = write!(meaning, ": {}", choices.join(", "));
     }
-    if let Some(default) = arg.get_default_values().first() {
+    let default = arg.get_default_values().first();
+    if let Some(default) = default.filter(|_| arg.get_action().takes_values()) {
         let _ = write!(meaning, " (default `{}`)", default.to_string_lossy());
     }
     if let Some(env) = arg.get_env() {

@@ -30,6 +30,12 @@ pub(super) struct Arguments {
     /// `sqlite`, or `postgres://user@host/name` for several nodes
     #[arg(long, value_name = "DATABASE")]
     pub database: Option<String>,
+    /// How people reach the server; behind a proxy, the proxy's address
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// How much to log: error, warn, info, debug or trace, also by module
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
@@ -42,6 +48,8 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         ("data-dir", data_dir),
         ("listen", arguments.listen),
         ("database", arguments.database),
+        ("public-url", arguments.public_url),
+        ("log", arguments.log),
     ] {
         flags.extend(value.map(|value| (name, value)));
     }
@@ -78,9 +86,17 @@ async fn start(
         Database::Sqlite => Location::Sqlite(instance.database()),
         Database::Postgres(url) => Location::Postgres(url.clone()),
     };
-    let server = Server::start(&location, Clock::Database, settings.listen, Arc::new(rules))
-        .await
-        .map_err(|error| fault(&error))?;
+    let local = format!("http://{}", settings.listen);
+    let name = Some(settings.public_url.clone()).filter(|url| *url != local);
+    let server = Server::start(
+        &location,
+        Clock::Database,
+        settings.listen,
+        Arc::new(rules),
+        name,
+    )
+    .await
+    .map_err(|error| fault(&error))?;
     Ok((instance, server))
 }
 

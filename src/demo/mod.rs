@@ -212,6 +212,7 @@ async fn start_server(
         Clock::Database,
         options.listen,
         Arc::new(watcher),
+        None,
     )
     .await
 }

@@ -23,7 +23,7 @@ use crate::wire::{Approval, Denial, EventView, GrantView, NewExtension, NewReque
 const QUICK: u32 = 4;
 const QUICK_PACE: (Duration, Duration) = (Duration::from_millis(700), Duration::from_millis(1_500));
 const PACE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
-/// How long a request is left to the person at the console before a colleague looks at it.
+/// How long a request is left to the person at the console before a colleague looks at it or gives up.
 const PATIENCE: TimeDelta = TimeDelta::seconds(45);
 /// As many pending requests as one can look through without scrolling.
 const ENOUGH: usize = 6;
@@ -202,11 +202,13 @@ impl Play {
     }
 
     async fn withdraw_something(&mut self, pending: &[RequestView]) -> Result<(), ClientError> {
-        let played: Vec<&RequestView> = pending
+        let now = self.client(REVIEWER)?.me().await?.now;
+        let tired: Vec<&RequestView> = pending
             .iter()
+            .filter(|request| request.created_at + PATIENCE < now)
             .filter(|request| self.client(&request.requester).is_ok())
             .collect();
-        if let Some(request) = self.dice.pick(&played) {
+        if let Some(request) = self.dice.pick(&tired) {
             let client = self.client(&request.requester)?;
             client
                 .withdraw(&request.id, request.version, &key()?)

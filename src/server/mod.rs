@@ -73,12 +73,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store, binds the address and starts everything that runs by itself.
+    /// Opens the store, binds the address and starts everything that runs by itself. `name` is how people reach the
+    /// server, where that is not the address itself.
     pub async fn start(
         location: &Location,
         clock: Clock,
         listen: SocketAddr,
         rules: Arc<Watcher>,
+        name: Option<String>,
     ) -> anyhow::Result<Self> {
         anyhow::ensure!(
             listen.ip().is_loopback(),
@@ -102,7 +104,7 @@ impl Server {
             feed: Arc::new(feed::Feed::new(Arc::clone(&store)).await?),
             gate,
             streams: Arc::default(),
-            name: address.to_string().into(),
+            name: name.unwrap_or_else(|| address.to_string()).into(),
             stop: CancellationToken::new(),
         };
         let server = Self {

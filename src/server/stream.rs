@@ -191,9 +191,9 @@ impl Following {
                 }
             }
             let mut out = String::new();
-            let mut reads = 0;
-            while self.next < *self.tail.borrow_and_update() && out.len() < CHUNK && reads < READS {
-                reads += 1;
+            let mut looks = 0;
+            while self.next < *self.tail.borrow_and_update() && out.len() < CHUNK && looks < READS {
+                looks += 1;
                 let ready = self.feed.from(self.next).await.ok()?;
                 let last = ready.last()?;
                 self.next = last.entry.index + 1;

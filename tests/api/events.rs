@@ -161,7 +161,7 @@ async fn a_server_that_stops_ends_its_streams() {
     let who = world.http(world.admin());
     let (mut stream, _) = Stream::open(&who, None).await;
     let began = Instant::now();
-    let (_, ()) = tokio::join!(stream.ended(), world.stop());
+    let ((), ()) = tokio::join!(stream.ended(), world.stop());
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",

@@ -54,19 +54,14 @@ async fn events(State(shared): State<Shared>, headers: HeaderMap) -> Response {
         .get("last-event-id")
         .map(|value| value.to_str().unwrap().to_owned());
     script.resumed.push(resumed);
-    match script.connections.pop_front() {
-        Some(said) => ([("content-type", "text/event-stream")], Body::from(said)).into_response(),
-        None => {
-            // Says hello and stays open.
-            let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(hello(99)) });
-            let stream = futures_util::StreamExt::chain(stream, futures_util::stream::pending());
-            (
-                [("content-type", "text/event-stream")],
-                Body::from_stream(stream),
-            )
-                .into_response()
-        }
+    let kind = [("content-type", "text/event-stream")];
+    if let Some(said) = script.connections.pop_front() {
+        return (kind, Body::from(said)).into_response();
     }
+    // Says hello and stays open.
+    let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(hello(99)) });
+    let stream = futures_util::StreamExt::chain(stream, futures_util::stream::pending());
+    (kind, Body::from_stream(stream)).into_response()
 }
 
 async fn followed(

@@ -115,7 +115,7 @@ fn approvals_never_exceed_distinct_people_and_never_include_the_requester() {
         });
         match request.state {
             RequestState::Approved => {
-                prop_assert!(enough, "approved with too few: {:#?}", filed.approvals)
+                prop_assert!(enough, "approved with too few: {:#?}", filed.approvals);
             }
             _ => prop_assert!(
                 !enough,

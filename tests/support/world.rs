@@ -189,7 +189,7 @@ impl World {
         let clock = self.clock.clone().map_or(Clock::Database, Clock::Manual);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         self.server = Some(
-            Server::start(&self.location, clock, listen, Arc::new(watcher))
+            Server::start(&self.location, clock, listen, Arc::new(watcher), None)
                 .await
                 .unwrap(),
         );
