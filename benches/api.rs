@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::bare::{self, per_second};
 use crate::http::Connection;
-use crate::node::{HOSTS, Node, approve, hosts, submit};
+use crate::node::{HOSTS, Node, approve, hosts, submit, submit_for_later};
 use crate::support::postgres::{Cluster, Database, PASSWORD, SUPERUSER};
 use crate::table::{self, Line, Times, note, short};
 
@@ -17,7 +17,9 @@ const ASKERS: usize = 6;
 /// Rounds, each with its baseline beside it.
 const ROUNDS: usize = 5;
 /// Decisions of one caller in a round.
-const ALONE: usize = 300;
+const ALONE: usize = 60;
+/// Before each of those the server comes to rest, and the database beside it, too.
+const REST: Duration = Duration::from_millis(25);
 /// How long a baseline of many callers runs.
 const BARE: Duration = Duration::from_secs(1);
 
@@ -27,12 +29,20 @@ struct Caller {
     askers: Vec<Connection>,
 }
 
+/// When the access begins that is decided on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    AtOnce,
+    Later,
+}
+
 /// What one kind of database made of it.
 #[derive(Default)]
 struct Measured {
     alone: Times,
     bare_alone: Times,
     rates: Vec<f64>,
+    rates_at_once: Vec<f64>,
     bare_rates: Vec<f64>,
     crowd: Times,
     bare_crowd: Times,
@@ -50,9 +60,11 @@ pub(crate) async fn sqlite() -> anyhow::Result<()> {
         let mut number = 0;
         for _ in 0..ALONE {
             number += 1;
+            tokio::time::sleep(REST).await;
             seen.bare_alone.push(bare.approve(number).await?);
         }
-        callers = crowd(callers, &mut seen).await?;
+        callers = crowd(callers, &mut seen, When::Later).await?;
+        callers = crowd(callers, &mut seen, When::AtOnce).await?;
         let (began, mut number) = (Instant::now(), 0);
         while began.elapsed() < BARE {
             number += 1;
@@ -73,7 +85,11 @@ pub(crate) async fn sqlite() -> anyhow::Result<()> {
                 .goal(">= 0.5x", rate >= 0.5),
             Line::new("approve, 16 clients", &seen.crowd),
             Line::new(
-                "the same until each access is real too, /s",
+                "approvals/s, 16 clients, access begins at once",
+                short(middle(&seen.rates_at_once)),
+            ),
+            Line::new(
+                "the same until each access is real, too",
                 short(middle(&seen.settled)),
             ),
         ],
@@ -97,10 +113,12 @@ pub(crate) async fn postgres() -> anyhow::Result<()> {
             let mut number = 0;
             for _ in 0..ALONE {
                 number += 1;
+                tokio::time::sleep(REST).await;
                 seen.bare_alone.push(first.approve(number).await?);
             }
         }
-        callers = crowd(callers, &mut seen).await?;
+        callers = crowd(callers, &mut seen, When::Later).await?;
+        callers = crowd(callers, &mut seen, When::AtOnce).await?;
         bare = bare_crowd(bare, &mut seen).await?;
     }
     let ratio = seen.alone.p50() / seen.bare_alone.p50();
@@ -117,7 +135,11 @@ pub(crate) async fn postgres() -> anyhow::Result<()> {
                 .beside(&seen.bare_crowd, seen.crowd.p50() / seen.bare_crowd.p50())
                 .goal("p99 < 50 ms", p99 < 50.0),
             Line::new(
-                "the same until each access is real too, /s",
+                "approvals/s, 16 clients, access begins at once",
+                short(middle(&seen.rates_at_once)),
+            ),
+            Line::new(
+                "the same until each access is real, too",
                 short(middle(&seen.settled)),
             ),
         ],
@@ -174,6 +196,7 @@ async fn alone(callers: &mut [Caller], seen: &mut Measured) -> anyhow::Result<()
         let asks = caller.askers.len();
         if let Some(asker) = caller.askers.get_mut(number % asks) {
             let request = submit(asker, "host-0", "INC-4127 stuck orders").await?;
+            tokio::time::sleep(REST).await;
             let began = Instant::now();
             approve(&mut caller.reviewer, &request).await?;
             seen.alone.push(began.elapsed());
@@ -183,7 +206,11 @@ async fn alone(callers: &mut [Caller], seen: &mut Measured) -> anyhow::Result<()
 }
 
 /// Everybody decides at once on what was asked before.
-async fn crowd(callers: Vec<Caller>, seen: &mut Measured) -> anyhow::Result<Vec<Caller>> {
+async fn crowd(
+    callers: Vec<Caller>,
+    seen: &mut Measured,
+    when: When,
+) -> anyhow::Result<Vec<Caller>> {
     let mut asking = tokio::task::JoinSet::new();
     for mut caller in callers {
         asking.spawn(async move {
@@ -191,7 +218,10 @@ async fn crowd(callers: Vec<Caller>, seen: &mut Measured) -> anyhow::Result<Vec<
             for asker in &mut caller.askers {
                 for host in 0..HOSTS {
                     let target = format!("host-{host}");
-                    requests.push(submit(asker, &target, "INC-4127 stuck orders").await?);
+                    requests.push(match when {
+                        When::AtOnce => submit(asker, &target, "INC-4127 stuck orders").await?,
+                        When::Later => submit_for_later(asker, &target).await?,
+                    });
                 }
             }
             anyhow::Ok((caller, requests))
@@ -218,10 +248,17 @@ async fn crowd(callers: Vec<Caller>, seen: &mut Measured) -> anyhow::Result<Vec<
     let mut back = Vec::new();
     while let Some(decided) = deciding.join_next().await {
         let (caller, times) = decided??;
-        seen.crowd.extend(times);
+        if when == When::Later {
+            seen.crowd.extend(times);
+        }
         back.push(caller);
     }
-    seen.rates.push(per_second(count, began.elapsed()));
+    let rate = per_second(count, began.elapsed());
+    if when == When::Later {
+        seen.rates.push(rate);
+        return Ok(back);
+    }
+    seen.rates_at_once.push(rate);
     if let Some(caller) = back.first_mut() {
         while !all_real(&mut caller.reviewer).await? {}
     }

@@ -208,6 +208,20 @@ pub(crate) async fn submit(
         .json()
 }
 
+/// Asks for an hour that begins in an hour: a decision on it has nothing to make real at once.
+pub(crate) async fn submit_for_later(
+    who: &mut Connection,
+    target: &str,
+) -> anyhow::Result<serde_json::Value> {
+    #[expect(clippy::disallowed_methods, reason = "the server runs on this machine")]
+    let start = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+    let ask = json!({ "target": target, "role": "readonly", "duration": "1h", "reason": "INC-4127 stuck orders",
+        "not_before": start.to_rfc3339_opts(chrono::SecondsFormat::Millis, true) });
+    who.post("/v1/requests", None, &ask.to_string())
+        .await?
+        .json()
+}
+
 /// Approves a request as it was seen.
 pub(crate) async fn approve(
     reviewer: &mut Connection,

@@ -169,7 +169,7 @@ impl Gate {
     ) -> Result<Credential, Error> {
         let rules = self.rules.current();
         let (grant, now) = {
-            let (mut tx, now) = self.look().await?;
+            let (mut tx, now) = self.glance().await?;
             (visible(load(&mut tx, id).await?, &caller.principal)?, now)
         };
         if grant.holder.id != caller.principal.id {
@@ -230,7 +230,7 @@ impl Gate {
     /// One grant that the caller may see.
     pub async fn grant(&self, caller: &Caller, id: &GrantId) -> Result<SeenGrant, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
-        let (mut tx, now) = self.look().await?;
+        let (mut tx, now) = self.glance().await?;
         Ok(SeenGrant {
             grant: visible(load(&mut tx, id).await?, &caller.principal)?,
             now,

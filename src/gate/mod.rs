@@ -323,7 +323,14 @@ impl Gate {
 
     /// The moment that decisions compare with.
     pub async fn now(&self) -> Result<DateTime<Utc>, Error> {
-        Ok(self.look().await?.1)
+        Ok(self.glance().await?.1)
+    }
+
+    /// As `look`, for exactly one query.
+    async fn glance(&self) -> Result<(Tx, DateTime<Utc>), Error> {
+        let mut tx = self.store.glance().await?;
+        let now = self.store.now(&mut tx).await?;
+        Ok((tx, now))
     }
 
     /// Begins to read, at a moment of the database's clock.
@@ -335,7 +342,7 @@ impl Gate {
 
     /// What a load balancer asks: the database answers, audit events get their index, files are in use.
     pub async fn ready(&self) -> Result<(), Error> {
-        let (mut tx, now) = self.look().await?;
+        let (mut tx, now) = self.glance().await?;
         if let Some(oldest) = tx.oldest_waiting().await?
             && now - oldest > TimeDelta::seconds(10)
         {

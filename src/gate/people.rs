@@ -91,7 +91,7 @@ impl Gate {
 
     /// Whether a sign-in is still good and its principal still is what it was: streams ask this while they run.
     pub async fn still_signed_in(&self, caller: &Caller) -> Result<bool, Error> {
-        let (mut tx, now) = self.look().await?;
+        let (mut tx, now) = self.glance().await?;
         let who = tx.signed_in(&caller.sign_in, now).await?;
         Ok(now < caller.expires_at && who.as_ref() == Some(&caller.principal))
     }

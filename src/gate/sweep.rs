@@ -42,7 +42,7 @@ impl Gate {
 
     /// Lets every request expire whose deadline has passed; answers how many did.
     pub async fn expire_due(&self) -> Result<usize, Error> {
-        let (mut tx, now) = self.look().await?;
+        let (mut tx, now) = self.glance().await?;
         let due = tx.overdue_requests(now, BATCH).await?;
         drop(tx);
         for id in &due {

@@ -115,7 +115,7 @@ impl Gate {
     }
 
     async fn until_next(&self) -> Result<Duration, Error> {
-        let (mut tx, now) = self.look().await?;
+        let (mut tx, now) = self.glance().await?;
         let next = tx.next_due(now).await?;
         Ok(next.map_or(POLL, |at| {
             (at - now)
@@ -128,7 +128,7 @@ impl Gate {
     /// Gives due work to free slots. Answers whether some has to wait for a slot, which wakes this loop when it is free.
     async fn hand_out(self: &Arc<Self>, tasks: &TaskTracker) -> Result<bool, Error> {
         let mut crowded = false;
-        let (mut look, now) = self.look().await?;
+        let (mut look, now) = self.glance().await?;
         let targets = look.due_targets(now).await?;
         drop(look);
         for target in targets {
@@ -281,7 +281,7 @@ impl Gate {
     }
 
     async fn extension_applied(&self, due: &Due, told: &Grant) -> Result<(), Error> {
-        let (mut tx, _) = self.look().await?;
+        let (mut tx, _) = self.glance().await?;
         let now_is = tx.grant(&due.grant).await?;
         drop(tx);
         // A newer end has its own promise, which replaced this one.

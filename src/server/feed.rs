@@ -88,7 +88,7 @@ impl Feed {
     }
 
     async fn read(&self, from: i64) -> anyhow::Result<Vec<Arc<Ready>>> {
-        let mut tx = self.store.read().await?;
+        let mut tx = self.store.glance().await?;
         let entries = tx.events_from(from, BATCH).await?;
         entries
             .into_iter()

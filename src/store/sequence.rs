@@ -33,6 +33,14 @@ impl Tx {
         Ok(epoch)
     }
 
+    /// How many events have their index, and whether any waits for one.
+    async fn head_and_waiting(&mut self) -> anyhow::Result<(i64, bool)> {
+        let (size, any): (i64, i64) = on!(self, c => sqlx::query_as(
+            "select size, case when exists (select 1 from audit where idx is null) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
+        .context("reading the head of the log")?;
+        Ok((size, any == 1))
+    }
+
     /// The head, which no other node moves until this transaction ends.
     async fn hold_head(&mut self) -> anyhow::Result<i64> {
         let Inner::Postgres(tx) = &mut self.inner else {
@@ -66,10 +74,7 @@ impl Store {
     /// Numbers what is committed, and answers how many events now have an index.
     pub async fn sequence(&self) -> anyhow::Result<i64> {
         loop {
-            let mut look = self.read().await?;
-            let size = look.log_size().await?;
-            let any = look.oldest_waiting().await?.is_some();
-            drop(look);
+            let (size, any) = self.glance().await?.head_and_waiting().await?;
             self.size
                 .send_if_modified(|seen| std::mem::replace(seen, size.max(*seen)) < size);
             if !any {

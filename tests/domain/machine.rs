@@ -28,7 +28,16 @@ pub(crate) const ROLES: [&str; 4] = ["admin", "ops", "readonly", "export"];
 /// One thing that somebody does, or that happens.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
+    /// What would come next if all went its way; the number decides where there is a choice.
+    Proceed {
+        who: usize,
+        choice: u32,
+    },
     Pass(u32),
+    /// To about the end of a grant, in milliseconds from it.
+    ReachEnd(usize, i64),
+    /// To about the deadline of a request, in milliseconds from it.
+    ReachDeadline(usize, i64),
     /// Somebody's groups become these, as bits.
     Regroup(usize, u8),
     Submit {
@@ -136,7 +145,7 @@ fn step(number: u64) -> Step {
     let mut draw = Draw(number);
     // Mostly the newest request or grant: one that has a future.
     let nth = |draw: &mut Draw| [0, 0, 0, 1, 1, 2][draw.index(6)];
-    let (kind, nth, who) = (draw.below(56), nth(&mut draw), draw.index(PEOPLE));
+    let (kind, nth, who) = (draw.below(90), nth(&mut draw), draw.index(PEOPLE));
     match kind {
         0 => Step::Pass(draw.below(120)),
         1..3 => Step::Pass(draw.below(2_400_000)),
@@ -177,12 +186,24 @@ fn step(number: u64) -> Step {
         46..50 => Step::Close {
             grant: nth,
             who,
-            kind: CloseKind::ALL[draw.index(CloseKind::ALL.len())],
+            // `end` twice as often: it needs the right moment, too.
+            kind: [
+                CloseKind::Return,
+                CloseKind::End,
+                CloseKind::End,
+                CloseKind::Revoke,
+            ][draw.index(4)],
             stale: draw.rarely(5),
         },
         50 => Step::RetryClose(nth),
         51..54 => Step::Confirm(nth),
-        _ => Step::Credential { grant: nth, who },
+        54..56 => Step::Credential { grant: nth, who },
+        56..59 => Step::ReachEnd(nth, i64::from(draw.below(3)) - 1),
+        59 => Step::ReachDeadline(nth, i64::from(draw.below(3)) - 1),
+        _ => Step::Proceed {
+            who,
+            choice: draw.below(24),
+        },
     }
 }
 
@@ -313,6 +334,83 @@ impl Machine {
         self.ids
     }
 
+    /// The next step in the life of the newest request or grant.
+    fn next(&self, who: usize, choice: u32) -> Step {
+        let role = choice as usize % ROLES.len();
+        let submit = Step::Submit {
+            who,
+            role,
+            minutes: 5 + choice,
+            start_in: None,
+        };
+        if let Some(filed) = self
+            .requests
+            .last()
+            .filter(|filed| filed.now.state == RequestState::Pending)
+        {
+            let holder = &filed.now.requester.id;
+            let other = if self.people[who].id == *holder {
+                (who + 1) % PEOPLE
+            } else {
+                who
+            };
+            return Step::Approve {
+                request: 0,
+                who: other,
+                shorter: (choice % 3 == 0).then_some(5 + choice),
+                role: (choice % 4 == 0).then_some(ROLES.len() - 2),
+                start_in: None,
+                stale: false,
+            };
+        }
+        let Some(held) = self.grants.last() else {
+            return submit;
+        };
+        let holder = self
+            .people
+            .iter()
+            .position(|person| person.id == held.now.holder.id)
+            .unwrap();
+        let close = |kind| Step::Close {
+            grant: 0,
+            who: holder,
+            kind,
+            stale: false,
+        };
+        match held.now.state {
+            GrantState::Scheduled if self.clock < held.now.not_before => Step::Pass(60_000),
+            GrantState::Scheduled => Step::Activate(0),
+            GrantState::Activating => Step::Acknowledge {
+                grant: 0,
+                stale: false,
+            },
+            GrantState::Active if self.clock >= held.now.expires_at => close(CloseKind::End),
+            GrantState::Active => match choice % 6 {
+                0 => Step::Credential {
+                    grant: 0,
+                    who: holder,
+                },
+                1 => Step::ReachEnd(0, i64::from(choice / 8) - 1),
+                2 => close(CloseKind::Return),
+                3 => close(CloseKind::Revoke),
+                _ => Step::Extend {
+                    grant: 0,
+                    who,
+                    minutes: 1 + choice,
+                },
+            },
+            GrantState::Closing if choice % 3 == 0 => Step::RetryClose(0),
+            GrantState::Closing => Step::Confirm(0),
+            _ => submit,
+        }
+    }
+
+    /// Turns the clock, which never goes back.
+    fn reach(&mut self, moment: Option<DateTime<Utc>>, aside: i64) {
+        let moment = moment.map(|moment| moment + TimeDelta::milliseconds(aside));
+        self.clock = self.clock.max(moment.unwrap_or(self.clock));
+    }
+
     fn filed(&self, nth: usize, stale: bool) -> Option<Request> {
         let filed = self.requests.iter().rev().nth(nth)?;
         if stale {
@@ -347,7 +445,16 @@ impl Machine {
     pub(crate) fn take(&mut self, step: &Step) {
         let now = self.clock;
         match *step {
+            Step::Proceed { who, choice } => self.take(&self.next(who, choice)),
             Step::Pass(millis) => self.clock += TimeDelta::milliseconds(i64::from(millis)),
+            Step::ReachEnd(grant, aside) => {
+                let end = self.held(grant, false).map(|grant| grant.expires_at);
+                self.reach(end, aside);
+            }
+            Step::ReachDeadline(request, aside) => {
+                let deadline = self.filed(request, false).map(|request| request.decide_by);
+                self.reach(deadline, aside);
+            }
             Step::Regroup(who, bits) => {
                 self.people[who].groups = (0..GROUPS.len())
                     .filter(|index| bits & (1 << index) != 0)
