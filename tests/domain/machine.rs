@@ -357,8 +357,8 @@ impl Machine {
             return Step::Approve {
                 request: 0,
                 who: other,
-                shorter: (choice % 3 == 0).then_some(5 + choice),
-                role: (choice % 4 == 0).then_some(ROLES.len() - 2),
+                shorter: (choice.is_multiple_of(3)).then_some(5 + choice),
+                role: (choice.is_multiple_of(4)).then_some(ROLES.len() - 2),
                 start_in: None,
                 stale: false,
             };
@@ -399,7 +399,7 @@ impl Machine {
                     minutes: 1 + choice,
                 },
             },
-            GrantState::Closing if choice % 3 == 0 => Step::RetryClose(0),
+            GrantState::Closing if choice.is_multiple_of(3) => Step::RetryClose(0),
             GrantState::Closing => Step::Confirm(0),
             _ => submit,
         }
