@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::bare::{self, per_second};
-use crate::http::Connection;
+use crate::http::{Connection, text};
 use crate::node::{HOSTS, Node, approve, hosts, submit, submit_for_later};
 use crate::support::postgres::{Cluster, Database, PASSWORD, SUPERUSER};
 use crate::table::{self, Line, Times, note, short};
@@ -231,6 +231,11 @@ async fn crowd(
     while let Some(asked) = asking.join_next().await {
         ready.push(asked??);
     }
+    let me = match ready.first_mut() {
+        Some((caller, _)) => caller.reviewer.get("/v1/me").await?.json()?,
+        None => return Ok(Vec::new()),
+    };
+    let asked = text(&me, "now")?;
     let began = Instant::now();
     let (mut deciding, mut count) = (tokio::task::JoinSet::new(), 0);
     for (mut caller, requests) in ready {
@@ -260,17 +265,21 @@ async fn crowd(
     }
     seen.rates_at_once.push(rate);
     if let Some(caller) = back.first_mut() {
-        while !all_real(&mut caller.reviewer).await? {}
+        while !all_real(&mut caller.reviewer, &asked).await? {}
     }
     seen.settled.push(per_second(count, began.elapsed()));
     Ok(back)
 }
 
-async fn all_real(reviewer: &mut Connection) -> anyhow::Result<bool> {
+/// Whether no grant waits that begins at once. Those that begin later are older, and pages show the newest first.
+async fn all_real(reviewer: &mut Connection, asked: &str) -> anyhow::Result<bool> {
     let path = "/v1/grants?state=scheduled,activating&limit=1";
     let page = reviewer.get(path).await?.json()?;
-    let items = page.get("items").and_then(Value::as_array);
-    Ok(items.is_some_and(Vec::is_empty))
+    let first = page.get("items").and_then(|items| items.get(0));
+    Ok(match first {
+        None => true,
+        Some(grant) => text(grant, "created_at")?.as_str() < asked,
+    })
 }
 
 async fn bare_crowd(
