@@ -16,8 +16,8 @@ use crate::usage::Usage;
 const STARTS: usize = 15;
 /// Moves of the cursor that are timed.
 const MOVES: usize = 200;
-/// Moves in one direction before it turns: fewer than a page has.
-const TURN: usize = 15;
+/// Moves in one direction before it turns: fewer than a page has, and than the shortest list has rows.
+const TURN: usize = 8;
 /// How long each program is watched doing nothing.
 const WATCHED: Duration = Duration::from_secs(10);
 

@@ -111,7 +111,12 @@ impl Tx {
             on!(self, c => sqlx::query_as(BY_ID).bind(id.as_str()).fetch_optional(c))
                 .context("reading a request")?;
         let Some(row) = row else { return Ok(None) };
-        let reviews = self.reviews(&row.id).await?;
+        // Each review raises the version, so the first one has none.
+        let reviews = if row.version > 1 {
+            self.reviews(&row.id).await?
+        } else {
+            Vec::new()
+        };
         row.read(reviews).map(Some)
     }
 
