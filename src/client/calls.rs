@@ -5,9 +5,10 @@ use reqwest::Method;
 use crate::client::send::{Call, Client};
 use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, RequestsQuery};
 use crate::wire::{
-    Approval, CredentialAsk, CredentialView, Denial, EventView, GrantView, Invitation,
-    InvitationCode, Me, NewExtension, NewRequest, Page, RequestView, Revocation, SignIn,
-    SignInView, TargetView, Tokens,
+    Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
+    IncidentPreview, IncidentPreviewAsk, IncidentView, Invitation, InvitationCode, Lifting,
+    LockView, Me, NewExtension, NewLock, NewRequest, Page, RequestView, Revocation, SessionEnd,
+    SessionEnded, Sessions, SignIn, SignInView, TargetView, Tokens,
 };
 
 impl Client {
@@ -136,6 +137,22 @@ impl Client {
             .await
     }
 
+    /// Tells other reviewers that the caller is on this request; a second claim prolongs it.
+    pub async fn claim(&self, id: &str, key: &IdempotencyKey) -> Result<RequestView, ClientError> {
+        self.call(Call::new(Method::POST, &["v1", "requests", id, "claim"]).key(key))
+            .await
+    }
+
+    /// Takes the caller's claim back.
+    pub async fn release(
+        &self,
+        id: &str,
+        key: &IdempotencyKey,
+    ) -> Result<RequestView, ClientError> {
+        self.call(Call::new(Method::POST, &["v1", "requests", id, "release"]).key(key))
+            .await
+    }
+
     /// A page of grants, newest first.
     pub async fn grants(&self, query: &GrantsQuery) -> Result<Page<GrantView>, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "grants"]).query(query.pairs()))
@@ -196,6 +213,119 @@ impl Client {
                 .body(ask)?,
         )
         .await
+    }
+
+    /// Every live session that the targets report.
+    pub async fn sessions(&self) -> Result<Sessions, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "sessions"])).await
+    }
+
+    /// Ends one session of a grant.
+    pub async fn end_session(
+        &self,
+        grant: &str,
+        session: &str,
+        end: &SessionEnd,
+        key: &IdempotencyKey,
+    ) -> Result<SessionEnded, ClientError> {
+        let path = ["v1", "grants", grant, "sessions", session, "end"];
+        self.call(Call::new(Method::POST, &path).key(key).body(end)?)
+            .await
+    }
+
+    /// Locks: those in force, and with `all` also those that are over, newest first.
+    pub async fn locks(
+        &self,
+        all: bool,
+        after: Option<&str>,
+    ) -> Result<Page<LockView>, ClientError> {
+        let mut query = Vec::new();
+        if all {
+            query.push(("state", "in_force,lifted,over".to_owned()));
+        }
+        query.extend(after.map(|after| ("after", after.to_owned())));
+        self.call(Call::new(Method::GET, &["v1", "locks"]).query(query))
+            .await
+    }
+
+    /// One lock.
+    pub async fn lock(&self, id: &str) -> Result<LockView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "locks", id]))
+            .await
+    }
+
+    /// Places a lock.
+    pub async fn place_lock(
+        &self,
+        new: &NewLock,
+        key: &IdempotencyKey,
+    ) -> Result<LockView, ClientError> {
+        self.call(
+            Call::new(Method::POST, &["v1", "locks"])
+                .key(key)
+                .body(new)?,
+        )
+        .await
+    }
+
+    /// Lifts the lock that was seen at `version`.
+    pub async fn lift(
+        &self,
+        id: &str,
+        version: i64,
+        lifting: &Lifting,
+        key: &IdempotencyKey,
+    ) -> Result<LockView, ClientError> {
+        self.call(decision(&["v1", "locks", id, "lift"], version, key).body(lifting)?)
+            .await
+    }
+
+    /// What an incident would take away. It changes nothing, so it has no key.
+    pub async fn preview_incident(
+        &self,
+        ask: &IncidentPreviewAsk,
+    ) -> Result<IncidentPreview, ClientError> {
+        self.call(Call::new(Method::POST, &["v1", "incidents", "preview"]).body(ask)?)
+            .await
+    }
+
+    /// Does exactly what a dry run showed.
+    pub async fn commit_incident(
+        &self,
+        commit: &IncidentCommit,
+        key: &IdempotencyKey,
+    ) -> Result<IncidentView, ClientError> {
+        self.call(
+            Call::new(Method::POST, &["v1", "incidents"])
+                .key(key)
+                .body(commit)?,
+        )
+        .await
+    }
+
+    /// An incident with its receipts as they are now.
+    pub async fn incident(&self, id: &str) -> Result<IncidentView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "incidents", id]))
+            .await
+    }
+
+    /// The values of a field in the list `of` (`requests`, `grants` or `audit`) that begin with `prefix`, among the
+    /// rows that match the filter `q`.
+    pub async fn facets(
+        &self,
+        of: &str,
+        field: &str,
+        prefix: &str,
+        q: &str,
+    ) -> Result<Facets, ClientError> {
+        let query = vec![
+            ("of", of.to_owned()),
+            ("field", field.to_owned()),
+            ("prefix", prefix.to_owned()),
+            ("q", q.to_owned()),
+        ];
+        self.call(Call::new(Method::GET, &["v1", "facets"]).query(query))
+            .await
     }
 
     /// A page of audit events, newest first.

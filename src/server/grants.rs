@@ -86,7 +86,7 @@ pub async fn extend(
     {
         Ok(seen) => Ok((
             StatusCode::CREATED,
-            Json(views::request(&seen, &caller.principal)),
+            Json(views::request(&app.gate, &seen, &caller.principal)),
         )),
         Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
     }

@@ -18,8 +18,8 @@ use super::error::{Failed, Problems};
 use super::query::{Id, Params};
 use super::{App, views};
 
-fn answer(seen: &SeenRequest, who: &Principal) -> Json<RequestView> {
-    Json(views::request(seen, who))
+fn answer(app: &App, seen: &SeenRequest, who: &Principal) -> Json<RequestView> {
+    Json(views::request(&app.gate, seen, who))
 }
 
 /// Reads one field of a body, and names it when it cannot be read.
@@ -63,7 +63,7 @@ pub async fn list(
     Ok(Json(Page {
         items: page
             .iter()
-            .map(|seen| views::request(seen, &caller.principal))
+            .map(|seen| views::request(&app.gate, seen, &caller.principal))
             .collect(),
         next,
     }))
@@ -107,7 +107,7 @@ pub async fn submit(
     };
     let about = format!("{} on {}", ask.role, ask.target);
     match app.gate.submit(&caller, ask, &once).await {
-        Ok(seen) => Ok((StatusCode::CREATED, answer(&seen, &caller.principal))),
+        Ok(seen) => Ok((StatusCode::CREATED, answer(&app, &seen, &caller.principal))),
         Err(error) => Err(app.refused(&caller, error, &about).await),
     }
 }
@@ -121,6 +121,7 @@ pub async fn show(
     Id(id): Id<RequestId>,
 ) -> Result<Json<RequestView>, Failed> {
     Ok(answer(
+        &app,
         &app.gate.request(&caller, &id).await?,
         &caller.principal,
     ))
@@ -149,7 +150,7 @@ pub async fn approve(
         .review(&caller, &id, version.0, verdict, &once)
         .await
     {
-        Ok(seen) => Ok(answer(&seen, &caller.principal)),
+        Ok(seen) => Ok(answer(&app, &seen, &caller.principal)),
         Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
     }
 }
@@ -193,7 +194,7 @@ pub async fn deny(
         .review(&caller, &id, version.0, verdict, &once)
         .await
     {
-        Ok(seen) => Ok(answer(&seen, &caller.principal)),
+        Ok(seen) => Ok(answer(&app, &seen, &caller.principal)),
         Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
     }
 }
@@ -212,7 +213,7 @@ pub async fn withdraw(
 ) -> Result<Json<RequestView>, Failed> {
     let Mutation { caller, once, .. } = call;
     match app.gate.withdraw(&caller, &id, version.0, &once).await {
-        Ok(seen) => Ok(answer(&seen, &caller.principal)),
+        Ok(seen) => Ok(answer(&app, &seen, &caller.principal)),
         Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
     }
 }

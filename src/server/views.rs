@@ -1,7 +1,11 @@
 //! Domain records as the bodies of `wire`.
 
+use std::collections::BTreeMap;
+
+use crate::catalog::Catalog;
 use crate::domain::allowed::{self, Allowed};
 use crate::domain::event::Actor;
+use crate::domain::ids::TargetName;
 use crate::domain::policy::{Verdict, Way};
 use crate::domain::principal::Principal;
 use crate::domain::request::{RequestKind, RequestState};
@@ -31,8 +35,9 @@ fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
 }
 
 /// A request as `who` sees it.
-pub fn request(seen: &SeenRequest, who: &Principal) -> RequestView {
+pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView {
     let (request, now) = (&seen.request, seen.now);
+    let rules = gate.rules().current();
     let terms = request.terms();
     let from = request.decided_at.unwrap_or(now);
     let would_end_at = match (request.kind, &seen.parent) {
@@ -75,6 +80,9 @@ pub fn request(seen: &SeenRequest, who: &Principal) -> RequestView {
                 .and_then(|seconds| Span::from_seconds(u64::try_from(seconds).ok()?).ok())
                 .map(|span| span.to_string()),
         },
+        signals: Vec::new(),
+        claim: None,
+        tags: tags(&rules.catalog, &request.target),
         created_at: request.created_at,
         decide_by: request.decide_by,
         decided_at: request.decided_at,
@@ -131,6 +139,7 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
             .connector(&grant.target)
             .map(|connector| class(connector.class()).to_owned()),
         role: grant.role.to_string(),
+        tags: tags(&rules.catalog, &grant.target),
         reason: grant.reason.clone(),
         duration: grant.duration.to_string(),
         max_total: grant.max_total.to_string(),
@@ -149,6 +158,13 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
         version: grant.version,
         allowed_actions: actions(allowed::on_grant(who, grant, seen.now)),
     }
+}
+
+fn tags(catalog: &Catalog, target: &TargetName) -> BTreeMap<String, String> {
+    catalog
+        .target(target)
+        .map(|target| target.tags.clone())
+        .unwrap_or_default()
 }
 
 fn class(class: EnforcementClass) -> &'static str {

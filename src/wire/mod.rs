@@ -8,10 +8,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+mod facet;
+mod incident;
+mod lock;
 pub mod problem;
 mod schema;
+mod session;
 
+pub use facet::{Facet, Facets};
+pub use incident::{
+    IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
+    IncidentScope, IncidentView,
+};
+pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use problem::Problem;
+pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 
 /// One page of a list, newest first unless the list says otherwise. There is no total: counting is not free.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -27,7 +38,7 @@ pub struct Page<T> {
 /// What a caller may do with one row at this moment, so that no client offers what would be refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AllowedAction {
-    /// `approve`, `deny`, `withdraw`, `extend`, `return`, `revoke` or `connect`.
+    /// `approve`, `deny`, `withdraw`, `claim`, `release`, `extend`, `return`, `revoke`, `connect`, `end` or `lift`.
     pub action: String,
     pub allowed: bool,
     /// Why not, as a sentence; present when `allowed` is false.
@@ -117,6 +128,26 @@ pub struct HistoryView {
     pub longest: Option<String>,
 }
 
+/// Something about a request that is unlike what its requester usually does, for the person who decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignalView {
+    /// Stable: `first_on_target`, `off_hours`, `longer_than_usual`, `reason_reused`, `often_this_week`.
+    pub code: String,
+    /// Two or three words for a column.
+    pub word: String,
+    /// One sentence that says from which facts it was concluded.
+    pub why: String,
+}
+
+/// Who is looking at a request, so that two people do not do the same work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClaimView {
+    pub by: String,
+    pub since: DateTime<Utc>,
+    /// It lapses then, unless it is claimed again.
+    pub until: DateTime<Utc>,
+}
+
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RequestView {
@@ -148,6 +179,15 @@ pub struct RequestView {
     pub ways: Vec<WayView>,
     pub reviews: Vec<ReviewView>,
     pub history: HistoryView,
+    /// What is unusual about a pending request; empty once it is decided.
+    #[serde(default)]
+    pub signals: Vec<SignalView>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub claim: Option<ClaimView>,
+    /// The tags of the target, while it is in the catalogue.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     pub created_at: DateTime<Utc>,
     pub decide_by: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +221,9 @@ pub struct GrantView {
     #[schema(nullable = false)]
     pub enforcement: Option<String>,
     pub role: String,
+    /// The tags of the target, while it is in the catalogue.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     pub reason: String,
     pub duration: String,
     pub max_total: String,
