@@ -84,10 +84,15 @@ fn commented(out: &mut String, key: &Key) {
 fn keys_table(out: &mut String, keys: &[Key]) {
     out.push_str("| key | environment | flag | default | meaning |\n|---|---|---|---|---|\n");
     for key in keys {
+        let flag = if key.flag.is_empty() {
+            "-".to_owned()
+        } else {
+            format!("`--{}`", key.flag)
+        };
         let _ = writeln!(
             out,
-            "| `{}` | `{}` | `--{}` | {} | {} |",
-            key.name, key.env, key.flag, key.default, key.about
+            "| `{}` | `{}` | {flag} | {} | {} |",
+            key.name, key.env, key.default, key.about
         );
     }
 }

@@ -53,6 +53,7 @@ impl Desk {
         let settings = Settings {
             server: "https://access.example.net".to_owned(),
             readonly,
+            ..Settings::default()
         };
         Self {
             app: App::new(&settings, size, now),
