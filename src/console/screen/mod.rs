@@ -6,6 +6,7 @@
 
 mod audit;
 mod detail;
+mod filter_line;
 mod grants;
 pub mod help;
 mod list;
