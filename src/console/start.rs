@@ -13,6 +13,7 @@ use crate::config::Notify;
 use crate::console::Calling;
 use crate::console::app::{App, Settings};
 use crate::console::effects::{Connect, Incoming, Server};
+use crate::console::keymap::Keymap;
 use crate::console::msg::{Effect, Env, Msg, Tidings, Wear};
 use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
@@ -121,6 +122,7 @@ impl Desk {
             server: options.server.clone(),
             readonly: options.readonly,
             themes: options.library.names(),
+            keymap: Keymap::default(),
         };
         let (wardrobe, wrong) = Wardrobe::open(
             options.library.clone(),

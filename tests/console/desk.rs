@@ -302,6 +302,7 @@ pub(crate) fn key(text: &str) -> Key {
         "Enter" => KeyCode::Enter,
         "Esc" => KeyCode::Esc,
         "Tab" => KeyCode::Tab,
+        "Space" => KeyCode::Char(' '),
         "Down" => KeyCode::Down,
         "Up" => KeyCode::Up,
         "End" => KeyCode::End,
