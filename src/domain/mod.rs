@@ -8,6 +8,7 @@ pub mod change;
 pub mod event;
 pub mod grant;
 pub mod ids;
+pub mod lock;
 pub mod nearest;
 pub mod permit;
 pub mod policy;

@@ -1,10 +1,13 @@
 //! Filing, deciding and reading requests.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::change::Change;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId, TargetName};
+use crate::domain::lock::{Lock, Subject};
 use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::policy::{self, Snapshot, Verdict};
@@ -18,6 +21,7 @@ use crate::domain::target::Target;
 use crate::store::Tx;
 use crate::store::grants::{Filter, History};
 
+use super::locks::bearing;
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// How far back the history of a requester on a target goes.
@@ -30,6 +34,8 @@ pub struct SeenRequest {
     pub history: History,
     /// The grant that an extension is about.
     pub parent: Option<Grant>,
+    /// Every lock in force.
+    pub locks: Arc<Vec<Lock>>,
     pub now: DateTime<Utc>,
 }
 
@@ -84,6 +90,14 @@ impl Gate {
             .into());
         }
         check_reason(&ask.reason)?;
+        // A lock is the same answer to everybody, so it comes before what depends on the person.
+        let locks = bearing(&writing.locks, &rules.catalog, &ask.target);
+        let subject = Subject {
+            principal: &writing.who.id,
+            target: &ask.target,
+            role: &ask.role,
+        };
+        locks.check(subject, writing.now)?;
         if let Some(request) = writing
             .tx
             .pending_like(&writing.who.id, &ask.target, &ask.role)
@@ -113,6 +127,7 @@ impl Gate {
             ask,
             snapshot,
             GrantId::from_bits(new_bits()?),
+            bearing(&writing.locks, &rules.catalog, &target.name),
             writing.now,
         )?;
         self.finish_request(writing, request, &change).await
@@ -165,6 +180,7 @@ impl Gate {
                     target,
                     parent: parent.as_ref(),
                     grant: &grant,
+                    locks: bearing(&writing.locks, &rules.catalog, &target.name),
                 };
                 request.approve_by(
                     &writing.who,
@@ -248,7 +264,8 @@ impl Gate {
         permit(&caller.principal, Action::ReadOwn)?;
         let (mut tx, now) = self.look().await?;
         let request = visible(load(&mut tx, id).await?, &caller.principal)?;
-        beside(&mut tx, request, now).await
+        let locks = Arc::new(tx.locks_in_force(now).await?);
+        beside(&mut tx, request, locks, now).await
     }
 
     /// A page of requests that the caller may see, newest first.
@@ -263,9 +280,10 @@ impl Gate {
             filter.person = Some(caller.principal.id.clone());
         }
         let (mut tx, now) = self.look().await?;
+        let locks = Arc::new(tx.locks_in_force(now).await?);
         let mut page = Vec::new();
         for request in tx.requests(&filter, limit).await? {
-            page.push(beside(&mut tx, request, now).await?);
+            page.push(beside(&mut tx, request, Arc::clone(&locks), now).await?);
         }
         Ok(page)
     }
@@ -282,9 +300,9 @@ impl Gate {
         request: Request,
         change: &Change,
     ) -> Result<SeenRequest, Error> {
-        let now = writing.now;
+        let (locks, now) = (Arc::clone(&writing.locks), writing.now);
         writing.tx.apply(change, &writing.origin, now).await?;
-        let seen = beside(&mut writing.tx, request, now).await?;
+        let seen = beside(&mut writing.tx, request, locks, now).await?;
         self.finish(writing, &Change::new()).await?;
         self.counted(change);
         Ok(seen)
@@ -386,7 +404,12 @@ async fn parent_of(tx: &mut Tx, request: &Request) -> Result<Option<Grant>, Erro
     }
 }
 
-async fn beside(tx: &mut Tx, request: Request, now: DateTime<Utc>) -> Result<SeenRequest, Error> {
+async fn beside(
+    tx: &mut Tx,
+    request: Request,
+    locks: Arc<Vec<Lock>>,
+    now: DateTime<Utc>,
+) -> Result<SeenRequest, Error> {
     let parent = parent_of(tx, &request).await?;
     let history = if request.state == RequestState::Pending {
         tx.history(
@@ -403,6 +426,7 @@ async fn beside(tx: &mut Tx, request: Request, now: DateTime<Utc>) -> Result<See
         request,
         history,
         parent,
+        locks,
         now,
     })
 }

@@ -63,6 +63,7 @@ pub mod apply;
 pub mod audit;
 pub mod grants;
 mod hold;
+pub mod locks;
 pub mod outbox;
 pub mod people;
 pub mod requests;
