@@ -11,6 +11,7 @@ use crate::domain::policy::{Verdict, Way};
 use crate::domain::principal::Principal;
 use crate::domain::request::{RequestKind, RequestState};
 use crate::domain::review::{self, Review};
+use crate::domain::signal::Signal;
 use crate::domain::span::Span;
 use crate::domain::target::EnforcementClass;
 use crate::gate::Gate;
@@ -22,7 +23,7 @@ use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
     ActorView, AllowedAction, CredentialView, EventView, GrantView, HistoryView, LockOn, LockView,
-    NarrowView, RequestView, ReviewView, RoleView, TargetView, WayView,
+    NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
 };
 
 fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -82,7 +83,7 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
                 .and_then(|seconds| Span::from_seconds(u64::try_from(seconds).ok()?).ok())
                 .map(|span| span.to_string()),
         },
-        signals: Vec::new(),
+        signals: seen.signals.iter().map(signal_view).collect(),
         claim: None,
         tags: tags(&rules.catalog, &request.target),
         created_at: request.created_at,
@@ -96,6 +97,14 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
             bearing(&seen.locks, &rules.catalog, &request.target),
             now,
         )),
+    }
+}
+
+fn signal_view(signal: &Signal) -> SignalView {
+    SignalView {
+        code: signal.code.to_owned(),
+        word: signal.word.clone(),
+        why: signal.why.clone(),
     }
 }
 

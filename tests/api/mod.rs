@@ -7,6 +7,7 @@ mod limits;
 mod locks;
 mod people;
 mod requests;
+mod signals;
 
 use portcullis::client::ClientError;
 

@@ -11,7 +11,7 @@ use crate::console::filter::{Filter, Filtered};
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::record::Record;
-use crate::console::screen::list::FilterLine;
+use crate::console::screen::filter_line::FilterLine;
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;

@@ -6,6 +6,7 @@
 
 mod audit;
 mod detail;
+mod filter_line;
 mod grants;
 pub mod help;
 mod list;
@@ -86,6 +87,11 @@ pub trait Screen: std::fmt::Debug {
 
     /// The actions worth a hint, the most wanted first.
     fn commands(&self) -> &'static [Action];
+
+    /// Says whether it performs an action, so that the help may tell of it.
+    fn does(&self, action: Action) -> bool {
+        self.commands().contains(&action)
+    }
 
     /// The row that actions are about; none when it is gone.
     fn subject(&self) -> Option<Subject>;
