@@ -4,6 +4,7 @@ mod audit;
 mod events;
 mod grants;
 mod limits;
+mod locks;
 mod people;
 mod requests;
 mod signals;
