@@ -17,10 +17,13 @@ pub fn on_request(who: &Principal, request: &Request, now: DateTime<Utc>) -> Vec
     let review = permit(who, Action::Review).and_then(|()| request.may_review(who, now));
     let withdraw =
         permit(who, Action::Submit).and_then(|()| request.withdraw(who, now).map(|_| ()));
+    let release = permit(who, Action::Review).and_then(|()| request.may_release(who, now));
     vec![
         ("approve", review.clone()),
-        ("deny", review),
+        ("deny", review.clone()),
         ("withdraw", withdraw),
+        ("claim", review),
+        ("release", release),
     ]
 }
 

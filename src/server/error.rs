@@ -54,6 +54,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::AlreadyReviewed { .. }
         | R::RequestDecided { .. }
         | R::DeadlinePassed { .. }
+        | R::NotClaimed { .. }
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. } => StatusCode::CONFLICT,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
