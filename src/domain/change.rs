@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::event::Event;
 use super::grant::Grant;
 use super::ids::{GrantId, PrincipalId};
+use super::lock::Lock;
 use super::request::Request;
 use super::review::Review;
 
@@ -51,6 +52,9 @@ pub enum Record {
         request: Request,
         before: Option<PrincipalId>,
     },
+    NewLock(Lock),
+    /// A lock with its version raised by one.
+    Lock(Lock),
     /// Only the event: somebody asked for what was already so, or was refused.
     Nothing,
 }

@@ -3,7 +3,8 @@
 //! A refusal is an answer, not an accident: nothing was changed, and the reader can do something about it.
 
 use super::grant::GrantState;
-use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
+use super::lock::LockState;
 use super::request::RequestState;
 use super::span::Span;
 
@@ -99,6 +100,19 @@ pub enum Refusal {
         cap: Span,
         left: Option<Span>,
     },
+    /// A lock in force stands in the way. Why it was placed is not told: that is for those who may see locks.
+    Locked {
+        lock: LockId,
+        on: String,
+        by: PrincipalName,
+        /// Who can take it away, in words.
+        lifted_by: &'static str,
+    },
+    SelfLock,
+    LockOver {
+        lock: LockId,
+        state: LockState,
+    },
     /// Somebody else changed the record first.
     Conflict {
         what: &'static str,
@@ -157,6 +171,9 @@ impl Refusal {
             Self::NotTheHolder { .. } => "not-the-holder",
             Self::GrantNotActive { .. } => "grant-not-active",
             Self::OverTotalCap { .. } => "over-total-cap",
+            Self::Locked { .. } => "locked",
+            Self::SelfLock => "self-lock",
+            Self::LockOver { .. } => "lock-over",
             Self::Conflict { .. } => "conflict",
             Self::VersionRequired => "version-required",
             Self::IdempotencyKeyRequired => "idempotency-key-required",
@@ -237,6 +254,12 @@ impl Refusal {
                     "the grant may last {cap} in total, so it can be extended by at most {left}"
                 ),
             },
+            Self::Locked { on, .. } => format!("there is a lock on {on}"),
+            Self::SelfLock => "you cannot lock yourself".to_owned(),
+            Self::LockOver { lock, state } => match state {
+                LockState::Lifted => format!("lock `{lock}` is already lifted"),
+                _ => format!("lock `{lock}` is already over by itself"),
+            },
             Self::Conflict { what, name } => {
                 format!("somebody changed {what} `{name}` in the meantime")
             }
@@ -269,6 +292,7 @@ impl Refusal {
                 | Self::NotTheRequester { .. }
                 | Self::NotTheHolder { .. }
                 | Self::OverTotalCap { .. }
+                | Self::Locked { .. }
         )
     }
 
@@ -305,6 +329,20 @@ impl Refusal {
             Self::RequestDecided { .. } | Self::DeadlinePassed { .. } => "file a new request",
             Self::NotClaimed { .. } => "a claim lapses by itself after 5 minutes",
             Self::GrantNotActive { .. } => "ask again with `portcullis request`",
+            Self::Locked {
+                lock,
+                by,
+                lifted_by,
+                ..
+            } => {
+                return Some(format!(
+                    "`{by}` placed it as `{lock}`; {lifted_by} can lift it: `portcullis unlock {lock}`"
+                ));
+            }
+            Self::SelfLock => {
+                "ask another reviewer, or end your sign-ins with `portcullis token revoke`"
+            }
+            Self::LockOver { .. } => "see which locks are in force with `portcullis locks`",
             Self::Conflict { .. } => "look at it again and repeat what you wanted",
             Self::VersionRequired => "send the `version` that you saw in an `If-Match` header",
             Self::IdempotencyKeyRequired => {

@@ -10,6 +10,7 @@ use super::claim::Claim;
 use super::event::{Actor, Event, EventCode};
 use super::grant::Grant;
 use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::lock::{Locks, Subject};
 use super::policy::{Snapshot, Way};
 use super::principal::{Principal, PrincipalRef};
 use super::refusal::Refusal;
@@ -216,8 +217,15 @@ impl Request {
         ask: Ask,
         snapshot: Snapshot,
         grant: GrantId,
+        locks: Locks<'_>,
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
+        let subject = Subject {
+            principal: &requester.id,
+            target: &ask.target,
+            role: &ask.role,
+        };
+        locks.check(subject, now)?;
         let reason = check_reason(&ask.reason)?;
         let ticket = check_ticket(ask.ticket.as_deref())?;
         let not_before = check_start(ask.not_before, now)?;
@@ -255,6 +263,10 @@ impl Request {
 
     /// Files the wish for a later end of an active grant, under the policy that holds for its holder. Somebody else
     /// may file it; it counts as the holder's own request all the same.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a different thing, and there is one caller"
+    )]
     pub fn submit_extension(
         id: RequestId,
         grant: &Grant,
@@ -262,9 +274,10 @@ impl Request {
         by: Span,
         reason: &str,
         snapshot: Snapshot,
+        locks: Locks<'_>,
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
-        grant.check_extension(by, now)?;
+        grant.check_extension(by, locks, now)?;
         let reason = check_reason(reason)?;
         let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
         let request = Self {
@@ -289,7 +302,7 @@ impl Request {
         };
         request.file(
             filed_by.as_ref(),
-            |request, _| Ok(grant.extend(request, now)?.1),
+            |request, _| Ok(grant.extend(request, locks, now)?.1),
             now,
         )
     }
@@ -496,6 +509,7 @@ impl Request {
         };
         let mut next = self.clone();
         next.reviews.push(review.clone());
+        about.locks.check_approval(&next, &reviewer.id, now)?;
         let actor = Actor::Principal(reviewer.as_ref());
         if let Some(way) = review::satisfied(&next.snapshot.ways, &next.reviews).cloned() {
             let change = next.approve(
@@ -503,7 +517,9 @@ impl Request {
                 actor,
                 Some(review),
                 |request, way| match (request.kind, about.parent) {
-                    (RequestKind::Extend, Some(parent)) => Ok(parent.extend(request, now)?.1),
+                    (RequestKind::Extend, Some(parent)) => {
+                        Ok(parent.extend(request, about.locks, now)?.1)
+                    }
                     // An extension that has lost its grant must never turn into a grant of its own.
                     (RequestKind::Extend, None) => Err(Refusal::NotFound {
                         what: "grant",
@@ -671,4 +687,5 @@ pub struct About<'a> {
     pub parent: Option<&'a Grant>,
     /// The name for the grant that results from access.
     pub grant: &'a GrantId,
+    pub locks: Locks<'a>,
 }

@@ -13,6 +13,7 @@ pub mod grants;
 pub mod health;
 pub mod instance;
 pub mod listen;
+pub mod locks;
 pub mod people;
 pub mod query;
 pub mod requests;

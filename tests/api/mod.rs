@@ -5,6 +5,7 @@ mod claims;
 mod events;
 mod grants;
 mod limits;
+mod locks;
 mod people;
 mod requests;
 mod signals;

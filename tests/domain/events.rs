@@ -101,7 +101,13 @@ fn stories() -> Vec<Story> {
         ]
         .concat()
     };
+    let lock = Step::Lock {
+        what: 3,
+        who: 0,
+        minutes: None,
+    };
     vec![
+        story(&reviewed, [active(), vec![lock, Step::Unlock(0)]].concat()),
         story(
             &[(2, 0, 60, 60, 30)],
             vec![submit.clone(), approve(1), approve(2)],

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use portcullis::domain::grant::GrantState;
+use portcullis::domain::lock::LockState;
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::RequestState;
 use portcullis::domain::span::Span;
@@ -40,6 +41,9 @@ fn known(refusal: &Refusal) -> usize {
         | R::NotTheHolder { .. }
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. }
+        | R::Locked { .. }
+        | R::SelfLock
+        | R::LockOver { .. }
         | R::Conflict { .. }
         | R::VersionRequired
         | R::IdempotencyKeyRequired
@@ -48,7 +52,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 36,
+        | R::Busy => 39,
     }
 }
 
@@ -58,6 +62,7 @@ fn every_refusal() -> Vec<Refusal> {
     let request = || "R-7k3qm2xd0v".parse().unwrap();
     let grant = || "G-7k3qm2xd0v".parse().unwrap();
     let target = || "orders-db".parse().unwrap();
+    let lock = || "L-7k3qm2xd0v".parse().unwrap();
     vec![
         R::NotSignedIn,
         R::TokenExpired,
@@ -142,6 +147,21 @@ fn every_refusal() -> Vec<Refusal> {
         R::OverTotalCap {
             cap: Span::HOUR,
             left: None,
+        },
+        R::Locked {
+            lock: lock(),
+            on: "target `orders-db`".to_owned(),
+            by: "rita".parse().unwrap(),
+            lifted_by: "a reviewer or an admin",
+        },
+        R::SelfLock,
+        R::LockOver {
+            lock: lock(),
+            state: LockState::Lifted,
+        },
+        R::LockOver {
+            lock: lock(),
+            state: LockState::Over,
         },
         R::Conflict {
             what: "request",

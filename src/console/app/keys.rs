@@ -31,6 +31,7 @@ impl App {
             Some(Action::Interrupt) => return vec![Effect::Quit],
             Some(Action::Repaint) => return vec![Effect::Repaint],
             Some(Action::Suspend) => return vec![Effect::Suspend],
+            Some(Action::Mouse) => return vec![Effect::ToggleMouse],
             _ => {}
         }
         if self.layout().regions.shape == Shape::TooSmall {

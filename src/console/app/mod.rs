@@ -18,6 +18,7 @@ use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
+use crate::console::notice::{Notices, waits_for_me};
 use crate::console::refresh::Refresher;
 use crate::console::run::clock::{Clock, Moment};
 use crate::console::screen::{self, Ask, News, Screen};
@@ -59,6 +60,9 @@ pub struct App {
     size: Size,
     /// When the window got the keyboard, until the first key.
     focused: Option<Instant>,
+    notices: Notices,
+    /// The themes that can be put on.
+    themes: Vec<String>,
     pending: Vec<Pending>,
     refresher: Refresher,
     /// Grants taken away from here, until the target was read back.
@@ -76,6 +80,8 @@ pub struct Settings {
     pub server: String,
     /// Nothing may be changed.
     pub readonly: bool,
+    /// The themes that can be put on, by name.
+    pub themes: Vec<String>,
     /// The keys in force.
     pub keymap: Keymap,
 }
@@ -103,6 +109,8 @@ impl App {
             toasts: Toasts::default(),
             size,
             focused: None,
+            notices: Notices::new(at.steady),
+            themes: settings.themes.clone(),
             pending: Vec::new(),
             refresher: Refresher::default(),
             watched: HashSet::new(),
@@ -117,6 +125,7 @@ impl App {
     /// Takes what happened and says what to do.
     pub fn update(&mut self, msg: Msg, env: Env) -> Vec<Effect> {
         self.world.now = env.now.steady.max(self.world.now);
+        self.notices.hear(&msg, self.world.now);
         let mut effects = Vec::new();
         if self.world.clock.jumped(env.now) {
             effects.extend(self.woke());
@@ -139,11 +148,16 @@ impl App {
             }
             Msg::Woke => self.woke(),
             Msg::Tick => Vec::new(),
+            Msg::Say(level, text) => {
+                self.say(level, &text);
+                Vec::new()
+            }
             Msg::Stream(tidings) => self.tidings(tidings),
             Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
             Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
         });
         effects.extend(self.due());
+        effects.extend(self.notices.due(&self.world).map(Effect::Notify));
         self.settle();
         effects
     }
@@ -157,6 +171,7 @@ impl App {
         let moments = [
             second,
             self.toasts.next_change(),
+            self.notices.next_change(),
             self.world.link.next_change().filter(|at| *at > now),
             strip.map(Strip::armed_at).filter(|at| *at > now),
             strip.and_then(|strip| strip.read_again_at(&self.world)),
@@ -200,6 +215,17 @@ impl App {
     /// How far the help is scrolled, while it is open.
     pub fn help(&self) -> Option<u16> {
         self.help
+    }
+
+    /// The themes that can be put on, by name.
+    pub fn themes(&self) -> &[String] {
+        &self.themes
+    }
+
+    /// How many requests wait for the person who sits here; the window's title says it.
+    pub fn calls(&self) -> usize {
+        let requests = self.world.store.requests();
+        requests.filter(|(_, view)| waits_for_me(view)).count()
     }
 
     /// The screen in front.
