@@ -163,6 +163,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
         "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),
+        // To release one needs a claim; without one a reviewer hears 409, and everybody else may not even ask.
+        "POST /v1/requests/{id}/claim" | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/grants/{id}/extend" => (
             Some(things.version),
             json!({"by": "15m", "reason": "still at it"}),

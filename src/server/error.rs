@@ -54,6 +54,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::AlreadyReviewed { .. }
         | R::RequestDecided { .. }
         | R::DeadlinePassed { .. }
+        | R::NotClaimed { .. }
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. }
         | R::LockOver { .. } => StatusCode::CONFLICT,

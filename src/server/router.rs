@@ -55,6 +55,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(requests::approve))
         .routes(routes!(requests::deny))
         .routes(routes!(requests::withdraw))
+        .routes(routes!(requests::claim))
+        .routes(routes!(requests::release))
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
         .routes(routes!(grants::extend))

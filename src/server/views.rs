@@ -22,8 +22,8 @@ use crate::gate::requests::SeenRequest;
 use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
-    ActorView, AllowedAction, CredentialView, EventView, GrantView, HistoryView, LockOn, LockView,
-    NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
+    ActorView, AllowedAction, ClaimView, CredentialView, EventView, GrantView, HistoryView, LockOn,
+    LockView, NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
 };
 
 fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -84,7 +84,11 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
                 .map(|span| span.to_string()),
         },
         signals: seen.signals.iter().map(signal_view).collect(),
-        claim: None,
+        claim: request.claim_at(now).map(|claim| ClaimView {
+            by: claim.by.name.to_string(),
+            since: claim.since,
+            until: claim.until,
+        }),
         tags: tags(&rules.catalog, &request.target),
         created_at: request.created_at,
         decide_by: request.decide_by,

@@ -35,6 +35,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::NotAReviewer { .. }
         | R::RequestDecided { .. }
         | R::DeadlinePassed { .. }
+        | R::NotClaimed { .. }
         | R::NotNarrower { .. }
         | R::NotTheRequester { .. }
         | R::NotTheHolder { .. }
@@ -51,7 +52,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 38,
+        | R::Busy => 39,
     }
 }
 
@@ -118,6 +119,14 @@ fn every_refusal() -> Vec<Refusal> {
             by: None,
         },
         R::DeadlinePassed { request: request() },
+        R::NotClaimed {
+            request: request(),
+            by: Some("bob".to_owned()),
+        },
+        R::NotClaimed {
+            request: request(),
+            by: None,
+        },
         R::NotNarrower {
             why: "an approval can only shorten: 2h is longer than 1h".to_owned(),
         },
