@@ -139,6 +139,11 @@ fn the_first_look_shows_something_of_everything() {
     assert!(targets.contains("orders-db") && targets.contains("bastion"));
     assert_eq!(demo.json(0, &["whoami"])["name"], "kim");
     assert_eq!(demo.json(1, &["whoami"])["name"], "robin");
+    let claims = requests["items"].as_array().unwrap().iter();
+    let claims = claims.filter(|row| row["claim"]["by"] == "edsger");
+    assert_eq!(claims.count(), 1, "{requests}");
+    let locks = demo.json(0, &["locks"]);
+    assert_eq!(words(&locks, "state").len(), 1, "{locks}");
     demo.end_with(Signal::TERM);
 }
 

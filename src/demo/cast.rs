@@ -212,6 +212,9 @@ pub(super) const DENIALS: [&str; 4] = [
     "I cannot find this ticket",
 ];
 
+/// Why nobody may change the web servers during the demonstration.
+pub(super) const FREEZE: &str = "change freeze until the sale is over";
+
 // What the opening is about.
 pub(super) const CRASH: Wish = wish(
     "web-1",

@@ -12,12 +12,14 @@ use crate::client::{
     Client, ClientError, Follow, Followed, GrantsQuery, IdempotencyKey, RequestsQuery, follow,
 };
 use crate::demo::cast::{
-    APPROVALS, COURIER, CRASH, DENIALS, ESCAPES, GUEST, HOSTILE, LATENCY, LOCKS, ONCALL, Part,
-    RELAY, REVIEWER, SECOND_REVIEWER, STUCK, TOTALS, WISHES, Wish,
+    APPROVALS, COURIER, CRASH, DENIALS, ESCAPES, FREEZE, GUEST, HOSTILE, LATENCY, LOCKS, ONCALL,
+    Part, RELAY, REVIEWER, SECOND_REVIEWER, STUCK, TOTALS, WISHES, Wish,
 };
 use crate::demo::dice::Dice;
 use crate::demo::session;
-use crate::wire::{Approval, Denial, EventView, GrantView, NewExtension, NewRequest, RequestView};
+use crate::wire::{
+    Approval, Denial, EventView, GrantView, LockOn, NewExtension, NewLock, NewRequest, RequestView,
+};
 
 /// The first acts after the opening come quickly, so that the console has something to show.
 const QUICK: u32 = 4;
@@ -101,6 +103,20 @@ impl Play {
         let request = self.ask("margaret", RELAY).await?;
         self.approve(REVIEWER, &request, "needs a second pair of eyes")
             .await?;
+
+        // A colleague looks at the same request as you do, and a change freeze is on.
+        self.client(SECOND_REVIEWER)?
+            .claim(&request.id, &key()?)
+            .await?;
+        let freeze = NewLock {
+            on: LockOn::Role {
+                target: STAND_IN.to_owned(),
+                role: "admin".to_owned(),
+            },
+            reason: FREEZE.to_owned(),
+            duration: Some("4h".to_owned()),
+        };
+        self.client(REVIEWER)?.place_lock(&freeze, &key()?).await?;
         Ok(())
     }
 
