@@ -10,6 +10,7 @@ use tokio::time::sleep_until;
 
 use crate::console::app::{App, Settings};
 use crate::console::effects::{Connect, Incoming, Server};
+use crate::console::keymap::Keymap;
 use crate::console::msg::{Effect, Env, Msg, Tidings};
 use crate::console::run::clock::Moment;
 use crate::console::run::sched::Sched;
@@ -131,6 +132,7 @@ impl Desk {
         let settings = Settings {
             server: options.server.clone(),
             readonly: options.readonly,
+            keymap: Keymap::default(),
         };
         let app = App::new(&settings, size, Moment::now());
         let chosen = options.theme.is_some() || caps.depth == Depth::Mono;

@@ -14,7 +14,7 @@ use ratatui::layout::Size;
 
 use crate::console::app::acts::Pending;
 use crate::console::confirm::Strip;
-use crate::console::keymap::{Action, Place};
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
@@ -30,6 +30,21 @@ use crate::text::clean;
 
 /// What a question's border and last line add to its facts.
 const STRIP_FRAME: u16 = 3;
+
+/// What is performed whatever screen is in front.
+const COMMON: &[Action] = &[
+    Action::Open,
+    Action::Back,
+    Action::Filter,
+    Action::SortAgain,
+    Action::Copy,
+    Action::Retry,
+    Action::Help,
+    Action::Repaint,
+    Action::Suspend,
+    Action::Quit,
+    Action::Interrupt,
+];
 
 /// The console.
 #[derive(Debug)]
@@ -61,6 +76,8 @@ pub struct Settings {
     pub server: String,
     /// Nothing may be changed.
     pub readonly: bool,
+    /// The keys in force.
+    pub keymap: Keymap,
 }
 
 impl App {
@@ -71,6 +88,7 @@ impl App {
             link: Link::default(),
             clock: Clock::new(at),
             me: None,
+            keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
             readonly: settings.readonly,
@@ -195,6 +213,21 @@ impl App {
             (Some(_), _) => Place::Question,
             (None, Some(screen)) => screen.place(),
             (None, None) => Place::Anywhere,
+        }
+    }
+
+    /// Says whether anybody performs an action at a place; the help tells of no other.
+    pub fn works(&self, place: Place, action: Action) -> bool {
+        let screens = || self.screens.iter().map(AsRef::as_ref);
+        match place {
+            Place::Anywhere => {
+                action.is_move()
+                    || COMMON.contains(&action)
+                    || screens().any(|screen| screen.place().way() == Some(action))
+                    || self.screen().is_some_and(|screen| screen.does(action))
+            }
+            Place::Question => true,
+            _ => screens().any(|screen| screen.place() == place && screen.does(action)),
         }
     }
 

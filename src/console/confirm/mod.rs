@@ -27,6 +27,7 @@ pub use review::{Item, Review, State as ItemState};
 pub use strip::Strip;
 
 use crate::console::keymap::Action;
+use crate::wire::IncidentPreviewAsk;
 
 /// Nobody reads a question faster; whatever is typed before was meant for something else.
 pub const ARMING: Duration = Duration::from_millis(350);
@@ -150,4 +151,6 @@ pub enum Outcome {
     Confirmed(Mutation),
     /// The person said yes to each of these.
     All(Vec<Mutation>),
+    /// The server is to try an incident out; nothing is changed.
+    TryOut(Box<IncidentPreviewAsk>),
 }
