@@ -216,7 +216,7 @@ impl Review {
         Row {
             cells: vec![
                 (clean(&format!("{} {word}", theme.glyph(glyph))), theme.style(role)),
-                (clean(item.subject.short()), text),
+                (clean(item.subject.as_str()), text),
                 (clean(&who), text),
                 (clean(&what), text),
                 (clean(&note), theme.style(role)),
