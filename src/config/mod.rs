@@ -16,7 +16,7 @@ mod starter;
 
 use std::path::Path;
 
-pub use console::ConsoleSettings;
+pub use console::{COLORS, ConsoleSettings, Notify};
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown};

@@ -62,6 +62,14 @@ impl Lessening {
         less
     }
 
+    /// The catalogue came: the role chosen so far stays.
+    pub(super) fn know(&mut self, view: &RequestView, targets: &[TargetView]) {
+        let chosen = self.role().to_owned();
+        self.roles = roles(view, targets);
+        self.role = self.roles.iter().position(|role| *role == chosen).unwrap_or(0);
+        self.show();
+    }
+
     /// Takes a key; says whether it had a meaning.
     pub(super) fn key(&mut self, key: Key, action: Option<Action>) -> bool {
         let plain = key.mods == KeyModifiers::NONE;
@@ -75,7 +83,7 @@ impl Lessening {
         }
         match (self.field, key.code) {
             (Field::Role, KeyCode::Right | KeyCode::Down) => self.choose(1),
-            (Field::Role, KeyCode::Left | KeyCode::Up) => self.choose(self.roles.len() - 1),
+            (Field::Role, KeyCode::Left | KeyCode::Up) => self.choose(self.roles.len().saturating_sub(1)),
             (Field::Role, _) => return false,
             (Field::Length, KeyCode::Char('0'..='9' | 'd' | 'h' | 'm' | 's')) if plain => {
                 if std::mem::take(&mut self.proposed) {

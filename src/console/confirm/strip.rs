@@ -15,6 +15,7 @@ use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
 use crate::domain::span::Span;
+use crate::wire::TargetView;
 
 /// Where the keys of a question go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,13 @@ impl Strip {
             sentence,
             note: None,
             reading: false,
+        }
+    }
+
+    /// The catalogue came: lesser roles can be chosen from now on.
+    pub fn know_targets(&mut self, targets: &[TargetView]) {
+        if let (Seen::Request(view), Kind::Narrow) = (&self.seen, self.kind) {
+            self.less.know(view, targets);
         }
     }
 

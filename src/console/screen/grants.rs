@@ -253,6 +253,34 @@ impl Screen for Grants {
         self.list.order.target().cloned().map(Subject::Grant)
     }
 
+    fn marked(&self) -> Vec<Subject> {
+        let ids = self.list.marked();
+        ids.into_iter().map(Subject::Grant).collect()
+    }
+
+    fn unmark(&mut self, subjects: &[Subject]) {
+        let ids: Vec<GrantId> = subjects
+            .iter()
+            .filter_map(|subject| match subject {
+                Subject::Grant(id) => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        self.list.order.unmark(&ids);
+    }
+
+    fn person(&self, world: &World) -> Option<String> {
+        self.view(world).map(|view| view.holder.clone())
+    }
+
+    fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
+        (self.view(world).map(|view| view.target.clone()), None)
+    }
+
+    fn select(&mut self, subject: &Subject, _: &World) -> bool {
+        matches!(subject, Subject::Grant(id) if self.list.order.select(id))
+    }
+
     fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
         if action == Action::Copy {
             return self
@@ -373,7 +401,7 @@ impl Screen for Grants {
                         .map(|view| Self::row(world, theme, view));
                     Row {
                         cells: cells.unwrap_or_default(),
-                        marked: false,
+                        marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
                     }
                 })

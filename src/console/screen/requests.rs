@@ -215,6 +215,34 @@ impl Screen for Requests {
         self.list.order.target().cloned().map(Subject::Request)
     }
 
+    fn marked(&self) -> Vec<Subject> {
+        let ids = self.list.marked();
+        ids.into_iter().map(Subject::Request).collect()
+    }
+
+    fn unmark(&mut self, subjects: &[Subject]) {
+        let ids: Vec<RequestId> = subjects
+            .iter()
+            .filter_map(|subject| match subject {
+                Subject::Request(id) => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        self.list.order.unmark(&ids);
+    }
+
+    fn person(&self, world: &World) -> Option<String> {
+        self.view(world).map(|view| view.requester.clone())
+    }
+
+    fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
+        (self.view(world).map(|view| view.target.clone()), None)
+    }
+
+    fn select(&mut self, subject: &Subject, _: &World) -> bool {
+        matches!(subject, Subject::Request(id) if self.list.order.select(id))
+    }
+
     fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
         if action == Action::Copy {
             return self
@@ -342,7 +370,7 @@ impl Screen for Requests {
                         .map(|view| Self::row(world, theme, view));
                     Row {
                         cells: cells.unwrap_or_default(),
-                        marked: false,
+                        marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
                     }
                 })

@@ -125,6 +125,11 @@ impl Incident {
         self.mutation.is_some()
     }
 
+    /// Says whether every row is settled.
+    pub fn is_over(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| view.done)
+    }
+
     /// Says whether a change is the commit of this one.
     pub fn is(&self, mutation: &Mutation) -> bool {
         self.mutation.as_ref() == Some(mutation)
