@@ -99,7 +99,11 @@ impl Seen {
 
     /// What the server said about an action on this row: `Err` holds why not.
     pub fn allows(&self, action: &str) -> Result<(), String> {
-        match self.actions().iter().find(|allowed| allowed.action == action) {
+        match self
+            .actions()
+            .iter()
+            .find(|allowed| allowed.action == action)
+        {
             Some(found) if found.allowed => Ok(()),
             Some(found) => Err(found
                 .reason

@@ -2,12 +2,14 @@
 
 mod desk;
 mod display;
+mod many;
 mod notice;
 mod program;
 mod pty;
 mod questions;
 mod run;
 mod safety;
+mod sample;
 mod screens;
 mod term;
 mod theme;

@@ -130,7 +130,13 @@ impl App {
         effects
     }
 
-    fn not_done(&mut self, mutation: &Mutation, code: &str, mut text: String, hint: Option<String>) {
+    fn not_done(
+        &mut self,
+        mutation: &Mutation,
+        code: &str,
+        mut text: String,
+        hint: Option<String>,
+    ) {
         let subject = mutation.subject();
         let words = subject
             .as_ref()
@@ -276,7 +282,10 @@ impl App {
             }
             (Act::Claim { request }, Receipt::Request(view)) => {
                 self.world.store.take_request(*view);
-                (Level::Success, format!("you are on {request}, others see it"))
+                (
+                    Level::Success,
+                    format!("you are on {request}, others see it"),
+                )
             }
             (Act::Release { request }, Receipt::Request(view)) => {
                 self.world.store.take_request(*view);

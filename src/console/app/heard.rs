@@ -140,7 +140,10 @@ impl App {
             Answer::Requests(page) => self.requests(query, page),
             Answer::Grants(page) => self.grants(query, page),
             Answer::Past(page) => {
-                let (next, oldest) = (page.next.clone(), page.items.last().map(|view| view.created_at));
+                let (next, oldest) = (
+                    page.next.clone(),
+                    page.items.last().map(|view| view.created_at),
+                );
                 for view in page.items {
                     self.take_grant(view);
                 }
@@ -325,7 +328,10 @@ impl App {
             }),
             (_, Query::Locks) => self.tell(&News::Locks(Some(failure.text()))),
             (_, Query::Past { .. }) => {
-                self.say(Level::Warn, &format!("older grants did not come: {}", failure.text()));
+                self.say(
+                    Level::Warn,
+                    &format!("older grants did not come: {}", failure.text()),
+                );
                 Vec::new()
             }
             (_, Query::Sessions | Query::Trail(_) | Query::TryOut(_) | Query::Incident(_)) => {

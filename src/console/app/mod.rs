@@ -45,6 +45,8 @@ const COMMON: &[Action] = &[
     Action::Filter,
     Action::SortAgain,
     Action::Copy,
+    Action::Incident,
+    Action::Undo,
     Action::Retry,
     Action::Help,
     Action::Repaint,
@@ -268,7 +270,7 @@ impl App {
                     || screens().any(|screen| screen.place().way() == Some(action))
                     || self.screen().is_some_and(|screen| screen.does(action))
             }
-            Place::Question => true,
+            Place::Question | Place::Review | Place::Incident => true,
             _ => screens().any(|screen| screen.place() == place && screen.does(action)),
         }
     }

@@ -35,7 +35,10 @@ impl App {
 
     /// The incident that has the screen.
     pub fn incident(&self) -> Option<&Incident> {
-        self.open.incident.as_ref().filter(|_| self.open.in_incident)
+        self.open
+            .incident
+            .as_ref()
+            .filter(|_| self.open.in_incident)
     }
 
     /// Says whether something is open that takes every key.
@@ -91,7 +94,10 @@ impl App {
     /// Opens the question about one row as it is known.
     pub(super) fn ask_about(&mut self, kind: Kind, subject: Subject) -> Vec<Effect> {
         let Some(seen) = self.world.store.get(&subject) else {
-            self.say(Level::Warn, "it is not known here yet, try again in a moment");
+            self.say(
+                Level::Warn,
+                "it is not known here yet, try again in a moment",
+            );
             self.refresher.mark(subject);
             return Vec::new();
         };
@@ -145,7 +151,11 @@ impl App {
             self.say(Level::Warn, "nothing is selected");
             return Vec::new();
         };
-        if self.pending.iter().any(|pending| pending.is_about(&subject)) {
+        if self
+            .pending
+            .iter()
+            .any(|pending| pending.is_about(&subject))
+        {
             return Vec::new();
         }
         match claim(&self.world, &subject) {

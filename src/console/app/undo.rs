@@ -95,7 +95,10 @@ impl App {
     pub(super) fn undo(&mut self) -> Vec<Effect> {
         let now = self.world.now;
         let Some(undo) = self.undo.take().filter(|undo| undo.until > now) else {
-            self.say(Level::Info, "nothing to undo: it is possible for 30 s after a change");
+            self.say(
+                Level::Info,
+                "nothing to undo: it is possible for 30 s after a change",
+            );
             return Vec::new();
         };
         match undo.what.clone() {

@@ -44,19 +44,28 @@ fn session(doc: &mut Doc, view: &SessionView, world: &World) {
         Role::Text,
     );
     if let Some(command) = &view.command {
-        doc.quote("last command, as the target tells it", command, REASON_LINES);
+        doc.quote(
+            "last command, as the target tells it",
+            command,
+            REASON_LINES,
+        );
     }
 }
 
 fn lock(doc: &mut Doc, view: &LockView, world: &World) {
     let now = world.server_now();
     doc.fact("Lock", &locked(&view.on), Role::TextStrong);
-    let end = view
-        .ends_at
-        .map_or_else(|| "until somebody lifts it".to_owned(), |at| format!("until {}", show::moment(at, now)));
+    let end = view.ends_at.map_or_else(
+        || "until somebody lifts it".to_owned(),
+        |at| format!("until {}", show::moment(at, now)),
+    );
     doc.fact(
         "Placed",
-        &format!("by {} {}, {end}", view.placed_by, show::moment(view.created_at, now)),
+        &format!(
+            "by {} {}, {end}",
+            view.placed_by,
+            show::moment(view.created_at, now)
+        ),
         Role::Text,
     );
     doc.fact(
@@ -64,7 +73,11 @@ fn lock(doc: &mut Doc, view: &LockView, world: &World) {
         "requests are possible again; what the lock took away does not come back",
         Role::Text,
     );
-    doc.quote(&format!("reason, written by {}", view.placed_by), &view.reason, REASON_LINES);
+    doc.quote(
+        &format!("reason, written by {}", view.placed_by),
+        &view.reason,
+        REASON_LINES,
+    );
 }
 
 /// Who and what a row is about, for a list.
@@ -72,14 +85,23 @@ pub(super) fn in_short(seen: &Seen) -> (String, String) {
     match seen {
         Seen::Request(view) => (
             view.requester.clone(),
-            format!("{} on {} for {}", view.role_granted, view.target, view.duration_granted),
+            format!(
+                "{} on {} for {}",
+                view.role_granted, view.target, view.duration_granted
+            ),
         ),
-        Seen::Grant(view) => (view.holder.clone(), format!("{} on {}", view.role, view.target)),
+        Seen::Grant(view) => (
+            view.holder.clone(),
+            format!("{} on {}", view.role, view.target),
+        ),
         Seen::Session(view) => (
             view.holder.clone(),
             format!("{} on {} of {}", view.role, view.target, view.grant),
         ),
-        Seen::Lock(view) => (view.placed_by.clone(), format!("lock on {}", locked(&view.on))),
+        Seen::Lock(view) => (
+            view.placed_by.clone(),
+            format!("lock on {}", locked(&view.on)),
+        ),
     }
 }
 
@@ -171,9 +193,15 @@ fn lessened<'a>(doc: &'a mut Doc, strip: &Strip, view: &RequestView, world: &Wor
         || "?".to_owned(),
         |span| show::moment(start + span.to_chrono(), now),
     );
-    doc.fact("For", &format!("{length}; as typed it would end {end}"), Role::Text);
+    doc.fact(
+        "For",
+        &format!("{length}; as typed it would end {end}"),
+        Role::Text,
+    );
     let role = match (strip.less.role(), strip.less.lesser_roles()) {
-        (role, _) if *role != view.role_granted => format!("{role} instead of {}", view.role_granted),
+        (role, _) if *role != view.role_granted => {
+            format!("{role} instead of {}", view.role_granted)
+        }
         (role, 0) => format!("{role}, there is no lesser one"),
         (role, 1) => format!("{role}, 1 lesser role to choose"),
         (role, more) => format!("{role}, {more} lesser roles to choose"),

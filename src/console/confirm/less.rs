@@ -66,7 +66,11 @@ impl Lessening {
     pub(super) fn know(&mut self, view: &RequestView, targets: &[TargetView]) {
         let chosen = self.role().to_owned();
         self.roles = roles(view, targets);
-        self.role = self.roles.iter().position(|role| *role == chosen).unwrap_or(0);
+        self.role = self
+            .roles
+            .iter()
+            .position(|role| *role == chosen)
+            .unwrap_or(0);
         self.show();
     }
 
@@ -83,7 +87,9 @@ impl Lessening {
         }
         match (self.field, key.code) {
             (Field::Role, KeyCode::Right | KeyCode::Down) => self.choose(1),
-            (Field::Role, KeyCode::Left | KeyCode::Up) => self.choose(self.roles.len().saturating_sub(1)),
+            (Field::Role, KeyCode::Left | KeyCode::Up) => {
+                self.choose(self.roles.len().saturating_sub(1))
+            }
             (Field::Role, _) => return false,
             (Field::Length, KeyCode::Char('0'..='9' | 'd' | 'h' | 'm' | 's')) if plain => {
                 if std::mem::take(&mut self.proposed) {

@@ -335,30 +335,63 @@ impl LockForm {
         let lines = [
             (Field::What, "Lock", &chosen, "Left Right choose"),
             (Field::Name, "Name", &self.name, hint),
-            (Field::Reason, "Reason", &self.reason, "everybody concerned reads it"),
-            (Field::Lasts, "For", &self.lasts, "`2h`; empty: until somebody lifts it"),
+            (
+                Field::Reason,
+                "Reason",
+                &self.reason,
+                "everybody concerned reads it",
+            ),
+            (
+                Field::Lasts,
+                "For",
+                &self.lasts,
+                "`2h`; empty: until somebody lifts it",
+            ),
             (Field::Typed, "To confirm", &self.typed, typed.as_str()),
         ];
         let mut cursor = None;
-        for ((field, label, line, hint), y) in lines.into_iter().zip(facts.bottom()..area.bottom()) {
+        for ((field, label, line, hint), y) in lines.into_iter().zip(facts.bottom()..area.bottom())
+        {
             let active = field == self.field;
-            let role = if active { Role::KeyHint } else { Role::TextMuted };
+            let role = if active {
+                Role::KeyHint
+            } else {
+                Role::TextMuted
+            };
             let label = clean(label);
-            buffer.set_stringn(area.x, y, label.as_str(), usize::from(LABELS), theme.style(role));
+            buffer.set_stringn(
+                area.x,
+                y,
+                label.as_str(),
+                usize::from(LABELS),
+                theme.style(role),
+            );
             let place = Rect {
                 x: area.x + LABELS,
                 y,
                 width: area.width.saturating_sub(LABELS),
                 height: 1,
             };
-            if line.text().is_empty() && !active || field == Field::Typed && line.text().is_empty() {
+            if line.text().is_empty() && !active || field == Field::Typed && line.text().is_empty()
+            {
                 let hint = clean(hint);
                 let width = usize::from(place.width.saturating_sub(2));
-                buffer.set_stringn(place.x + 2, y, hint.as_str(), width, theme.style(Role::TextMuted));
+                buffer.set_stringn(
+                    place.x + 2,
+                    y,
+                    hint.as_str(),
+                    width,
+                    theme.style(Role::TextMuted),
+                );
             }
             if active {
-                let width = place.width.min(u16::try_from(line.text().chars().count()).unwrap_or(0) + 1);
-                let typed = Rect { width: width.max(1), ..place };
+                let width = place
+                    .width
+                    .min(u16::try_from(line.text().chars().count()).unwrap_or(0) + 1);
+                let typed = Rect {
+                    width: width.max(1),
+                    ..place
+                };
                 let full = if line.text().is_empty() { typed } else { place };
                 cursor = Some(line.draw(full, buffer, theme.style(Role::TextStrong)));
             } else if !line.text().is_empty() {
@@ -384,7 +417,11 @@ impl LockForm {
         if let Some(note) = &self.note {
             return vec![(note.clone(), Role::StatusWarn)];
         }
-        let keys = [("Tab", "next line"), ("Enter", "lock, in the last line"), ("Esc", "leave, nothing is sent")];
+        let keys = [
+            ("Tab", "next line"),
+            ("Enter", "lock, in the last line"),
+            ("Esc", "leave, nothing is sent"),
+        ];
         keys.iter()
             .flat_map(|(key, word)| {
                 [

@@ -1,7 +1,7 @@
 //! The one list of actions: where each works, its keys, its name for remapping, what it does and how much harm.
 
 use crossterm::event::KeyCode::{
-    BackTab, Backspace, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right, Tab, Up,
+    BackTab, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right, Tab, Up,
 };
 
 use crate::console::keymap::chord::Chord;

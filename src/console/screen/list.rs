@@ -8,6 +8,22 @@ use crate::console::screen::filter_line::FilterLine;
 use crate::console::widget::order::{Order, scroll};
 use crate::console::world::World;
 
+/// What every list does.
+const COMMON: &[Action] = &[
+    Action::NextItem,
+    Action::PreviousItem,
+    Action::Json,
+    Action::Mark,
+    Action::MarkRange,
+    Action::MarkAll,
+    Action::ClearMarks,
+];
+
+/// Says whether every list does this.
+pub(super) fn does(action: Action) -> bool {
+    COMMON.contains(&action)
+}
+
 /// A list of rows known by an id.
 #[derive(Debug, Clone)]
 pub(super) struct List<I> {
@@ -22,7 +38,7 @@ pub(super) struct List<I> {
     revision: Option<(u64, bool)>,
     /// Where a range of marks began.
     anchor: Option<I>,
-    /// Marks from before another filter, for the rows that it shows, too.
+    /// What the person marked, to mark it again where another filter shows it, too.
     kept: Vec<I>,
     /// The detail is shown as the server sent it.
     pub(super) raw: bool,
@@ -93,15 +109,8 @@ impl<I: Clone + Eq + Hash> List<I> {
             Action::SortAgain => self.sort(),
             Action::NextItem => self.order.step(1),
             Action::PreviousItem => self.order.step(-1),
-            Action::Mark => {
-                self.order.toggle_mark();
-                self.order.step(1);
-            }
-            Action::MarkRange => self.range(),
-            Action::MarkAll => self.order.mark_all(),
-            Action::ClearMarks => {
-                self.anchor = None;
-                self.order.clear_marks();
+            Action::Mark | Action::MarkRange | Action::MarkAll | Action::ClearMarks => {
+                self.mark(action);
             }
             Action::Back if self.anchor.take().is_some() => {}
             Action::Back => {
@@ -112,6 +121,28 @@ impl<I: Clone + Eq + Hash> List<I> {
             _ => return false,
         }
         true
+    }
+
+    fn mark(&mut self, action: Action) {
+        match action {
+            Action::Mark => {
+                self.order.toggle_mark();
+                self.order.step(1);
+            }
+            Action::MarkRange => self.range(),
+            Action::MarkAll => self.order.mark_all(),
+            _ => {
+                self.anchor = None;
+                self.order.clear_marks();
+            }
+        }
+        self.kept = self.order.marked();
+    }
+
+    /// Takes marks away: what they were for was done.
+    pub(super) fn unmark(&mut self, ids: &[I]) {
+        self.order.unmark(ids);
+        self.kept = self.order.marked();
     }
 
     /// Begins a range of marks at the selected row, or ends it there.
@@ -154,7 +185,6 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.anew = true;
         let selected = self.order.selected().map(|row| row.id.clone());
         self.anchor = None;
-        self.kept = self.order.marked();
         self.order.clear();
         if let Some(id) = selected {
             // An order that holds one row keeps it selected when the others come.
@@ -177,7 +207,7 @@ impl<I: Clone + Eq + Hash> List<I> {
             if !loaded {
                 self.order.select_place(0);
             }
-            self.order.restore_marks(std::mem::take(&mut self.kept));
+            self.order.restore_marks(self.kept.clone());
             return;
         }
         self.order.update(wanted.clone());

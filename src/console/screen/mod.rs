@@ -118,6 +118,11 @@ pub trait Screen: std::fmt::Debug {
         Vec::new()
     }
 
+    /// Says whether a row is on the list, alive.
+    fn shows(&self, subject: &Subject) -> bool {
+        self.subject().as_ref() == Some(subject)
+    }
+
     /// Takes marks away: what they were for was done.
     fn unmark(&mut self, _: &[Subject]) {}
 

@@ -9,7 +9,7 @@ use ratatui::layout::Position;
 use crate::console::filter::Filtered;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
-use crate::console::screen::list::List;
+use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -85,10 +85,12 @@ const COMMANDS: &[Action] = &[
     Action::Approve,
     Action::Deny,
     Action::Narrow,
+    Action::Claim,
     Action::Open,
     Action::Filter,
     Action::Help,
     Action::Copy,
+    Action::Lock,
 ];
 
 /// The list of requests.
@@ -215,9 +217,17 @@ impl Screen for Requests {
         self.list.order.target().cloned().map(Subject::Request)
     }
 
+    fn does(&self, action: Action) -> bool {
+        COMMANDS.contains(&action) || list::does(action)
+    }
+
     fn marked(&self) -> Vec<Subject> {
         let ids = self.list.marked();
         ids.into_iter().map(Subject::Request).collect()
+    }
+
+    fn shows(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Request(id) if self.list.order.is_alive(id))
     }
 
     fn unmark(&mut self, subjects: &[Subject]) {
@@ -228,7 +238,7 @@ impl Screen for Requests {
                 _ => None,
             })
             .collect();
-        self.list.order.unmark(&ids);
+        self.list.unmark(&ids);
     }
 
     fn person(&self, world: &World) -> Option<String> {

@@ -203,6 +203,14 @@ impl<I: Clone + Eq + Hash> Order<I> {
         self.mark_range(0, usize::MAX);
     }
 
+    /// Says whether a row is in the list and not gone.
+    pub fn is_alive(&self, id: &I) -> bool {
+        let place = self.places.get(id).copied();
+        place
+            .and_then(|place| self.rows.get(place))
+            .is_some_and(|row| !row.gone)
+    }
+
     /// Takes the marks of some rows away.
     pub fn unmark(&mut self, ids: &[I]) {
         for id in ids {
@@ -212,13 +220,7 @@ impl<I: Clone + Eq + Hash> Order<I> {
 
     /// Marks again what was marked before, where it is alive and in the list.
     pub fn restore_marks(&mut self, ids: Vec<I>) {
-        let alive = |id: &I| {
-            let place = self.places.get(id).copied();
-            place
-                .and_then(|place| self.rows.get(place))
-                .is_some_and(|row| !row.gone)
-        };
-        let ids: Vec<I> = ids.into_iter().filter(alive).collect();
+        let ids: Vec<I> = ids.into_iter().filter(|id| self.is_alive(id)).collect();
         self.marks.extend(ids);
     }
 

@@ -32,7 +32,12 @@ const COLUMNS: &[Column] = &[
     column("DO", Width::Fixed(9), Cut::End, false),
     column("ID", Width::Fixed(12), Cut::End, false),
     column("WHO", Width::Flex { min: 9, share: 2 }, Cut::Middle, false),
-    column("TARGET", Width::Flex { min: 12, share: 2 }, Cut::Middle, false),
+    column(
+        "TARGET",
+        Width::Flex { min: 12, share: 2 },
+        Cut::Middle,
+        false,
+    ),
     column("ROLE", Width::Flex { min: 8, share: 1 }, Cut::Middle, false),
     column("LEFT", Width::Fixed(7), Cut::Right, false),
     column("NOTE", Width::Flex { min: 8, share: 3 }, Cut::End, false),
@@ -85,7 +90,13 @@ impl Incident {
         }
     }
 
-    fn form(&self, world: &World, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    fn form(
+        &self,
+        world: &World,
+        theme: &Theme,
+        area: Rect,
+        buffer: &mut Buffer,
+    ) -> Option<Position> {
         let mut doc = Doc::new(area.width);
         doc.text(
             "Takes access away from many at once. Nothing is done before you have seen the list and typed its length.",
@@ -140,11 +151,24 @@ impl Incident {
             Field::Principals => ("People", "names with commas"),
             Field::Filter => ("Filter", "over grants, as `role:admin -who:svc-*`"),
             Field::Everything => ("Everything", "every grant on every target"),
-            Field::Lock => ("Lock it too", "nothing new begins until somebody lifts the lock"),
+            Field::Lock => (
+                "Lock it too",
+                "nothing new begins until somebody lifts the lock",
+            ),
             Field::Deny => ("Deny pending", "requests in the scope are denied"),
         };
-        let role = if active { Role::KeyHint } else { Role::TextMuted };
-        buffer.set_stringn(place.x, place.y, label, usize::from(LABELS), theme.style(role));
+        let role = if active {
+            Role::KeyHint
+        } else {
+            Role::TextMuted
+        };
+        buffer.set_stringn(
+            place.x,
+            place.y,
+            label,
+            usize::from(LABELS),
+            theme.style(role),
+        );
         let value = Rect {
             x: place.x + LABELS,
             width: place.width.saturating_sub(LABELS),
@@ -159,14 +183,40 @@ impl Incident {
             }
             return Some(line.draw(value, buffer, theme.style(Role::TextStrong)));
         }
-        let tick = if self.scope.ticked(field) { "[x] " } else { "[ ] " };
-        let role = if self.scope.ticked(field) { Role::TextStrong } else { Role::Text };
-        buffer.set_stringn(value.x, value.y, tick, usize::from(value.width), theme.style(role));
-        buffer.set_stringn(value.x + 4, value.y, hint, usize::from(value.width.saturating_sub(4)), muted);
+        let tick = if self.scope.ticked(field) {
+            "[x] "
+        } else {
+            "[ ] "
+        };
+        let role = if self.scope.ticked(field) {
+            Role::TextStrong
+        } else {
+            Role::Text
+        };
+        buffer.set_stringn(
+            value.x,
+            value.y,
+            tick,
+            usize::from(value.width),
+            theme.style(role),
+        );
+        buffer.set_stringn(
+            value.x + 4,
+            value.y,
+            hint,
+            usize::from(value.width.saturating_sub(4)),
+            muted,
+        );
         Some(Position::new(value.x + 1, value.y))
     }
 
-    fn review(&self, world: &World, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    fn review(
+        &self,
+        world: &World,
+        theme: &Theme,
+        area: Rect,
+        buffer: &mut Buffer,
+    ) -> Option<Position> {
         let preview = self.preview.as_ref()?;
         let mut doc = Doc::new(area.width);
         self.summary(preview, world, &mut doc);
@@ -195,8 +245,18 @@ impl Incident {
             let y = area.bottom().saturating_sub(from_bottom);
             let label = clean(label);
             let width = u16::try_from(label.width()).unwrap_or(0) + 1;
-            let role = if strong { Role::KeyHint } else { Role::TextMuted };
-            buffer.set_stringn(area.x, y, label.as_str(), usize::from(area.width), theme.style(role));
+            let role = if strong {
+                Role::KeyHint
+            } else {
+                Role::TextMuted
+            };
+            buffer.set_stringn(
+                area.x,
+                y,
+                label.as_str(),
+                usize::from(area.width),
+                theme.style(role),
+            );
             let place = Rect {
                 x: area.x + width,
                 y,
@@ -293,7 +353,10 @@ impl Incident {
         };
         Row {
             cells: vec![
-                (clean(&format!("{} {word}", theme.glyph(glyph))), theme.style(role)),
+                (
+                    clean(&format!("{} {word}", theme.glyph(glyph))),
+                    theme.style(role),
+                ),
                 (clean(&item.id), text),
                 (clean(who), text),
                 (clean(target), text),
@@ -329,8 +392,12 @@ impl Incident {
                 ("Enter", "do it"),
                 ("Esc", "back, nothing was sent"),
             ],
-            (Step::Review, Focus::Reason) => &[("Enter", "back to the list"), ("Esc", "back to the list")],
-            (Step::Receipts, _) if self.view.as_ref().is_some_and(|view| view.done) => &[("Esc", "leave")],
+            (Step::Review, Focus::Reason) => {
+                &[("Enter", "back to the list"), ("Esc", "back to the list")]
+            }
+            (Step::Receipts, _) if self.view.as_ref().is_some_and(|view| view.done) => {
+                &[("Esc", "leave")]
+            }
             (Step::Receipts, _) => &[("Esc", "leave, it goes on; i comes back")],
         };
         keys.iter()

@@ -107,9 +107,9 @@ impl Incident {
 
     /// How many would be acted on: the number to type.
     pub fn count(&self) -> usize {
-        self.preview
-            .as_ref()
-            .map_or(0, |preview| preview.items.len().saturating_sub(self.keep.len()))
+        self.preview.as_ref().map_or(0, |preview| {
+            preview.items.len().saturating_sub(self.keep.len())
+        })
     }
 
     /// The incident to ask the server about again, while something is left to wait for.
@@ -150,7 +150,11 @@ impl Incident {
             Ok(preview) => preview,
             Err(why) => {
                 self.note = Some(why);
-                self.step = if self.preview.is_some() { Step::Review } else { Step::Scope };
+                self.step = if self.preview.is_some() {
+                    Step::Review
+                } else {
+                    Step::Scope
+                };
                 return;
             }
         };
@@ -287,7 +291,10 @@ impl Incident {
                 Some(Action::Drop) => self.keep_row(),
                 Some(Action::DryRun) if key.is_deliberate() => return self.look(world),
                 action => {
-                    let rows = self.preview.as_ref().map_or(0, |preview| preview.items.len());
+                    let rows = self
+                        .preview
+                        .as_ref()
+                        .map_or(0, |preview| preview.items.len());
                     if !self.walk(action, rows) {
                         self.rearm(world.now);
                     }
@@ -326,7 +333,10 @@ impl Incident {
             self.keep.insert(id);
         }
         self.count.set("");
-        let rows = self.preview.as_ref().map_or(0, |preview| preview.items.len());
+        let rows = self
+            .preview
+            .as_ref()
+            .map_or(0, |preview| preview.items.len());
         self.walk(Some(Action::Down), rows);
     }
 

@@ -19,7 +19,12 @@ const COLUMNS: &[Column] = &[
     column("STATE", Width::Fixed(12), Cut::End, false),
     column("ID", Width::Fixed(12), Cut::End, true),
     column("WHO", Width::Flex { min: 9, share: 2 }, Cut::Middle, false),
-    column("TARGET", Width::Flex { min: 12, share: 2 }, Cut::Middle, false),
+    column(
+        "TARGET",
+        Width::Flex { min: 12, share: 2 },
+        Cut::Middle,
+        false,
+    ),
     column("BLOCKED", Width::Fixed(9), Cut::End, false),
     column("CUT", Width::Fixed(3), Cut::Right, false),
     column("READ BACK", Width::Fixed(9), Cut::End, false),
@@ -73,10 +78,17 @@ impl Incident {
                     "the server did not answer, whether anything was done is not known: {trouble}"
                 );
                 doc.fact("PENDING", &text, Role::StatusCritical);
-                doc.text("It is sent again with the same key, so nothing can happen twice.", Role::Text);
+                doc.text(
+                    "It is sent again with the same key, so nothing can happen twice.",
+                    Role::Text,
+                );
             }
             (None, None) => {
-                doc.fact("PENDING", "sent, the server has not answered yet", Role::StatusPending);
+                doc.fact(
+                    "PENDING",
+                    "sent, the server has not answered yet",
+                    Role::StatusPending,
+                );
             }
         }
         let height = doc.draw(area, buffer, theme, 0).min(area.height);
@@ -152,7 +164,9 @@ fn row(receipt: &IncidentReceipt, world: &World, theme: &Theme) -> Row {
     let look = look(receipt);
     let text = theme.style(Role::Text);
     let muted = theme.style(Role::TextMuted);
-    let at = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), |at| moment(at, world.server_now()));
+    let at = |at: Option<DateTime<Utc>>| {
+        at.map_or_else(|| "-".to_owned(), |at| moment(at, world.server_now()))
+    };
     let (note, role) = match (&receipt.last_error, &receipt.changed) {
         (Some(error), _) if !is_settled(receipt) => (error.clone(), Role::StatusDanger),
         (_, Some(changed)) => (changed.clone(), Role::StatusWarn),
@@ -172,7 +186,10 @@ fn row(receipt: &IncidentReceipt, world: &World, theme: &Theme) -> Row {
             ),
             (clean(&receipt.id), muted),
             (clean(&receipt.holder), text),
-            (clean(&format!("{} on {}", receipt.role, receipt.target)), text),
+            (
+                clean(&format!("{} on {}", receipt.role, receipt.target)),
+                text,
+            ),
             (clean(&at(receipt.blocked_at)), text),
             (clean(&cut), text),
             (clean(&at(receipt.read_back_at)), text),

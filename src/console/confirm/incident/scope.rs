@@ -62,7 +62,11 @@ impl Scope {
             // What takes access away without a lock can be asked for again a second later.
             lock: filter.is_none(),
             deny: true,
-            field: if filter.is_some() { Field::Filter } else { Field::Targets },
+            field: if filter.is_some() {
+                Field::Filter
+            } else {
+                Field::Targets
+            },
         }
     }
 
@@ -158,7 +162,10 @@ impl Scope {
             _ => {}
         }
         if self.lock && scope.filter.is_some() {
-            return Err("a filter cannot be locked: untick the lock, or name targets, tags or people".to_owned());
+            return Err(
+                "a filter cannot be locked: untick the lock, or name targets, tags or people"
+                    .to_owned(),
+            );
         }
         Ok(IncidentPreviewAsk {
             scope,

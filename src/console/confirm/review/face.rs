@@ -121,22 +121,31 @@ impl Review {
         line: impl Fn(u16) -> Rect,
         buffer: &mut Buffer,
     ) -> Option<Position> {
-        let mut put = |from_bottom, label: &str, typed: &crate::console::widget::input::Line, strong| {
-            let at: Rect = line(from_bottom);
-            let label = clean(label);
-            let width = u16::try_from(label.width()).unwrap_or(0) + 1;
-            let style = theme.style(if strong { Role::KeyHint } else { Role::TextMuted });
-            buffer.set_stringn(at.x, at.y, label.as_str(), usize::from(at.width), style);
-            let field = Rect {
-                x: at.x + width,
-                width: at.width.saturating_sub(width),
-                ..at
+        let mut put =
+            |from_bottom, label: &str, typed: &crate::console::widget::input::Line, strong| {
+                let at: Rect = line(from_bottom);
+                let label = clean(label);
+                let width = u16::try_from(label.width()).unwrap_or(0) + 1;
+                let style = theme.style(if strong {
+                    Role::KeyHint
+                } else {
+                    Role::TextMuted
+                });
+                buffer.set_stringn(at.x, at.y, label.as_str(), usize::from(at.width), style);
+                let field = Rect {
+                    x: at.x + width,
+                    width: at.width.saturating_sub(width),
+                    ..at
+                };
+                typed.draw(field, buffer, theme.style(Role::TextStrong))
             };
-            typed.draw(field, buffer, theme.style(Role::TextStrong))
-        };
         let mut reason = None;
         if self.kind.wants_sentence() {
-            let label = if self.kind == Kind::Deny { "Comment" } else { "Reason" };
+            let label = if self.kind == Kind::Deny {
+                "Comment"
+            } else {
+                "Reason"
+            };
             reason = Some(put(3, label, &self.reason, self.focus == Focus::Reason));
         }
         let label = format!(
@@ -166,7 +175,10 @@ impl Review {
             (true, _) if unanswered => &[("r", "retry what was not answered"), ("Esc", "close")],
             (true, _) if self.running() > 0 => &[("Esc", "close, it goes on")],
             (true, _) => &[("Esc", "close")],
-            (false, Focus::Reason) => &[("Enter", "back to the list"), ("Esc", "leave, nothing is sent")],
+            (false, Focus::Reason) => &[
+                ("Enter", "back to the list"),
+                ("Esc", "leave, nothing is sent"),
+            ],
             (false, Focus::Rows) if self.kind.wants_sentence() => &[
                 ("Space", "take out"),
                 ("Tab", "reason"),
@@ -202,20 +214,45 @@ impl Review {
                     item.changes.join("; "),
                 ),
             },
-            State::Sent => (Glyph::StatusPending, "sent", Role::StatusPending, String::new()),
+            State::Sent => (
+                Glyph::StatusPending,
+                "sent",
+                Role::StatusPending,
+                String::new(),
+            ),
             State::Done(text) => (Glyph::StatusOk, "done", Role::StatusOk, text.clone()),
-            State::Over(text) => (Glyph::StatusInfo, "was over", Role::StatusInfo, text.clone()),
+            State::Over(text) => (
+                Glyph::StatusInfo,
+                "was over",
+                Role::StatusInfo,
+                text.clone(),
+            ),
             State::Changed(text) => (Glyph::StatusWarn, "changed", Role::StatusWarn, text.clone()),
-            State::Refused(text) => (Glyph::StatusDanger, "refused", Role::StatusDanger, text.clone()),
-            State::Unanswered(text) => {
-                (Glyph::StatusCritical, "unknown", Role::StatusCritical, text.clone())
-            }
+            State::Refused(text) => (
+                Glyph::StatusDanger,
+                "refused",
+                Role::StatusDanger,
+                text.clone(),
+            ),
+            State::Unanswered(text) => (
+                Glyph::StatusCritical,
+                "unknown",
+                Role::StatusCritical,
+                text.clone(),
+            ),
         };
         let (who, what) = facts::in_short(&item.seen);
-        let text = theme.style(if item.dropped { Role::Disabled } else { Role::Text });
+        let text = theme.style(if item.dropped {
+            Role::Disabled
+        } else {
+            Role::Text
+        });
         Row {
             cells: vec![
-                (clean(&format!("{} {word}", theme.glyph(glyph))), theme.style(role)),
+                (
+                    clean(&format!("{} {word}", theme.glyph(glyph))),
+                    theme.style(role),
+                ),
                 (clean(item.subject.as_str()), text),
                 (clean(&who), text),
                 (clean(&what), text),

@@ -89,11 +89,7 @@ pub struct Review {
 
 impl Review {
     /// Opens the list of marked rows as they are on screen. The error says why there is nothing to review.
-    pub fn open(
-        kind: Kind,
-        rows: Vec<(Subject, Seen)>,
-        world: &World,
-    ) -> Result<Self, String> {
+    pub fn open(kind: Kind, rows: Vec<(Subject, Seen)>, world: &World) -> Result<Self, String> {
         if kind == Kind::Narrow {
             return Err("narrowing takes one request at a time: clear the marks first".to_owned());
         }
@@ -165,7 +161,10 @@ impl Review {
         let before = self.kept();
         let mut changed = false;
         for item in &mut self.items {
-            let Some(seen) = world.store.get(&item.subject).filter(|seen| *seen != item.seen)
+            let Some(seen) = world
+                .store
+                .get(&item.subject)
+                .filter(|seen| *seen != item.seen)
             else {
                 continue;
             };
@@ -208,9 +207,10 @@ impl Review {
         if self.sent || world.link.decidable(world.now).is_err() {
             return None;
         }
-        let kept = self.items.iter().filter(|item| {
-            !item.dropped && !item.reading && item.subject.can_be_read()
-        });
+        let kept = self
+            .items
+            .iter()
+            .filter(|item| !item.dropped && !item.reading && item.subject.can_be_read());
         kept.filter_map(|item| world.store.read_at(&item.subject))
             .map(|read| read + READ_AGAIN)
             .min()
@@ -218,7 +218,11 @@ impl Review {
 
     /// An answer about a row came, or failed to come.
     pub fn was_read(&mut self, subject: &Subject) {
-        for item in self.items.iter_mut().filter(|item| item.subject == *subject) {
+        for item in self
+            .items
+            .iter_mut()
+            .filter(|item| item.subject == *subject)
+        {
             item.reading = false;
         }
     }
