@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::Watcher;
 use crate::store::Store;
 use crate::store::audit::Entry;
 
@@ -26,6 +27,7 @@ pub struct Ready {
 /// The newest events, dense and in order.
 pub struct Feed {
     store: Arc<Store>,
+    rules: Arc<Watcher>,
     pub epoch: i64,
     ring: RwLock<VecDeque<Arc<Ready>>>,
     tail: watch::Sender<i64>,
@@ -33,13 +35,14 @@ pub struct Feed {
 
 impl Feed {
     /// Starts at the present end of the log.
-    pub async fn new(store: Arc<Store>) -> anyhow::Result<Self> {
+    pub async fn new(store: Arc<Store>, rules: Arc<Watcher>) -> anyhow::Result<Self> {
         let mut tx = store.read().await?;
         let (epoch, size) = (tx.log_epoch().await?, tx.log_size().await?);
         drop(tx);
         let (tail, _) = watch::channel(size);
         Ok(Self {
             store,
+            rules,
             epoch,
             ring: RwLock::new(VecDeque::new()),
             tail,

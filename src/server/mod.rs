@@ -101,7 +101,7 @@ impl Server {
         .map_err(fault)?;
         store.sequence().await?;
         let app = App {
-            feed: Arc::new(feed::Feed::new(Arc::clone(&store)).await?),
+            feed: Arc::new(feed::Feed::new(Arc::clone(&store), Arc::clone(&rules)).await?),
             gate,
             streams: Arc::default(),
             name: name.unwrap_or_else(|| address.to_string()).into(),
