@@ -418,7 +418,7 @@ async fn an_admin_decides_extends_and_revokes_in_the_console() {
     );
     assert!(was_cut(psql), "the open session goes on");
 
-    console.send("3");
+    console.send("4");
     for code in [
         "request.submitted",
         "request.approved",

@@ -2,18 +2,22 @@
 
 use crate::cli::{Context, Exit, Failure};
 use crate::client::{Channel, Client, Session};
+use crate::config::{COLORS, ConsoleSettings, Notify};
 use crate::console::term::caps::Depth;
-use crate::console::{self, Options};
+use crate::console::{self, Calling, Options};
 
 /// Open the full-screen console
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
-    /// The colours: portcullis-dark, portcullis-light, mono, or a file in the themes folder
+    /// The colours: a name from `portcullis theme list`, or the path of a theme's file
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
     /// How many colours the terminal has
-    #[arg(long, value_name = "DEPTH", value_parser = ["auto", "truecolor", "256", "16", "none"], default_value = "auto")]
-    pub color: String,
+    #[arg(long, value_name = "DEPTH", value_parser = COLORS)]
+    pub color: Option<String>,
+    /// How to call you while you look elsewhere
+    #[arg(long, value_name = "HOW", value_parser = ["off", "bell", "desktop"])]
+    pub notify: Option<String>,
     /// Draw with plain characters only
     #[arg(long)]
     pub ascii: bool,
@@ -31,15 +35,21 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let state = context.state()?;
     let shown = server.to_string();
     let connect = move || Client::new(Session::open(&server, &state)?, Channel::Tui);
-    // The default theme is for dark terminals; without a choice the terminal's background decides.
-    let theme = arguments
-        .theme
-        .or_else(|| Some(settings.theme).filter(|theme| theme != "portcullis-dark"));
+    let mut calling = calling(&settings);
+    if let Some(way) = arguments.notify {
+        calling.way = match way.as_str() {
+            "off" => Notify::Off,
+            "bell" => Notify::Bell,
+            _ => Notify::Desktop,
+        };
+    }
     let options = Options {
         connect: Box::new(connect),
         server: shown,
-        theme,
-        depth: depth(&arguments.color),
+        theme: arguments.theme.or(Some(settings.theme)),
+        library: super::theme::library(),
+        calling,
+        depth: depth(arguments.color.as_deref().unwrap_or(&settings.color)),
         ascii: arguments.ascii || settings.ascii,
         mouse: settings.mouse && !arguments.no_mouse,
         readonly: arguments.readonly || settings.read_only,
@@ -50,7 +60,16 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     Ok(Exit(code))
 }
 
-fn depth(name: &str) -> Option<Depth> {
+/// How the settings say to call people.
+pub(super) fn calling(settings: &ConsoleSettings) -> Calling {
+    Calling {
+        way: settings.notify,
+        quiet: settings.quiet_hours,
+    }
+}
+
+/// The number of colours by its name in settings; nothing for `auto`.
+pub(super) fn depth(name: &str) -> Option<Depth> {
     match name {
         "truecolor" => Some(Depth::TrueColor),
         "256" => Some(Depth::Indexed),

@@ -73,8 +73,6 @@ async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
         context.printer.note(missing);
     }
     let settings = context.settings()?;
-    // The default theme is for dark terminals; without a choice the terminal's background decides.
-    let theme = Some(settings.theme).filter(|theme| theme != "portcullis-dark");
     let (server, (_, home)) = (demo.url(), demo.admin());
     let url: ServerUrl = server.parse()?;
     let connect = move || {
@@ -84,8 +82,10 @@ async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
     let options = console::Options {
         connect: Box::new(connect),
         server,
-        theme,
-        depth: None,
+        library: super::theme::library(),
+        calling: super::console::calling(&settings),
+        theme: Some(settings.theme),
+        depth: super::console::depth(&settings.color),
         ascii: settings.ascii,
         mouse: settings.mouse,
         readonly: settings.read_only,

@@ -28,6 +28,7 @@ mod requests;
 mod revoke;
 mod serve;
 pub mod table;
+mod theme;
 mod token;
 mod wait;
 pub mod when;
@@ -93,6 +94,7 @@ enum Command {
     Token(token::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
+    Theme(theme::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
@@ -148,6 +150,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),
+        Command::Theme(arguments) => theme::run(context, &arguments),
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),
     }

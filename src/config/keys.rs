@@ -16,7 +16,7 @@ pub struct Key {
     pub name: &'static str,
     /// The environment variable that wins over the file.
     pub env: &'static str,
-    /// The flag that wins over both, without its dashes.
+    /// The flag that wins over both, without its dashes; empty where there is none.
     pub flag: &'static str,
     /// What holds when it is set nowhere, in words.
     pub default: &'static str,
@@ -70,8 +70,36 @@ pub const SERVER: [Key; 5] = [
     },
 ];
 
+/// What the server calls unusual, in the table `[signals]` of `portcullis.toml`.
+pub const SIGNALS: [Key; 3] = [
+    Key {
+        name: "working_days",
+        env: "PORTCULLIS_WORKING_DAYS",
+        flag: "",
+        default: "`mon-fri`",
+        sample: "\"mon-fri\"",
+        about: "The days on which people usually ask for access, as in `mon-fri` or `sun,tue-thu`. A request at another time gets the signal *off hours*.",
+    },
+    Key {
+        name: "working_hours",
+        env: "PORTCULLIS_WORKING_HOURS",
+        flag: "",
+        default: "`07:00-19:00`",
+        sample: "\"07:00-19:00\"",
+        about: "The hours of those days; `00:00-24:00` for all of them.",
+    },
+    Key {
+        name: "utc_offset",
+        env: "PORTCULLIS_UTC_OFFSET",
+        flag: "",
+        default: "`+00:00`",
+        sample: "\"+01:00\"",
+        about: "How far the clock of those hours is from UTC. It does not follow daylight saving.",
+    },
+];
+
 /// Settings of the console and the commands, in `console.toml`.
-pub const CONSOLE: [Key; 5] = [
+pub const CONSOLE: [Key; 8] = [
     Key {
         name: "url",
         env: "PORTCULLIS_SERVER",
@@ -84,9 +112,33 @@ pub const CONSOLE: [Key; 5] = [
         name: "theme",
         env: "PORTCULLIS_THEME",
         flag: "theme",
-        default: "`portcullis-dark`",
-        sample: "\"portcullis-dark\"",
-        about: "The colours of the console.",
+        default: "`auto`",
+        sample: "\"auto\"",
+        about: "The colours of the console: a name from `portcullis theme list`, the path of a file, or `auto` for what suits the terminal's background.",
+    },
+    Key {
+        name: "color",
+        env: "PORTCULLIS_COLOR",
+        flag: "color",
+        default: "`auto`",
+        sample: "\"auto\"",
+        about: "How many colours to use: `truecolor`, `256`, `16`, `none`, or `auto` for what the terminal seems to have. It wins over `NO_COLOR`.",
+    },
+    Key {
+        name: "notify",
+        env: "PORTCULLIS_NOTIFY",
+        flag: "notify",
+        default: "`desktop`",
+        sample: "\"desktop\"",
+        about: "How the console calls you to a request that waits for you while you look elsewhere: `off`, `bell` or `desktop`.",
+    },
+    Key {
+        name: "quiet_hours",
+        env: "PORTCULLIS_QUIET_HOURS",
+        flag: "",
+        default: "`none`",
+        sample: "\"22:00-07:00\"",
+        about: "When it does not call, in local time.",
     },
     Key {
         name: "ascii",
@@ -107,7 +159,7 @@ pub const CONSOLE: [Key; 5] = [
     Key {
         name: "read_only",
         env: "PORTCULLIS_READ_ONLY",
-        flag: "read-only",
+        flag: "readonly",
         default: "`false`",
         sample: "false",
         about: "Opens the console without any key that changes something.",

@@ -8,8 +8,10 @@ use ratatui::layout::{Position, Size};
 
 use crate::client::AuditQuery;
 use crate::console::confirm::Mutation;
+use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
 use crate::console::term::input::{Key, Mouse};
+use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::wire::{EventView, GrantView, Me, Page, RequestView};
 
@@ -39,6 +41,8 @@ pub enum Msg {
     Woke,
     /// A moment that was waited for has come.
     Tick,
+    /// The program itself has something to say, such as what is wrong with a theme.
+    Say(Level, String),
     /// The live stream said something.
     Stream(Tidings),
     /// A question was answered.
@@ -125,12 +129,29 @@ pub enum Effect {
     Copy(String),
     /// Drop keys typed ahead of a question.
     ForgetKeys,
+    /// Call the person, who looks elsewhere.
+    Notify(Alert),
+    /// Change the colours.
+    Theme(Wear),
+    /// Take the mouse, or leave it to the terminal's own selection.
+    ToggleMouse,
     /// Draw everything anew.
     Repaint,
     /// Give the terminal back and stop, as the shell's ctrl-z.
     Suspend,
     /// End the program.
     Quit,
+}
+
+/// What to do with a theme, by its name or the path of its file; `auto` is what suits the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wear {
+    /// Show it, for a person who moves through a list of them.
+    TryOn(String),
+    /// Keep it for this run.
+    Keep(String),
+    /// Go back to the one that was kept.
+    Restore,
 }
 
 /// Which part of a list.

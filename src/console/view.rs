@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Clear, Widget};
 
 use crate::console::app::App;
 use crate::console::confirm::Strip;
-use crate::console::keymap::{self, Action};
+use crate::console::keymap::{Action, Place};
 use crate::console::layout::Layout;
 use crate::console::run::clock::Skew;
 use crate::console::screen::{Screen, Tally, help};
@@ -58,7 +58,7 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     status(app, theme, &layout, buffer);
     hints(app, theme, layout.regions.hints, buffer);
     if let Some(scroll) = app.help() {
-        help::draw(area, app.place(), scroll, theme, buffer);
+        help::draw(area, app, scroll, theme, buffer);
         return;
     }
     let free = Rect {
@@ -103,7 +103,11 @@ fn tab_texts(app: &App) -> Vec<DisplayText> {
             urgent,
             word,
         } = screen.tally(app.world());
-        let mut text = format!("{} {}", index + 1, screen.title());
+        let key = screen
+            .place()
+            .way()
+            .map(|way| app.world().keymap.key(Place::Anywhere, way));
+        let mut text = format!("{} {}", key.unwrap_or_default(), screen.title());
         text.push_str(&count.map(|count| format!(" {count}")).unwrap_or_default());
         if urgent > 0 {
             text.push_str(&format!(" !{urgent}"));
@@ -324,7 +328,10 @@ fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             &[]
         };
         for action in actions.iter().chain(screen.commands()) {
-            let Some(binding) = keymap::binding(*action) else {
+            let Some((binding, keys)) = app.world().keymap.binding(screen.place(), *action) else {
+                continue;
+            };
+            let Some(key_text) = keys.first().map(|chord| chord.text()) else {
                 continue;
             };
             let refused = app.refusal(*action).is_some();
@@ -333,12 +340,7 @@ fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             } else {
                 (Role::KeyHint, Role::Text)
             };
-            let keys = binding
-                .keys
-                .first()
-                .map(|key| key.text())
-                .unwrap_or_default();
-            bar = bar.left(clean(&format!(" {keys}")), theme.style(key));
+            bar = bar.left(clean(&format!(" {key_text}")), theme.style(key));
             bar = bar.left(clean(&format!(" {} ", binding.word)), theme.style(word));
         }
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use crate::console::confirm::Kind;
+use crate::console::keymap::Keymap;
 use crate::console::link::Link;
 use crate::console::run::clock::Clock;
 use crate::console::store::{Store, Subject};
@@ -18,6 +19,8 @@ pub struct World {
     pub link: Link,
     pub clock: Clock,
     pub me: Option<Me>,
+    /// The keys in force.
+    pub keymap: Keymap,
     /// Where the server is, as the person wrote it.
     pub server: DisplayText,
     /// The first lists are complete; until then rows find their places as they come.

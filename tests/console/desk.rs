@@ -53,6 +53,7 @@ impl Desk {
         let settings = Settings {
             server: "https://access.example.net".to_owned(),
             readonly,
+            ..Settings::default()
         };
         Self {
             app: App::new(&settings, size, now),
@@ -301,6 +302,7 @@ pub(crate) fn key(text: &str) -> Key {
         "Enter" => KeyCode::Enter,
         "Esc" => KeyCode::Esc,
         "Tab" => KeyCode::Tab,
+        "Space" => KeyCode::Char(' '),
         "Down" => KeyCode::Down,
         "Up" => KeyCode::Up,
         "End" => KeyCode::End,

@@ -95,7 +95,7 @@ async fn a_request_is_approved_used_extended_and_revoked_from_the_keyboard() {
         ada.grant(&grant).await.unwrap().closed_by.as_deref(),
         Some("maya")
     );
-    pty.send("3");
+    pty.send("4");
     pty.wait_for("grant.revoked");
     pty.send("q");
     assert_eq!(pty.wait_exit(), 0);

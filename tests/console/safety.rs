@@ -62,7 +62,23 @@ const KEYS: &[&str] = &[
     "f",
     "Backspace",
     "m",
+    "4",
     "5",
+    "6",
+    "s",
+    "c",
+    "b",
+    "t",
+    "L",
+    "u",
+    "i",
+    "Space",
+    "v",
+    "*",
+    ":",
+    "<",
+    ">",
+    "z",
 ];
 
 fn step() -> impl Strategy<Value = Step> {

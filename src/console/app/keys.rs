@@ -6,7 +6,7 @@ use ratatui::layout::Position;
 
 use crate::console::app::App;
 use crate::console::confirm::{Kind, Outcome, Strip};
-use crate::console::keymap::{self, Action, Danger, Place};
+use crate::console::keymap::{Action, Danger, Place, danger};
 use crate::console::msg::Effect;
 use crate::console::screen::{self, Ask};
 use crate::console::term::input::{Key, Mouse};
@@ -27,16 +27,17 @@ impl App {
         {
             return Vec::new();
         }
-        match keymap::action(Place::Anywhere, key) {
+        match self.world.keymap.action(Place::Anywhere, key) {
             Some(Action::Interrupt) => return vec![Effect::Quit],
             Some(Action::Repaint) => return vec![Effect::Repaint],
             Some(Action::Suspend) => return vec![Effect::Suspend],
+            Some(Action::Mouse) => return vec![Effect::ToggleMouse],
             _ => {}
         }
         if self.layout().regions.shape == Shape::TooSmall {
             // Nothing can be seen, so nothing can be done but leave.
             self.strip = None;
-            return match keymap::action(Place::Anywhere, key) {
+            return match self.world.keymap.action(Place::Anywhere, key) {
                 Some(Action::Quit) => self.quit(),
                 _ => Vec::new(),
             };
@@ -54,11 +55,9 @@ impl App {
             let asks = screen.key(key, &self.world);
             return self.asked(asks);
         }
-        match keymap::action(self.place(), key) {
+        match self.world.keymap.action(self.place(), key) {
             // A key held down or pasted is nobody's decision, not even to open a question.
-            Some(action) if keymap::danger(action) > Danger::None && !key.is_deliberate() => {
-                Vec::new()
-            }
+            Some(action) if danger(action) > Danger::None && !key.is_deliberate() => Vec::new(),
             Some(action) => self.action(action),
             None => Vec::new(),
         }
@@ -119,10 +118,10 @@ impl App {
         if let Some(kind) = Kind::of(action) {
             return self.question(kind, action);
         }
+        if let Some(to) = self.way(action) {
+            return self.go(to);
+        }
         match action {
-            Action::GoRequests => self.go(0),
-            Action::GoGrants => self.go(1),
-            Action::GoAudit => self.go(2),
             Action::Help => {
                 self.help = Some(0);
                 Vec::new()
@@ -180,10 +179,10 @@ impl App {
     }
 
     fn help_key(&mut self, key: Key) {
-        let lines = screen::help::lines(self.place(), self.size.width);
+        let lines = screen::help::lines(self, self.size.width);
         let Some(scroll) = &mut self.help else { return };
         let page = self.size.height.saturating_sub(4).max(1);
-        match keymap::action(Place::Anywhere, key) {
+        match self.world.keymap.action(Place::Anywhere, key) {
             Some(Action::Down) => *scroll = scroll.saturating_add(1),
             Some(Action::Up) => *scroll = scroll.saturating_sub(1),
             Some(Action::PageDown | Action::HalfDown) => *scroll = scroll.saturating_add(page / 2),
@@ -210,6 +209,13 @@ impl App {
             .map(|screen| screen.enter(&self.world))
             .unwrap_or_default();
         self.asked(asks)
+    }
+
+    /// The screen that an action leads to.
+    fn way(&self, action: Action) -> Option<usize> {
+        self.screens
+            .iter()
+            .position(|screen| screen.place().way() == Some(action))
     }
 
     fn quit(&mut self) -> Vec<Effect> {

@@ -14,10 +14,11 @@ use ratatui::layout::Size;
 
 use crate::console::app::acts::Pending;
 use crate::console::confirm::Strip;
-use crate::console::keymap::{Action, Place};
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
+use crate::console::notice::{Notices, waits_for_me};
 use crate::console::refresh::Refresher;
 use crate::console::run::clock::{Clock, Moment};
 use crate::console::screen::{self, Ask, News, Screen};
@@ -30,6 +31,21 @@ use crate::text::clean;
 
 /// What a question's border and last line add to its facts.
 const STRIP_FRAME: u16 = 3;
+
+/// What is performed whatever screen is in front.
+const COMMON: &[Action] = &[
+    Action::Open,
+    Action::Back,
+    Action::Filter,
+    Action::SortAgain,
+    Action::Copy,
+    Action::Retry,
+    Action::Help,
+    Action::Repaint,
+    Action::Suspend,
+    Action::Quit,
+    Action::Interrupt,
+];
 
 /// The console.
 #[derive(Debug)]
@@ -44,6 +60,9 @@ pub struct App {
     size: Size,
     /// When the window got the keyboard, until the first key.
     focused: Option<Instant>,
+    notices: Notices,
+    /// The themes that can be put on.
+    themes: Vec<String>,
     pending: Vec<Pending>,
     refresher: Refresher,
     /// Grants taken away from here, until the target was read back.
@@ -61,6 +80,10 @@ pub struct Settings {
     pub server: String,
     /// Nothing may be changed.
     pub readonly: bool,
+    /// The themes that can be put on, by name.
+    pub themes: Vec<String>,
+    /// The keys in force.
+    pub keymap: Keymap,
 }
 
 impl App {
@@ -71,6 +94,7 @@ impl App {
             link: Link::default(),
             clock: Clock::new(at),
             me: None,
+            keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
             readonly: settings.readonly,
@@ -85,6 +109,8 @@ impl App {
             toasts: Toasts::default(),
             size,
             focused: None,
+            notices: Notices::new(at.steady),
+            themes: settings.themes.clone(),
             pending: Vec::new(),
             refresher: Refresher::default(),
             watched: HashSet::new(),
@@ -99,6 +125,7 @@ impl App {
     /// Takes what happened and says what to do.
     pub fn update(&mut self, msg: Msg, env: Env) -> Vec<Effect> {
         self.world.now = env.now.steady.max(self.world.now);
+        self.notices.hear(&msg, self.world.now);
         let mut effects = Vec::new();
         if self.world.clock.jumped(env.now) {
             effects.extend(self.woke());
@@ -121,11 +148,16 @@ impl App {
             }
             Msg::Woke => self.woke(),
             Msg::Tick => Vec::new(),
+            Msg::Say(level, text) => {
+                self.say(level, &text);
+                Vec::new()
+            }
             Msg::Stream(tidings) => self.tidings(tidings),
             Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
             Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
         });
         effects.extend(self.due());
+        effects.extend(self.notices.due(&self.world).map(Effect::Notify));
         self.settle();
         effects
     }
@@ -139,6 +171,7 @@ impl App {
         let moments = [
             second,
             self.toasts.next_change(),
+            self.notices.next_change(),
             self.world.link.next_change().filter(|at| *at > now),
             strip.map(Strip::armed_at).filter(|at| *at > now),
             strip.and_then(|strip| strip.read_again_at(&self.world)),
@@ -184,6 +217,17 @@ impl App {
         self.help
     }
 
+    /// The themes that can be put on, by name.
+    pub fn themes(&self) -> &[String] {
+        &self.themes
+    }
+
+    /// How many requests wait for the person who sits here; the window's title says it.
+    pub fn calls(&self) -> usize {
+        let requests = self.world.store.requests();
+        requests.filter(|(_, view)| waits_for_me(view)).count()
+    }
+
     /// The screen in front.
     pub fn screen(&self) -> Option<&dyn Screen> {
         self.screens.get(self.at).map(AsRef::as_ref)
@@ -195,6 +239,21 @@ impl App {
             (Some(_), _) => Place::Question,
             (None, Some(screen)) => screen.place(),
             (None, None) => Place::Anywhere,
+        }
+    }
+
+    /// Says whether anybody performs an action at a place; the help tells of no other.
+    pub fn works(&self, place: Place, action: Action) -> bool {
+        let screens = || self.screens.iter().map(AsRef::as_ref);
+        match place {
+            Place::Anywhere => {
+                action.is_move()
+                    || COMMON.contains(&action)
+                    || screens().any(|screen| screen.place().way() == Some(action))
+                    || self.screen().is_some_and(|screen| screen.does(action))
+            }
+            Place::Question => true,
+            _ => screens().any(|screen| screen.place() == place && screen.does(action)),
         }
     }
 

@@ -14,7 +14,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 
 use crate::client::IdempotencyKey;
 use crate::console::doc::Doc;
-use crate::console::keymap::{self, Action, Place};
+use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
 use crate::console::term::input::Key;
 use crate::console::theme::Role;
@@ -296,7 +296,7 @@ impl Strip {
     /// Takes a key.
     pub fn key(&mut self, key: Key, world: &World) -> Outcome {
         let now = world.now;
-        let action = keymap::action(Place::Question, key);
+        let action = world.keymap.action(Place::Question, key);
         let typing = self.step == Step::Sentence;
         // Esc is safe at any moment; `n` only where it is not a letter of a sentence.
         if action == Some(Action::No)

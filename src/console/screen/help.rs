@@ -4,37 +4,45 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
+use crate::console::app::App;
 use crate::console::doc::Doc;
-use crate::console::keymap::{BINDINGS, Binding, Place};
+use crate::console::keymap::{Chord, Place};
 use crate::console::screen::page;
 use crate::console::theme::{Role, Theme};
 
 /// How many lines the help has in a window of this width.
-pub fn lines(place: Place, width: u16) -> u16 {
-    doc(place, width.saturating_sub(4)).height()
+pub fn lines(app: &App, width: u16) -> u16 {
+    doc(app, width.saturating_sub(4)).height()
 }
 
 /// Draws the help over everything.
-pub fn draw(area: Rect, place: Place, scroll: u16, theme: &Theme, buffer: &mut Buffer) {
+pub fn draw(area: Rect, app: &App, scroll: u16, theme: &Theme, buffer: &mut Buffer) {
     Clear.render(area, buffer);
     buffer.set_style(area, theme.style(Role::Overlay));
     let inner = page(area, "Keys (j k scroll, Esc closes)", theme, true, buffer);
-    doc(place, inner.width).draw(inner, buffer, theme, scroll);
+    doc(app, inner.width).draw(inner, buffer, theme, scroll);
 }
 
-fn doc(place: Place, width: u16) -> Doc {
+fn doc(app: &App, width: u16) -> Doc {
     let mut doc = Doc::new(width);
-    let others = [
-        Place::Requests,
-        Place::Grants,
-        Place::Audit,
-        Place::Question,
-        Place::Anywhere,
-    ];
-    for group in std::iter::once(place).chain(others.into_iter().filter(|other| *other != place)) {
-        doc.text(group.title(), Role::TextStrong);
-        for binding in BINDINGS.iter().filter(|binding| binding.place == group) {
-            doc.labelled(&keys(binding), 16, binding.doc);
+    let (screens, _) = app.screens();
+    let front = app
+        .screen()
+        .map_or(Place::Anywhere, |screen| screen.place());
+    let mut places = vec![front];
+    places.extend(screens.iter().map(|screen| screen.place()));
+    places.extend([Place::Question, Place::Anywhere]);
+    let mut shown: Vec<Place> = Vec::new();
+    for place in places {
+        if shown.contains(&place) {
+            continue;
+        }
+        shown.push(place);
+        doc.text(place.title(), Role::TextStrong);
+        for (binding, keys) in app.world().keymap.all() {
+            if binding.place == place && !keys.is_empty() && app.works(place, binding.action) {
+                doc.labelled(&text(keys), 16, binding.doc);
+            }
         }
         doc.blank();
     }
@@ -47,7 +55,7 @@ fn doc(place: Place, width: u16) -> Doc {
     doc
 }
 
-fn keys(binding: &Binding) -> String {
-    let keys: Vec<String> = binding.keys.iter().map(|key| key.text()).collect();
+fn text(keys: &[Chord]) -> String {
+    let keys: Vec<String> = keys.iter().map(|key| key.text()).collect();
     keys.join(" ")
 }

@@ -142,7 +142,7 @@ impl<I: Clone + Eq + Hash> List<I> {
         let unsorted = if self.sorted {
             ""
         } else {
-            "   out of order, . sorts"
+            "   out of order, s sorts"
         };
         format!("{place} of {rows}{unsorted}")
     }

@@ -88,6 +88,11 @@ pub trait Screen: std::fmt::Debug {
     /// The actions worth a hint, the most wanted first.
     fn commands(&self) -> &'static [Action];
 
+    /// Says whether it performs an action, so that the help may tell of it.
+    fn does(&self, action: Action) -> bool {
+        self.commands().contains(&action)
+    }
+
     /// The row that actions are about; none when it is gone.
     fn subject(&self) -> Option<Subject>;
 

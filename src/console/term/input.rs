@@ -270,6 +270,8 @@ fn normal(key: &KeyEvent, burst: bool) -> Key {
             mods.remove(KeyModifiers::SHIFT);
             KeyCode::BackTab
         }
+        // Byte 28 is both to a terminal, and the digit is not what the keyboard says.
+        KeyCode::Char('4') if mods == KeyModifiers::CONTROL => KeyCode::Char('\\'),
         code => code,
     };
     Key {
