@@ -335,9 +335,9 @@ fn is_keyword(text: &str) -> bool {
 fn is_plain(text: &str) -> bool {
     let first = text.chars().next();
     first.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '/' || c == '#')
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '#' | '-' | '.' | ':' | '+' | '@'))
+        && text.chars().all(|c| {
+            c.is_alphanumeric() || matches!(c, '_' | '/' | '#' | '-' | '.' | ':' | '+' | '@')
+        })
 }
 
 /// A value as it is written: in quotes where it would be read as something else without them.

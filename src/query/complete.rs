@@ -134,7 +134,12 @@ pub fn complete(text: &str, cursor: usize, list: List, saved: &Saved) -> Complet
             let end = tokens
                 .iter()
                 .skip(at)
-                .take_while(|token| matches!(token.kind, Kind::Field | Kind::Op | Kind::Comma | Kind::Value | Kind::Quoted { .. }))
+                .take_while(|token| {
+                    matches!(
+                        token.kind,
+                        Kind::Field | Kind::Op | Kind::Comma | Kind::Value | Kind::Quoted { .. }
+                    )
+                })
                 .last()
                 .map_or(cursor, |last| last.span.end);
             let negated = before
@@ -287,9 +292,9 @@ fn suggested(field: &Field, list: List, first: bool) -> Vec<Candidate> {
             candidate(">=", "at least"),
             candidate("<=", "at most"),
         ]),
-        Type::Length | Type::Running => found.extend(
-            ["15m", "1h", "4h", "1d"].map(|length| candidate(length, "")),
-        ),
+        Type::Length | Type::Running => {
+            found.extend(["15m", "1h", "4h", "1d"].map(|length| candidate(length, "")))
+        }
         Type::Word | Type::Prose => {}
     }
     found

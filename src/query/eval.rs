@@ -27,8 +27,12 @@ pub enum Value<'a> {
 /// Something that a filter can look at.
 pub trait Row {
     /// Offers every value of a field until one is taken; says whether one was.
-    fn any(&self, name: Name, context: Context<'_>, takes: &mut dyn FnMut(Value<'_>) -> bool)
-    -> bool;
+    fn any(
+        &self,
+        name: Name,
+        context: Context<'_>,
+        takes: &mut dyn FnMut(Value<'_>) -> bool,
+    ) -> bool;
 
     /// The value of a tag of its target.
     fn tag(&self, name: &str) -> Option<&str>;
@@ -140,9 +144,7 @@ impl Test {
                 let (greater, or_equal) = than.parts();
                 Some(when.compared(greater, or_equal, now))
             }
-            Self::AtBetween(from, until) => {
-                Some(super::time::When::between(*from, *until, now))
-            }
+            Self::AtBetween(from, until) => Some(super::time::When::between(*from, *until, now)),
             _ => None,
         }
     }

@@ -218,7 +218,7 @@ impl Field {
         self.lists.contains(&list)
     }
 
-    /// The values that there are, where they are few and known.
+    /// The values that there are, where they are known. Sessions and signals may bring others.
     pub fn values(&self, list: List) -> Vec<&'static str> {
         match (self.name, list) {
             (Name::State, Requests) => RequestState::ALL.map(RequestState::as_str).to_vec(),
@@ -285,7 +285,10 @@ mod tests {
     #[test]
     fn every_field_is_in_the_table_once() {
         let names: BTreeSet<Name> = FIELDS.iter().map(|field| field.name).collect();
-        assert_eq!((names.len(), names.last()), (FIELDS.len(), Some(&Name::Address)));
+        assert_eq!(
+            (names.len(), names.last()),
+            (FIELDS.len(), Some(&Name::Address))
+        );
         assert_eq!(Name::Address as usize + 1, FIELDS.len());
     }
 
@@ -293,7 +296,11 @@ mod tests {
     fn states_of_words_are_states_of_the_list() {
         for word in WORDS {
             let states = Name::State.field().values(word.list);
-            assert!(word.states.iter().all(|state| states.contains(state)), "{}", word.word);
+            assert!(
+                word.states.iter().all(|state| states.contains(state)),
+                "{}",
+                word.word
+            );
         }
     }
 }

@@ -9,7 +9,12 @@ use super::fields::{List, Name};
 use super::time::Bounds;
 
 /// The values of a field, in small letters, one of which every passing row has; `None` where nothing is sure.
-pub fn values(expr: &Expr, list: List, name: Name, context: Context<'_>) -> Option<BTreeSet<String>> {
+pub fn values(
+    expr: &Expr,
+    list: List,
+    name: Name,
+    context: Context<'_>,
+) -> Option<BTreeSet<String>> {
     match expr {
         Expr::And(parts) => parts
             .iter()
@@ -37,10 +42,14 @@ pub fn values(expr: &Expr, list: List, name: Name, context: Context<'_>) -> Opti
                     states.map(|state| (*state).to_owned()).collect()
                 })
             }
-            Subject::Is(words) if name == Name::Principal && list != List::Audit && list != List::Locks => words
-                .iter()
-                .all(|word| word.word == "mine")
-                .then(|| BTreeSet::from([context.me.to_owned()])),
+            Subject::Is(words)
+                if name == Name::Principal && list != List::Audit && list != List::Locks =>
+            {
+                words
+                    .iter()
+                    .all(|word| word.word == "mine")
+                    .then(|| BTreeSet::from([context.me.to_owned()]))
+            }
             _ => None,
         },
     }
@@ -60,7 +69,13 @@ fn exact(test: &Test, known: &[&str], context: Context<'_>) -> Option<BTreeSet<S
                 (true, false) => value.ends_with(text.as_str()),
                 _ => value.starts_with(text.as_str()),
             };
-            Some(known.iter().map(|value| value.to_lowercase()).filter(fits).collect())
+            Some(
+                known
+                    .iter()
+                    .map(|value| value.to_lowercase())
+                    .filter(fits)
+                    .collect(),
+            )
         }
         _ => None,
     }

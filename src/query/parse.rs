@@ -16,8 +16,8 @@ use super::time::{Length, When};
 const DEEPEST: usize = 24;
 /// Patterns in one filter: each costs time on every row.
 const PATTERNS: usize = 8;
-/// Saved filters inside saved filters.
-const SAVED_DEEPEST: u8 = 4;
+/// Saved filters that one filter may stand on, counting those inside others.
+const SAVED_MOST: usize = 16;
 
 /// A part of a filter that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,16 +61,23 @@ impl Parsed {
 
 /// Reads a filter of a list. `@name` stands for the saved filter of that name.
 pub fn parse(text: &str, list: List, saved: &Saved) -> Parsed {
-    read(text, list, saved, 0)
+    read(text, list, saved, &mut Vec::new(), &mut 0)
 }
 
-fn read(text: &str, list: List, saved: &Saved, inside: u8) -> Parsed {
+fn read<'a>(
+    text: &'a str,
+    list: List,
+    saved: &'a Saved,
+    inside: &mut Vec<&'a str>,
+    expanded: &mut usize,
+) -> Parsed {
     let readable = text.len() <= LONGEST;
     let mut parser = Parser {
         text,
         list,
         saved,
         inside,
+        expanded,
         tokens: if readable { lex(text) } else { Vec::new() },
         at: 0,
         problems: Vec::new(),
@@ -102,18 +109,20 @@ fn read(text: &str, list: List, saved: &Saved, inside: u8) -> Parsed {
     }
 }
 
-struct Parser<'a> {
+struct Parser<'a, 'p> {
     text: &'a str,
     list: List,
     saved: &'a Saved,
-    inside: u8,
+    /// The saved filters that this text is of.
+    inside: &'p mut Vec<&'a str>,
+    expanded: &'p mut usize,
     tokens: Vec<Token>,
     at: usize,
     problems: Vec<Problem>,
     patterns: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a, '_> {
     fn peek(&self) -> Option<Token> {
         self.tokens.get(self.at).copied()
     }
@@ -200,9 +209,9 @@ impl Parser<'_> {
                 Kind::Or | Kind::Close => break,
                 Kind::And => {
                     self.at += 1;
-                    let more = self
-                        .peek()
-                        .is_some_and(|next| !matches!(next.kind, Kind::Or | Kind::Close | Kind::And));
+                    let more = self.peek().is_some_and(|next| {
+                        !matches!(next.kind, Kind::Or | Kind::Close | Kind::And)
+                    });
                     if parts.is_empty() || !more {
                         self.lonely(token);
                     }
@@ -234,7 +243,10 @@ impl Parser<'_> {
                 let inner = self.or(depth + 1);
                 let closed = self.next_is(Kind::Close);
                 if inner.is_none() && closed {
-                    self.problem(token.span, "there is nothing in these parentheses".to_owned());
+                    self.problem(
+                        token.span,
+                        "there is nothing in these parentheses".to_owned(),
+                    );
                 } else if !closed {
                     self.problem(token.span, "this `(` is not closed".to_owned());
                 }
@@ -262,18 +274,21 @@ impl Parser<'_> {
     }
 
     fn stored(&mut self, token: Token) -> Option<Expr> {
-        let name = token.span.of(self.text).trim_start_matches('@');
+        let name: &'a str = token.span.of(self.text).trim_start_matches('@');
         let Some(text) = self.saved.get(name) else {
             let near = nearest(name, self.saved.names()).map(|near| format!("@{near}"));
             let message = format!("there is no saved filter `@{name}`");
             self.unknown(token.span, message, near);
             return None;
         };
-        if self.inside >= SAVED_DEEPEST {
-            self.problem(token.span, format!("`@{name}` stands for itself"));
+        *self.expanded += 1;
+        if self.inside.contains(&name) || *self.expanded > SAVED_MOST {
+            self.problem(token.span, format!("`@{name}` goes round in circles"));
             return None;
         }
-        let parsed = read(text, self.list, self.saved, self.inside + 1);
+        self.inside.push(name);
+        let parsed = read(text, self.list, self.saved, self.inside, self.expanded);
+        self.inside.pop();
         if let Some(problem) = parsed.problems.first() {
             self.problem(token.span, format!("in `@{name}`: {problem}"));
         }
@@ -314,6 +329,10 @@ impl Parser<'_> {
                 }
                 (_, Some(field)) if field.is_in(self.list) => {
                     let tests = self.tests(field.word, field.kind, span, op, &values)?;
+                    let tests = self.known(field, &values, tests);
+                    if tests.is_empty() {
+                        return None;
+                    }
                     Subject::Field(field.name, tests)
                 }
                 (_, Some(field)) => {
@@ -333,6 +352,32 @@ impl Parser<'_> {
             },
         };
         Some(Expr::Term(Term { subject, span }))
+    }
+
+    /// Leaves out, and tells, what a field of few values never is.
+    fn known(&mut self, field: &Field, values: &[Token], tests: Vec<Test>) -> Vec<Test> {
+        let known = field.values(self.list);
+        if known.is_empty() || tests.len() != values.len() {
+            return tests;
+        }
+        let mut kept = Vec::new();
+        for (token, test) in values.iter().zip(tests) {
+            let (Test::Text(value) | Test::Exactly(value)) = &test else {
+                kept.push(test);
+                continue;
+            };
+            if known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
+                kept.push(test);
+                continue;
+            }
+            let near = nearest(value, known.iter().copied()).map(str::to_owned);
+            let mut message = format!("`{}` is never `{value}`", field.word);
+            if near.is_none() && known.len() < 10 {
+                message = format!("{message}; there are {}", listed(&known));
+            }
+            self.unknown(token.span, message, near);
+        }
+        kept
     }
 
     fn nearest_field(&self, word: &str) -> Option<&'static str> {
@@ -364,7 +409,13 @@ impl Parser<'_> {
         Some(Subject::Tag(name.to_owned(), tests))
     }
 
-    fn words(&mut self, name: &str, span: Span, op: Option<Token>, values: &[Token]) -> Vec<(Span, String)> {
+    fn words(
+        &mut self,
+        name: &str,
+        span: Span,
+        op: Option<Token>,
+        values: &[Token],
+    ) -> Vec<(Span, String)> {
         if let Some(op) = op {
             let sign = op.span.of(self.text).to_owned();
             self.problem(op.span, format!("`{name}` takes no `{sign}`"));
@@ -390,7 +441,10 @@ impl Parser<'_> {
             let near = nearest(&word, fields::words(list).map(|known| known.word));
             let mut message = format!("{} are never `{word}`", rows(list));
             if near.is_none() {
-                message = format!("{message}; there are {}", listed(fields::words(list).map(|known| known.word)));
+                message = format!(
+                    "{message}; there are {}",
+                    listed(fields::words(list).map(|known| known.word))
+                );
             }
             self.unknown(at, message, near.map(str::to_owned));
         }
@@ -403,7 +457,8 @@ impl Parser<'_> {
             let tag = if word == "env" {
                 Some("env")
             } else {
-                word.strip_prefix("tag.").filter(|name| super::lex::is_name(name))
+                word.strip_prefix("tag.")
+                    .filter(|name| super::lex::is_name(name))
             };
             if let Some(name) = tag.filter(|_| fields::has_tags(self.list)) {
                 found.push(Present::Tag(name.to_owned()));
@@ -476,13 +531,19 @@ impl Parser<'_> {
             "~" => {
                 self.patterns += 1;
                 if self.patterns > PATTERNS {
-                    self.problem(token.span, format!("a filter has at most {PATTERNS} patterns"));
+                    self.problem(
+                        token.span,
+                        format!("a filter has at most {PATTERNS} patterns"),
+                    );
                     return None;
                 }
                 return match Pattern::new(&text) {
                     Ok(pattern) => Some(Test::Like(pattern)),
                     Err(why) => {
-                        self.unfinished(token.span, format!("this is no regular expression: {why}"));
+                        self.unfinished(
+                            token.span,
+                            format!("this is no regular expression: {why}"),
+                        );
                         None
                     }
                 };
@@ -512,8 +573,9 @@ impl Parser<'_> {
         let text = unquoted(token.span.of(self.text)).to_ascii_lowercase();
         let range = text.split_once("..").filter(|_| than.is_none());
         let test = match range {
-            Some((from, until)) => sides(from, until, When::read)
-                .map(|(from, until)| Test::AtBetween(from, until)),
+            Some((from, until)) => {
+                sides(from, until, When::read).map(|(from, until)| Test::AtBetween(from, until))
+            }
             None => When::read(&text).map(|when| match than {
                 Some(than) => Test::AtThan(than, when),
                 None => Test::At(when),
@@ -541,14 +603,16 @@ impl Parser<'_> {
         };
         match test {
             Some(Test::Lasts(length)) if kind == Type::Running => {
-                let message =
-                    format!("`{name}` never stays `{length}`: write `>{length}`, `<{length}` or a range");
+                let message = format!(
+                    "`{name}` never stays `{length}`: write `>{length}`, `<{length}` or a range"
+                );
                 self.unfinished(token.span, message);
                 None
             }
             None => {
-                let message =
-                    format!("`{text}` is no length for `{name}`: write `45s`, `30m`, `2h30m` or `1d`");
+                let message = format!(
+                    "`{text}` is no length for `{name}`: write `45s`, `30m`, `2h30m` or `1d`"
+                );
                 self.unfinished(token.span, message);
                 None
             }
@@ -565,7 +629,11 @@ fn free(text: String, span: Span) -> Expr {
 }
 
 /// Both sides of a range; one of them may be open.
-fn sides<T>(from: &str, until: &str, read: fn(&str) -> Option<T>) -> Option<(Option<T>, Option<T>)> {
+fn sides<T>(
+    from: &str,
+    until: &str,
+    read: fn(&str) -> Option<T>,
+) -> Option<(Option<T>, Option<T>)> {
     let side = |text: &str| match text {
         "" => Some(None),
         text => read(text).map(Some),

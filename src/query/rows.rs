@@ -35,10 +35,7 @@ fn may(actions: &[crate::wire::AllowedAction], words: &[&str]) -> bool {
         .any(|action| action.allowed && words.contains(&action.action.as_str()))
 }
 
-fn tag<'r>(
-    tags: &'r std::collections::BTreeMap<String, String>,
-    name: &str,
-) -> Option<&'r str> {
+fn tag<'r>(tags: &'r std::collections::BTreeMap<String, String>, name: &str) -> Option<&'r str> {
     tags.iter()
         .find(|(key, _)| key.eq_ignore_ascii_case(name))
         .map(|(_, value)| value.as_str())
@@ -106,9 +103,7 @@ impl Row for RequestView {
             "urgent" => pending && self.decide_by - context.now < SOON,
             "unusual" => pending && !self.signals.is_empty(),
             "extension" => self.kind == "extend",
-            "narrowed" => {
-                self.role_granted != self.role || self.duration_granted != self.duration
-            }
+            "narrowed" => self.role_granted != self.role || self.duration_granted != self.duration,
             "reviewed" => !self.reviews.is_empty(),
             _ => false,
         }
@@ -122,7 +117,10 @@ impl Row for RequestView {
             &self.role,
             &self.reason,
         ];
-        offered(texts.into_iter().chain(&self.ticket).chain(&self.grant), takes)
+        offered(
+            texts.into_iter().chain(&self.ticket).chain(&self.grant),
+            takes,
+        )
     }
 }
 
@@ -258,9 +256,7 @@ impl Row for SessionView {
             Name::Role => takes(Value::Text(&self.role)),
             Name::Grant => takes(Value::Text(&self.grant)),
             Name::Address => some(self.address.as_ref(), takes),
-            Name::Time => self
-                .started_at
-                .is_some_and(|at| takes(Value::Moment(at))),
+            Name::Time => self.started_at.is_some_and(|at| takes(Value::Moment(at))),
             Name::Age => self.started_at.is_some_and(|at| since(at, context, takes)),
             _ => false,
         }
@@ -333,8 +329,7 @@ impl Row for LockView {
             Name::Time => takes(Value::Moment(self.created_at)),
             Name::Age => since(self.created_at, context, takes),
             Name::Left => {
-                self.state == "in_force"
-                    && self.ends_at.is_some_and(|at| until(at, context, takes))
+                self.state == "in_force" && self.ends_at.is_some_and(|at| until(at, context, takes))
             }
             _ => false,
         }

@@ -21,7 +21,9 @@ impl Saved {
 
     /// Names with their texts, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+        self.0
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// Saves a filter under a name, in place of what had it before. The error is a sentence for people.
@@ -63,7 +65,9 @@ impl Saved {
 
     /// One filter a line, as [`Saved::read`] takes them.
     pub fn write(&self) -> String {
-        self.iter().map(|(name, text)| format!("@{name} {text}\n")).collect()
+        self.iter()
+            .map(|(name, text)| format!("@{name} {text}\n"))
+            .collect()
     }
 }
 
@@ -76,8 +80,14 @@ mod tests {
         let mut saved = Saved::default();
         saved.set("night", "user:ada\n OR  user:bob").unwrap();
         saved.set("@prod", "env:prod").unwrap();
-        assert_eq!(saved.write(), "@night user:ada OR user:bob\n@prod env:prod\n");
-        assert_eq!(Saved::read(&format!("# mine\n{}\n@\n@x", saved.write())), saved);
+        assert_eq!(
+            saved.write(),
+            "@night user:ada OR user:bob\n@prod env:prod\n"
+        );
+        assert_eq!(
+            Saved::read(&format!("# mine\n{}\n@\n@x", saved.write())),
+            saved
+        );
         assert!(saved.set("a b", "x").is_err() && saved.set("me", "x").is_err());
         assert!(saved.remove("@prod") && !saved.remove("prod"));
     }

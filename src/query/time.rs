@@ -117,7 +117,12 @@ impl When {
         if let Some(length) = Length::read(text.strip_prefix('-').unwrap_or(text)) {
             return Some(Self::Ago(length.0));
         }
-        if text.len() == 10 && text.bytes().next().is_some_and(|byte| byte.is_ascii_digit()) {
+        if text.len() == 10
+            && text
+                .bytes()
+                .next()
+                .is_some_and(|byte| byte.is_ascii_digit())
+        {
             return NaiveDate::parse_from_str(text, "%Y-%m-%d")
                 .ok()
                 .map(Self::Day);
@@ -252,7 +257,9 @@ mod tests {
 
     fn shown(bounds: Bounds) -> String {
         let side = |side: Option<DateTime<Utc>>| {
-            side.map_or_else(String::new, |at| at.format("%m-%d %H:%M:%S%.3f").to_string())
+            side.map_or_else(String::new, |at| {
+                at.format("%m-%d %H:%M:%S%.3f").to_string()
+            })
         };
         format!("{}..{}", side(bounds.from), side(bounds.until))
     }
@@ -318,7 +325,17 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_not_read() {
-        for text in ["", "soon", "25:00", "2026-13-01", "1x", "now-", "h", "2h1d", "-now"] {
+        for text in [
+            "",
+            "soon",
+            "25:00",
+            "2026-13-01",
+            "1x",
+            "now-",
+            "h",
+            "2h1d",
+            "-now",
+        ] {
             assert_eq!(When::read(text), None, "{text}");
         }
         assert_eq!(Length::read("2w"), Some(Length(1_209_600)));

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Watcher;
 use crate::store::Store;
 use crate::store::audit::Entry;
+use crate::wire::EventView;
 
 use super::views;
 
@@ -20,6 +21,8 @@ const BATCH: i64 = 500;
 /// One event, ready to be sent.
 pub struct Ready {
     pub entry: Entry,
+    /// As everybody sees it.
+    pub view: EventView,
     /// The whole server-sent event, with its `id`.
     pub frame: Box<str>,
 }
@@ -96,19 +99,21 @@ impl Feed {
         entries
             .into_iter()
             .map(|entry| {
+                let view = views::event(&self.rules.current().catalog, &entry);
                 Ok(Arc::new(Ready {
-                    frame: self.frame(&entry)?,
+                    frame: self.frame(&view)?,
                     entry,
+                    view,
                 }))
             })
             .collect()
     }
 
-    fn frame(&self, entry: &Entry) -> anyhow::Result<Box<str>> {
-        let data = serde_json::to_string(&views::event(entry))?;
+    fn frame(&self, view: &EventView) -> anyhow::Result<Box<str>> {
+        let data = serde_json::to_string(view)?;
         Ok(format!(
             "event: audit\nid: {}.{}\ndata: {data}\n\n",
-            self.epoch, entry.index
+            self.epoch, view.index
         )
         .into())
     }

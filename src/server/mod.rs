@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod caller;
 pub mod error;
+pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
@@ -17,6 +18,7 @@ pub mod people;
 pub mod query;
 pub mod requests;
 pub mod router;
+pub mod search;
 pub mod stream;
 pub mod targets;
 pub mod views;

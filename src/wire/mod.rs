@@ -21,7 +21,7 @@ pub use incident::{
     IncidentScope, IncidentView,
 };
 pub use lock::{Lifting, LockOn, LockView, NewLock};
-pub use problem::Problem;
+pub use problem::{Problem, ProblemSpan};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 
 /// One page of a list, newest first unless the list says otherwise. There is no total: counting is not free.
