@@ -65,7 +65,7 @@
 //!
 //! # The invariants
 //!
-//! 1. Whether a grant authorises is a pure function of the grant and now; it never waits for a worker.
+//! 1. Whether a grant authorises is a pure function of the grant, the locks and now; it never waits for a worker.
 //! 2. Comparisons that give access use the database's clock, never a client's.
 //! 3. Each transition is one conditional update on id, version and allowed states. No row is a conflict.
 //! 4. Each transition writes exactly one audit event in its own transaction; without the event there is no change.

@@ -37,7 +37,7 @@ impl From<Refusal> for Failed {
 }
 
 /// Who is nobody gets 401, who may not gets 403, what one may not see is 404, what is over or was faster is 409 or
-/// 412, and what makes no sense is 400 or 422.
+/// 412, what is locked is 423, and what makes no sense is 400 or 422.
 pub fn status(refusal: &Refusal) -> StatusCode {
     use Refusal as R;
     match refusal {
@@ -57,8 +57,11 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::AlreadyReviewed { .. }
         | R::RequestDecided { .. }
         | R::DeadlinePassed { .. }
+        | R::NotClaimed { .. }
         | R::GrantNotActive { .. }
-        | R::OverTotalCap { .. } => StatusCode::CONFLICT,
+        | R::OverTotalCap { .. }
+        | R::LockOver { .. } => StatusCode::CONFLICT,
+        R::Locked { .. } => StatusCode::LOCKED,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
         R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
         R::IdempotencyKeyRequired => StatusCode::BAD_REQUEST,
@@ -67,6 +70,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::StartTooFar { .. }
         | R::StartInPast
         | R::CommentRequired
+        | R::SelfLock
         | R::NotNarrower { .. }
         | R::IdempotencyKeyReused
         | R::BadInput { .. }
@@ -186,6 +190,9 @@ pub enum Problems {
     /// The call is well-formed, but what it says makes no sense.
     #[response(status = 422, content_type = "application/problem+json")]
     Senseless(Problem),
+    /// A lock stands in the way.
+    #[response(status = 423, content_type = "application/problem+json")]
+    Locked(Problem),
     /// `If-Match` is missing.
     #[response(status = 428, content_type = "application/problem+json")]
     VersionRequired(Problem),

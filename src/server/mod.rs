@@ -14,6 +14,7 @@ pub mod grants;
 pub mod health;
 pub mod instance;
 pub mod listen;
+pub mod locks;
 pub mod people;
 pub mod query;
 pub mod requests;

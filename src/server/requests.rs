@@ -242,3 +242,37 @@ pub async fn withdraw(
         Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
     }
 }
+
+/// Tells other reviewers that the caller looks at a pending request. It lapses after 5 minutes, claiming again prolongs it, and it never stands in the way of a decision.
+#[utoipa::path(post, path = "/v1/requests/{id}/claim", tag = "requests", params(
+    ("id" = String, Path, pattern = "^R-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
+), responses((status = 200, body = RequestView), Problems))]
+pub async fn claim(
+    State(app): State<App>,
+    Id(id): Id<RequestId>,
+    call: Mutation<Nothing>,
+) -> Result<Json<RequestView>, Failed> {
+    let Mutation { caller, once, .. } = call;
+    match app.gate.claim(&caller, &id, &once).await {
+        Ok(seen) => Ok(answer(&app, &seen, &caller.principal)),
+        Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
+    }
+}
+
+/// Takes the caller's claim back before it lapses.
+#[utoipa::path(post, path = "/v1/requests/{id}/release", tag = "requests", params(
+    ("id" = String, Path, pattern = "^R-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
+), responses((status = 200, body = RequestView), Problems))]
+pub async fn release(
+    State(app): State<App>,
+    Id(id): Id<RequestId>,
+    call: Mutation<Nothing>,
+) -> Result<Json<RequestView>, Failed> {
+    let Mutation { caller, once, .. } = call;
+    match app.gate.release(&caller, &id, &once).await {
+        Ok(seen) => Ok(answer(&app, &seen, &caller.principal)),
+        Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
+    }
+}

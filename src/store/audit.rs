@@ -11,6 +11,9 @@ use super::among::{self, Among};
 use super::grants::{Bind, Binds};
 use super::{Tx, millis, moment, moments, rows};
 
+/// Events that one statement writes at most.
+const AT_ONCE: usize = 500;
+
 /// Where a change came from; the gate knows, rules do not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -182,9 +185,19 @@ impl Tx {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> anyhow::Result<()> {
-        if events.is_empty() {
-            return Ok(());
+        // A database takes only so many values in one statement; one change can be a whole incident.
+        for events in events.chunks(AT_ONCE) {
+            self.append_some(events, origin, now).await?;
         }
+        Ok(())
+    }
+
+    async fn append_some(
+        &mut self,
+        events: &[&Event],
+        origin: &Origin,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         let bodies = events.iter().map(|event| {
             let event = (*event).clone();
             let origin = origin.clone();

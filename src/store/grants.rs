@@ -9,7 +9,7 @@ use crate::domain::principal::PrincipalRef;
 
 use super::among::{self, Among};
 use super::requests::span;
-use super::{Tx, millis, moment, moments, stored, word};
+use super::{Inner, Tx, millis, moment, moments, stored, word};
 
 /// Which requests or grants a page shows. Empty lists mean "any".
 #[derive(Debug, Clone, Default)]
@@ -209,6 +209,18 @@ impl Tx {
             ..Filter::default()
         };
         self.grants(&filter, i64::from(i32::MAX)).await
+    }
+
+    /// Every grant that fits, newest first, held until the transaction ends: nobody changes one in between, so that a
+    /// change of many cannot fail because of one.
+    pub async fn hold_grants(&mut self, filter: &Filter) -> anyhow::Result<Vec<Grant>> {
+        let (mut sql, binds) = filter.select(COLUMNS, "grants", "holder_id", i64::from(i32::MAX));
+        if matches!(self.inner, Inner::Postgres(_)) {
+            // All who hold several take them in this order. A promise may still point at a held grant.
+            sql.push_str(" for no key update");
+        }
+        let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("holding grants")?;
+        rows.into_iter().map(Row::read).collect()
     }
 
     pub(in crate::store) async fn insert_grant(&mut self, grant: &Grant) -> anyhow::Result<()> {
