@@ -132,6 +132,11 @@ impl Wanted {
         needed.collect()
     }
 
+    /// Says whether it asks for states, so that no other states are chosen for it.
+    pub fn says_state(&self) -> bool {
+        needs::values(&self.expr, self.list, Name::State, self.context()).is_some()
+    }
+
     /// The stretch of time in which every row is that passes.
     pub fn time(&self) -> Bounds {
         needs::time(&self.expr, self.context())
