@@ -2,6 +2,7 @@
 
 mod desk;
 mod display;
+mod linear;
 mod many;
 mod notice;
 mod program;

@@ -168,6 +168,7 @@ impl App {
             }
             Msg::Woke => self.woke(),
             Msg::Tick => Vec::new(),
+            Msg::About(action, subject) => self.about(action, subject),
             Msg::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()
@@ -286,16 +287,16 @@ impl App {
         let Some(subject) = screen.subject_of(kind) else {
             return Some("nothing is selected".to_owned());
         };
-        if self
-            .pending
-            .iter()
-            .any(|pending| pending.is_about(&subject))
-        {
+        self.refusal_about(kind, &subject)
+    }
+
+    fn refusal_about(&self, kind: Kind, subject: &Subject) -> Option<String> {
+        if self.pending.iter().any(|pending| pending.is_about(subject)) {
             return Some(format!(
                 "the last change of `{subject}` is not answered yet"
             ));
         }
-        self.world.may(kind, &subject).err()
+        self.world.may(kind, subject).err()
     }
 
     /// What is shown about changes that are not answered yet.

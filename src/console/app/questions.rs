@@ -91,6 +91,18 @@ impl App {
         self.ask_about(kind, subject)
     }
 
+    /// Opens a question about a row that was named and not selected, or says why not.
+    pub(super) fn about(&mut self, action: Action, subject: Subject) -> Vec<Effect> {
+        let Some(kind) = Kind::of(action) else {
+            return Vec::new();
+        };
+        if let Some(why) = self.refusal_about(kind, &subject) {
+            self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        self.ask_about(kind, subject)
+    }
+
     /// Opens the question about one row as it is known.
     pub(super) fn ask_about(&mut self, kind: Kind, subject: Subject) -> Vec<Effect> {
         let Some(seen) = self.world.store.get(&subject) else {
