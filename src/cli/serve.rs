@@ -10,8 +10,8 @@ use crate::catalog::Watcher;
 use crate::cli::context::environment;
 use crate::cli::{Context, Exit, Failure};
 use crate::config::{self, Database, Problem, Settings, paths};
-use crate::server::Server;
 use crate::server::instance::Instance;
+use crate::server::{Options, Server};
 use crate::store::{Clock, Location};
 use crate::targets::{Environment, Installation};
 
@@ -93,7 +93,10 @@ async fn start(
         Clock::Database,
         settings.listen,
         Arc::new(rules),
-        name,
+        Options {
+            name,
+            hours: settings.hours.clone(),
+        },
     )
     .await
     .map_err(|error| fault(&error))?;

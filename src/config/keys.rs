@@ -16,7 +16,7 @@ pub struct Key {
     pub name: &'static str,
     /// The environment variable that wins over the file.
     pub env: &'static str,
-    /// The flag that wins over both, without its dashes.
+    /// The flag that wins over both, without its dashes; empty where there is none.
     pub flag: &'static str,
     /// What holds when it is set nowhere, in words.
     pub default: &'static str,
@@ -67,6 +67,34 @@ pub const SERVER: [Key; 5] = [
         default: "`info`",
         sample: "\"info\"",
         about: "How much to log: `error`, `warn`, `info`, `debug` or `trace`, also by module as in `info,sqlx=warn`.",
+    },
+];
+
+/// What the server calls unusual, in the table `[signals]` of `portcullis.toml`.
+pub const SIGNALS: [Key; 3] = [
+    Key {
+        name: "working_days",
+        env: "PORTCULLIS_WORKING_DAYS",
+        flag: "",
+        default: "`mon-fri`",
+        sample: "\"mon-fri\"",
+        about: "The days on which people usually ask for access, as in `mon-fri` or `sun,tue-thu`. A request at another time gets the signal *off hours*.",
+    },
+    Key {
+        name: "working_hours",
+        env: "PORTCULLIS_WORKING_HOURS",
+        flag: "",
+        default: "`07:00-19:00`",
+        sample: "\"07:00-19:00\"",
+        about: "The hours of those days; `00:00-24:00` for all of them.",
+    },
+    Key {
+        name: "utc_offset",
+        env: "PORTCULLIS_UTC_OFFSET",
+        flag: "",
+        default: "`+00:00`",
+        sample: "\"+01:00\"",
+        about: "How far the clock of those hours is from UTC. It does not follow daylight saving.",
     },
 ];
 

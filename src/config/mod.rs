@@ -1,7 +1,8 @@
 //! Settings of the server and of the console: file, then environment, then flag; each checked, each with its origin.
 //!
 //! Reading is separate from understanding, so that `config check` can report every problem of every file at once.
-//! To add a setting: a row in `keys.rs`, a field in `server.rs` or `console.rs`; a test compares the two.
+//! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs` or
+//! `console.rs`; a test compares the two.
 
 pub mod console;
 pub mod document;
@@ -10,6 +11,7 @@ pub mod keys;
 pub mod paths;
 mod problem;
 pub mod server;
+mod signals;
 mod starter;
 
 use std::path::Path;
@@ -53,10 +55,15 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let table = root
-        .and_then(|mut root| root.take("server"))
-        .and_then(|entry| entry.into_table(&mut notes, "[server]"));
-    let (settings, shown) = server::understand(folder, table, env, flags, &mut notes);
+    let (server, signals) = root.map_or((None, None), |mut root| {
+        (root.take("server"), root.take("signals"))
+    });
+    let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
+    let (mut settings, mut shown) = server::understand(folder, table, env, flags, &mut notes);
+    let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
+    let (hours, more) = signals::understand(table, env, &mut notes);
+    settings.hours = hours;
+    shown.extend(more);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)
         && text.contains("postgres")

@@ -8,6 +8,7 @@ use crate::config::document::Table;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
+use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
 
 /// The port of a server that nobody has given one.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub database: Database,
     /// A filter in the form of `tracing_subscriber::EnvFilter`.
     pub log: String,
+    /// When people usually ask for access, from the table `[signals]`.
+    pub hours: WorkingHours,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -128,6 +131,7 @@ pub(super) fn understand<'t>(
             public_url,
             database,
             log,
+            hours: WorkingHours::default(),
         },
         show,
     )

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::files;
-use crate::config::keys::{CONSOLE, Key, SERVER};
+use crate::config::keys::{CONSOLE, Key, SERVER, SIGNALS};
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
 use crate::domain::policy::ANNOTATIONS;
@@ -21,6 +21,10 @@ pub fn default_toml() -> String {
          # settings of the server itself hold from its next start.\n\n[server]\n",
     );
     for key in SERVER {
+        commented(&mut out, &key);
+    }
+    out.push_str("\n# What reviewers are told is unusual about a request.\n[signals]\n");
+    for key in SIGNALS {
         commented(&mut out, &key);
     }
     out.push('\n');
@@ -62,6 +66,8 @@ pub fn console_init(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
 pub fn reference() -> String {
     let mut out = String::from("#### The server: `[server]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &SERVER);
+    out.push_str("\n#### What is unusual: `[signals]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &SIGNALS);
     out.push_str("\n#### The console and the commands: `console.toml`\n\n");
     keys_table(&mut out, &CONSOLE);
     out.push_str("\n#### Annotations of a policy in `policy.cedar`\n\n");
@@ -84,10 +90,15 @@ fn commented(out: &mut String, key: &Key) {
 fn keys_table(out: &mut String, keys: &[Key]) {
     out.push_str("| key | environment | flag | default | meaning |\n|---|---|---|---|---|\n");
     for key in keys {
+        let flag = if key.flag.is_empty() {
+            String::new()
+        } else {
+            format!("`--{}` ", key.flag)
+        };
         let _ = writeln!(
             out,
-            "| `{}` | `{}` | `--{}` | {} | {} |",
-            key.name, key.env, key.flag, key.default, key.about
+            "| `{}` | `{}` | {flag}| {} | {} |",
+            key.name, key.env, key.default, key.about
         );
     }
 }

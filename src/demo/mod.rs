@@ -31,7 +31,7 @@ use crate::demo::postgres::Postgres;
 use crate::demo::process::Folder;
 use crate::demo::sshd::Hosts;
 use crate::secret::Key;
-use crate::server::Server;
+use crate::server::{self, Server};
 use crate::store::{Clock, Location};
 use crate::targets::{Environment, Installation};
 use crate::wire::Invitation;
@@ -212,7 +212,7 @@ async fn start_server(
         Clock::Database,
         options.listen,
         Arc::new(watcher),
-        None,
+        server::Options::default(),
     )
     .await
 }

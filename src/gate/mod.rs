@@ -25,6 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::catalog::Watcher;
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::hours::WorkingHours;
 use crate::domain::ids::SignInId;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
@@ -104,6 +105,8 @@ pub struct Gate {
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
     work: work::Desk,
     reconcile: reconcile::Seen,
+    /// When people usually ask.
+    hours: WorkingHours,
 }
 
 /// A transaction in which one caller may change something.
@@ -124,7 +127,11 @@ enum Opened {
 
 impl Gate {
     /// Puts a gate before a store.
-    pub fn new(store: Arc<Store>, rules: Arc<Watcher>) -> anyhow::Result<Self> {
+    pub fn new(
+        store: Arc<Store>,
+        rules: Arc<Watcher>,
+        hours: WorkingHours,
+    ) -> anyhow::Result<Self> {
         let owner = uuid::Uuid::from_bytes(secret::random::<16>()?).to_string();
         Ok(Self {
             store,
@@ -134,6 +141,7 @@ impl Gate {
             denials: Mutex::new(HashMap::new()),
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
+            hours,
         })
     }
 

@@ -14,9 +14,11 @@ use crate::domain::request::{
     About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason,
 };
 use crate::domain::review::{Decision, Narrowing};
+use crate::domain::signal::{Signal, signals};
 use crate::domain::target::Target;
 use crate::store::Tx;
-use crate::store::grants::{Filter, History};
+use crate::store::grants::Filter;
+use crate::store::history::History;
 
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
@@ -28,6 +30,7 @@ const HISTORY: TimeDelta = TimeDelta::days(30);
 pub struct SeenRequest {
     pub request: Request,
     pub history: History,
+    pub signals: Vec<Signal>,
     /// The grant that an extension is about.
     pub parent: Option<Grant>,
     pub now: DateTime<Utc>,
@@ -248,7 +251,7 @@ impl Gate {
         permit(&caller.principal, Action::ReadOwn)?;
         let (mut tx, now) = self.look().await?;
         let request = visible(load(&mut tx, id).await?, &caller.principal)?;
-        beside(&mut tx, request, now).await
+        self.beside(&mut tx, request, now).await
     }
 
     /// A page of requests that the caller may see, newest first.
@@ -263,11 +266,8 @@ impl Gate {
             filter.person = Some(caller.principal.id.clone());
         }
         let (mut tx, now) = self.look().await?;
-        let mut page = Vec::new();
-        for request in tx.requests(&filter, limit).await? {
-            page.push(beside(&mut tx, request, now).await?);
-        }
-        Ok(page)
+        let page = tx.requests(&filter, limit).await?;
+        self.all_beside(&mut tx, page, now).await
     }
 
     async fn request_before(&self, caller: &Caller, id: &str) -> Result<SeenRequest, Error> {
@@ -284,10 +284,50 @@ impl Gate {
     ) -> Result<SeenRequest, Error> {
         let now = writing.now;
         writing.tx.apply(change, &writing.origin, now).await?;
-        let seen = beside(&mut writing.tx, request, now).await?;
+        let seen = self.beside(&mut writing.tx, request, now).await?;
         self.finish(writing, &Change::new()).await?;
         self.counted(change);
         Ok(seen)
+    }
+
+    async fn beside(
+        &self,
+        tx: &mut Tx,
+        request: Request,
+        now: DateTime<Utc>,
+    ) -> Result<SeenRequest, Error> {
+        let page = self.all_beside(tx, vec![request], now).await?;
+        Ok(page
+            .into_iter()
+            .next()
+            .ok_or_else(|| anyhow::anyhow!("a request was lost on its way"))?)
+    }
+
+    /// Puts what readers need beside requests, with one look at the past for all of them.
+    async fn all_beside(
+        &self,
+        tx: &mut Tx,
+        requests: Vec<Request>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SeenRequest>, Error> {
+        let pending: Vec<&Request> = requests
+            .iter()
+            .filter(|request| request.state == RequestState::Pending)
+            .collect();
+        let mut pasts = tx.pasts(&pending, now - HISTORY).await?;
+        let mut page = Vec::with_capacity(requests.len());
+        for request in requests {
+            let parent = parent_of(tx, &request).await?;
+            let past = pasts.remove(request.id.as_str()).unwrap_or_default();
+            page.push(SeenRequest {
+                signals: signals(&request, &past.facts, &self.hours),
+                history: past.history,
+                request,
+                parent,
+                now,
+            });
+        }
+        Ok(page)
     }
 }
 
@@ -384,25 +424,4 @@ async fn parent_of(tx: &mut Tx, request: &Request) -> Result<Option<Grant>, Erro
         (RequestKind::Extend, Some(grant)) => Ok(tx.grant(grant).await?),
         _ => Ok(None),
     }
-}
-
-async fn beside(tx: &mut Tx, request: Request, now: DateTime<Utc>) -> Result<SeenRequest, Error> {
-    let parent = parent_of(tx, &request).await?;
-    let history = if request.state == RequestState::Pending {
-        tx.history(
-            &request.target,
-            &request.requester.id,
-            now - HISTORY,
-            request.id.as_str(),
-        )
-        .await?
-    } else {
-        History::default()
-    };
-    Ok(SeenRequest {
-        request,
-        history,
-        parent,
-        now,
-    })
 }

@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::hours::WorkingHours;
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
@@ -64,6 +65,15 @@ impl App {
     }
 }
 
+/// What a server is told besides where it runs; each with a default that works.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How people reach the server, where that is not the address itself.
+    pub name: Option<String>,
+    /// When people usually ask for access.
+    pub hours: WorkingHours,
+}
+
 /// One node: listening, working and ready to be stopped.
 pub struct Server {
     app: App,
@@ -73,14 +83,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store, binds the address and starts everything that runs by itself. `name` is how people reach the
-    /// server, where that is not the address itself.
+    /// Opens the store, binds the address and starts everything that runs by itself.
     pub async fn start(
         location: &Location,
         clock: Clock,
         listen: SocketAddr,
         rules: Arc<Watcher>,
-        name: Option<String>,
+        options: Options,
     ) -> anyhow::Result<Self> {
         anyhow::ensure!(
             listen.ip().is_loopback(),
@@ -91,7 +100,11 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
-        let gate = Arc::new(Gate::new(Arc::clone(&store), Arc::clone(&rules))?);
+        let gate = Arc::new(Gate::new(
+            Arc::clone(&store),
+            Arc::clone(&rules),
+            options.hours,
+        )?);
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)
@@ -104,7 +117,7 @@ impl Server {
             feed: Arc::new(feed::Feed::new(Arc::clone(&store)).await?),
             gate,
             streams: Arc::default(),
-            name: name.unwrap_or_else(|| address.to_string()).into(),
+            name: options.name.unwrap_or_else(|| address.to_string()).into(),
             stop: CancellationToken::new(),
         };
         let server = Self {

@@ -10,6 +10,7 @@ use crate::domain::policy::{Verdict, Way};
 use crate::domain::principal::Principal;
 use crate::domain::request::{RequestKind, RequestState};
 use crate::domain::review::{self, Review};
+use crate::domain::signal::Signal;
 use crate::domain::span::Span;
 use crate::domain::target::EnforcementClass;
 use crate::gate::Gate;
@@ -20,7 +21,7 @@ use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
     ActorView, AllowedAction, CredentialView, EventView, GrantView, HistoryView, NarrowView,
-    RequestView, ReviewView, RoleView, TargetView, WayView,
+    RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
 };
 
 fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -80,7 +81,7 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
                 .and_then(|seconds| Span::from_seconds(u64::try_from(seconds).ok()?).ok())
                 .map(|span| span.to_string()),
         },
-        signals: Vec::new(),
+        signals: seen.signals.iter().map(signal_view).collect(),
         claim: None,
         tags: tags(&rules.catalog, &request.target),
         created_at: request.created_at,
@@ -89,6 +90,14 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
         grant: request.grant.as_ref().map(ToString::to_string),
         version: request.version,
         allowed_actions: actions(allowed::on_request(who, request, now)),
+    }
+}
+
+fn signal_view(signal: &Signal) -> SignalView {
+    SignalView {
+        code: signal.code.to_owned(),
+        word: signal.word.clone(),
+        why: signal.why.clone(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Grants, and the filter that pages of grants and of requests share.
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
 
 use crate::domain::grant::{CloseKind, Grant};
 use crate::domain::ids::{GrantId, PrincipalId, TargetName};
@@ -170,18 +169,8 @@ impl Row {
     }
 }
 
-/// What one person did on one target before.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct History {
-    pub grants: i64,
-    pub revoked: i64,
-    pub last_at: Option<DateTime<Utc>>,
-    pub longest_seconds: Option<i64>,
-}
-
 const COLUMNS: &str = "id, request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, starts_at, expires_at, max_expires_at, close_kind, close_reason, closed_by_id, closed_by_name, attempts, last_error, extensions, epoch, credential_ends_at, created_at, ended_at, version";
 const BY_ID: &str = "select id, request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, starts_at, expires_at, max_expires_at, close_kind, close_reason, closed_by_id, closed_by_name, attempts, last_error, extensions, epoch, credential_ends_at, created_at, ended_at, version from grants where id = $1";
-const HISTORY: &str = "select count(*), sum(case when state = 'revoked' then 1 else 0 end), max(starts_at), max(duration) from grants where target = $1 and holder_id = $2 and created_at >= $3 and request_id <> $4";
 
 impl Tx {
     /// One grant.
@@ -197,24 +186,6 @@ impl Tx {
         let (sql, binds) = filter.select(COLUMNS, "grants", "holder_id", limit);
         let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading grants")?;
         rows.into_iter().map(Row::read).collect()
-    }
-
-    /// What this person did on this target since a moment, one request not counted.
-    pub async fn history(
-        &mut self,
-        target: &TargetName,
-        who: &PrincipalId,
-        since: DateTime<Utc>,
-        but: &str,
-    ) -> anyhow::Result<History> {
-        let (grants, revoked, last_at, longest_seconds): (i64, Option<i64>, Option<i64>, Option<i64>) =
-            on!(self, c => sqlx::query_as(HISTORY).bind(target.as_str()).bind(who.as_str()).bind(millis(since)).bind(but).fetch_one(c)).context("reading history")?;
-        Ok(History {
-            grants,
-            revoked: revoked.unwrap_or(0),
-            last_at: moments(last_at)?,
-            longest_seconds,
-        })
     }
 
     /// The grants on one target that are not over: what reconciling compares the target with.

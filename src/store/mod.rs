@@ -62,6 +62,7 @@ macro_rules! postgres_clock {
 pub mod apply;
 pub mod audit;
 pub mod grants;
+pub mod history;
 mod hold;
 pub mod outbox;
 pub mod people;

@@ -7,7 +7,9 @@ use crate::domain::ids::{GrantId, PrincipalId, RequestId, RoleName, TargetName};
 use crate::domain::principal::PrincipalRef;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::review::Review;
+use crate::domain::signal::normalised;
 use crate::domain::span::Span;
+use crate::secret::hash_of;
 
 use super::grants::Filter;
 use super::{Tx, millis, moment, moments, stored, word};
@@ -98,6 +100,14 @@ pub(in crate::store) fn span(seconds: i64) -> anyhow::Result<Span> {
         .ok()
         .and_then(|seconds| Span::from_seconds(seconds).ok())
         .with_context(|| format!("the database has the duration {seconds}"))
+}
+
+/// What two requests with the same reason have in common, short enough for an index.
+fn reason_key(reason: &str) -> String {
+    hash_of(&normalised(reason))
+        .iter()
+        .take(16)
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 const COLUMNS: &str = "id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, version";
@@ -229,15 +239,15 @@ impl Tx {
     ) -> anyhow::Result<bool> {
         let snapshot = serde_json::to_string(&request.snapshot)?;
         let rows = touch!(self, c => sqlx::query(
-            "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+            "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version, reason_key) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
              on conflict (requester_id, target, role) where state = 'pending' and kind = 'access' do nothing")
             .bind(request.id.as_str()).bind(request.kind.as_str()).bind(RequestState::Pending.as_str())
             .bind(request.requester.id.as_str()).bind(request.requester.name.as_str())
             .bind(request.target.as_str()).bind(request.role.as_str()).bind(i64::from(request.duration.seconds()))
             .bind(request.not_before.map(millis)).bind(&request.reason).bind(request.ticket.as_deref()).bind(&snapshot)
             .bind(millis(request.created_at)).bind(millis(request.decide_by)).bind(request.grant.as_ref().map(GrantId::as_str))
-            .bind(request.version).execute(c))
+            .bind(request.version).bind(reason_key(&request.reason)).execute(c))
         .context("writing a request")?;
         Ok(rows == 1)
     }

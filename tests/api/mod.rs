@@ -6,6 +6,7 @@ mod grants;
 mod limits;
 mod people;
 mod requests;
+mod signals;
 
 use portcullis::client::ClientError;
 

@@ -166,6 +166,21 @@ fn a_bad_variable_or_flag_is_named() {
 }
 
 #[test]
+fn working_hours_come_from_the_file_or_the_environment() {
+    let table = "[signals]\nworking_days = \"sun-thu\"\nutc_offset = \"+02:00\"";
+    let env = [("PORTCULLIS_WORKING_HOURS", "08:00-16:00")];
+    let config = server(table, &env, &[]).unwrap();
+    assert_eq!(
+        config.settings.hours.to_string(),
+        "sun-thu 08:00-16:00 +02:00"
+    );
+    let usual = server("", &[], &[]).unwrap().settings.hours;
+    assert_eq!(usual.to_string(), "mon-fri 07:00-19:00 +00:00");
+    let bad = "[signals]\nworking_days = \"mo-fr\"\nworking_hours = \"19:00-07:00\"\nutc_offset = \"CET\"\nholidays = \"x\"";
+    insta::assert_snapshot!(server(bad, &[], &[]).unwrap_err());
+}
+
+#[test]
 fn every_setting_in_the_list_is_understood() {
     for key in keys::SERVER {
         let config = server(&format!("{} = {}", key.name, key.sample), &[], &[]).unwrap();
@@ -174,6 +189,16 @@ fn every_setting_in_the_list_is_understood() {
             .iter()
             .find(|shown| shown.name == key.name)
             .unwrap();
+        assert_eq!(shown.origin, "file", "{}", key.name);
+    }
+    for key in keys::SIGNALS {
+        let config = server(
+            &format!("[signals]\n{} = {}", key.name, key.sample),
+            &[],
+            &[],
+        );
+        let shown = config.unwrap().shown;
+        let shown = shown.iter().find(|shown| shown.name == key.name).unwrap();
         assert_eq!(shown.origin, "file", "{}", key.name);
     }
     let folder = tempfile::tempdir().unwrap();

@@ -86,7 +86,8 @@ fn the_policy_it_writes_names_every_annotation() {
 #[test]
 fn the_reference_has_every_key() {
     let reference = config::reference();
-    for key in config::keys::SERVER.iter().chain(&config::keys::CONSOLE) {
+    let keys = config::keys::SERVER.iter().chain(&config::keys::SIGNALS);
+    for key in keys.chain(&config::keys::CONSOLE) {
         assert!(
             reference.contains(&format!("| `{}` | `{}` |", key.name, key.env)),
             "{}",

@@ -20,10 +20,16 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 1] = [(
-    "0001_start.sql",
-    "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
-)];
+const SUMS: [(&str, &str); 2] = [
+    (
+        "0001_start.sql",
+        "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
+    ),
+    (
+        "0004_claims.sql",
+        "bbcb2e0d761bb67ed57a5c593824c7e311e89b03a52931e694b3b9d42edeb941",
+    ),
+];
 
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/migrations"))

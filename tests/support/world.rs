@@ -10,7 +10,7 @@ use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
-use portcullis::server::Server;
+use portcullis::server::{Options, Server};
 use portcullis::store::{Clock, Location};
 use portcullis::targets::{Environment, Installation, KindRole, KindSettings, connector};
 use portcullis::wire::{Approval, EventView, GrantView, Invitation, NewRequest, RequestView};
@@ -189,9 +189,15 @@ impl World {
         let clock = self.clock.clone().map_or(Clock::Database, Clock::Manual);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         self.server = Some(
-            Server::start(&self.location, clock, listen, Arc::new(watcher), None)
-                .await
-                .unwrap(),
+            Server::start(
+                &self.location,
+                clock,
+                listen,
+                Arc::new(watcher),
+                Options::default(),
+            )
+            .await
+            .unwrap(),
         );
     }
 
