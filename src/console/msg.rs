@@ -121,6 +121,12 @@ pub enum Effect {
     Fetch(Query),
     /// Change something on the server. Only `confirm` makes these.
     Mutate(Mutation),
+    /// Talk to another server from now on, given by its name; nothing comes from the one before any more.
+    Switch(String),
+    /// Other colours.
+    Look(Look),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Put text on the clipboard.
     Copy(String),
     /// Drop keys typed ahead of a question.
@@ -131,6 +137,17 @@ pub enum Effect {
     Suspend,
     /// End the program.
     Quit,
+}
+
+/// Which colours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// Those of a theme, until it is kept or left.
+    Try(String),
+    /// Those of a theme, from now on.
+    Keep(String),
+    /// Those that were kept last.
+    Back,
 }
 
 /// Which part of a list.

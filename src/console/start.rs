@@ -8,10 +8,11 @@ use ratatui::layout::{Position, Size};
 use tokio::select;
 use tokio::time::sleep_until;
 
+use crate::config::Backend;
 use crate::console::app::{App, Settings};
 use crate::console::effects::{Connect, Incoming, Server};
 use crate::console::keymap::Keymap;
-use crate::console::msg::{Effect, Env, Msg, Tidings};
+use crate::console::msg::{Effect, Env, Look, Msg, Tidings};
 use crate::console::run::clock::Moment;
 use crate::console::run::sched::Sched;
 use crate::console::term::caps::{self, Caps, Depth, Wishes};
@@ -44,8 +45,16 @@ pub struct Options {
     pub ascii: bool,
     /// Take clicks and the wheel.
     pub mouse: bool,
-    /// Nothing may be changed.
-    pub readonly: bool,
+    /// Nothing may be changed, or it may whatever a backend says.
+    pub readonly: Option<bool>,
+    /// The keys in force.
+    pub keymap: Keymap,
+    /// Every server that has a name.
+    pub backends: Vec<Backend>,
+    /// The one to begin with.
+    pub backend: Option<String>,
+    /// What was wrong with the settings, to say once.
+    pub complaints: Vec<String>,
 }
 
 /// Why the console did not start.
@@ -111,6 +120,8 @@ fn theme(name: Option<&str>, caps: Caps) -> Result<Theme, CannotStart> {
 struct Desk {
     app: App,
     theme: Theme,
+    /// The theme that is only looked at.
+    tried: Option<Theme>,
     chosen: bool,
     caps: Caps,
     guard: Guard,
@@ -131,14 +142,27 @@ impl Desk {
         let size = terminal.size()?;
         let settings = Settings {
             server: options.server.clone(),
-            readonly: options.readonly,
-            keymap: Keymap::default(),
+            readonly: options.readonly.unwrap_or_else(|| {
+                let in_use = options
+                    .backends
+                    .iter()
+                    .find(|backend| Some(&backend.name) == options.backend.as_ref());
+                in_use.is_some_and(|backend| backend.readonly)
+            }),
+            readonly_flag: options.readonly,
+            keymap: options.keymap.clone(),
+            backends: options.backends.clone(),
+            backend: options.backend.clone(),
+            themes: SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            mouse: options.mouse,
+            complaints: options.complaints.clone(),
         };
         let app = App::new(&settings, size, Moment::now());
         let chosen = options.theme.is_some() || caps.depth == Depth::Mono;
         Ok(Self {
             app,
             theme,
+            tried: None,
             chosen,
             caps,
             guard,
@@ -150,11 +174,12 @@ impl Desk {
 
     async fn run(mut self, options: Options) -> std::io::Result<u8> {
         self.draw()?;
-        let (server, incoming) = Server::new(options.connect);
+        let (server, incoming) = Server::new(&options.connect, options.backend.as_deref());
         let mut outside = Outside {
             server,
             incoming,
             keyboard: None,
+            connect: options.connect,
         };
         if let Some(code) = self.take(Msg::Start, &mut outside).await? {
             return Ok(code);
@@ -313,6 +338,9 @@ impl Desk {
         let env = Env { now: Moment::now() };
         for effect in self.app.update(msg, env) {
             match effect {
+                Effect::Switch(backend) => outside.switch(&backend),
+                Effect::Look(look) => self.look(look),
+                Effect::Mouse(taken) => self.guard.mouse(taken)?,
                 Effect::Connect => outside.server.connect(&mut outside.incoming),
                 Effect::RetryNow => outside.server.retry_now(),
                 Effect::Fetch(query) => outside.server.fetch(query),
@@ -339,6 +367,26 @@ impl Desk {
         Ok(None)
     }
 
+    /// Takes other colours; a theme that cannot be used changes nothing.
+    fn look(&mut self, look: Look) {
+        let named = |name: &str| Theme::shipped(name, self.caps.depth, self.caps.charset);
+        match look {
+            Look::Try(name) => {
+                if let Some(theme) = named(&name) {
+                    self.tried = Some(theme);
+                }
+            }
+            Look::Keep(name) => {
+                if let Some(theme) = named(&name) {
+                    self.theme = theme;
+                    self.chosen = true;
+                }
+                self.tried = None;
+            }
+            Look::Back => self.tried = None,
+        }
+    }
+
     /// Learns what the environment does not say. Keys typed meanwhile are dropped: nobody has seen the screen yet.
     async fn probe(&mut self) -> std::io::Result<()> {
         if !self.caps.answers {
@@ -357,7 +405,7 @@ impl Desk {
     }
 
     fn draw(&mut self) -> std::io::Result<()> {
-        let (app, theme) = (&self.app, &self.theme);
+        let (app, theme) = (&self.app, self.tried.as_ref().unwrap_or(&self.theme));
         self.terminal.draw(|frame| view(app, theme, frame))?;
         let took = self.terminal.backend().took();
         self.sched.drawn(Instant::now(), took);
@@ -374,6 +422,14 @@ struct Outside {
     server: Server,
     incoming: Incoming,
     keyboard: Option<Keyboard>,
+    connect: Connect,
+}
+
+impl Outside {
+    /// Lets go of one server and reaches for another; what the first one still answers is heard by nobody.
+    fn switch(&mut self, backend: &str) {
+        (self.server, self.incoming) = Server::new(&self.connect, Some(backend));
+    }
 }
 
 enum Happened {

@@ -11,7 +11,7 @@ use crate::console::confirm::Strip;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Layout;
 use crate::console::run::clock::Skew;
-use crate::console::screen::{Screen, Tally, help};
+use crate::console::screen::{Screen, Tally};
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::status::Bar;
@@ -57,8 +57,16 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     }
     status(app, theme, &layout, buffer);
     hints(app, theme, layout.regions.hints, buffer);
-    if let Some(scroll) = app.help() {
-        help::draw(area, app, scroll, theme, buffer);
+    if let Some(overlay) = app.overlay() {
+        let over = Rect {
+            y: layout.regions.body.y,
+            height: layout.regions.hints.y.saturating_sub(layout.regions.body.y),
+            ..area
+        };
+        let cursor = overlay.draw(app, theme, over, buffer);
+        if let Some(at) = cursor.filter(|at| area.contains(*at)) {
+            frame.set_cursor_position(at);
+        }
         return;
     }
     let free = Rect {
@@ -311,7 +319,12 @@ fn status(app: &App, theme: &Theme, layout: &Layout, buffer: &mut Buffer) {
 fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(screen) = app.screen() else { return };
     let mut bar = Bar::new();
-    if app.strip().is_some() {
+    if let Some(overlay) = app.overlay() {
+        for (key, word) in overlay.hints() {
+            bar = bar.left(clean(&format!(" {key}")), theme.style(Role::KeyHint));
+            bar = bar.left(clean(&format!(" {word} ")), theme.style(Role::Text));
+        }
+    } else if app.strip().is_some() {
         bar = bar.left(
             clean(" answer the question, or Esc"),
             theme.style(Role::TextMuted),

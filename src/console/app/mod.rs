@@ -6,18 +6,21 @@
 mod acts;
 mod heard;
 mod keys;
+mod overlays;
 
 use std::collections::HashSet;
 use std::time::Instant;
 
 use ratatui::layout::Size;
 
+use crate::config::Backend;
 use crate::console::app::acts::Pending;
 use crate::console::confirm::Strip;
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
+use crate::console::overlay::Overlay;
 use crate::console::refresh::Refresher;
 use crate::console::run::clock::{Clock, Moment};
 use crate::console::screen::{self, Ask, News, Screen};
@@ -38,6 +41,10 @@ const COMMON: &[Action] = &[
     Action::Filter,
     Action::SortAgain,
     Action::Copy,
+    Action::CommandLine,
+    Action::Palette,
+    Action::Messages,
+    Action::Mouse,
     Action::Retry,
     Action::Help,
     Action::Repaint,
@@ -53,8 +60,12 @@ pub struct App {
     screens: Vec<Box<dyn Screen>>,
     at: usize,
     strip: Option<Strip>,
-    /// How far the help is scrolled, while it is open.
-    help: Option<u16>,
+    /// What lies over the screen and has the keys.
+    overlay: Option<Box<dyn Overlay>>,
+    /// A row that somebody asked to see and the server was asked for.
+    wanted: Option<Subject>,
+    settings: Settings,
+    mouse: bool,
     toasts: Toasts,
     size: Size,
     /// When the window got the keyboard, until the first key.
@@ -78,6 +89,18 @@ pub struct Settings {
     pub readonly: bool,
     /// The keys in force.
     pub keymap: Keymap,
+    /// Every server that has a name.
+    pub backends: Vec<Backend>,
+    /// The one in use, when it has a name.
+    pub backend: Option<String>,
+    /// What `--readonly` said, which wins over what the backends say.
+    pub readonly_flag: Option<bool>,
+    /// The names of the themes that there are.
+    pub themes: Vec<String>,
+    /// The mouse is taken.
+    pub mouse: bool,
+    /// What was wrong with the settings, to say once.
+    pub complaints: Vec<String>,
 }
 
 impl App {
@@ -99,7 +122,10 @@ impl App {
             screens: screen::all(),
             at: 0,
             strip: None,
-            help: None,
+            overlay: None,
+            wanted: None,
+            settings: settings.clone(),
+            mouse: settings.mouse,
             toasts: Toasts::default(),
             size,
             focused: None,
@@ -124,6 +150,7 @@ impl App {
         effects.extend(match msg {
             Msg::Start => {
                 self.refresher.all();
+                self.complain();
                 vec![Effect::Connect, Effect::Fetch(Query::Me)]
             }
             Msg::Key(key) => self.key(key),
@@ -157,6 +184,7 @@ impl App {
         let moments = [
             second,
             self.toasts.next_change(),
+            self.overlay.as_ref().and_then(|overlay| overlay.next_change()),
             self.world.link.next_change().filter(|at| *at > now),
             strip.map(Strip::armed_at).filter(|at| *at > now),
             strip.and_then(|strip| strip.read_again_at(&self.world)),
@@ -197,9 +225,9 @@ impl App {
         &self.toasts
     }
 
-    /// How far the help is scrolled, while it is open.
-    pub fn help(&self) -> Option<u16> {
-        self.help
+    /// What lies over the screen.
+    pub fn overlay(&self) -> Option<&dyn Overlay> {
+        self.overlay.as_deref()
     }
 
     /// The screen in front.
@@ -278,6 +306,7 @@ impl App {
     /// Brings everything in line with what is known.
     fn settle(&mut self) {
         self.toasts.expire(self.world.now);
+        self.show_wanted();
         if let Some(strip) = &mut self.strip {
             let seen = self.world.store.get(strip.subject());
             strip.look_again(seen, self.world.now);
@@ -292,6 +321,7 @@ impl App {
     fn due(&mut self) -> Vec<Effect> {
         let now = self.world.now;
         let mut effects = self.retry_pending();
+        self.tick_overlay();
         let asks: Vec<Ask> = self
             .screens
             .iter_mut()

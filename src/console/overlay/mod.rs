@@ -11,6 +11,7 @@ pub mod help;
 pub mod menu;
 pub mod messages;
 pub mod palette;
+pub mod tutor;
 mod words;
 
 use std::fmt;
@@ -21,7 +22,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
-use crate::console::msg::{Effect, Look};
+use crate::console::msg::Look;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
@@ -82,14 +83,6 @@ pub trait Overlay: fmt::Debug {
 
     /// Draws it over the window; gives where the terminal's cursor belongs.
     fn draw(&self, app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position>;
-}
-
-/// Effects of wishes that need nothing but the terminal.
-pub(super) fn plain(wish: &Wish) -> Option<Effect> {
-    match wish {
-        Wish::Look(look) => Some(Effect::Look(look.clone())),
-        _ => None,
-    }
 }
 
 /// The middle of an area, at most this wide and high.
