@@ -2,27 +2,32 @@
 
 use crate::cli::{Context, Exit, Failure};
 use crate::client::{Channel, Client, Session};
+use crate::config::{COLORS, ConsoleSettings, Notify, Problem};
+use crate::console::keymap::remap;
 use crate::console::term::caps::Depth;
-use crate::console::{self, Options};
+use crate::console::{self, Calling, Options};
 
 /// Open the full-screen console
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Arguments {
-    /// The colours: portcullis-dark, portcullis-light, mono, or a file in the themes folder
+    /// The colours: a name from `portcullis theme list`, or the path of a theme's file
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
     /// How many colours the terminal has
-    #[arg(long, value_name = "DEPTH", value_parser = ["auto", "truecolor", "256", "16", "none"], default_value = "auto")]
-    pub color: String,
+    #[arg(long, value_name = "DEPTH", value_parser = COLORS)]
+    pub color: Option<String>,
+    /// How to call you while you look elsewhere
+    #[arg(long, value_name = "HOW", value_parser = ["off", "bell", "desktop"])]
+    pub notify: Option<String>,
     /// Draw with plain characters only
     #[arg(long)]
     pub ascii: bool,
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
-    /// Without any key that changes something
-    #[arg(long)]
-    pub readonly: bool,
+    /// Without any key that changes something; `--readonly=false` where console.toml says so
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub readonly: Option<bool>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
@@ -30,19 +35,41 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let server = context.server()?;
     let state = context.state()?;
     let shown = server.to_string();
-    let connect = move || Client::new(Session::open(&server, &state)?, Channel::Tui);
-    // The default theme is for dark terminals; without a choice the terminal's background decides.
-    let theme = arguments
-        .theme
-        .or_else(|| Some(settings.theme).filter(|theme| theme != "portcullis-dark"));
+    let backend = context.backend()?;
+    let (keymap, problems) = remap(&settings.keys);
+    let backends = settings.backends.clone();
+    let connect = move |name: Option<&str>| {
+        let named = name.and_then(|name| backends.iter().find(|backend| backend.name == name));
+        let server = match named {
+            Some(backend) => backend.url.parse()?,
+            None => server.clone(),
+        };
+        Client::new(Session::open(&server, &state)?, Channel::Tui)
+    };
+    let mut calling = calling(&settings);
+    if let Some(way) = arguments.notify {
+        calling.way = match way.as_str() {
+            "off" => Notify::Off,
+            "bell" => Notify::Bell,
+            _ => Notify::Desktop,
+        };
+    }
     let options = Options {
         connect: Box::new(connect),
         server: shown,
-        theme,
-        depth: depth(&arguments.color),
+        theme: arguments.theme.or(Some(settings.theme)),
+        library: super::theme::library(),
+        calling,
+        depth: depth(arguments.color.as_deref().unwrap_or(&settings.color)),
         ascii: arguments.ascii || settings.ascii,
         mouse: settings.mouse && !arguments.no_mouse,
-        readonly: arguments.readonly || settings.read_only,
+        readonly: arguments
+            .readonly
+            .or_else(|| settings.read_only.then_some(true)),
+        keymap,
+        backends: settings.backends,
+        backend,
+        complaints: complaints(&problems),
     };
     let code = console::run(options)
         .await
@@ -50,7 +77,27 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     Ok(Exit(code))
 }
 
-fn depth(name: &str) -> Option<Depth> {
+/// What was wrong with the keys, for the person who looks at the shipped ones instead.
+pub(super) fn complaints(problems: &[Problem]) -> Vec<String> {
+    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if !said.is_empty() {
+        said.push(
+            "the keys are the shipped ones until `portcullis config check` is content".to_owned(),
+        );
+    }
+    said
+}
+
+/// How the settings say to call people.
+pub(super) fn calling(settings: &ConsoleSettings) -> Calling {
+    Calling {
+        way: settings.notify,
+        quiet: settings.quiet_hours,
+    }
+}
+
+/// The number of colours by its name in settings; nothing for `auto`.
+pub(super) fn depth(name: &str) -> Option<Depth> {
     match name {
         "truecolor" => Some(Depth::TrueColor),
         "256" => Some(Depth::Indexed),

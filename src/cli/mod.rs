@@ -17,6 +17,7 @@ mod extend;
 mod find;
 mod give_back;
 mod grants;
+mod keys;
 mod login;
 mod logout;
 mod prepare;
@@ -28,6 +29,7 @@ mod requests;
 mod revoke;
 mod serve;
 pub mod table;
+mod theme;
 mod token;
 mod wait;
 pub mod when;
@@ -68,6 +70,16 @@ pub struct Common {
         help_heading = "Everywhere"
     )]
     pub server: Option<String>,
+    /// One of the servers that console.toml gives a name
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_BACKEND",
+        hide_env_values = true,
+        value_name = "NAME",
+        help_heading = "Everywhere"
+    )]
+    pub backend: Option<String>,
     /// Print JSON as the server's API has it; errors go to standard error as JSON too
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
@@ -87,12 +99,14 @@ enum Command {
     Revoke(revoke::Arguments),
     Audit(audit::Arguments),
     Console(console::Arguments),
+    Keys(keys::Arguments),
     Login(login::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
     Token(token::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
+    Theme(theme::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
@@ -142,12 +156,14 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Revoke(arguments) => revoke::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, arguments).await,
         Command::Console(arguments) => console::run(context, arguments).await,
+        Command::Keys(arguments) => keys::run(context, &arguments),
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),
+        Command::Theme(arguments) => theme::run(context, &arguments),
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),
     }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use ratatui::style::{Color, Modifier, Style};
 use serde::Serialize;
 
 use crate::cli::table::Table;
@@ -74,6 +75,27 @@ impl Printer {
             return Ok(());
         }
         self.write(&format!("{}\n", text::clean(line)))
+    }
+
+    /// Says whether results go to a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.width.is_some()
+    }
+
+    /// One line in colours, or without them where no sequences should go.
+    pub fn painted(&self, pieces: &[(Style, String)], paints: bool) -> Result<(), Failure> {
+        let mut line = String::new();
+        for (style, text) in pieces {
+            let text = text::clean(text);
+            let codes = if paints { codes(*style) } else { String::new() };
+            if codes.is_empty() {
+                line.push_str(text.as_str());
+            } else {
+                let _ = write!(line, "\x1b[{codes}m{text}\x1b[0m");
+            }
+        }
+        let line = line.trim_end();
+        self.write(&format!("{line}\n"))
     }
 
     /// Several lines of one text that somebody typed, each indented.
@@ -210,6 +232,31 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
         Ok(()) => Exit::DONE.into(),
         Err(failure) => printer.failure(&failure).into(),
     }
+}
+
+/// The numbers by which terminals know a style.
+fn codes(style: Style) -> String {
+    let mut codes: Vec<String> = Vec::new();
+    for (modifier, code) in [
+        (Modifier::BOLD, "1"),
+        (Modifier::DIM, "2"),
+        (Modifier::ITALIC, "3"),
+        (Modifier::UNDERLINED, "4"),
+        (Modifier::REVERSED, "7"),
+        (Modifier::CROSSED_OUT, "9"),
+    ] {
+        if style.add_modifier.contains(modifier) {
+            codes.push(code.to_owned());
+        }
+    }
+    for (layer, colour) in [(38, style.fg), (48, style.bg)] {
+        match colour {
+            Some(Color::Rgb(r, g, b)) => codes.push(format!("{layer};2;{r};{g};{b}")),
+            Some(Color::Indexed(index)) => codes.push(format!("{layer};5;{index}")),
+            _ => {}
+        }
+    }
+    codes.join(";")
 }
 
 /// Writes hidden characters as `\u` escapes: the same JSON, and harmless on a terminal.

@@ -78,12 +78,24 @@ pub(super) fn read<'t>(mut table: Table<'t>, notes: &mut Notes<'t>) -> Option<Ba
         return None;
     }
     let Some(name) = name else {
-        notes.error(at, "[[backend]] has no `name`", Some("add `name = \"eu-1\"` below it".to_owned()));
+        notes.error(
+            at,
+            "[[backend]] has no `name`",
+            Some("add `name = \"eu-1\"` below it".to_owned()),
+        );
         return None;
     };
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+    if name.is_empty()
+        || !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
         let message = format!("`{}` is not a name for a backend", name.escape_debug());
-        notes.error(name_at, message, Some("use letters, digits, `-`, `_` and `.`".to_owned()));
+        notes.error(
+            name_at,
+            message,
+            Some("use letters, digits, `-`, `_` and `.`".to_owned()),
+        );
         return None;
     }
     let Some(url) = url else {
@@ -101,14 +113,20 @@ pub(super) fn read<'t>(mut table: Table<'t>, notes: &mut Notes<'t>) -> Option<Ba
     let environment = match environment {
         None => None,
         Some((at, text)) => {
-            let known = Environment::ALL.into_iter().find(|known| known.word() == text);
+            let known = Environment::ALL
+                .into_iter()
+                .find(|known| known.word() == text);
             if known.is_none() {
                 let words = Environment::ALL.map(Environment::word);
                 let hint = nearest(&text, words.iter().copied()).map_or_else(
                     || "write `production`, `staging` or `development`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
-                notes.error(at, format!("`{}` is no environment", text.escape_debug()), Some(hint));
+                notes.error(
+                    at,
+                    format!("`{}` is no environment", text.escape_debug()),
+                    Some(hint),
+                );
                 return None;
             }
             known
@@ -124,5 +142,10 @@ pub(super) fn read<'t>(mut table: Table<'t>, notes: &mut Notes<'t>) -> Option<Ba
             }
         },
     };
-    Some(Backend { name, url, environment, readonly })
+    Some(Backend {
+        name,
+        url,
+        environment,
+        readonly,
+    })
 }

@@ -99,7 +99,7 @@ pub const SIGNALS: [Key; 3] = [
 ];
 
 /// Settings of the console and the commands, in `console.toml`.
-pub const CONSOLE: [Key; 6] = [
+pub const CONSOLE: [Key; 9] = [
     Key {
         name: "url",
         env: "PORTCULLIS_SERVER",
@@ -120,9 +120,33 @@ pub const CONSOLE: [Key; 6] = [
         name: "theme",
         env: "PORTCULLIS_THEME",
         flag: "theme",
-        default: "`portcullis-dark`",
-        sample: "\"portcullis-dark\"",
-        about: "The colours of the console.",
+        default: "`auto`",
+        sample: "\"auto\"",
+        about: "The colours of the console: a name from `portcullis theme list`, the path of a file, or `auto` for what suits the terminal's background.",
+    },
+    Key {
+        name: "color",
+        env: "PORTCULLIS_COLOR",
+        flag: "color",
+        default: "`auto`",
+        sample: "\"auto\"",
+        about: "How many colours to use: `truecolor`, `256`, `16`, `none`, or `auto` for what the terminal seems to have. It wins over `NO_COLOR`.",
+    },
+    Key {
+        name: "notify",
+        env: "PORTCULLIS_NOTIFY",
+        flag: "notify",
+        default: "`desktop`",
+        sample: "\"desktop\"",
+        about: "How the console calls you to a request that waits for you while you look elsewhere: `off`, `bell` or `desktop`.",
+    },
+    Key {
+        name: "quiet_hours",
+        env: "PORTCULLIS_QUIET_HOURS",
+        flag: "",
+        default: "`none`",
+        sample: "\"22:00-07:00\"",
+        about: "When it does not call, in local time.",
     },
     Key {
         name: "ascii",
@@ -143,7 +167,7 @@ pub const CONSOLE: [Key; 6] = [
     Key {
         name: "read_only",
         env: "PORTCULLIS_READ_ONLY",
-        flag: "read-only",
+        flag: "readonly",
         default: "`false`",
         sample: "false",
         about: "Opens the console without any key that changes something.",

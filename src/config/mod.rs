@@ -18,7 +18,7 @@ mod starter;
 use std::path::Path;
 
 pub use backend::{Backend, Environment};
-pub use console::{ConsoleSettings, KeyRow, KeyRows};
+pub use console::{COLORS, ConsoleSettings, KeyRow, KeyRows, Notify};
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown};

@@ -16,6 +16,7 @@ pub mod keymap;
 pub mod layout;
 pub mod link;
 pub mod msg;
+pub mod notice;
 pub mod overlay;
 pub mod record;
 pub mod refresh;
@@ -32,3 +33,24 @@ pub mod world;
 
 pub use effects::Connect;
 pub use start::{CannotStart, Options, run};
+
+/// How the console calls somebody who looks elsewhere, and when not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Calling {
+    pub way: crate::config::Notify,
+    /// Minutes of the local day.
+    pub quiet: Option<(u16, u16)>,
+}
+
+impl Calling {
+    /// Says whether nobody is called at this minute of the day.
+    pub fn is_quiet(self, minute: u16) -> bool {
+        self.quiet.is_some_and(|(from, until)| {
+            if from <= until {
+                (from..until).contains(&minute)
+            } else {
+                minute >= from || minute < until
+            }
+        })
+    }
+}

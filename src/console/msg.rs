@@ -8,8 +8,10 @@ use ratatui::layout::{Position, Size};
 
 use crate::client::AuditQuery;
 use crate::console::confirm::Mutation;
+use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
 use crate::console::term::input::{Key, Mouse};
+use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::wire::{EventView, GrantView, Me, Page, RequestView};
 
@@ -39,6 +41,8 @@ pub enum Msg {
     Woke,
     /// A moment that was waited for has come.
     Tick,
+    /// The program itself has something to say, such as what is wrong with a theme.
+    Say(Level, String),
     /// The live stream said something.
     Stream(Tidings),
     /// A question was answered.
@@ -123,14 +127,16 @@ pub enum Effect {
     Mutate(Mutation),
     /// Talk to another server from now on, given by its name; nothing comes from the one before any more.
     Switch(String),
-    /// Other colours.
-    Look(Look),
-    /// Take the mouse, or leave it to the terminal.
-    Mouse(bool),
     /// Put text on the clipboard.
     Copy(String),
     /// Drop keys typed ahead of a question.
     ForgetKeys,
+    /// Call the person, who looks elsewhere.
+    Notify(Alert),
+    /// Change the colours.
+    Theme(Wear),
+    /// Take the mouse, or leave it to the terminal's own selection.
+    ToggleMouse,
     /// Draw everything anew.
     Repaint,
     /// Give the terminal back and stop, as the shell's ctrl-z.
@@ -139,15 +145,15 @@ pub enum Effect {
     Quit,
 }
 
-/// Which colours.
+/// What to do with a theme, by its name or the path of its file; `auto` is what suits the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
-    /// Those of a theme, until it is kept or left.
-    Try(String),
-    /// Those of a theme, from now on.
+pub enum Wear {
+    /// Show it, for a person who moves through a list of them.
+    TryOn(String),
+    /// Keep it for this run.
     Keep(String),
-    /// Those that were kept last.
-    Back,
+    /// Go back to the one that was kept.
+    Restore,
 }
 
 /// Which part of a list.

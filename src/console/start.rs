@@ -3,16 +3,19 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::Timelike as _;
 use ratatui::Terminal;
 use ratatui::layout::{Position, Size};
 use tokio::select;
 use tokio::time::sleep_until;
 
-use crate::config::Backend;
+use crate::config::{Backend, Notify};
+use crate::console::Calling;
 use crate::console::app::{App, Settings};
 use crate::console::effects::{Connect, Incoming, Server};
 use crate::console::keymap::Keymap;
-use crate::console::msg::{Effect, Env, Look, Msg, Tidings};
+use crate::console::msg::{Effect, Env, Msg, Tidings, Wear};
+use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
 use crate::console::run::sched::Sched;
 use crate::console::term::caps::{self, Caps, Depth, Wishes};
@@ -21,8 +24,9 @@ use crate::console::term::input::{Input, Keyboard};
 use crate::console::term::signals::{Signal, Signals};
 use crate::console::term::writer::{FrameWriter, Tty};
 use crate::console::term::{osc, probe};
-use crate::console::theme::{SHIPPED, Theme};
+use crate::console::theme::{BadTheme, Library, Wardrobe};
 use crate::console::view::view;
+use crate::console::widget::toast::Level;
 
 /// Keys taken before the screen is drawn again.
 const KEYS: usize = 256;
@@ -37,8 +41,12 @@ pub struct Options {
     pub connect: Connect,
     /// Where the server is, for the header.
     pub server: String,
-    /// The name of a theme; without one the terminal's background decides.
+    /// The name of a theme or the path of its file; without one the terminal's background decides.
     pub theme: Option<String>,
+    /// Where themes are looked for.
+    pub library: Library,
+    /// How to call the person when they look elsewhere.
+    pub calling: Calling,
     /// How many colours to use, against what the terminal seems to have.
     pub depth: Option<Depth>,
     /// Plain characters only.
@@ -85,9 +93,8 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
         text: no.to_string(),
         hint: no.hint().to_owned(),
     })?;
-    let theme = theme(options.theme.as_deref(), caps)?;
     caps::own_the_colours();
-    let started = Desk::open(&options, caps, theme).map_err(|error| CannotStart {
+    let started = Desk::open(&options, caps).map_err(|error| CannotStart {
         text: format!("the terminal cannot be used: {error}"),
         hint: "try another terminal, or use the commands".to_owned(),
     })?;
@@ -95,34 +102,13 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
     Ok(started.run(options).await.unwrap_or(HUNG_UP))
 }
 
-fn theme(name: Option<&str>, caps: Caps) -> Result<Theme, CannotStart> {
-    let Some(name) = name else {
-        return Ok(Theme::standard(
-            caps.light.unwrap_or(false),
-            caps.depth,
-            caps.charset,
-        ));
-    };
-    Theme::shipped(name, caps.depth, caps.charset).ok_or_else(|| CannotStart {
-        text: format!("there is no theme `{}`", crate::text::clean(name)),
-        hint: format!(
-            "use one of {}",
-            SHIPPED
-                .iter()
-                .map(|(name, _)| *name)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    })
-}
-
 /// The terminal with the console on it.
 struct Desk {
     app: App,
-    theme: Theme,
-    /// The theme that is only looked at.
-    tried: Option<Theme>,
-    chosen: bool,
+    wardrobe: Wardrobe,
+    calling: Calling,
+    mouse: bool,
+    title: Option<usize>,
     caps: Caps,
     guard: Guard,
     terminal: Terminal<FrameWriter<Tty>>,
@@ -131,7 +117,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(options: &Options, caps: Caps, theme: Theme) -> std::io::Result<Self> {
+    fn open(options: &Options, caps: Caps) -> std::io::Result<Self> {
         // Before the terminal changes, so that no signal can end the program and leave it changed.
         let signals = Signals::listen()?;
         let mut guard = Guard::enter()?;
@@ -150,20 +136,30 @@ impl Desk {
                 in_use.is_some_and(|backend| backend.readonly)
             }),
             readonly_flag: options.readonly,
+            themes: options.library.names(),
             keymap: options.keymap.clone(),
             backends: options.backends.clone(),
             backend: options.backend.clone(),
-            themes: SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            mouse: options.mouse,
             complaints: options.complaints.clone(),
         };
-        let app = App::new(&settings, size, Moment::now());
-        let chosen = options.theme.is_some() || caps.depth == Depth::Mono;
+        let (wardrobe, wrong) = Wardrobe::open(
+            options.library.clone(),
+            options.theme.as_deref(),
+            caps.light.unwrap_or(false),
+            caps.depth,
+            caps.charset,
+        );
+        let now = Moment::now();
+        let mut app = App::new(&settings, size, now);
+        for bad in wrong {
+            app.update(said(&bad), Env { now });
+        }
         Ok(Self {
             app,
-            theme,
-            tried: None,
-            chosen,
+            wardrobe,
+            calling: options.calling,
+            mouse: options.mouse,
+            title: None,
             caps,
             guard,
             terminal,
@@ -243,6 +239,10 @@ impl Desk {
                     .is_some_and(|change| change <= Instant::now())
                 {
                     self.sched.input();
+                    let theme = self.wardrobe.look_again(Instant::now());
+                    if let Some(code) = self.dressed(theme, outside).await? {
+                        return Ok(Some(code));
+                    }
                     return self.take(Msg::Tick, outside).await;
                 }
                 Ok(None)
@@ -339,14 +339,12 @@ impl Desk {
         for effect in self.app.update(msg, env) {
             match effect {
                 Effect::Switch(backend) => outside.switch(&backend),
-                Effect::Look(look) => self.look(look),
-                Effect::Mouse(taken) => self.guard.mouse(taken)?,
                 Effect::Connect => outside.server.connect(&mut outside.incoming),
                 Effect::RetryNow => outside.server.retry_now(),
                 Effect::Fetch(query) => outside.server.fetch(query),
                 Effect::Mutate(mutation) => outside.server.change(mutation),
                 Effect::Copy(text) => {
-                    if let Ok(sequence) = osc::copy(&text, self.caps.tmux) {
+                    if let Ok(sequence) = osc::copy(&text, self.caps.between) {
                         self.terminal.backend_mut().attach(&sequence);
                     }
                 }
@@ -354,6 +352,24 @@ impl Desk {
                     if let Some(keyboard) = &mut outside.keyboard {
                         keyboard.forget();
                     }
+                }
+                Effect::Notify(alert) => self.call(&alert),
+                Effect::Theme(wear) => {
+                    let worn = match wear {
+                        Wear::TryOn(name) => self.wardrobe.try_on(&name),
+                        Wear::Keep(name) => self.wardrobe.keep(&name),
+                        Wear::Restore => {
+                            self.wardrobe.restore();
+                            Ok(Vec::new())
+                        }
+                    };
+                    if let Some(code) = Box::pin(self.dressed(Some(worn), outside)).await? {
+                        return Ok(Some(code));
+                    }
+                }
+                Effect::ToggleMouse => {
+                    self.mouse = !self.mouse;
+                    self.guard.mouse(self.mouse)?;
                 }
                 Effect::Repaint => self.terminal.clear()?,
                 Effect::Suspend => {
@@ -367,26 +383,6 @@ impl Desk {
         Ok(None)
     }
 
-    /// Takes other colours; a theme that cannot be used changes nothing.
-    fn look(&mut self, look: Look) {
-        let named = |name: &str| Theme::shipped(name, self.caps.depth, self.caps.charset);
-        match look {
-            Look::Try(name) => {
-                if let Some(theme) = named(&name) {
-                    self.tried = Some(theme);
-                }
-            }
-            Look::Keep(name) => {
-                if let Some(theme) = named(&name) {
-                    self.theme = theme;
-                    self.chosen = true;
-                }
-                self.tried = None;
-            }
-            Look::Back => self.tried = None,
-        }
-    }
-
     /// Learns what the environment does not say. Keys typed meanwhile are dropped: nobody has seen the screen yet.
     async fn probe(&mut self) -> std::io::Result<()> {
         if !self.caps.answers {
@@ -397,24 +393,68 @@ impl Desk {
         if answers.keyboard {
             self.guard.disambiguate_keys()?;
         }
-        if let (false, Some(light)) = (self.chosen, answers.light()) {
-            self.theme = Theme::standard(light, self.caps.depth, self.caps.charset);
+        if let Some(light) = answers.light() {
+            self.wardrobe.background(light);
         }
         self.sched.input();
         Ok(())
     }
 
     fn draw(&mut self) -> std::io::Result<()> {
-        let (app, theme) = (&self.app, self.tried.as_ref().unwrap_or(&self.theme));
+        let calls = self.app.calls();
+        if self.title.replace(calls) != Some(calls) {
+            let title = osc::title(&match calls {
+                0 => "Portcullis".to_owned(),
+                calls => format!("({calls}!) Portcullis"),
+            });
+            self.terminal.backend_mut().attach(&title);
+        }
+        let (app, theme) = (&self.app, self.wardrobe.theme());
         self.terminal.draw(|frame| view(app, theme, frame))?;
         let took = self.terminal.backend().took();
         self.sched.drawn(Instant::now(), took);
         Ok(())
     }
 
+    /// A theme was put on or read again, or cannot be: tells the person what is wrong with it.
+    async fn dressed(
+        &mut self,
+        worn: Option<Result<Vec<BadTheme>, BadTheme>>,
+        outside: &mut Outside,
+    ) -> std::io::Result<Option<u8>> {
+        let Some(worn) = worn else { return Ok(None) };
+        self.sched.input();
+        for bad in worn.unwrap_or_else(|bad| vec![bad]) {
+            if let Some(code) = Box::pin(self.take(said(&bad), outside)).await? {
+                return Ok(Some(code));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Calls the person in the way they chose, unless it is night.
+    fn call(&mut self, alert: &Alert) {
+        let local = Moment::now().wall.with_timezone(&chrono::Local);
+        let minute = u16::try_from(local.hour() * 60 + local.minute()).unwrap_or(0);
+        if self.calling.is_quiet(minute) {
+            return;
+        }
+        let sequence = match (self.calling.way, self.caps.notices) {
+            (Notify::Off, _) => return,
+            (Notify::Desktop, Some(form)) => osc::notice(form, alert.text(), self.caps.between),
+            (Notify::Bell | Notify::Desktop, _) => osc::bell().to_owned(),
+        };
+        self.terminal.backend_mut().attach(&sequence);
+    }
+
     fn size(&self) -> std::io::Result<Size> {
         self.terminal.size()
     }
+}
+
+/// What is wrong with a theme, for the person.
+fn said(bad: &BadTheme) -> Msg {
+    Msg::Say(Level::Warn, format!("{}; {}", bad.problem, bad.hint))
 }
 
 /// Where things come from.

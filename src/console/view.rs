@@ -6,6 +6,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::widgets::{Block, Clear, Widget};
 
+use crate::config::{Backend, Environment};
 use crate::console::app::App;
 use crate::console::confirm::Strip;
 use crate::console::keymap::{Action, Place};
@@ -146,9 +147,11 @@ fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         .me
         .as_ref()
         .map_or_else(|| world.server.clone(), |me| clean(&me.server));
-    bar = bar
-        .left(clean(&separator), muted)
-        .left(name, theme.style(Role::TextStrong));
+    bar = bar.left(clean(&separator), muted);
+    bar = match app.backend_in_use() {
+        Some(backend) => badge(bar, backend, theme),
+        None => bar.left(name, theme.style(Role::TextStrong)),
+    };
     let known = |me: &Me| world.server.as_str().contains(&me.server);
     if area.width >= WIDE && world.me.as_ref().is_some_and(|me| !known(me)) {
         bar = bar
@@ -181,6 +184,25 @@ fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     }
     bar.right(clean(" "), muted)
         .draw(area, buffer, theme.glyph(Glyph::Ellipsis));
+}
+
+/// Where somebody is, as a word and a colour: a mistake in production costs more than one elsewhere.
+fn badge(bar: Bar, backend: &Backend, theme: &Theme) -> Bar {
+    let (word, role) = match backend.environment {
+        Some(environment) => {
+            let role = match environment {
+                Environment::Production => Role::EnvProd,
+                Environment::Staging => Role::EnvStaging,
+                Environment::Development => Role::EnvDev,
+            };
+            (format!("{} ", environment.badge()), role)
+        }
+        None => (String::new(), Role::TextStrong),
+    };
+    bar.left(
+        clean(&format!("[{word}{}]", backend.name)),
+        theme.style(role),
+    )
 }
 
 fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {

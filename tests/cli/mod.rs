@@ -8,4 +8,5 @@ mod help;
 mod hostile;
 mod local;
 mod session;
+mod theme;
 mod waiting;

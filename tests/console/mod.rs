@@ -2,6 +2,7 @@
 
 mod desk;
 mod display;
+mod notice;
 mod program;
 mod pty;
 mod questions;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use portcullis::console::term::burst::Burst;
-use portcullis::console::term::caps::{Caps, Charset, Depth, Wishes};
+use portcullis::console::term::caps::{Between, Caps, Charset, Depth, NoticeForm, Wishes};
 use portcullis::console::term::input::{Input, Pipeline};
 use portcullis::console::term::probe::Reader;
 use portcullis::console::term::reply::ReplyFilter;
@@ -455,15 +455,64 @@ fn the_environment_may_tell_the_background() {
 
 #[test]
 fn copied_text_cannot_end_its_sequence() {
-    let copied = osc::copy("\x07\x1b]0;owned\x07id", false).unwrap();
+    let copied = osc::copy("\x07\x1b]0;owned\x07id", Between::Nothing).unwrap();
     assert_eq!(copied.matches('\x1b').count(), 1);
     assert_eq!(copied.matches('\x07').count(), 1);
+    assert!(osc::copy(&"x".repeat(100_000), Between::Nothing).is_err());
+}
+
+#[test]
+fn a_copy_reaches_the_terminal_around_tmux_and_screen() {
+    let tmux = osc::copy("id", Between::Tmux).unwrap();
+    assert!(tmux.starts_with("\x1b]52;c;"), "for tmux itself");
     assert!(
-        osc::copy("id", true)
-            .unwrap()
-            .starts_with("\x1bPtmux;\x1b\x1b]52;")
+        tmux.contains("\x1bPtmux;\x1b\x1b]52;c;aWQ=\x07\x1b\\"),
+        "for the terminal: {tmux:?}"
     );
-    assert!(osc::copy(&"x".repeat(100_000), false).is_err());
+    let screen = osc::copy(&"x".repeat(70_000), Between::Screen).unwrap();
+    let pieces: Vec<&str> = screen.split_inclusive("\x1b\\").collect();
+    assert!(pieces.len() > 100);
+    let mut whole = String::new();
+    for piece in pieces {
+        assert!(piece.len() < 768, "screen drops longer strings");
+        let inside = piece.strip_prefix("\x1bP").unwrap();
+        whole.push_str(inside.strip_suffix("\x1b\\").unwrap());
+    }
+    let plain = osc::copy(&"x".repeat(70_000), Between::Nothing).unwrap();
+    assert_eq!(whole, plain);
+}
+
+#[test]
+fn the_form_of_a_notice_follows_the_terminal() {
+    let form = |env: &[(&str, &str)]| caps(env, Wishes::default()).and_then(|caps| caps.notices);
+    assert_eq!(form(&[("TERM", "xterm-kitty")]), Some(NoticeForm::Kitty));
+    assert_eq!(form(&[("TERM", "foot-extra")]), Some(NoticeForm::Urxvt));
+    assert_eq!(form(&[("TERM", "xterm-ghostty")]), Some(NoticeForm::Urxvt));
+    assert_eq!(
+        form(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "WezTerm")]),
+        Some(NoticeForm::Iterm)
+    );
+    assert_eq!(
+        form(&[("TERM", "tmux-256color"), ("KITTY_WINDOW_ID", "1")]),
+        Some(NoticeForm::Kitty)
+    );
+    assert_eq!(form(&[("TERM", "xterm-256color")]), None);
+}
+
+#[test]
+fn a_notice_is_one_sequence_whatever_it_says() {
+    for form in [NoticeForm::Kitty, NoticeForm::Urxvt, NoticeForm::Iterm] {
+        for attack in crate::support::hostile::corpus() {
+            let notice = osc::notice(form, &attack, Between::Nothing);
+            assert!(notice.starts_with("\x1b]") && notice.ends_with("\x1b\\"));
+            let inside = &notice[2..notice.len() - 2];
+            assert!(inside.chars().all(|c| matches!(c, ' '..='~')), "{notice:?}");
+            assert!(inside.len() < 200);
+        }
+        let wrapped = osc::notice(form, "R-1 db 2m", Between::Tmux);
+        assert!(wrapped.starts_with("\x1bPtmux;\x1b\x1b]"), "{wrapped:?}");
+        assert!(wrapped.ends_with("\x1b\x1b\\\x1b\\"), "{wrapped:?}");
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ impl App {
             Some(Action::Interrupt) => return vec![Effect::Quit],
             Some(Action::Repaint) => return vec![Effect::Repaint],
             Some(Action::Suspend) => return vec![Effect::Suspend],
+            Some(Action::Mouse) => return vec![Effect::ToggleMouse],
             _ => {}
         }
         if self.layout().regions.shape == Shape::TooSmall {
@@ -128,7 +129,7 @@ impl App {
             return Vec::new();
         }
         match action {
-            Action::Mouse => self.toggle_mouse(),
+            Action::Mouse => vec![Effect::ToggleMouse],
             Action::Repaint => vec![Effect::Repaint],
             Action::Suspend => vec![Effect::Suspend],
             Action::Interrupt => vec![Effect::Quit],

@@ -20,6 +20,7 @@ use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
+use crate::console::notice::{Notices, waits_for_me};
 use crate::console::overlay::Overlay;
 use crate::console::refresh::Refresher;
 use crate::console::run::clock::{Clock, Moment};
@@ -65,11 +66,13 @@ pub struct App {
     /// A row that somebody asked to see and the server was asked for.
     wanted: Option<Subject>,
     settings: Settings,
-    mouse: bool,
     toasts: Toasts,
     size: Size,
     /// When the window got the keyboard, until the first key.
     focused: Option<Instant>,
+    notices: Notices,
+    /// The themes that can be put on.
+    themes: Vec<String>,
     pending: Vec<Pending>,
     refresher: Refresher,
     /// Grants taken away from here, until the target was read back.
@@ -87,6 +90,8 @@ pub struct Settings {
     pub server: String,
     /// Nothing may be changed.
     pub readonly: bool,
+    /// The themes that can be put on, by name.
+    pub themes: Vec<String>,
     /// The keys in force.
     pub keymap: Keymap,
     /// Every server that has a name.
@@ -95,10 +100,6 @@ pub struct Settings {
     pub backend: Option<String>,
     /// What `--readonly` said, which wins over what the backends say.
     pub readonly_flag: Option<bool>,
-    /// The names of the themes that there are.
-    pub themes: Vec<String>,
-    /// The mouse is taken.
-    pub mouse: bool,
     /// What was wrong with the settings, to say once.
     pub complaints: Vec<String>,
 }
@@ -115,6 +116,10 @@ impl App {
             server: clean(&settings.server),
             loaded: false,
             readonly: settings.readonly,
+            readonly_backend: settings
+                .backend
+                .clone()
+                .filter(|_| settings.readonly_flag.is_none()),
             now: at.steady,
         };
         let mut app = Self {
@@ -125,10 +130,11 @@ impl App {
             overlay: None,
             wanted: None,
             settings: settings.clone(),
-            mouse: settings.mouse,
             toasts: Toasts::default(),
             size,
             focused: None,
+            notices: Notices::new(at.steady),
+            themes: settings.themes.clone(),
             pending: Vec::new(),
             refresher: Refresher::default(),
             watched: HashSet::new(),
@@ -143,6 +149,7 @@ impl App {
     /// Takes what happened and says what to do.
     pub fn update(&mut self, msg: Msg, env: Env) -> Vec<Effect> {
         self.world.now = env.now.steady.max(self.world.now);
+        self.notices.hear(&msg, self.world.now);
         let mut effects = Vec::new();
         if self.world.clock.jumped(env.now) {
             effects.extend(self.woke());
@@ -166,11 +173,16 @@ impl App {
             }
             Msg::Woke => self.woke(),
             Msg::Tick => Vec::new(),
+            Msg::Say(level, text) => {
+                self.say(level, &text);
+                Vec::new()
+            }
             Msg::Stream(tidings) => self.tidings(tidings),
             Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
             Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
         });
         effects.extend(self.due());
+        effects.extend(self.notices.due(&self.world).map(Effect::Notify));
         self.settle();
         effects
     }
@@ -184,7 +196,10 @@ impl App {
         let moments = [
             second,
             self.toasts.next_change(),
-            self.overlay.as_ref().and_then(|overlay| overlay.next_change()),
+            self.overlay
+                .as_ref()
+                .and_then(|overlay| overlay.next_change()),
+            self.notices.next_change(),
             self.world.link.next_change().filter(|at| *at > now),
             strip.map(Strip::armed_at).filter(|at| *at > now),
             strip.and_then(|strip| strip.read_again_at(&self.world)),
@@ -228,6 +243,17 @@ impl App {
     /// What lies over the screen.
     pub fn overlay(&self) -> Option<&dyn Overlay> {
         self.overlay.as_deref()
+    }
+
+    /// The themes that can be put on, by name.
+    pub fn themes(&self) -> &[String] {
+        &self.themes
+    }
+
+    /// How many requests wait for the person who sits here; the window's title says it.
+    pub fn calls(&self) -> usize {
+        let requests = self.world.store.requests();
+        requests.filter(|(_, view)| waits_for_me(view)).count()
     }
 
     /// The screen in front.

@@ -10,22 +10,15 @@ use crate::console::overlay::help::Help;
 use crate::console::overlay::messages::Messages;
 use crate::console::overlay::palette::Palette;
 use crate::console::overlay::{Overlay, Wish};
-use crate::console::screen;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::widget::toast::Level;
-use crate::text::clean;
 
 impl App {
     /// The place of the screen in front, whatever lies over it.
     pub fn front(&self) -> Place {
         self.screen()
             .map_or(Place::Anywhere, |screen| screen.place())
-    }
-
-    /// The names of the themes that can be chosen.
-    pub fn themes(&self) -> &[String] {
-        &self.settings.themes
     }
 
     /// Every server that has a name.
@@ -112,7 +105,7 @@ impl App {
             Wish::Filter(text) => self.filter(&text),
             Wish::SaveFilter(name) => self.save_filter(&name),
             Wish::Open(subject) => self.open(subject),
-            Wish::Look(look) => vec![Effect::Look(look)],
+            Wish::Wear(wear) => vec![Effect::Theme(wear)],
             Wish::Switch(name) => self.switch(&name),
             Wish::Copy(text) => {
                 self.say(Level::Info, &format!("copied {text}"));
@@ -212,7 +205,6 @@ impl App {
         settings.server.clone_from(&backend.url);
         settings.readonly = settings.readonly_flag.unwrap_or(backend.readonly);
         settings.backend = Some(backend.name.clone());
-        settings.mouse = self.mouse;
         settings.complaints = Vec::new();
         let moment = self.world.clock.moment(self.world.now);
         let toasts = std::mem::take(&mut self.toasts);
@@ -227,18 +219,6 @@ impl App {
             Effect::Connect,
             Effect::Fetch(Query::Me),
         ]
-    }
-
-    /// Takes the mouse, or leaves it to the terminal.
-    pub(super) fn toggle_mouse(&mut self) -> Vec<Effect> {
-        self.mouse = !self.mouse;
-        let text = if self.mouse {
-            "the mouse is taken: click and scroll, select text with Shift"
-        } else {
-            "the mouse is the terminal's again: select text as usual"
-        };
-        self.say(Level::Info, text);
-        vec![Effect::Mouse(self.mouse)]
     }
 
     /// Says once what was wrong with the settings.

@@ -62,11 +62,17 @@ pub fn lint(bindings: &[(&'static Binding, &[Chord])]) -> Vec<Wrong> {
                     wrong("can come from a torn escape sequence".to_owned(), None);
                 }
                 if yes.contains(chord) {
-                    wrong("would also say yes to the question that it opens".to_owned(), None);
+                    wrong(
+                        "would also say yes to the question that it opens".to_owned(),
+                        None,
+                    );
                 }
             }
             if binding.action == Action::Yes && (is_one_of(*chord, REPLIES) || is_hex(*chord)) {
-                wrong("says yes, but late answers of the terminal hold it".to_owned(), None);
+                wrong(
+                    "says yes, but late answers of the terminal hold it".to_owned(),
+                    None,
+                );
             }
             if binding.action == Action::Yes && chord.code == KeyCode::Enter {
                 wrong("says yes, and Enter never may".to_owned(), None);
@@ -83,7 +89,7 @@ pub fn lint(bindings: &[(&'static Binding, &[Chord])]) -> Vec<Wrong> {
                 }
                 let first = matches!(
                     other.action,
-                    Action::Interrupt | Action::Repaint | Action::Suspend
+                    Action::Interrupt | Action::Repaint | Action::Suspend | Action::Mouse
                 );
                 if !same_place && first && other.place == Place::Anywhere && keys.contains(chord) {
                     let why = format!("never comes to it, because it is `{}`", other.name);

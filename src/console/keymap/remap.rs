@@ -20,7 +20,10 @@ pub fn remap(rows: &KeyRows) -> (Keymap, Vec<Problem>) {
     let mut keymap = Keymap::default();
     let mut problems = rows.problems.clone();
     for row in &rows.rows {
-        let Some(at) = BINDINGS.iter().position(|binding| binding.name == row.action) else {
+        let Some(at) = BINDINGS
+            .iter()
+            .position(|binding| binding.name == row.action)
+        else {
             problems.push(unknown(row));
             continue;
         };
@@ -115,7 +118,12 @@ pub fn as_toml(keymap: &Keymap) -> String {
 fn toml_list(keys: &[Chord]) -> String {
     let keys: Vec<String> = keys
         .iter()
-        .map(|key| format!("\"{}\"", key.text().replace('\\', "\\\\").replace('"', "\\\"")))
+        .map(|key| {
+            format!(
+                "\"{}\"",
+                key.text().replace('\\', "\\\\").replace('"', "\\\"")
+            )
+        })
         .collect();
     format!("[{}]", keys.join(", "))
 }

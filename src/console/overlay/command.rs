@@ -28,8 +28,8 @@ impl Overlay for CommandLine {
             return vec![Wish::Close];
         }
         let keymap = &app.world().keymap;
-        let copies = key.code == KeyCode::Enter
-            || keymap.action(Place::Anywhere, key) == Some(Action::Copy);
+        let copies =
+            key.code == KeyCode::Enter || keymap.action(Place::Anywhere, key) == Some(Action::Copy);
         if let (Some(Ok(line)), true) = (&self.shown, copies) {
             return vec![Wish::Close, Wish::Copy(line.clone())];
         }

@@ -19,9 +19,18 @@ const WORD: usize = 18;
 
 /// The filter language in one breath, for people who look for it here.
 const FILTERS: [(&str, &str); 4] = [
-    ("field:value", "terms next to each other must all match; `-` in front excludes"),
-    ("a,b  x..y  >n", "a choice, a range, a comparison; `*` stands for anything"),
-    ("\"some words\"", "anywhere in the reason, the target, the names"),
+    (
+        "field:value",
+        "terms next to each other must all match; `-` in front excludes",
+    ),
+    (
+        "a,b  x..y  >n",
+        "a choice, a range, a comparison; `*` stands for anything",
+    ),
+    (
+        "\"some words\"",
+        "anywhere in the reason, the target, the names",
+    ),
     ("@name  OR  ( )", "a saved filter, either of two, brackets"),
 ];
 
@@ -201,8 +210,7 @@ fn fits(binding: &Binding, keys: &[Chord], query: &str) -> bool {
     let texts = [binding.name, binding.word, binding.doc];
     query.is_empty()
         || keys.iter().any(|key| key.text().to_lowercase() == query)
-        || query.chars().count() > 1
-            && texts.iter().any(|text| text.to_lowercase().contains(query))
+        || query.chars().count() > 1 && texts.iter().any(|text| text.to_lowercase().contains(query))
 }
 
 fn text(keys: &[Chord]) -> String {

@@ -111,7 +111,9 @@ impl Overlay for Messages {
             );
             return None;
         }
-        let room = usize::from(inner.width).saturating_sub(TIME + WORD + 2).max(10);
+        let room = usize::from(inner.width)
+            .saturating_sub(TIME + WORD + 2)
+            .max(10);
         let mut lines: Vec<(bool, String, Role, DisplayText, bool)> = Vec::new();
         for (back, said) in said.iter().rev().enumerate() {
             let (_, role) = said.level.look();
@@ -127,7 +129,11 @@ impl Overlay for Messages {
                 .take(few)
                 .enumerate()
                 .map(|(at, line)| {
-                    let time = if at == 0 { time(said, app) } else { String::new() };
+                    let time = if at == 0 {
+                        time(said, app)
+                    } else {
+                        String::new()
+                    };
                     (at == 0, time, role, line, chosen)
                 })
                 .collect();

@@ -22,7 +22,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
-use crate::console::msg::Look;
+use crate::console::msg::Wear;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
@@ -44,7 +44,7 @@ pub enum Wish {
     /// Show one row.
     Open(Subject),
     /// Other colours.
-    Look(Look),
+    Wear(Wear),
     /// Talk to another server.
     Switch(String),
     /// Put text on the clipboard.

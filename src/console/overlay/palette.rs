@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::console::app::App;
 use crate::console::keymap::{Danger, danger};
-use crate::console::msg::Look;
+use crate::console::msg::Wear;
 use crate::console::overlay::menu::{Frame, Menu, Pressed, Row};
 use crate::console::overlay::words::{Does, Item, items};
 use crate::console::overlay::{Overlay, Wish, middle};
@@ -50,15 +50,15 @@ impl Palette {
         if wanted == self.tried {
             return Vec::new();
         }
-        let look = wanted.clone().map_or(Look::Back, Look::Try);
+        let wear = wanted.clone().map_or(Wear::Restore, Wear::TryOn);
         self.tried = wanted;
-        vec![Wish::Look(look)]
+        vec![Wish::Wear(wear)]
     }
 
     fn close(&mut self) -> Vec<Wish> {
         let mut wishes = vec![Wish::Close];
         if self.tried.take().is_some() {
-            wishes.push(Wish::Look(Look::Back));
+            wishes.push(Wish::Wear(Wear::Restore));
         }
         wishes
     }
@@ -78,7 +78,7 @@ impl Palette {
             }
             Does::Theme(name) => {
                 self.tried = None;
-                Wish::Look(Look::Keep(name))
+                Wish::Wear(Wear::Keep(name))
             }
             Does::Run(action) => Wish::Run(action),
             Does::Go(place, filter) => Wish::Go(place, filter),

@@ -152,7 +152,10 @@ fn actions(app: &App, place: Place) -> Vec<Item> {
             let action = binding.action;
             binding.place == place
                 && !action.is_move()
-                && !matches!(action, Action::Palette | Action::CellLeft | Action::CellRight)
+                && !matches!(
+                    action,
+                    Action::Palette | Action::CellLeft | Action::CellRight
+                )
                 && app.works(place, action)
         })
         .map(|(binding, keys)| Item {

@@ -24,6 +24,29 @@ pub enum Charset {
     Ascii,
 }
 
+/// A program between us and the terminal, which needs sequences for the outer one wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Between {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// tmux.
+    Tmux,
+    /// GNU screen.
+    Screen,
+}
+
+/// The sequences with which terminals make notices on the desktop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeForm {
+    /// OSC 99, kitty's own.
+    Kitty,
+    /// OSC 777, urxvt's, also in foot and Ghostty.
+    Urxvt,
+    /// OSC 9, iTerm's, also in `WezTerm` and Windows Terminal.
+    Iterm,
+}
+
 /// What a person asked for on the command line; `None` or `false` leaves it to the environment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wishes {
@@ -42,10 +65,12 @@ pub struct Caps {
     pub charset: Charset,
     /// At the far end of an SSH connection: answers are slow and the clipboard is elsewhere.
     pub remote: bool,
-    /// Inside tmux, which needs sequences for the outer terminal wrapped.
-    pub tmux: bool,
+    /// What stands between us and the terminal.
+    pub between: Between,
     /// `Some(true)` when the environment says the background is light.
     pub light: Option<bool>,
+    /// How it makes notices on the desktop, when it can.
+    pub notices: Option<NoticeForm>,
     /// Whether asking the terminal questions is worth it: the Linux console prints some of them.
     pub answers: bool,
 }
@@ -58,7 +83,7 @@ pub struct NoScreen;
 impl NoScreen {
     /// What to do instead.
     pub fn hint(self) -> &'static str {
-        "use the commands, for example `portcullis requests`, or set TERM"
+        "use `portcullis console --linear`, or set TERM"
     }
 }
 
@@ -86,8 +111,15 @@ impl Caps {
             depth,
             charset,
             remote: set("SSH_TTY").is_some() || set("SSH_CONNECTION").is_some(),
-            tmux: set("TMUX").is_some(),
+            between: if set("TMUX").is_some() {
+                Between::Tmux
+            } else if set("STY").is_some() {
+                Between::Screen
+            } else {
+                Between::Nothing
+            },
             light: set("COLORFGBG").as_deref().and_then(light_background),
+            notices: notice_form(&set, &term),
             answers: term != "linux",
         })
     }
@@ -124,6 +156,27 @@ fn colours(term: &str, colorterm: Option<&str>) -> Depth {
     } else {
         Depth::Ansi16
     }
+}
+
+/// Variables that terminals set are seen inside tmux and `sudo -E` too, where TERM is another.
+fn notice_form(set: &impl Fn(&str) -> Option<String>, term: &str) -> Option<NoticeForm> {
+    let program = set("TERM_PROGRAM").unwrap_or_default();
+    let any = |names: &[&str]| names.iter().any(|name| set(name).is_some());
+    if term.starts_with("xterm-kitty") || any(&["KITTY_WINDOW_ID"]) {
+        return Some(NoticeForm::Kitty);
+    }
+    if ["foot", "xterm-ghostty", "rxvt-unicode"]
+        .iter()
+        .any(|name| term.starts_with(name))
+        || program == "ghostty"
+        || any(&["GHOSTTY_RESOURCES_DIR"])
+    {
+        return Some(NoticeForm::Urxvt);
+    }
+    let iterm = ["iTerm.app", "WezTerm"].contains(&program.as_str())
+        || set("LC_TERMINAL").is_some_and(|name| name == "iTerm2")
+        || any(&["WEZTERM_PANE", "WT_SESSION"]);
+    iterm.then_some(NoticeForm::Iterm)
 }
 
 /// The first of these variables that is set decides, as in the C library.

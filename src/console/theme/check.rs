@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::console::theme::colour::{Paint, of_index};
+use crate::console::theme::colour::{Paint, Rgb, Vision, of_index};
 use crate::console::theme::load::Source;
 use crate::console::theme::resolve::{exact_ground, look, reduced_ground, reduced_text};
 use crate::console::theme::role::Role;
@@ -100,4 +100,68 @@ pub(super) fn weak_spots(source: &Source) -> Vec<WeakSpot> {
         }
     }
     found
+}
+
+/// Two states closer than this are one colour to those who see so. The sign and the word stay, but glances use colour.
+const DISTINCT: f32 = 5.0;
+
+/// Fine and wrong must never be taken for each other; soon wrong only matters beside these.
+const KEPT_APART: [(Role, Role); 3] = [
+    (Role::StatusOk, Role::StatusDanger),
+    (Role::StatusOk, Role::StatusWarn),
+    (Role::StatusOk, Role::StatusCritical),
+];
+
+/// Two states that somebody cannot tell apart by colour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TooAlike {
+    /// The states.
+    pub roles: (Role, Role),
+    /// Who cannot.
+    pub vision: Vision,
+    /// How far apart they are, in hundredths of `OKLab`.
+    pub apart: f32,
+}
+
+impl fmt::Display for TooAlike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` and `{}` look alike ({:.1} apart, {DISTINCT} is needed) with {} colour vision",
+            self.roles.0.name(),
+            self.roles.1.name(),
+            self.apart,
+            self.vision.name()
+        )
+    }
+}
+
+/// The distance of two roles as somebody sees them, when the theme says exactly what they are.
+pub(super) fn apart(source: &Source, vision: Vision, one: Role, other: Role) -> Option<f32> {
+    Some(exact(source, one)?.apart(exact(source, other)?, vision))
+}
+
+pub(super) fn too_alike(source: &Source) -> Vec<TooAlike> {
+    let mut found = Vec::new();
+    for vision in Vision::ALL {
+        for roles in KEPT_APART {
+            if let Some(apart) = apart(source, vision, roles.0, roles.1)
+                && apart < DISTINCT
+            {
+                found.push(TooAlike {
+                    roles,
+                    vision,
+                    apart,
+                });
+            }
+        }
+    }
+    found
+}
+
+fn exact(source: &Source, role: Role) -> Option<Rgb> {
+    match look(source, role)?.fg? {
+        Paint::Exact(rgb) => Some(rgb),
+        _ => None,
+    }
 }

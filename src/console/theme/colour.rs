@@ -6,6 +6,56 @@ use std::sync::LazyLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rgb(pub(super) u8, pub(super) u8, pub(super) u8);
 
+/// How somebody sees colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vision {
+    /// With all three kinds of cones.
+    Normal,
+    /// Without those for red.
+    Protan,
+    /// Without those for green, the most common.
+    Deutan,
+    /// Without those for blue.
+    Tritan,
+}
+
+impl Vision {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Protan, Self::Deutan, Self::Tritan];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Protan => "protan",
+            Self::Deutan => "deutan",
+            Self::Tritan => "tritan",
+        }
+    }
+
+    /// Machado, Oliveira and Fernandes (2009), at full severity, on linear light.
+    fn matrix(self) -> [[f32; 3]; 3] {
+        match self {
+            Self::Normal => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            Self::Protan => [
+                [0.152_286, 1.052_583, -0.204_868],
+                [0.114_503, 0.786_281, 0.099_216],
+                [-0.003_882, -0.048_116, 1.051_998],
+            ],
+            Self::Deutan => [
+                [0.367_322, 0.860_646, -0.227_968],
+                [0.280_085, 0.672_501, 0.047_413],
+                [-0.011_820, 0.042_940, 0.968_881],
+            ],
+            Self::Tritan => [
+                [1.255_528, -0.076_749, -0.178_779],
+                [-0.078_411, 0.930_809, 0.147_602],
+                [0.004_733, 0.691_367, 0.303_900],
+            ],
+        }
+    }
+}
+
 /// A colour as a theme file names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Paint {
@@ -79,8 +129,15 @@ impl Rgb {
 
     /// Lightness, and the two axes of hue, so that distance is what the eye sees.
     pub(super) fn oklab(self) -> [f32; 3] {
-        let cones = product(TO_CONES, self.linear()).map(f32::cbrt);
-        product(TO_LAB, cones)
+        oklab(self.linear())
+    }
+
+    /// How far apart two colours look to somebody, in hundredths of `OKLab`.
+    pub(super) fn apart(self, other: Self, vision: Vision) -> f32 {
+        let seen = |colour: Self| {
+            oklab(product(vision.matrix(), colour.linear()).map(|c| c.clamp(0.0, 1.0)))
+        };
+        apart(seen(self), seen(other)).sqrt() * 100.0
     }
 
     fn luminance(self) -> f32 {
@@ -127,6 +184,10 @@ impl Rgb {
         let hue = b.atan2(a);
         (1..=6).min_by(|x, y| hue_distance(hue, *x).total_cmp(&hue_distance(hue, *y)))
     }
+}
+
+fn oklab(linear: [f32; 3]) -> [f32; 3] {
+    product(TO_LAB, product(TO_CONES, linear).map(f32::cbrt))
 }
 
 /// The matrices of the `OKLab` space, from <https://bottosson.github.io/posts/oklab/>.

@@ -46,6 +46,9 @@ pub(super) struct Source {
     pub(super) roles: HashMap<Role, Look>,
     pub(super) charset: Option<Charset>,
     pub(super) glyphs: HashMap<String, String>,
+    /// Names that mean nothing here: a mistake for `theme check`, passed over when the console starts.
+    pub(super) remarks: Vec<BadTheme>,
+    pub(super) description: String,
     palette: HashMap<String, Paint>,
 }
 
@@ -69,6 +72,8 @@ impl Source {
             roles: HashMap::new(),
             charset: None,
             glyphs: HashMap::new(),
+            remarks: Vec::new(),
+            description: String::new(),
             palette: HashMap::new(),
         }
     }
@@ -102,7 +107,8 @@ fn read_at(
         "roles",
         "glyphs",
     ];
-    known(&file, &keys, "key")?;
+    let mut remarks = Vec::new();
+    known(&file, &keys, "key", &mut remarks);
     if file.get("schema").and_then(Value::as_integer) != Some(1) {
         return Err(bad(
             "the theme has no `schema = 1`",
@@ -140,7 +146,9 @@ fn read_at(
             read_at(&text, parent, left - 1)?
         }
     };
+    source.remarks.append(&mut remarks);
     id.clone_into(&mut source.id);
+    source.description = string(&file, "description")?.unwrap_or_default().to_owned();
     if let Some(variant) = string(&file, "variant")? {
         let choices = [
             ("dark", Variant::Dark),
@@ -191,7 +199,7 @@ fn roles(file: &Table, source: &mut Source) -> Result<(), BadTheme> {
     let Some(table) = section(file, "roles")? else {
         return Ok(());
     };
-    known(table, &names, "role")?;
+    known(table, &names, "role", &mut source.remarks);
     for role in Role::ALL.iter().copied() {
         let Some(value) = table.get(role.name()) else {
             continue;
@@ -214,8 +222,14 @@ fn roles(file: &Table, source: &mut Source) -> Result<(), BadTheme> {
     Ok(())
 }
 
-fn table_look(source: &Source, table: &Table, role: Role) -> Result<Look, BadTheme> {
-    known(table, &["fg", "bg", "mods", "ansi", "mono"], "key")?;
+fn table_look(source: &mut Source, table: &Table, role: Role) -> Result<Look, BadTheme> {
+    known(
+        table,
+        &["fg", "bg", "mods", "underline", "ansi", "mono"],
+        "key",
+        &mut source.remarks,
+    );
+    let source = &*source;
     let colour = |key: &str| {
         string(table, key)?
             .map(|name| paint(source, name, role))
@@ -232,10 +246,16 @@ fn table_look(source: &Source, table: &Table, role: Role) -> Result<Look, BadThe
             hint,
         ));
     }
+    let mut with = mods(table, "mods")?.unwrap_or_default();
+    if let Some(kind) = string(table, "underline")? {
+        // A curl is drawn as a line: not every terminal knows it, and none may lose the underline.
+        choose(kind, &[("line", ()), ("curl", ())], "underline")?;
+        with |= Modifier::UNDERLINED;
+    }
     Ok(Look {
         fg: colour("fg")?,
         bg: colour("bg")?,
-        mods: mods(table, "mods")?.unwrap_or_default(),
+        mods: with,
         ansi,
         mono: mods(table, "mono")?,
     })
@@ -290,8 +310,8 @@ fn glyphs(file: &Table, source: &mut Source) -> Result<(), BadTheme> {
         .map(|glyph| glyph.name())
         .chain(["set"])
         .collect();
-    known(table, &names, "glyph")?;
-    for key in table.keys() {
+    known(table, &names, "glyph", &mut source.remarks);
+    for key in table.keys().filter(|key| names.contains(&key.as_str())) {
         let Some(value) = string(table, key)? else {
             continue;
         };
@@ -336,14 +356,14 @@ fn string<'a>(table: &'a Table, key: &str) -> Result<Option<&'a str>, BadTheme> 
         .transpose()
 }
 
-fn known(table: &Table, names: &[&str], what: &str) -> Result<(), BadTheme> {
-    match table.keys().find(|key| !names.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(bad(
+fn known(table: &Table, names: &[&str], what: &str, remarks: &mut Vec<BadTheme>) {
+    let strangers = table.keys().filter(|key| !names.contains(&key.as_str()));
+    remarks.extend(strangers.map(|key| {
+        bad(
             format!("there is no {what} `{}`", text::clean(key)),
             nearest(key, names.iter().copied()),
-        )),
-    }
+        )
+    }));
 }
 
 fn choose<T: Copy>(name: &str, choices: &[(&str, T)], what: &str) -> Result<T, BadTheme> {

@@ -6,20 +6,25 @@
 
 mod check;
 mod colour;
+mod find;
 mod glyph;
 mod load;
 mod resolve;
 mod role;
+mod wardrobe;
 
 use std::collections::HashMap;
 
 use ratatui::style::{Modifier, Style};
 use ratatui::symbols::border;
 
-pub use check::WeakSpot;
+pub use check::{TooAlike, WeakSpot};
+pub use colour::Vision;
+pub use find::{Found, Library, Place};
 pub use glyph::Glyph;
 pub use load::{BadTheme, Variant};
 pub use role::Role;
+pub use wardrobe::Wardrobe;
 
 use crate::console::term::caps::{Charset, Depth};
 use crate::console::theme::load::{Source, read};
@@ -101,7 +106,21 @@ impl Theme {
                 .or_else(|| shipped_text(id))
                 .map(str::to_owned)
         };
-        Ok(Self::prepare(read(text, &parent)?, depth, charset))
+        let source = read(text, &parent)?;
+        match source.remarks.first() {
+            None => Ok(Self::prepare(source, depth, charset)),
+            Some(remark) => Err(remark.clone()),
+        }
+    }
+
+    /// Reads a theme file and passes over names that mean nothing, which are in [`Theme::remarks`].
+    pub(super) fn from_toml_leniently(
+        text: &str,
+        depth: Depth,
+        charset: Charset,
+        parent: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, BadTheme> {
+        Ok(Self::prepare(read(text, parent)?, depth, charset))
     }
 
     fn prepare(source: Source, depth: Depth, charset: Charset) -> Self {
@@ -129,6 +148,16 @@ impl Theme {
         self.source.variant
     }
 
+    /// What its file says about itself.
+    pub fn description(&self) -> &str {
+        &self.source.description
+    }
+
+    /// What its file says that means nothing here.
+    pub fn remarks(&self) -> &[BadTheme] {
+        &self.source.remarks
+    }
+
     /// The style of a role. It says only what the role is about: a text role has no background of its own.
     pub fn style(&self, role: Role) -> Style {
         self.styles.get(role as usize).copied().unwrap_or_default()
@@ -150,6 +179,17 @@ impl Theme {
     /// Lists the roles that are hard to read on their backgrounds, for `theme check` and our own tests.
     pub fn weak_spots(&self) -> Vec<WeakSpot> {
         check::weak_spots(&self.source)
+    }
+
+    /// Lists the states whose colours some people cannot tell apart.
+    pub fn too_alike(&self) -> Vec<TooAlike> {
+        check::too_alike(&self.source)
+    }
+
+    /// How far apart two roles look to somebody, in hundredths of `OKLab`; nothing where the terminal's own colours
+    /// decide.
+    pub fn apart(&self, vision: Vision, one: Role, other: Role) -> Option<f32> {
+        check::apart(&self.source, vision, one, other)
     }
 
     /// Says whether no role asks for a colour.
