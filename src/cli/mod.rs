@@ -169,6 +169,13 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
     }
 }
 
+/// Says whether a command line would be understood, without running it; the console writes some.
+pub fn understands(arguments: &[String]) -> Result<(), String> {
+    Arguments::try_parse_from(arguments)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
 /// The whole command line as clap knows it, for completions and the reference.
 fn command_line() -> clap::Command {
     Arguments::command()

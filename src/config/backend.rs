@@ -55,6 +55,23 @@ impl Backend {
 
 const KEYS: [&str; 4] = ["name", "url", "environment", "readonly"];
 
+/// What the keys are for, for the README.
+pub(super) const ABOUT: [(&str, &str); 4] = [
+    (
+        "name",
+        "What `--backend`, the header and the palette call it.",
+    ),
+    ("url", "The server to talk to."),
+    (
+        "environment",
+        "`production`, `staging` or `development`: a word and a colour in the header.",
+    ),
+    (
+        "readonly",
+        "The console changes nothing there; `--readonly=false` wins.",
+    ),
+];
+
 /// Reads one `[[backend]]`; what is wrong is noted.
 pub(super) fn read<'t>(mut table: Table<'t>, notes: &mut Notes<'t>) -> Option<Backend> {
     let at = table.at;

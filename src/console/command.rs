@@ -2,7 +2,7 @@
 //! test holds every line against their parser.
 
 use crate::console::app::App;
-use crate::console::keymap::Action;
+use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
 
 /// Stands where a person must write something.
@@ -12,6 +12,9 @@ const EXTEND_BY: &str = "15m";
 
 /// The command line for an action on what is selected; `Err` says why there is none.
 pub fn command(app: &App, action: Action) -> Result<String, String> {
+    if !app.works(app.front(), action) && !app.works(Place::Anywhere, action) {
+        return Err("this key does nothing here".to_owned());
+    }
     let words = words(app, action)?;
     let mut line = vec!["portcullis".to_owned()];
     line.extend(words);

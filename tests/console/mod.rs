@@ -1,8 +1,14 @@
 //! The console: what it stands on, and its screens.
 
+mod backends;
+mod commandline;
 mod desk;
 mod display;
+mod help;
+mod keymap;
+mod messages;
 mod notice;
+mod palette;
 mod program;
 mod pty;
 mod questions;

@@ -42,6 +42,8 @@ pub struct Help {
 
 struct Entry {
     place: Place,
+    /// Moves in a list; everybody knows these after a day.
+    moves: bool,
     binding: &'static Binding,
     keys: String,
     refused: Option<String>,
@@ -74,13 +76,22 @@ impl Help {
                 let refused = (place == front || place == Place::Anywhere)
                     .then(|| app.refusal(binding.action))
                     .flatten();
+                let moves = binding.action.is_move();
                 entries.push(Entry {
+                    moves,
                     place,
                     binding,
                     keys: text(keys),
                     refused,
                 });
             }
+        }
+        if query.is_empty() {
+            entries.sort_by_key(|entry| match entry.place {
+                place if place == front => 0,
+                Place::Anywhere => 1 + u8::from(entry.moves),
+                _ => 3,
+            });
         }
         // Who types a key wants to know what that key does.
         entries.sort_by_key(|entry| !entry.keys.split(' ').any(|key| key.to_lowercase() == query));
@@ -91,10 +102,15 @@ impl Help {
         let mut rows = Vec::new();
         let mut heading = None;
         for entry in entries {
-            if heading != Some(entry.place) {
-                heading = Some(entry.place);
+            let title = if entry.moves {
+                "Moving"
+            } else {
+                entry.place.title()
+            };
+            if heading != Some(title) {
+                heading = Some(title);
                 rows.push(Row {
-                    pieces: vec![(entry.place.title().to_owned(), Role::TextStrong)],
+                    pieces: vec![(title.to_owned(), Role::TextStrong)],
                     ..Row::default()
                 });
             }
@@ -188,16 +204,19 @@ impl Overlay for Help {
         } else {
             format!("from your keymap: {changed} changed")
         };
+        let note = match entries.get(self.menu.chosen) {
+            None => "nothing is called that".to_owned(),
+            Some(entry) => match &entry.refused {
+                Some(why) => format!("{}   not now: {why}", entry.binding.name),
+                None => format!("{}   {}", entry.binding.name, entry.binding.doc),
+            },
+        };
         let title = format!("Keys for {}", app.front().title());
         let frame = Frame {
             title: &title,
             prompt: "Search",
             foot: &foot,
-            note: if entries.is_empty() {
-                "nothing is called that"
-            } else {
-                ""
-            },
+            note: &note,
         };
         Some(
             self.menu
