@@ -15,6 +15,7 @@
 //! | [`text`] | cleaning text that others wrote, its width, cutting it | |
 //! | [`domain`] | the rules: requests, grants, policy, permissions, every sentence that says no | I/O, clocks, randomness |
 //! | [`wire`] | JSON bodies shared by server and client | rules |
+//! | [`query`] | the filter language: reading it, whether a row passes, what could be typed next | I/O, clocks |
 //! | [`secret`] | secrets, tokens, derived keys, private files | know whose they are |
 //! | [`config`] | settings: file, then environment, then flag | know the catalogue |
 //! | [`store`] | all SQL, one text for SQLite and PostgreSQL | decide anything |
@@ -64,7 +65,7 @@
 //!
 //! # The invariants
 //!
-//! 1. Whether a grant authorises is a pure function of the grant and now; it never waits for a worker.
+//! 1. Whether a grant authorises is a pure function of the grant, the locks and now; it never waits for a worker.
 //! 2. Comparisons that give access use the database's clock, never a client's.
 //! 3. Each transition is one conditional update on id, version and allowed states. No row is a conflict.
 //! 4. Each transition writes exactly one audit event in its own transaction; without the event there is no change.
@@ -83,6 +84,8 @@ pub mod text;
 pub mod domain;
 
 pub mod wire;
+
+pub mod query;
 
 pub mod secret;
 

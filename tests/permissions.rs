@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use portcullis::wire::Approval;
+use portcullis::wire::{Approval, LockOn, NewLock};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -32,6 +32,7 @@ struct Things {
     grant: String,
     version: i64,
     sign_in: String,
+    lock: String,
     refresh: String,
     code: String,
 }
@@ -93,7 +94,16 @@ impl Cast {
             .post("/v1/invitations", None, invitation)
             .await
             .text("code");
+        // On somebody who does nothing any more, so that no other cell notices.
+        let lock = NewLock {
+            on: LockOn::Principal {
+                principal: "gone".to_owned(),
+            },
+            reason: "INC-1 leak".to_owned(),
+            duration: None,
+        };
         Things {
+            lock: world.admin().place_lock(&lock, &key()).await.unwrap().id,
             request: request.id,
             grant: grant.id,
             version: grant.version,
@@ -119,8 +129,10 @@ impl Cast {
 async fn attempt(route: &str, things: &Things) -> u16 {
     let (method, path) = route.split_once(' ').unwrap();
     let path = path
+        .replace("/v1/facets", "/v1/facets?of=requests&field=target")
         .replace("/requests/{id}", &format!("/requests/{}", things.request))
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
+        .replace("/locks/{id}", &format!("/locks/{}", things.lock))
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
         "GET /healthz"
@@ -134,7 +146,10 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/requests/{id}"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
+        | "GET /v1/locks"
+        | "GET /v1/locks/{id}"
         | "GET /v1/audit"
+        | "GET /v1/facets"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
         "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),
@@ -150,6 +165,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
         "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),
+        // To release one needs a claim; without one a reviewer hears 409, and everybody else may not even ask.
+        "POST /v1/requests/{id}/claim" | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/grants/{id}/extend" => (
             Some(things.version),
             json!({"by": "15m", "reason": "still at it"}),
@@ -157,6 +174,11 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/grants/{id}/return" => (Some(things.version), json!({})),
         "POST /v1/grants/{id}/revoke" => (Some(things.version), json!({"reason": "leaving"})),
         "POST /v1/grants/{id}/credential" => (None, json!({"public_key": PUBLIC_KEY})),
+        "POST /v1/locks" => (
+            None,
+            json!({"on": {"kind": "principal", "principal": "gone"}, "reason": "INC-1 leak"}),
+        ),
+        "POST /v1/locks/{id}/lift" => (Some(1), json!({"reason": "calm again"})),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

@@ -25,6 +25,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     context.printer.line(&words::asked(&seen))?;
     context.printer.block("  ", &seen.reason)?;
     let version = arguments.if_version.unwrap_or(seen.version);
+    for line in words::noted(&seen) {
+        context.printer.line(&line)?;
+    }
     let denial = Denial {
         comment: arguments.comment,
     };

@@ -8,8 +8,10 @@ use ratatui::layout::{Position, Size};
 
 use crate::client::AuditQuery;
 use crate::console::confirm::Mutation;
+use crate::console::keymap::Action;
 use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
+use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, RequestId};
@@ -41,6 +43,8 @@ pub enum Msg {
     Woke,
     /// A moment that was waited for has come.
     Tick,
+    /// A person typed what to do with a row, where there is no screen to select it on.
+    About(Action, Subject),
     /// The program itself has something to say, such as what is wrong with a theme.
     Say(Level, String),
     /// The live stream said something.

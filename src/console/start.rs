@@ -65,6 +65,28 @@ pub struct Options {
     pub complaints: Vec<String>,
 }
 
+impl Options {
+    /// What the application must know of it.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            server: self.server.clone(),
+            readonly: self.readonly.unwrap_or_else(|| {
+                let in_use = self
+                    .backends
+                    .iter()
+                    .find(|backend| Some(&backend.name) == self.backend.as_ref());
+                in_use.is_some_and(|backend| backend.readonly)
+            }),
+            readonly_flag: self.readonly,
+            themes: self.library.names(),
+            keymap: self.keymap.clone(),
+            backends: self.backends.clone(),
+            backend: self.backend.clone(),
+            complaints: self.complaints.clone(),
+        }
+    }
+}
+
 /// Why the console did not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -82,7 +104,7 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
         let text = "the console needs a terminal for keys and screen".to_owned();
         return Err(CannotStart {
             text,
-            hint: "use the commands, for example `portcullis requests`".to_owned(),
+            hint: "use `portcullis console --linear`, or the commands".to_owned(),
         });
     }
     let wishes = Wishes {
@@ -126,22 +148,7 @@ impl Desk {
         }
         let terminal = Terminal::new(FrameWriter::to_terminal(caps.charset))?;
         let size = terminal.size()?;
-        let settings = Settings {
-            server: options.server.clone(),
-            readonly: options.readonly.unwrap_or_else(|| {
-                let in_use = options
-                    .backends
-                    .iter()
-                    .find(|backend| Some(&backend.name) == options.backend.as_ref());
-                in_use.is_some_and(|backend| backend.readonly)
-            }),
-            readonly_flag: options.readonly,
-            themes: options.library.names(),
-            keymap: options.keymap.clone(),
-            backends: options.backends.clone(),
-            backend: options.backend.clone(),
-            complaints: options.complaints.clone(),
-        };
+        let settings = options.settings();
         let (wardrobe, wrong) = Wardrobe::open(
             options.library.clone(),
             options.theme.as_deref(),

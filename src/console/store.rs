@@ -186,6 +186,11 @@ impl Store {
             .filter(move |event| is_about(event, subject))
     }
 
+    /// The newest events, oldest of them first.
+    pub fn latest(&self, most: usize) -> impl Iterator<Item = &Rc<EventView>> {
+        self.ring.iter().skip(self.ring.len().saturating_sub(most))
+    }
+
     /// How many live events are kept.
     pub fn kept(&self) -> usize {
         self.ring.len()

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::event::Event;
 use super::grant::Grant;
-use super::ids::GrantId;
+use super::ids::{GrantId, PrincipalId};
+use super::lock::Lock;
 use super::request::Request;
 use super::review::Review;
 
@@ -46,6 +47,14 @@ pub enum Record {
     Grant(Grant),
     /// A grant for which a credential was issued: same version, later `credential_ends_at`.
     Credential(Grant),
+    /// A request that somebody claims or releases: same version. `before` had the claim when the request was read.
+    Claim {
+        request: Request,
+        before: Option<PrincipalId>,
+    },
+    NewLock(Lock),
+    /// A lock with its version raised by one.
+    Lock(Lock),
     /// Only the event: somebody asked for what was already so, or was refused.
     Nothing,
 }

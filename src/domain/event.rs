@@ -35,6 +35,8 @@ macro_rules! events {
 events! {
     RequestSubmitted = "request.submitted", "asked for";
     ReviewRecorded = "review.recorded", "approved, one of several,";
+    RequestClaimed = "request.claimed", "claimed the review of";
+    RequestReleased = "request.released", "released the review of";
     RequestApproved = "request.approved", "approved";
     RequestDenied = "request.denied", "denied";
     RequestWithdrawn = "request.withdrawn", "withdrew";
@@ -51,6 +53,8 @@ events! {
     GrantEnded = "grant.ended", "confirmed the end of";
     GrantReturned = "grant.returned", "confirmed the return of";
     GrantRevoked = "grant.revoked", "confirmed as revoked";
+    LockPlaced = "lock.placed", "placed a lock on";
+    LockLifted = "lock.lifted", "lifted the lock on";
     CredentialIssued = "credential.issued", "received a credential for";
     AccessRefused = "access.refused", "was refused";
     PrincipalInvited = "principal.invited", "invited";
@@ -199,6 +203,13 @@ impl Event {
     /// One sentence for people. It may contain text that people typed, so it goes through `text::clean` before a terminal.
     pub fn sentence(&self) -> String {
         let mut text = format!("{} {}", self.actor.name(), self.code.phrase());
+        if let Some(on) = self.whole() {
+            text.push_str(&format!(" {on}"));
+            if let Some(reason) = &self.reason {
+                text.push_str(&format!(": {reason}"));
+            }
+            return text;
+        }
         if let Some(role) = &self.role {
             text.push_str(&format!(" {role}"));
         }
@@ -222,9 +233,20 @@ impl Event {
             let link = if to_person { "" } else { "for " };
             text.push_str(&format!(" {link}{principal}"));
         }
+        if let Some(from) = self.details.get("taken_from").and_then(Value::as_str) {
+            text.push_str(&format!(", taken over from {from}"));
+        }
         if let Some(reason) = &self.reason {
             text.push_str(&format!(": {reason}"));
         }
         text
+    }
+
+    /// What a lock is on; it is not always a target or a person.
+    fn whole(&self) -> Option<&str> {
+        match self.code {
+            EventCode::LockPlaced | EventCode::LockLifted => self.details.get("on")?.as_str(),
+            _ => None,
+        }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Record, Step, WorkKind};
 use super::event::{Actor, Event, EventCode, Outcome};
 use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::lock::Locks;
 use super::policy::Way;
 use super::principal::{Principal, PrincipalRef};
 use super::refusal::Refusal;
@@ -141,12 +142,13 @@ pub struct Grant {
     pub version: i64,
 }
 
-/// Whether the grant gives its holder access at this moment. INVARIANT: a pure function of the grant and the
-/// moment; it never waits for a sweeper (`access_is_given_only_while_active_and_inside_the_window`).
-pub fn authorize(grant: &Grant, now: DateTime<Utc>) -> Result<(), Refusal> {
+/// Whether the grant gives its holder access at this moment. INVARIANT: a pure function of the grant, the locks and
+/// the moment; it never waits for a sweeper (`access_is_given_only_while_active_and_inside_the_window`,
+/// `no_lock_in_force_is_ever_passed`).
+pub fn authorize(grant: &Grant, locks: Locks<'_>, now: DateTime<Utc>) -> Result<(), Refusal> {
     let inside = grant.starts_at.is_some_and(|start| start <= now) && now < grant.expires_at;
     if grant.state == GrantState::Active && inside {
-        return Ok(());
+        return locks.check(grant.into(), now);
     }
     let state = if grant.state == GrantState::Active {
         GrantState::Closing
@@ -298,8 +300,13 @@ impl Grant {
 
     /// Whether the end could move by this much now. INVARIANT: never past `max_expires_at`
     /// (`the_end_moves_later_only_by_approved_extensions_and_never_past_the_cap`).
-    pub fn check_extension(&self, by: Span, now: DateTime<Utc>) -> Result<(), Refusal> {
-        authorize(self, now)?;
+    pub fn check_extension(
+        &self,
+        by: Span,
+        locks: Locks<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        authorize(self, locks, now)?;
         if self.expires_at + by.to_chrono() > self.max_expires_at {
             let left = Span::from_chrono(self.max_expires_at - self.expires_at).ok();
             return Err(Refusal::OverTotalCap {
@@ -311,9 +318,14 @@ impl Grant {
     }
 
     /// Moves the end, as an approved request says.
-    pub fn extend(&self, request: &Request, now: DateTime<Utc>) -> Result<(Self, Step), Refusal> {
+    pub fn extend(
+        &self,
+        request: &Request,
+        locks: Locks<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Step), Refusal> {
         let by = request.terms().duration;
-        self.check_extension(by, now)?;
+        self.check_extension(by, locks, now)?;
         let mut next = self.next();
         next.expires_at += by.to_chrono();
         next.extensions += 1;
@@ -345,6 +357,24 @@ impl Grant {
     ) -> Result<(Self, Step), Refusal> {
         let reason = check_reason(reason)?;
         Ok(self.close(CloseKind::Revoke, Some(by.as_ref()), Some(reason), now))
+    }
+
+    /// Takes the grant away because of something bigger than it: a lock or an incident, which the event names.
+    /// `None` where that would change nothing.
+    pub fn cut(
+        &self,
+        by: Option<&PrincipalRef>,
+        reason: &str,
+        because: (&str, &str),
+        now: DateTime<Utc>,
+    ) -> Option<(Self, Step)> {
+        if self.state.is_final() || self.close_kind == Some(CloseKind::Revoke) {
+            return None;
+        }
+        let reason = Some(reason.to_owned());
+        let (next, mut step) = self.close(CloseKind::Revoke, by.cloned(), reason, now);
+        step.event = step.event.detail(because.0, because.1);
+        Some((next, step))
     }
 
     /// Gives the grant back early; only its holder can.
@@ -462,6 +492,7 @@ impl Grant {
         by: &Principal,
         ends_at: DateTime<Utc>,
         what: &str,
+        locks: Locks<'_>,
         now: DateTime<Utc>,
     ) -> Result<(Self, Step), Refusal> {
         if by.id != self.holder.id {
@@ -469,7 +500,7 @@ impl Grant {
                 grant: self.id.clone(),
             });
         }
-        authorize(self, now)?;
+        authorize(self, locks, now)?;
         let next = Self {
             credential_ends_at: self.credential_ends_at.max(Some(ends_at)),
             ..self.clone()
@@ -505,6 +536,7 @@ impl Grant {
 pub fn others_holding<'a>(
     closing: &'a Grant,
     all: &'a [Grant],
+    locks: Locks<'a>,
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = &'a Grant> {
     all.iter().filter(move |other| {
@@ -512,6 +544,6 @@ pub fn others_holding<'a>(
             && other.holder.id == closing.holder.id
             && other.target == closing.target
             && other.role == closing.role
-            && authorize(other, now).is_ok()
+            && authorize(other, locks, now).is_ok()
     })
 }

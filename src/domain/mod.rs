@@ -5,10 +5,12 @@
 
 pub mod allowed;
 pub mod change;
+pub mod claim;
 pub mod event;
 pub mod grant;
 pub mod hours;
 pub mod ids;
+pub mod lock;
 pub mod nearest;
 pub mod permit;
 pub mod policy;

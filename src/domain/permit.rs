@@ -42,6 +42,9 @@ actions! {
     /// Prolong the grant of somebody else.
     ExtendOthers, "extend the grants of others", [Reviewer, Admin];
     Revoke, "revoke grants", [Reviewer, Admin];
+    /// Place and lift locks.
+    Lock, "place or lift locks", [Reviewer, Admin];
+    ReadLocks, "see locks", [Reviewer, Admin, Auditor];
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];
@@ -57,7 +60,7 @@ pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
         Action::Submit => "the product role requester",
         Action::ReadMetrics => "the product role operator",
         Action::Invite => "the product role admin",
-        Action::ReadPeople | Action::ReadAudit | Action::ReadAll => {
+        Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"
         }
         _ => "the product role reviewer",

@@ -3,7 +3,8 @@
 //! A refusal is an answer, not an accident: nothing was changed, and the reader can do something about it.
 
 use super::grant::GrantState;
-use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
+use super::lock::LockState;
 use super::request::RequestState;
 use super::span::Span;
 
@@ -76,6 +77,11 @@ pub enum Refusal {
     DeadlinePassed {
         request: RequestId,
     },
+    /// Somebody else has the claim, or nobody.
+    NotClaimed {
+        request: RequestId,
+        by: Option<String>,
+    },
     NotNarrower {
         why: String,
     },
@@ -93,6 +99,19 @@ pub enum Refusal {
     OverTotalCap {
         cap: Span,
         left: Option<Span>,
+    },
+    /// A lock in force stands in the way. Why it was placed is not told: that is for those who may see locks.
+    Locked {
+        lock: LockId,
+        on: String,
+        by: PrincipalName,
+        /// Who can take it away, in words.
+        lifted_by: &'static str,
+    },
+    SelfLock,
+    LockOver {
+        lock: LockId,
+        state: LockState,
     },
     /// Somebody else changed the record first.
     Conflict {
@@ -146,11 +165,15 @@ impl Refusal {
             Self::NotAReviewer { .. } => "not-a-reviewer",
             Self::RequestDecided { .. } => "request-decided",
             Self::DeadlinePassed { .. } => "deadline-passed",
+            Self::NotClaimed { .. } => "not-claimed",
             Self::NotNarrower { .. } => "not-narrower",
             Self::NotTheRequester { .. } => "not-the-requester",
             Self::NotTheHolder { .. } => "not-the-holder",
             Self::GrantNotActive { .. } => "grant-not-active",
             Self::OverTotalCap { .. } => "over-total-cap",
+            Self::Locked { .. } => "locked",
+            Self::SelfLock => "self-lock",
+            Self::LockOver { .. } => "lock-over",
             Self::Conflict { .. } => "conflict",
             Self::VersionRequired => "version-required",
             Self::IdempotencyKeyRequired => "idempotency-key-required",
@@ -213,6 +236,10 @@ impl Refusal {
             Self::DeadlinePassed { request } => {
                 format!("nobody decided `{request}` in time: it is expired")
             }
+            Self::NotClaimed { request, by } => match by {
+                Some(by) => format!("`{request}` is claimed by `{by}`, not by you"),
+                None => format!("you have no claim on `{request}`"),
+            },
             Self::PolicyDenied { why } | Self::NotNarrower { why } | Self::Unsupported { why } => {
                 why.clone()
             }
@@ -226,6 +253,12 @@ impl Refusal {
                 Some(left) => format!(
                     "the grant may last {cap} in total, so it can be extended by at most {left}"
                 ),
+            },
+            Self::Locked { on, .. } => format!("there is a lock on {on}"),
+            Self::SelfLock => "you cannot lock yourself".to_owned(),
+            Self::LockOver { lock, state } => match state {
+                LockState::Lifted => format!("lock `{lock}` is already lifted"),
+                _ => format!("lock `{lock}` is already over by itself"),
             },
             Self::Conflict { what, name } => {
                 format!("somebody changed {what} `{name}` in the meantime")
@@ -259,6 +292,7 @@ impl Refusal {
                 | Self::NotTheRequester { .. }
                 | Self::NotTheHolder { .. }
                 | Self::OverTotalCap { .. }
+                | Self::Locked { .. }
         )
     }
 
@@ -293,7 +327,22 @@ impl Refusal {
                 ..
             } => "open the grant to revoke it",
             Self::RequestDecided { .. } | Self::DeadlinePassed { .. } => "file a new request",
+            Self::NotClaimed { .. } => "a claim lapses by itself after 5 minutes",
             Self::GrantNotActive { .. } => "ask again with `portcullis request`",
+            Self::Locked {
+                lock,
+                by,
+                lifted_by,
+                ..
+            } => {
+                return Some(format!(
+                    "`{by}` placed it as `{lock}`; {lifted_by} can lift it: `portcullis unlock {lock}`"
+                ));
+            }
+            Self::SelfLock => {
+                "ask another reviewer, or end your sign-ins with `portcullis token revoke`"
+            }
+            Self::LockOver { .. } => "see which locks are in force with `portcullis locks`",
             Self::Conflict { .. } => "look at it again and repeat what you wanted",
             Self::VersionRequired => "send the `version` that you saw in an `If-Match` header",
             Self::IdempotencyKeyRequired => {

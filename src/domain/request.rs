@@ -6,9 +6,11 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Record, Step};
+use super::claim::Claim;
 use super::event::{Actor, Event, EventCode};
 use super::grant::Grant;
 use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::lock::{Locks, Subject};
 use super::policy::{Snapshot, Way};
 use super::principal::{Principal, PrincipalRef};
 use super::refusal::Refusal;
@@ -127,6 +129,8 @@ pub struct Request {
     /// The grant that resulted, or for `extend` the grant that it is about.
     pub grant: Option<GrantId>,
     pub reviews: Vec<Review>,
+    /// Who is looking at it, or was until the claim lapsed.
+    pub claim: Option<Claim>,
     pub version: i64,
 }
 
@@ -213,8 +217,15 @@ impl Request {
         ask: Ask,
         snapshot: Snapshot,
         grant: GrantId,
+        locks: Locks<'_>,
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
+        let subject = Subject {
+            principal: &requester.id,
+            target: &ask.target,
+            role: &ask.role,
+        };
+        locks.check(subject, now)?;
         let reason = check_reason(&ask.reason)?;
         let ticket = check_ticket(ask.ticket.as_deref())?;
         let not_before = check_start(ask.not_before, now)?;
@@ -236,6 +247,7 @@ impl Request {
             decided_at: None,
             grant: None,
             reviews: Vec::new(),
+            claim: None,
             version: 1,
         };
         request.file(
@@ -251,6 +263,10 @@ impl Request {
 
     /// Files the wish for a later end of an active grant, under the policy that holds for its holder. Somebody else
     /// may file it; it counts as the holder's own request all the same.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a different thing, and there is one caller"
+    )]
     pub fn submit_extension(
         id: RequestId,
         grant: &Grant,
@@ -258,9 +274,10 @@ impl Request {
         by: Span,
         reason: &str,
         snapshot: Snapshot,
+        locks: Locks<'_>,
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
-        grant.check_extension(by, now)?;
+        grant.check_extension(by, locks, now)?;
         let reason = check_reason(reason)?;
         let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
         let request = Self {
@@ -280,11 +297,12 @@ impl Request {
             decided_at: None,
             grant: Some(grant.id.clone()),
             reviews: Vec::new(),
+            claim: None,
             version: 1,
         };
         request.file(
             filed_by.as_ref(),
-            |request, _| Ok(grant.extend(request, now)?.1),
+            |request, _| Ok(grant.extend(request, locks, now)?.1),
             now,
         )
     }
@@ -401,7 +419,7 @@ impl Request {
             .collect()
     }
 
-    fn check_open(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
+    pub(in crate::domain) fn check_open(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
         if self.state != RequestState::Pending {
             let by = self
                 .reviews
@@ -491,6 +509,7 @@ impl Request {
         };
         let mut next = self.clone();
         next.reviews.push(review.clone());
+        about.locks.check_approval(&next, &reviewer.id, now)?;
         let actor = Actor::Principal(reviewer.as_ref());
         if let Some(way) = review::satisfied(&next.snapshot.ways, &next.reviews).cloned() {
             let change = next.approve(
@@ -498,7 +517,9 @@ impl Request {
                 actor,
                 Some(review),
                 |request, way| match (request.kind, about.parent) {
-                    (RequestKind::Extend, Some(parent)) => Ok(parent.extend(request, now)?.1),
+                    (RequestKind::Extend, Some(parent)) => {
+                        Ok(parent.extend(request, about.locks, now)?.1)
+                    }
                     // An extension that has lost its grant must never turn into a grant of its own.
                     (RequestKind::Extend, None) => Err(Refusal::NotFound {
                         what: "grant",
@@ -520,6 +541,8 @@ impl Request {
             return Ok((next, change));
         }
         next.version += 1;
+        // Whoever has reviewed is done looking.
+        next.claim = next.claim.filter(|claim| claim.by.id != reviewer.id);
         let (have, need) = next.progress();
         let event = next
             .reviewed(EventCode::ReviewRecorded, actor, &review)
@@ -539,6 +562,7 @@ impl Request {
     ) -> Result<Change, Refusal> {
         self.state = RequestState::Approved;
         self.decided_at = Some(now);
+        self.claim = None;
         self.version += 1;
         let consequence = consequence(self, way)?;
         let event = match &review {
@@ -623,6 +647,7 @@ impl Request {
         Self {
             state,
             decided_at: Some(now),
+            claim: None,
             version: self.version + 1,
             ..self.clone()
         }
@@ -642,7 +667,7 @@ impl Request {
         event
     }
 
-    fn event(&self, code: EventCode, actor: Actor) -> Event {
+    pub(in crate::domain) fn event(&self, code: EventCode, actor: Actor) -> Event {
         Event {
             principal: Some(self.requester.name.clone()),
             target: Some(self.target.clone()),
@@ -662,4 +687,5 @@ pub struct About<'a> {
     pub parent: Option<&'a Grant>,
     /// The name for the grant that results from access.
     pub grant: &'a GrantId,
+    pub locks: Locks<'a>,
 }

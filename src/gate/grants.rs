@@ -1,10 +1,13 @@
 //! Extending, returning, revoking and using grants.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::change::{Change, Step};
 use crate::domain::grant::{Grant, authorize};
 use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::lock::{Lock, Locks};
 use crate::domain::permit::{Action, permit};
 use crate::domain::policy;
 use crate::domain::principal::Principal;
@@ -16,6 +19,7 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::targets::{Access, Credential, CredentialAsk};
 
+use super::locks::bearing;
 use super::requests::{SeenRequest, decide, few_enough, somebody_reviews};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
@@ -23,6 +27,8 @@ use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 #[derive(Debug, Clone)]
 pub struct SeenGrant {
     pub grant: Grant,
+    /// Every lock in force.
+    pub locks: Arc<Vec<Lock>>,
     pub now: DateTime<Utc>,
 }
 
@@ -72,7 +78,9 @@ impl Gate {
                 target: grant.target.clone(),
                 nearest: None,
             })?;
-        grant.check_extension(by, writing.now)?;
+        let in_force = Arc::clone(&writing.locks);
+        let locks = bearing(&in_force, &rules.catalog, &target.name);
+        grant.check_extension(by, locks, writing.now)?;
         if own {
             if let Some(request) = writing.tx.pending_extension(id).await? {
                 return Err(Refusal::DuplicatePending { request }.into());
@@ -105,6 +113,7 @@ impl Gate {
             by,
             reason,
             snapshot,
+            locks,
             writing.now,
         )?;
         if !own && request.state == RequestState::Pending {
@@ -112,6 +121,7 @@ impl Gate {
                 target,
                 parent: Some(&grant),
                 grant: &grant.id,
+                locks,
             };
             let (approved, more) =
                 request.approve_by(&writing.who, None, Narrowing::default(), about, writing.now)?;
@@ -168,14 +178,19 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<Credential, Error> {
         let rules = self.rules.current();
-        let (grant, now) = {
-            let (mut tx, now) = self.glance().await?;
-            (visible(load(&mut tx, id).await?, &caller.principal)?, now)
+        let (grant, in_force, now) = {
+            let (mut tx, now) = self.look().await?;
+            let grant = visible(load(&mut tx, id).await?, &caller.principal)?;
+            (grant, tx.locks_in_force(now).await?, now)
         };
         if grant.holder.id != caller.principal.id {
             return Err(Refusal::NotTheHolder { grant: grant.id }.into());
         }
-        authorize(&grant, now)?;
+        authorize(
+            &grant,
+            bearing(&in_force, &rules.catalog, &grant.target),
+            now,
+        )?;
         let connector =
             rules
                 .catalog
@@ -204,7 +219,8 @@ impl Gate {
             Opened::Before(_) => self.issued_again(caller, id, &credential).await?,
             Opened::Now(mut writing) => {
                 let grant = load(&mut writing.tx, id).await?;
-                let step = issued(&grant, &writing.who, &credential, writing.now)?;
+                let locks = bearing(&writing.locks, &rules.catalog, &grant.target);
+                let step = issued(&grant, &writing.who, &credential, locks, writing.now)?;
                 self.finish(writing, &vec![step]).await?;
             }
         }
@@ -222,7 +238,9 @@ impl Gate {
         let mut tx = self.store.write().await?;
         let (who, now) = self.held(&mut tx, caller).await?;
         let grant = load(&mut tx, id).await?;
-        let step = issued(&grant, &who, credential, now)?;
+        let (in_force, rules) = (tx.locks_in_force(now).await?, self.rules.current());
+        let locks = bearing(&in_force, &rules.catalog, &grant.target);
+        let step = issued(&grant, &who, credential, locks, now)?;
         tx.apply(&vec![step], &caller.origin, now).await?;
         Ok(self.store.commit(tx).await?)
     }
@@ -230,9 +248,10 @@ impl Gate {
     /// One grant that the caller may see.
     pub async fn grant(&self, caller: &Caller, id: &GrantId) -> Result<SeenGrant, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
-        let (mut tx, now) = self.glance().await?;
+        let (mut tx, now) = self.look().await?;
         Ok(SeenGrant {
             grant: visible(load(&mut tx, id).await?, &caller.principal)?,
+            locks: Arc::new(tx.locks_in_force(now).await?),
             now,
         })
     }
@@ -249,11 +268,16 @@ impl Gate {
             filter.person = Some(caller.principal.id.clone());
         }
         let (mut tx, now) = self.look().await?;
+        let locks = Arc::new(tx.locks_in_force(now).await?);
         Ok(tx
             .grants(&filter, limit)
             .await?
             .into_iter()
-            .map(|grant| SeenGrant { grant, now })
+            .map(|grant| SeenGrant {
+                grant,
+                locks: Arc::clone(&locks),
+                now,
+            })
             .collect())
     }
 
@@ -268,9 +292,9 @@ impl Gate {
         grant: Grant,
         change: Change,
     ) -> Result<SeenGrant, Error> {
-        let now = writing.now;
+        let (locks, now) = (Arc::clone(&writing.locks), writing.now);
         self.finish(writing, &change).await?;
-        Ok(SeenGrant { grant, now })
+        Ok(SeenGrant { grant, locks, now })
     }
 }
 
@@ -291,13 +315,14 @@ fn issued(
     grant: &Grant,
     who: &Principal,
     credential: &Credential,
+    locks: Locks<'_>,
     now: DateTime<Utc>,
 ) -> Result<Step, Refusal> {
     let what = match credential {
         Credential::Postgres(_) => "password".to_owned(),
         Credential::Ssh(certified) => format!("ssh certificate, serial {}", certified.serial),
     };
-    let (_, step) = grant.credential_issued(who, credential.ends_at(), &what, now)?;
+    let (_, step) = grant.credential_issued(who, credential.ends_at(), &what, locks, now)?;
     Ok(step)
 }
 

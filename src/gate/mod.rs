@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod grants;
+pub mod locks;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
@@ -27,6 +28,7 @@ use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::domain::ids::SignInId;
+use crate::domain::lock::Lock;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -115,6 +117,8 @@ struct Writing {
     now: DateTime<Utc>,
     /// The caller as the database knows it inside this transaction.
     who: Principal,
+    /// Every lock in force.
+    locks: Arc<Vec<Lock>>,
     origin: Origin,
 }
 
@@ -193,10 +197,12 @@ impl Gate {
             self.store.commit(tx).await?;
             return Ok(Opened::Before(before.result));
         }
+        let locks = Arc::new(tx.locks_in_force(now).await?);
         Ok(Opened::Now(Box::new(Writing {
             tx,
             now,
             who,
+            locks,
             origin: caller.origin.clone(),
         })))
     }

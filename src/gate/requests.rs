@@ -1,10 +1,13 @@
 //! Filing, deciding and reading requests.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::change::Change;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId, TargetName};
+use crate::domain::lock::{Lock, Subject};
 use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::policy::{self, Snapshot, Verdict};
@@ -20,6 +23,7 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::store::history::History;
 
+use super::locks::bearing;
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// How far back the history of a requester on a target goes.
@@ -33,6 +37,8 @@ pub struct SeenRequest {
     pub signals: Vec<Signal>,
     /// The grant that an extension is about.
     pub parent: Option<Grant>,
+    /// Every lock in force.
+    pub locks: Arc<Vec<Lock>>,
     pub now: DateTime<Utc>,
 }
 
@@ -87,6 +93,14 @@ impl Gate {
             .into());
         }
         check_reason(&ask.reason)?;
+        // A lock is the same answer to everybody, so it comes before what depends on the person.
+        let locks = bearing(&writing.locks, &rules.catalog, &ask.target);
+        let subject = Subject {
+            principal: &writing.who.id,
+            target: &ask.target,
+            role: &ask.role,
+        };
+        locks.check(subject, writing.now)?;
         if let Some(request) = writing
             .tx
             .pending_like(&writing.who.id, &ask.target, &ask.role)
@@ -116,6 +130,7 @@ impl Gate {
             ask,
             snapshot,
             GrantId::from_bits(new_bits()?),
+            bearing(&writing.locks, &rules.catalog, &target.name),
             writing.now,
         )?;
         self.finish_request(writing, request, &change).await
@@ -168,6 +183,7 @@ impl Gate {
                     target,
                     parent: parent.as_ref(),
                     grant: &grant,
+                    locks: bearing(&writing.locks, &rules.catalog, &target.name),
                 };
                 request.approve_by(
                     &writing.who,
@@ -246,6 +262,44 @@ impl Gate {
         self.finish_request(writing, next, &change).await
     }
 
+    /// Tells other reviewers that the caller looks at a request.
+    pub async fn claim(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
+        self.change_claim(caller, id, once, Request::take_claim)
+            .await
+    }
+
+    /// Takes the caller's claim back.
+    pub async fn release(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
+        self.change_claim(caller, id, once, Request::release_claim)
+            .await
+    }
+
+    async fn change_claim(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        once: &OnceKey,
+        rule: impl Fn(&Request, &Principal, DateTime<Utc>) -> Result<(Request, Change), Refusal>,
+    ) -> Result<SeenRequest, Error> {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
+            Opened::Before(id) => return self.request_before(caller, &id).await,
+            Opened::Now(writing) => writing,
+        };
+        let request = load(&mut writing.tx, id).await?;
+        let (next, change) = rule(&request, &writing.who, writing.now)?;
+        self.finish_request(writing, next, &change).await
+    }
+
     /// One request that the caller may see.
     pub async fn request(&self, caller: &Caller, id: &RequestId) -> Result<SeenRequest, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
@@ -315,6 +369,7 @@ impl Gate {
             .filter(|request| request.state == RequestState::Pending)
             .collect();
         let mut pasts = tx.pasts(&pending, now - HISTORY).await?;
+        let locks = Arc::new(tx.locks_in_force(now).await?);
         let mut page = Vec::with_capacity(requests.len());
         for request in requests {
             let parent = parent_of(tx, &request).await?;
@@ -324,6 +379,7 @@ impl Gate {
                 history: past.history,
                 request,
                 parent,
+                locks: Arc::clone(&locks),
                 now,
             });
         }

@@ -1,4 +1,4 @@
-//! Deadlines: requests that nobody decided expire, and what nobody can need any more is forgotten.
+//! Deadlines: requests that nobody decided expire, what a lock matches goes, and what nobody can need any more is forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,9 @@ impl Gate {
         while !stop.is_cancelled() {
             if let Err(error) = self.expire_due().await {
                 tracing::error!(error = ?error, "deadlines could not be looked at; the sweeper tries again");
+            }
+            if let Err(error) = self.enforce_locks().await {
+                tracing::error!(error = ?error, "locks could not be enforced; the sweeper tries again");
             }
             if tidied.is_none_or(|at| at.elapsed() > TIDY) {
                 tidied = Some(std::time::Instant::now());

@@ -16,10 +16,12 @@ use crate::domain::change::WorkKind;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::ids::{GrantId, TargetName};
 use crate::secret;
+use crate::store::Tx;
 use crate::store::outbox::Due;
 use crate::targets::{Connector, Down, Failure};
 
 use super::grants::access;
+use super::locks::bearing;
 use super::{Error, Gate};
 
 /// Work on one target at the same time. More would not make one server faster, and could exhaust its connections.
@@ -203,10 +205,7 @@ impl Gate {
     ) -> Result<(Grant, bool, DateTime<Utc>), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let grant = tx
-            .grant(&due.grant)
-            .await?
-            .ok_or_else(|| anyhow::anyhow!("grant {} has work but does not exist", due.grant))?;
+        let grant = load(&mut tx, due).await?;
         let Some((grant, step)) = next(&grant, now) else {
             return Ok((grant, false, now));
         };
@@ -226,7 +225,7 @@ impl Gate {
     }
 
     async fn activate(&self, due: &Due) -> Result<(), Error> {
-        let (grant, begun, now) = self.step(due, Grant::activate).await?;
+        let (grant, begun, now) = self.begin(due).await?;
         if !begun && grant.state != GrantState::Active {
             return self.kept(due).await;
         }
@@ -243,6 +242,30 @@ impl Gate {
                 self.later(due, pause(grant.attempts)).await
             }
         }
+    }
+
+    /// Begins to make the access, unless a lock matches it: then it goes, also where the lock was placed in the very
+    /// moment of the approval. Answers whether it was begun.
+    async fn begin(&self, due: &Due) -> Result<(Grant, bool, DateTime<Utc>), Error> {
+        let rules = self.rules.current();
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let grant = load(&mut tx, due).await?;
+        let in_force = tx.locks_in_force(now).await?;
+        let lock = bearing(&in_force, &rules.catalog, &grant.target).on((&grant).into(), now);
+        let next = match lock {
+            None => grant.activate(now),
+            Some(lock) => {
+                let because = ("lock", lock.id.as_str());
+                grant.cut(None, &lock.closing_reason(), because, now)
+            }
+        };
+        let Some((grant, step)) = next else {
+            return Ok((grant, false, now));
+        };
+        self.apply_own(tx, &vec![step], &due.trace, now).await?;
+        let begun = grant.state == GrantState::Activating;
+        Ok((grant, begun, now))
     }
 
     async fn activated(&self, due: &Due, begun: &Grant) -> Result<(), Error> {
@@ -373,6 +396,11 @@ impl Gate {
         }
         Ok(())
     }
+}
+
+async fn load(tx: &mut Tx, due: &Due) -> Result<Grant, Error> {
+    let found = tx.grant(&due.grant).await?;
+    Ok(found.ok_or_else(|| anyhow::anyhow!("grant {} has work but does not exist", due.grant))?)
 }
 
 async fn timely<T>(operation: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

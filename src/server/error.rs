@@ -7,13 +7,16 @@ use utoipa::IntoResponses;
 
 use crate::domain::refusal::Refusal;
 use crate::gate;
-use crate::wire::Problem;
+use crate::query;
+use crate::wire::{Problem, ProblemSpan};
 
 /// A call that was not answered as asked.
 #[derive(Debug)]
 pub enum Failed {
     Refused(Refusal),
     Fault(anyhow::Error),
+    /// A filter that makes no sense.
+    BadFilter(query::Problem),
     /// The call itself is not HTTP as we understand it.
     Malformed(StatusCode, String),
 }
@@ -34,7 +37,7 @@ impl From<Refusal> for Failed {
 }
 
 /// Who is nobody gets 401, who may not gets 403, what one may not see is 404, what is over or was faster is 409 or
-/// 412, and what makes no sense is 400 or 422.
+/// 412, what is locked is 423, and what makes no sense is 400 or 422.
 pub fn status(refusal: &Refusal) -> StatusCode {
     use Refusal as R;
     match refusal {
@@ -54,8 +57,11 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::AlreadyReviewed { .. }
         | R::RequestDecided { .. }
         | R::DeadlinePassed { .. }
+        | R::NotClaimed { .. }
         | R::GrantNotActive { .. }
-        | R::OverTotalCap { .. } => StatusCode::CONFLICT,
+        | R::OverTotalCap { .. }
+        | R::LockOver { .. } => StatusCode::CONFLICT,
+        R::Locked { .. } => StatusCode::LOCKED,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
         R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
         R::IdempotencyKeyRequired => StatusCode::BAD_REQUEST,
@@ -64,6 +70,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::StartTooFar { .. }
         | R::StartInPast
         | R::CommentRequired
+        | R::SelfLock
         | R::NotNarrower { .. }
         | R::IdempotencyKeyReused
         | R::BadInput { .. }
@@ -75,14 +82,20 @@ pub fn status(refusal: &Refusal) -> StatusCode {
 }
 
 fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Response {
-    let body = Problem {
+    answer(Problem {
         kind: format!("urn:portcullis:problem:{code}"),
         status: status.as_u16(),
         code: code.to_owned(),
         title,
         hint,
+        span: None,
+        suggestion: None,
         instance: super::caller::current_trace(),
-    };
+    })
+}
+
+fn answer(body: Problem) -> Response {
+    let status = StatusCode::from_u16(body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(
@@ -107,6 +120,22 @@ impl IntoResponse for Failed {
                 refusal.text(),
                 refusal.hint(),
             ),
+            Self::BadFilter(wrong) => answer(Problem {
+                kind: "urn:portcullis:problem:bad_filter".to_owned(),
+                status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
+                code: "bad_filter".to_owned(),
+                title: wrong.message,
+                hint: Some(match &wrong.suggestion {
+                    Some(suggestion) => format!("did you mean `{suggestion}`?"),
+                    None => "`portcullis requests --help` explains filters".to_owned(),
+                }),
+                span: Some(ProblemSpan {
+                    start: wrong.span.start,
+                    end: wrong.span.end,
+                }),
+                suggestion: wrong.suggestion,
+                instance: super::caller::current_trace(),
+            }),
             Self::Malformed(status, why) => problem(
                 status,
                 "malformed",
@@ -161,6 +190,9 @@ pub enum Problems {
     /// The call is well-formed, but what it says makes no sense.
     #[response(status = 422, content_type = "application/problem+json")]
     Senseless(Problem),
+    /// A lock stands in the way.
+    #[response(status = 423, content_type = "application/problem+json")]
+    Locked(Problem),
     /// `If-Match` is missing.
     #[response(status = 428, content_type = "application/problem+json")]
     VersionRequired(Problem),

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Failed;
-use super::{App, audit, caller, grants, health, people, requests, stream, targets};
+use super::{App, audit, caller, facets, grants, health, locks, people, requests, stream, targets};
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -55,13 +55,19 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(requests::approve))
         .routes(routes!(requests::deny))
         .routes(routes!(requests::withdraw))
+        .routes(routes!(requests::claim))
+        .routes(routes!(requests::release))
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
         .routes(routes!(grants::extend))
         .routes(routes!(grants::give_back))
         .routes(routes!(grants::revoke))
         .routes(routes!(grants::credential))
+        .routes(routes!(locks::list, locks::place))
+        .routes(routes!(locks::show))
+        .routes(routes!(locks::lift))
         .routes(routes!(audit::list))
+        .routes(routes!(facets::count))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

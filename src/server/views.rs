@@ -6,6 +6,7 @@ use crate::catalog::Catalog;
 use crate::domain::allowed::{self, Allowed};
 use crate::domain::event::Actor;
 use crate::domain::ids::TargetName;
+use crate::domain::lock::{Blocked, Locks};
 use crate::domain::policy::{Verdict, Way};
 use crate::domain::principal::Principal;
 use crate::domain::request::{RequestKind, RequestState};
@@ -16,12 +17,13 @@ use crate::domain::target::EnforcementClass;
 use crate::gate::Gate;
 use crate::gate::catalog::SeenTarget;
 use crate::gate::grants::SeenGrant;
+use crate::gate::locks::{SeenLock, bearing};
 use crate::gate::requests::SeenRequest;
 use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
-    ActorView, AllowedAction, CredentialView, EventView, GrantView, HistoryView, NarrowView,
-    RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
+    ActorView, AllowedAction, ClaimView, CredentialView, EventView, GrantView, HistoryView, LockOn,
+    LockView, NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
 };
 
 fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -82,14 +84,23 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
                 .map(|span| span.to_string()),
         },
         signals: seen.signals.iter().map(signal_view).collect(),
-        claim: None,
+        claim: request.claim_at(now).map(|claim| ClaimView {
+            by: claim.by.name.to_string(),
+            since: claim.since,
+            until: claim.until,
+        }),
         tags: tags(&rules.catalog, &request.target),
         created_at: request.created_at,
         decide_by: request.decide_by,
         decided_at: request.decided_at,
         grant: request.grant.as_ref().map(ToString::to_string),
         version: request.version,
-        allowed_actions: actions(allowed::on_request(who, request, now)),
+        allowed_actions: actions(allowed::on_request(
+            who,
+            request,
+            bearing(&seen.locks, &rules.catalog, &request.target),
+            now,
+        )),
     }
 }
 
@@ -165,7 +176,55 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
         created_at: grant.created_at,
         ended_at: grant.ended_at,
         version: grant.version,
-        allowed_actions: actions(allowed::on_grant(who, grant, seen.now)),
+        allowed_actions: actions(allowed::on_grant(
+            who,
+            grant,
+            bearing(&seen.locks, &rules.catalog, &grant.target),
+            seen.now,
+        )),
+    }
+}
+
+/// A lock as `who` sees it.
+pub fn lock(seen: &SeenLock, who: &Principal) -> LockView {
+    let (lock, now) = (&seen.lock, seen.now);
+    let text = |name: &dyn std::fmt::Display| name.to_string();
+    let on = match &lock.on {
+        Blocked::Principal(who) => LockOn::Principal {
+            principal: text(&who.name),
+        },
+        Blocked::Target(target) => LockOn::Target {
+            target: text(target),
+        },
+        Blocked::Role(target, role) => LockOn::Role {
+            target: text(target),
+            role: text(role),
+        },
+        Blocked::Tag { name, value } => LockOn::Tag {
+            name: name.clone(),
+            value: value.clone(),
+        },
+        Blocked::Everything => LockOn::Everything,
+    };
+    LockView {
+        id: lock.id.to_string(),
+        on,
+        reason: lock.reason.clone(),
+        state: lock.state(now).as_str().to_owned(),
+        placed_by: lock.placed_by.name.to_string(),
+        created_at: lock.created_at,
+        ends_at: lock.ends_at,
+        lifted_by: lock.lifted_by.as_ref().map(|by| by.name.to_string()),
+        lifted_at: lock.lifted_at,
+        incident: lock.incident.as_ref().map(ToString::to_string),
+        grants_closed: u32::try_from(lock.grants_closed).unwrap_or(u32::MAX),
+        version: lock.version,
+        allowed_actions: actions(allowed::on_lock(
+            who,
+            lock,
+            Locks::new(&seen.in_force, None),
+            now,
+        )),
     }
 }
 
@@ -211,7 +270,7 @@ pub fn target(seen: &SeenTarget) -> TargetView {
 }
 
 /// An audit event.
-pub fn event(entry: &Entry) -> EventView {
+pub fn event(catalog: &Catalog, entry: &Entry) -> EventView {
     let event = &entry.event;
     let (kind, id) = match &event.actor {
         Actor::Principal(who) => ("principal", Some(who.id.to_string())),
@@ -238,6 +297,11 @@ pub fn event(entry: &Entry) -> EventView {
         trace: Some(entry.origin.trace.clone()),
         channel: entry.origin.channel.clone(),
         address: entry.origin.address.clone(),
+        tags: event
+            .target
+            .as_ref()
+            .map(|target| tags(catalog, target))
+            .unwrap_or_default(),
         sentence: event.sentence(),
         details: event.details.clone(),
     }

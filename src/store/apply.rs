@@ -1,4 +1,4 @@
-//! The one function that writes requests, reviews, grants, their promises and the events that explain them.
+//! The one function that writes requests, reviews, grants, locks, their promises and the events that explain them.
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -92,11 +92,18 @@ impl Tx {
                 }
                 ("request", request.id.to_string(), written)
             }
+            Record::Claim { request, before } => (
+                "request",
+                request.id.to_string(),
+                self.update_claim(request, before.as_ref()).await?,
+            ),
             Record::Grant(grant) => (
                 "grant",
                 grant.id.to_string(),
                 self.update_grant(grant).await?,
             ),
+            Record::NewLock(lock) => return Ok(self.insert_lock(lock).await?),
+            Record::Lock(lock) => ("lock", lock.id.to_string(), self.update_lock(lock).await?),
             Record::Credential(grant) => (
                 "grant",
                 grant.id.to_string(),

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::domain::event::{Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 
+use super::among::{self, Among};
 use super::grants::{Bind, Binds};
 use super::{Tx, millis, moment, moments, rows};
+
+/// Events that one statement writes at most.
+const AT_ONCE: usize = 500;
 
 /// Where a change came from; the gate knows, rules do not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +59,8 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
     /// Words that have to occur in the reason, the actor, the principal or the target.
     pub text: Vec<String>,
+    /// What else of a filter's text can be compared here.
+    pub among: Among,
 }
 
 #[derive(sqlx::FromRow)]
@@ -159,6 +165,7 @@ impl Filter {
                 " and (lower(reason) like ${place} escape '\\' or reason like ${as_typed} escape '\\' or actor like ${place} escape '\\' or principal like ${place} escape '\\' or target like ${place} escape '\\')"
             ));
         }
+        among::push(&self.among, "principal", &mut sql, &mut binds);
         if let Some(before) = before {
             sql.push_str(&format!(" and idx < ${}", binds.push(Bind::Number(before))));
         }
@@ -178,9 +185,19 @@ impl Tx {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> anyhow::Result<()> {
-        if events.is_empty() {
-            return Ok(());
+        // A database takes only so many values in one statement; one change can be a whole incident.
+        for events in events.chunks(AT_ONCE) {
+            self.append_some(events, origin, now).await?;
         }
+        Ok(())
+    }
+
+    async fn append_some(
+        &mut self,
+        events: &[&Event],
+        origin: &Origin,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         let bodies = events.iter().map(|event| {
             let event = (*event).clone();
             let origin = origin.clone();

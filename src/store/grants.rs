@@ -1,13 +1,15 @@
 //! Grants, and the filter that pages of grants and of requests share.
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 
 use crate::domain::grant::{CloseKind, Grant};
 use crate::domain::ids::{GrantId, PrincipalId, TargetName};
 use crate::domain::principal::PrincipalRef;
 
+use super::among::{self, Among};
 use super::requests::span;
-use super::{Tx, millis, moment, moments, stored, word};
+use super::{Inner, Tx, millis, moment, moments, stored, word};
 
 /// Which requests or grants a page shows. Empty lists mean "any".
 #[derive(Debug, Clone, Default)]
@@ -15,6 +17,10 @@ pub struct Filter {
     pub states: Vec<&'static str>,
     pub person: Option<PrincipalId>,
     pub target: Option<TargetName>,
+    /// What else of a filter's text can be compared here.
+    pub among: Among,
+    /// Made at this moment or later, and before that one.
+    pub made: (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     /// The `(created_at, id)` of the last row of the page before.
     pub after: Option<(i64, String)>,
 }
@@ -81,6 +87,13 @@ impl Filter {
                 " and target = ${}",
                 binds.push(Bind::Text(target.to_string()))
             ));
+        }
+        among::push(&self.among, person, &mut sql, &mut binds);
+        for (than, at) in [(">=", self.made.0), ("<", self.made.1)] {
+            if let Some(at) = at {
+                let at = binds.push(Bind::Number(millis(at)));
+                sql.push_str(&format!(" and created_at {than} ${at}"));
+            }
         }
         if let Some((at, id)) = &self.after {
             let at = binds.push(Bind::Number(*at));
@@ -196,6 +209,18 @@ impl Tx {
             ..Filter::default()
         };
         self.grants(&filter, i64::from(i32::MAX)).await
+    }
+
+    /// Every grant that fits, newest first, held until the transaction ends: nobody changes one in between, so that a
+    /// change of many cannot fail because of one.
+    pub async fn hold_grants(&mut self, filter: &Filter) -> anyhow::Result<Vec<Grant>> {
+        let (mut sql, binds) = filter.select(COLUMNS, "grants", "holder_id", i64::from(i32::MAX));
+        if matches!(self.inner, Inner::Postgres(_)) {
+            // All who hold several take them in this order. A promise may still point at a held grant.
+            sql.push_str(" for no key update");
+        }
+        let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("holding grants")?;
+        rows.into_iter().map(Row::read).collect()
     }
 
     pub(in crate::store) async fn insert_grant(&mut self, grant: &Grant) -> anyhow::Result<()> {

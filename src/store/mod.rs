@@ -59,11 +59,13 @@ macro_rules! postgres_clock {
     };
 }
 
+pub mod among;
 pub mod apply;
 pub mod audit;
 pub mod grants;
 pub mod history;
 mod hold;
+pub mod locks;
 pub mod outbox;
 pub mod people;
 pub mod requests;

@@ -1,9 +1,11 @@
 //! Request in, response out, on both databases. One file for each noun of the URLs.
 
 mod audit;
+mod claims;
 mod events;
 mod grants;
 mod limits;
+mod locks;
 mod people;
 mod requests;
 mod signals;

@@ -6,6 +6,7 @@ mod desk;
 mod display;
 mod help;
 mod keymap;
+mod linear;
 mod messages;
 mod notice;
 mod palette;

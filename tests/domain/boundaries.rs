@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::domain::event::EventCode;
 use portcullis::domain::grant::{Grant, GrantState, authorize};
 use portcullis::domain::ids::{GrantId, RequestId};
+use portcullis::domain::lock::Locks;
 use portcullis::domain::policy::{Snapshot, Way};
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::{About, Ask, LATEST_START, REASON_MAX, Request, RequestState};
@@ -56,6 +57,7 @@ fn submit(ask: Ask, threshold: u32) -> Result<Request, Refusal> {
         ask,
         snapshot(threshold),
         grant,
+        Locks::NONE,
         noon(),
     )
     .map(|(request, _)| request)
@@ -71,6 +73,7 @@ fn approve(
         target: &target(),
         parent: None,
         grant: &GrantId::from_bits(2),
+        locks: Locks::NONE,
     };
     request
         .approve_by(&person(who, &["dba"]), None, narrowed, about, now)
@@ -116,7 +119,7 @@ fn a_decision_in_the_last_moment_counts_and_one_at_the_deadline_does_not() {
 fn access_begins_with_the_start_and_is_over_at_the_end() {
     let grant = active();
     assert_eq!(grant.expires_at, noon() + TimeDelta::hours(1));
-    let allowed = |at| authorize(&grant, at).is_ok();
+    let allowed = |at| authorize(&grant, Locks::NONE, at).is_ok();
     assert_eq!(
         [noon() - TICK, noon(), noon() + TICK].map(allowed),
         [false, true, true]
@@ -134,8 +137,14 @@ fn access_begins_with_the_start_and_is_over_at_the_end() {
 fn an_extension_fills_the_cap_to_the_second_and_comes_before_the_end() {
     let grant = active();
     let seconds = |seconds| Span::from_seconds(seconds).unwrap();
-    assert!(grant.check_extension(seconds(3_600), noon()).is_ok());
-    let refused = grant.check_extension(seconds(3_601), noon()).unwrap_err();
+    assert!(
+        grant
+            .check_extension(seconds(3_600), Locks::NONE, noon())
+            .is_ok()
+    );
+    let refused = grant
+        .check_extension(seconds(3_601), Locks::NONE, noon())
+        .unwrap_err();
     assert_eq!(
         refused,
         Refusal::OverTotalCap {
@@ -145,12 +154,12 @@ fn an_extension_fills_the_cap_to_the_second_and_comes_before_the_end() {
     );
     assert!(
         grant
-            .check_extension(Span::MINUTE, grant.expires_at - TICK)
+            .check_extension(Span::MINUTE, Locks::NONE, grant.expires_at - TICK)
             .is_ok()
     );
     assert_eq!(
         grant
-            .check_extension(Span::MINUTE, grant.expires_at)
+            .check_extension(Span::MINUTE, Locks::NONE, grant.expires_at)
             .unwrap_err()
             .code(),
         "grant-not-active"
@@ -167,6 +176,7 @@ fn an_extension_without_its_grant_gives_nothing() {
         Span::MINUTE,
         "still at it",
         snapshot(1),
+        Locks::NONE,
         noon(),
     )
     .unwrap();

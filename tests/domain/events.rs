@@ -101,7 +101,13 @@ fn stories() -> Vec<Story> {
         ]
         .concat()
     };
+    let lock = Step::Lock {
+        what: 3,
+        who: 0,
+        minutes: None,
+    };
     vec![
+        story(&reviewed, [active(), vec![lock, Step::Unlock(0)]].concat()),
         story(
             &[(2, 0, 60, 60, 30)],
             vec![submit.clone(), approve(1), approve(2)],
@@ -120,6 +126,14 @@ fn stories() -> Vec<Story> {
         story(
             &reviewed,
             vec![submit.clone(), Step::Withdraw { request: 0, who: 0 }],
+        ),
+        story(
+            &reviewed,
+            vec![
+                submit.clone(),
+                Step::Claim { request: 0, who: 1 },
+                Step::Release { request: 0, who: 1 },
+            ],
         ),
         story(
             &reviewed,

@@ -11,7 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::domain::change::{Change, Record, WorkKind};
 use portcullis::domain::event::{Event, EventCode};
 use portcullis::domain::grant::{CloseKind, Grant, GrantState};
-use portcullis::domain::ids::{GrantId, GroupName, PrincipalId, RequestId, RoleName};
+use portcullis::domain::ids::{GrantId, GroupName, LockId, PrincipalId, RequestId, RoleName};
+use portcullis::domain::lock::{Blocked, Lock, Locks};
 use portcullis::domain::policy::{Snapshot, Way};
 use portcullis::domain::principal::{Principal, ProductRole};
 use portcullis::domain::request::{About, Ask, Request, RequestKind, RequestState};
@@ -63,6 +64,14 @@ pub(crate) enum Step {
         request: usize,
         who: usize,
     },
+    Claim {
+        request: usize,
+        who: usize,
+    },
+    Release {
+        request: usize,
+        who: usize,
+    },
     Expire(usize),
     Activate(usize),
     Acknowledge {
@@ -88,6 +97,13 @@ pub(crate) enum Step {
         grant: usize,
         who: usize,
     },
+    /// Somebody outside of the story locks this person, a role, a tag, the target or everything.
+    Lock {
+        what: usize,
+        who: usize,
+        minutes: Option<u32>,
+    },
+    Unlock(usize),
 }
 
 /// What policy says in one run, and everything that happens.
@@ -200,6 +216,14 @@ fn step(number: u64) -> Step {
         54..56 => Step::Credential { grant: nth, who },
         56..59 => Step::ReachEnd(nth, i64::from(draw.below(3)) - 1),
         59 => Step::ReachDeadline(nth, i64::from(draw.below(3)) - 1),
+        60..62 => Step::Claim { request: nth, who },
+        62 => Step::Release { request: nth, who },
+        86 => Step::Lock {
+            what: draw.index(5),
+            who,
+            minutes: draw.rarely(2).then(|| 1 + draw.below(60)),
+        },
+        87..90 => Step::Unlock(nth),
         _ => Step::Proceed {
             who,
             choice: draw.below(24),
@@ -247,6 +271,7 @@ pub(crate) struct Machine {
     pub(crate) snapshot: Snapshot,
     pub(crate) requests: Vec<Filed>,
     pub(crate) grants: Vec<Held>,
+    pub(crate) locks: Vec<Lock>,
     pub(crate) promises: BTreeMap<(GrantId, WorkKind), DateTime<Utc>>,
     pub(crate) events: Vec<Event>,
     ids: u64,
@@ -274,7 +299,7 @@ pub(crate) fn target() -> Target {
         name: "orders-db".parse().unwrap(),
         kind: TargetKind::Postgres,
         description: String::new(),
-        tags: BTreeMap::new(),
+        tags: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
         roles: BTreeMap::from([
             ("admin".parse().unwrap(), role(&["ops"])),
             ("ops".parse().unwrap(), role(&["readonly"])),
@@ -323,10 +348,52 @@ impl Machine {
             },
             requests: Vec::new(),
             grants: Vec::new(),
+            locks: Vec::new(),
             promises: BTreeMap::new(),
             events: Vec::new(),
             ids: 0,
         }
+    }
+
+    /// The locks as they bear on the target.
+    pub(crate) fn in_force(&self) -> Locks<'_> {
+        Locks::new(&self.locks, Some(&self.target.tags))
+    }
+
+    /// Places a lock as the gate does: what it matches goes in the same change.
+    fn lock(&mut self, what: usize, who: usize, length: Option<u32>) {
+        let on = match what {
+            0 => Blocked::Principal(self.people[who].as_ref()),
+            1 => Blocked::Role(self.target.name.clone(), role(who % ROLES.len())),
+            2 => Blocked::Tag {
+                name: "env".to_owned(),
+                value: ["prod", "dev"][who % 2].to_owned(),
+            },
+            3 => Blocked::Target(self.target.name.clone()),
+            _ => Blocked::Everything,
+        };
+        let (id, now, keeper) = (LockId::from_bits(self.bits()), self.clock, person(99, &[]));
+        let placed = Lock::place(id, on, length.map(minutes), "INC-1 leak", &keeper, now);
+        let lock = placed.unwrap();
+        let locks = Locks::new(std::slice::from_ref(&lock), Some(&self.target.tags));
+        let mut change = vec![lock.placed()];
+        for held in &self.grants {
+            let grant = &held.now;
+            if grant.state != GrantState::Closing && locks.on(grant.into(), now).is_some() {
+                let cut = grant.cut(Some(&keeper.as_ref()), "INC-1 leak", ("lock", "L-1"), now);
+                change.extend(cut.map(|(_, step)| step));
+            }
+        }
+        self.write(Some(change), None);
+    }
+
+    fn unlock(&mut self, nth: usize) {
+        let Some(lock) = self.locks.iter().rev().nth(nth) else {
+            return;
+        };
+        let (keeper, now) = (person(99, &[]), self.clock);
+        let lifted = lock.lift(&keeper, "calm again", self.in_force(), now);
+        self.write(lifted.ok().map(|(_, step)| vec![step]), None);
     }
 
     fn bits(&mut self) -> u64 {
@@ -354,6 +421,23 @@ impl Machine {
             } else {
                 who
             };
+            match filed.now.claim_at(self.clock) {
+                Some(claim) if choice % 4 == 1 => {
+                    let mut people = self.people.iter();
+                    let who = people.position(|person| person.id == claim.by.id);
+                    return Step::Release {
+                        request: 0,
+                        who: who.unwrap(),
+                    };
+                }
+                None if choice % 6 == 1 => {
+                    return Step::Claim {
+                        request: 0,
+                        who: other,
+                    };
+                }
+                _ => {}
+            }
             return Step::Approve {
                 request: 0,
                 who: other,
@@ -486,6 +570,7 @@ impl Machine {
                     ask,
                     self.snapshot.clone(),
                     grant,
+                    self.in_force(),
                     now,
                 );
                 self.write(filed.map(|(_, change)| change).ok(), None);
@@ -513,6 +598,7 @@ impl Machine {
                     target: &self.target,
                     parent: parent.as_ref(),
                     grant: &grant,
+                    locks: self.in_force(),
                 };
                 let approved = request.approve_by(&self.people[who], None, narrowed, about, now);
                 self.write(approved.map(|(_, change)| change).ok(), Some(who));
@@ -539,6 +625,20 @@ impl Machine {
                         .ok(),
                     None,
                 );
+            }
+            Step::Claim { request, who } => {
+                let Some(request) = self.filed(request, false) else {
+                    return;
+                };
+                let claimed = request.take_claim(&self.people[who], now);
+                self.write(claimed.map(|(_, change)| change).ok(), None);
+            }
+            Step::Release { request, who } => {
+                let Some(request) = self.filed(request, false) else {
+                    return;
+                };
+                let released = request.release_claim(&self.people[who], now);
+                self.write(released.map(|(_, change)| change).ok(), None);
             }
             Step::Expire(request) => {
                 let Some(request) = self.filed(request, false) else {
@@ -575,10 +675,13 @@ impl Machine {
                     &self.people[who],
                     grant.expires_at.min(now + TimeDelta::minutes(10)),
                     "password",
+                    self.in_force(),
                     now,
                 );
                 self.write(issued.map(|(_, step)| vec![step]).ok(), None);
             }
+            Step::Lock { what, who, minutes } => self.lock(what, who, minutes),
+            Step::Unlock(nth) => self.unlock(nth),
             _ => self.work(step),
         }
     }
@@ -627,6 +730,7 @@ impl Machine {
             by,
             "still at it",
             self.snapshot.clone(),
+            self.in_force(),
             now,
         ) else {
             return;
@@ -637,6 +741,7 @@ impl Machine {
                 target: &self.target,
                 parent: Some(&grant),
                 grant: &grant.id,
+                locks: self.in_force(),
             };
             match request.approve_by(&who_is, None, Narrowing::default(), about, now) {
                 Ok((_, more)) => change.extend(more),
@@ -679,6 +784,9 @@ impl Machine {
             Record::Request(request, _) => {
                 versions.insert(request.id.as_str(), request.version) == Some(request.version - 1)
             }
+            Record::Claim { request, .. } => {
+                versions.get(request.id.as_str()) == Some(&request.version)
+            }
             Record::Grant(grant) => {
                 versions.insert(grant.id.as_str(), grant.version) == Some(grant.version - 1)
             }
@@ -686,12 +794,23 @@ impl Machine {
                 versions.get(grant.id.as_str()) == Some(&grant.version)
                     && grant.state == GrantState::Active
             }
+            Record::NewLock(_) => true,
+            Record::Lock(lock) => self
+                .locks
+                .iter()
+                .any(|now| now.id == lock.id && now.version == lock.version - 1),
         })
     }
 
     fn record(&mut self, record: Record, event: &Event, reviewer: Option<usize>) {
         match record {
             Record::Nothing => self.note_close(event),
+            Record::NewLock(lock) => self.locks.push(lock),
+            Record::Lock(lock) => {
+                let mut all = self.locks.iter_mut();
+                let held = all.find(|now| now.id == lock.id).unwrap();
+                *held = lock;
+            }
             Record::NewRequest(request) => self.requests.push(Filed {
                 first: Rc::new(request.clone()),
                 now: request,
@@ -715,6 +834,11 @@ impl Machine {
                     filed.decided = Some(Rc::new(request.clone()));
                 }
                 filed.before = Some(Rc::new(std::mem::replace(&mut filed.now, request)));
+            }
+            Record::Claim { request, .. } => {
+                let mut all = self.requests.iter_mut();
+                let filed = all.find(|filed| filed.now.id == request.id).unwrap();
+                filed.now = request;
             }
             Record::NewGrant(grant) => self.grants.push(Held {
                 now: grant,

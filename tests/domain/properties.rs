@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use portcullis::domain::allowed;
 use portcullis::domain::change::WorkKind;
+use portcullis::domain::claim::CLAIM_LASTS;
 use portcullis::domain::event::EventCode;
 use portcullis::domain::grant::{CloseKind, GrantState, authorize, others_holding};
 use portcullis::domain::ids::PrincipalId;
+use portcullis::domain::lock::{Blocked, LockState, Locks};
 use portcullis::domain::request::{Request, RequestKind, RequestState};
-use portcullis::domain::review::Decision;
+use portcullis::domain::review::{Decision, Review};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -157,10 +159,42 @@ fn a_decision_is_taken_in_time_and_stays() {
             decided_at: None,
             grant: filed.first.grant.clone(),
             reviews: Vec::new(),
+            claim: None,
             version: 1,
             ..request.clone()
         };
         prop_assert_eq!(&asked, &*filed.first);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_claim_is_short_never_the_requesters_and_over_with_the_decision() {
+    each_request(|machine, filed| {
+        let request = &filed.now;
+        let Some(claim) = &request.claim else {
+            return Ok(());
+        };
+        prop_assert_eq!(request.state, RequestState::Pending);
+        prop_assert_ne!(&claim.by.id, &request.requester.id);
+        prop_assert!(claim.since < claim.until);
+        prop_assert!(claim.until - machine.clock <= CLAIM_LASTS);
+        let reviewed = |review: &Review| review.reviewer.id == claim.by.id;
+        prop_assert!(
+            !request.reviews.iter().any(reviewed),
+            "whoever has reviewed looks no longer"
+        );
+        // Whoever could review without the claim still can.
+        let unclaimed = Request {
+            claim: None,
+            ..request.clone()
+        };
+        for who in &machine.people {
+            prop_assert_eq!(
+                request.may_review(who, machine.clock),
+                unclaimed.may_review(who, machine.clock)
+            );
+        }
         Ok(())
     });
 }
@@ -224,7 +258,7 @@ fn access_is_given_only_while_active_and_inside_the_window() {
                 let inside =
                     grant.starts_at.is_some_and(|start| start <= at) && at < grant.expires_at;
                 prop_assert_eq!(
-                    authorize(grant, at).is_ok(),
+                    authorize(grant, Locks::NONE, at).is_ok(),
                     grant.state == GrantState::Active && inside
                 );
             }
@@ -351,15 +385,74 @@ fn closing_one_grant_spares_what_another_live_grant_gives() {
     at_the_end_of_every_story(|machine| {
         let all: Vec<_> = machine.grants.iter().map(|held| held.now.clone()).collect();
         for closing in &all {
-            let spared: BTreeSet<_> = others_holding(closing, &all, machine.clock)
-                .map(|grant| &grant.id)
-                .collect();
+            let spared: BTreeSet<_> =
+                others_holding(closing, &all, machine.in_force(), machine.clock)
+                    .map(|grant| &grant.id)
+                    .collect();
             for other in &all {
                 let same = (&other.holder.id, &other.target, &other.role)
                     == (&closing.holder.id, &closing.target, &closing.role);
-                let gives =
-                    other.id != closing.id && same && authorize(other, machine.clock).is_ok();
+                let gives = other.id != closing.id
+                    && same
+                    && authorize(other, machine.in_force(), machine.clock).is_ok();
                 prop_assert_eq!(spared.contains(&other.id), gives);
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn no_lock_in_force_is_ever_passed() {
+    run(|story| {
+        let mut machine = Machine::new(story);
+        let mut seen = 0;
+        for step in &story.steps {
+            let before = machine.locks.clone();
+            machine.take(step);
+            let now = machine.clock;
+            // Matched again by somebody who knows only what the lock names.
+            let blocked = |holder: &str, role: &str| {
+                before
+                    .iter()
+                    .filter(|lock| lock.state(now) == LockState::InForce)
+                    .any(|lock| match &lock.on {
+                        Blocked::Principal(who) => who.name.as_str() == holder,
+                        Blocked::Role(_, locked) => locked.as_str() == role,
+                        Blocked::Tag { value, .. } => value == "prod",
+                        Blocked::Target(_) | Blocked::Everything => true,
+                    })
+            };
+            for event in machine.events.iter().skip(seen) {
+                let gives = matches!(
+                    event.code,
+                    EventCode::RequestSubmitted
+                        | EventCode::GrantScheduled
+                        | EventCode::GrantActivating
+                        | EventCode::GrantExtended
+                        | EventCode::CredentialIssued
+                );
+                let about = event.principal.as_ref().zip(event.role.as_ref());
+                if let Some((holder, role)) = about.filter(|_| gives) {
+                    prop_assert!(
+                        !blocked(holder.as_str(), role.as_str()),
+                        "{} passes a lock",
+                        event.code.as_str()
+                    );
+                }
+            }
+            seen = machine.events.len();
+            let locks = machine.in_force();
+            for grant in machine.grants.iter().map(|held| &held.now) {
+                if locks.on(grant.into(), now).is_some() {
+                    prop_assert!(authorize(grant, locks, now).is_err());
+                    prop_assert!(
+                        grant.state == GrantState::Closing || grant.state.is_final(),
+                        "{} is {} under a lock",
+                        grant.id,
+                        grant.state
+                    );
+                }
             }
         }
         Ok(())
@@ -374,17 +467,27 @@ fn every_change_has_exactly_one_event_that_names_it() {
             .iter()
             .map(|filed| filed.events)
             .chain(machine.grants.iter().map(|held| held.events))
+            .chain(machine.locks.iter().map(|lock| lock.version))
             .sum();
-        let aside = [EventCode::GrantCloseIgnored, EventCode::CredentialIssued];
+        let aside = [
+            EventCode::GrantCloseIgnored,
+            EventCode::CredentialIssued,
+            EventCode::RequestClaimed,
+            EventCode::RequestReleased,
+        ];
         let explained = machine
             .events
             .iter()
             .filter(|event| !aside.contains(&event.code))
             .count();
         prop_assert_eq!(i64::try_from(explained).unwrap(), changes);
+        let of_locks = [EventCode::LockPlaced, EventCode::LockLifted];
         for event in &machine.events {
             prop_assert!(
-                event.request.is_some() && event.target.is_some() && event.principal.is_some()
+                of_locks.contains(&event.code)
+                    || event.request.is_some()
+                        && event.target.is_some()
+                        && event.principal.is_some()
             );
             let of_grant = event.code.as_str().starts_with("grant.")
                 || event.code == EventCode::CredentialIssued;
@@ -405,9 +508,14 @@ fn what_is_offered_is_what_is_allowed() {
         for who in &machine.people {
             for filed in &machine.requests {
                 let offered = |action: &str| {
-                    let all = allowed::on_request(who, &filed.now, now);
+                    let all = allowed::on_request(who, &filed.now, machine.in_force(), now);
                     all.into_iter().find(|(name, _)| *name == action).unwrap().1
                 };
+                prop_assert_eq!(offered("claim").err(), filed.now.take_claim(who, now).err());
+                prop_assert_eq!(
+                    offered("release").err(),
+                    filed.now.release_claim(who, now).err()
+                );
                 prop_assert_eq!(
                     offered("deny").err(),
                     filed.now.deny_by(who, "not today", now).err()
@@ -418,19 +526,25 @@ fn what_is_offered_is_what_is_allowed() {
                 );
                 prop_assert_eq!(
                     offered("approve").err(),
-                    filed.now.may_review(who, now).err()
+                    filed
+                        .now
+                        .may_review(who, now)
+                        .and_then(|()| machine.in_force().check_approval(&filed.now, &who.id, now))
+                        .err()
                 );
             }
             for held in &machine.grants {
                 let offered = |action: &str| {
-                    let all = allowed::on_grant(who, &held.now, now);
+                    let all = allowed::on_grant(who, &held.now, machine.in_force(), now);
                     all.into_iter()
                         .find(|(name, _)| *name == action)
                         .unwrap()
                         .1
                         .is_ok()
                 };
-                let issued = held.now.credential_issued(who, now, "password", now);
+                let issued =
+                    held.now
+                        .credential_issued(who, now, "password", machine.in_force(), now);
                 prop_assert_eq!(offered("connect"), issued.is_ok());
                 let strikes = held
                     .now

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use portcullis::domain::grant::GrantState;
+use portcullis::domain::lock::LockState;
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::RequestState;
 use portcullis::domain::span::Span;
@@ -34,11 +35,15 @@ fn known(refusal: &Refusal) -> usize {
         | R::NotAReviewer { .. }
         | R::RequestDecided { .. }
         | R::DeadlinePassed { .. }
+        | R::NotClaimed { .. }
         | R::NotNarrower { .. }
         | R::NotTheRequester { .. }
         | R::NotTheHolder { .. }
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. }
+        | R::Locked { .. }
+        | R::SelfLock
+        | R::LockOver { .. }
         | R::Conflict { .. }
         | R::VersionRequired
         | R::IdempotencyKeyRequired
@@ -47,7 +52,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 35,
+        | R::Busy => 39,
     }
 }
 
@@ -57,6 +62,7 @@ fn every_refusal() -> Vec<Refusal> {
     let request = || "R-7k3qm2xd0v".parse().unwrap();
     let grant = || "G-7k3qm2xd0v".parse().unwrap();
     let target = || "orders-db".parse().unwrap();
+    let lock = || "L-7k3qm2xd0v".parse().unwrap();
     vec![
         R::NotSignedIn,
         R::TokenExpired,
@@ -113,6 +119,14 @@ fn every_refusal() -> Vec<Refusal> {
             by: None,
         },
         R::DeadlinePassed { request: request() },
+        R::NotClaimed {
+            request: request(),
+            by: Some("bob".to_owned()),
+        },
+        R::NotClaimed {
+            request: request(),
+            by: None,
+        },
         R::NotNarrower {
             why: "an approval can only shorten: 2h is longer than 1h".to_owned(),
         },
@@ -133,6 +147,21 @@ fn every_refusal() -> Vec<Refusal> {
         R::OverTotalCap {
             cap: Span::HOUR,
             left: None,
+        },
+        R::Locked {
+            lock: lock(),
+            on: "target `orders-db`".to_owned(),
+            by: "rita".parse().unwrap(),
+            lifted_by: "a reviewer or an admin",
+        },
+        R::SelfLock,
+        R::LockOver {
+            lock: lock(),
+            state: LockState::Lifted,
+        },
+        R::LockOver {
+            lock: lock(),
+            state: LockState::Over,
         },
         R::Conflict {
             what: "request",

@@ -20,10 +20,14 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 2] = [
+const SUMS: [(&str, &str); 3] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
+    ),
+    (
+        "0002_locks.sql",
+        "2fd88b5b155c46a5064cac0abdfdc083b45626a35637d1523d11366c9cf79ca3",
     ),
     (
         "0004_claims.sql",
@@ -137,6 +141,12 @@ async fn read(location: &Location) {
         ("rita", "bob")
     );
     assert_eq!(request.terms().duration.to_string(), "30m");
+    let claimed = tx
+        .request(&"R-0000000002".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(claimed.claim.unwrap().by.name.as_str(), "bob");
     let grant = tx
         .grant(&"G-0000000001".parse().unwrap())
         .await
@@ -144,6 +154,16 @@ async fn read(location: &Location) {
         .unwrap();
     assert_eq!((grant.state, grant.version), (GrantState::Closing, 5));
     assert_eq!(grant.closed_by.unwrap().name.as_str(), "bob");
+    let lock = tx
+        .lock(&"L-0000000001".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (lock.on.to_string().as_str(), lock.grants_closed),
+        ("role `admin` on `orders-db`", 1)
+    );
+    assert_eq!(lock.lifted_by.unwrap().name.as_str(), "ada");
     let token = tx
         .token("hash of an access token", TokenUse::Access)
         .await

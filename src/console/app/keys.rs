@@ -9,6 +9,7 @@ use crate::console::confirm::{Kind, Outcome, Strip};
 use crate::console::keymap::{Action, Danger, Place, danger};
 use crate::console::msg::Effect;
 use crate::console::screen::Ask;
+use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::view;
 use crate::console::widget::frame::Shape;
@@ -161,6 +162,22 @@ impl App {
         let Some(subject) = subject else {
             return Vec::new();
         };
+        self.ask_about(kind, subject)
+    }
+
+    /// Opens a question about a row that was named and not selected, or says why not.
+    pub(super) fn about(&mut self, action: Action, subject: Subject) -> Vec<Effect> {
+        let Some(kind) = Kind::of(action) else {
+            return Vec::new();
+        };
+        if let Some(why) = self.refusal_about(kind, &subject) {
+            self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        self.ask_about(kind, subject)
+    }
+
+    fn ask_about(&mut self, kind: Kind, subject: Subject) -> Vec<Effect> {
         let Some(seen) = self.world.store.get(&subject) else {
             return Vec::new();
         };

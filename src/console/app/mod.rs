@@ -15,7 +15,7 @@ use ratatui::layout::Size;
 
 use crate::config::Backend;
 use crate::console::app::acts::Pending;
-use crate::console::confirm::Strip;
+use crate::console::confirm::{Kind, Strip};
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
@@ -173,6 +173,7 @@ impl App {
             }
             Msg::Woke => self.woke(),
             Msg::Tick => Vec::new(),
+            Msg::About(action, subject) => self.about(action, subject),
             Msg::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()
@@ -287,21 +288,21 @@ impl App {
 
     /// Why an action would do nothing at this moment.
     pub fn refusal(&self, action: Action) -> Option<String> {
-        let kind = crate::console::confirm::Kind::of(action)?;
+        let kind = Kind::of(action)?;
         let Some(subject) = self.screen().and_then(Screen::subject) else {
             return Some("nothing is selected".to_owned());
         };
-        if self
-            .pending
-            .iter()
-            .any(|pending| pending.is_about(&subject))
-        {
+        self.refusal_about(kind, &subject)
+    }
+
+    fn refusal_about(&self, kind: Kind, subject: &Subject) -> Option<String> {
+        if self.pending.iter().any(|pending| pending.is_about(subject)) {
             return Some(format!(
                 "the last change of `{}` is not answered yet",
                 subject.as_str()
             ));
         }
-        self.world.may(kind, &subject).err()
+        self.world.may(kind, subject).err()
     }
 
     /// What is shown about changes that are not answered yet.

@@ -138,7 +138,11 @@ impl Overlay for Palette {
 
     fn draw(&self, app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         let room = area.width.saturating_sub(6);
-        let area = middle(area, WIDTH.min(room), HEIGHT.min(area.height.saturating_sub(2)));
+        let area = middle(
+            area,
+            WIDTH.min(room),
+            HEIGHT.min(area.height.saturating_sub(2)),
+        );
         let items = items(app, self.menu.line.text());
         let note = match items.get(self.menu.chosen) {
             None => "nothing is called that".to_owned(),
