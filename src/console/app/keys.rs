@@ -5,11 +5,15 @@ use std::time::Duration;
 use ratatui::layout::Position;
 
 use crate::console::app::App;
-use crate::console::confirm::{Kind, Outcome, Strip};
+use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Danger, Place, danger};
 use crate::console::msg::Effect;
+<<<<<<< HEAD
 use crate::console::screen::Ask;
 use crate::console::store::Subject;
+=======
+use crate::console::screen::{self, Ask};
+>>>>>>> main
 use crate::console::term::input::{Key, Mouse};
 use crate::console::view;
 use crate::console::widget::frame::Shape;
@@ -37,7 +41,7 @@ impl App {
         }
         if self.layout().regions.shape == Shape::TooSmall {
             // Nothing can be seen, so nothing can be done but leave.
-            self.strip = None;
+            self.drop_questions();
             return match self.world.keymap.action(Place::Anywhere, key) {
                 Some(Action::Quit) => self.quit(),
                 _ => Vec::new(),
@@ -46,8 +50,8 @@ impl App {
         if let Some(effects) = self.overlay_key(key) {
             return effects;
         }
-        if self.strip.is_some() {
-            return self.strip_key(key);
+        if self.is_asked() {
+            return self.question_key(key);
         }
         if let Some(screen) = self.screens.get_mut(self.at)
             && screen.typing().is_some_and(|typing| typing.active)
@@ -57,19 +61,28 @@ impl App {
         }
         match self.world.keymap.action(self.place(), key) {
             // A key held down or pasted is nobody's decision, not even to open a question.
-            Some(action) if danger(action) > Danger::None && !key.is_deliberate() => Vec::new(),
+            Some(action)
+                if (danger(action) > Danger::None || action == Action::Claim)
+                    && !key.is_deliberate() =>
+            {
+                Vec::new()
+            }
             Some(action) => self.action(action),
             None => Vec::new(),
         }
     }
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+<<<<<<< HEAD
         let pasted = self.with_overlay(|overlay, app| overlay.paste(text, app));
         if let Some(effects) = pasted {
             return effects;
         }
         if let Some(strip) = &mut self.strip {
             strip.paste(text, self.world.now);
+=======
+        if self.question_paste(text) {
+>>>>>>> main
             return Vec::new();
         }
         match self.screens.get_mut(self.at) {
@@ -82,7 +95,7 @@ impl App {
     }
 
     pub(super) fn mouse(&mut self, mouse: Mouse, at: Position) -> Vec<Effect> {
-        if self.strip.is_some() {
+        if self.is_asked() {
             return Vec::new();
         }
         let step = match mouse {
@@ -135,6 +148,10 @@ impl App {
             Action::Suspend => vec![Effect::Suspend],
             Action::Interrupt => vec![Effect::Quit],
             Action::Quit => self.quit(),
+            Action::Claim => self.claim(),
+            Action::Undo => self.undo(),
+            Action::Lock => self.lock(),
+            Action::Incident => self.begin_incident(),
             Action::Retry => self.retry_now(),
             Action::Back if self.toasts.dismiss() => Vec::new(),
             Action::Back if self.give_up_waiting() => Vec::new(),
@@ -149,6 +166,7 @@ impl App {
         }
     }
 
+<<<<<<< HEAD
     /// Opens a question, or says why not.
     fn question(&mut self, kind: Kind, action: Action) -> Vec<Effect> {
         if let Some(why) = self.refusal(action) {
@@ -200,6 +218,26 @@ impl App {
                 self.begin(mutation)
             }
         }
+=======
+    fn help_key(&mut self, key: Key) {
+        let lines = screen::help::lines(self, self.size.width);
+        let Some(scroll) = &mut self.help else { return };
+        let page = self.size.height.saturating_sub(4).max(1);
+        match self.world.keymap.action(Place::Anywhere, key) {
+            Some(Action::Down) => *scroll = scroll.saturating_add(1),
+            Some(Action::Up) => *scroll = scroll.saturating_sub(1),
+            Some(Action::PageDown | Action::HalfDown) => *scroll = scroll.saturating_add(page / 2),
+            Some(Action::PageUp | Action::HalfUp) => *scroll = scroll.saturating_sub(page / 2),
+            Some(Action::Top) => *scroll = 0,
+            Some(Action::Bottom) => *scroll = u16::MAX,
+            Some(Action::Back | Action::Help | Action::Quit | Action::Open) => {
+                self.help = None;
+                return;
+            }
+            _ => {}
+        }
+        *scroll = (*scroll).min(lines.saturating_sub(page));
+>>>>>>> main
     }
 
     pub(super) fn go(&mut self, to: usize) -> Vec<Effect> {

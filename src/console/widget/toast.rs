@@ -60,6 +60,8 @@ pub struct Toast {
     /// How often it was said.
     pub times: u32,
     until: Option<Instant>,
+    /// The seconds left are worth showing: something can be done about it until then.
+    counts: bool,
 }
 
 /// A message as it was said, for reading it later.
@@ -79,7 +81,12 @@ pub struct Said {
 #[derive(Debug, Clone, Default)]
 pub struct Toasts {
     shown: Vec<Toast>,
+<<<<<<< HEAD
     said: VecDeque<Said>,
+=======
+    /// The moment of the last look.
+    now: Option<Instant>,
+>>>>>>> main
 }
 
 impl Toasts {
@@ -98,16 +105,31 @@ impl Toasts {
     ) {
         self.note(level, &text, trace, now);
         let until = level.lifetime().map(|lifetime| now + lifetime);
+        self.add(level, text, until, false);
+    }
+
+    /// Shows a message about something that can be done until a moment, with the seconds left.
+    pub fn push_until(&mut self, level: Level, text: DisplayText, until: Instant, now: Instant) {
+        self.now = Some(now);
+        self.add(level, text, Some(until), true);
+    }
+
+    fn add(&mut self, level: Level, text: DisplayText, until: Option<Instant>, counts: bool) {
         let same = self
             .shown
             .iter()
             .position(|toast| toast.level == level && toast.text == text);
         let times = same.map_or(1, |place| self.shown.remove(place).times.saturating_add(1));
+        // What could be undone before cannot be any more.
+        if counts {
+            self.shown.retain(|toast| !toast.counts);
+        }
         self.shown.push(Toast {
             level,
             text,
             times,
             until,
+            counts,
         });
         if self.shown.len() > MOST {
             let oldest = self
@@ -146,6 +168,7 @@ impl Toasts {
 
     /// Takes away what has been shown long enough; says whether anything went.
     pub fn expire(&mut self, now: Instant) -> bool {
+        self.now = Some(now);
         let before = self.shown.len();
         self.shown
             .retain(|toast| toast.until.is_none_or(|until| until > now));
@@ -185,7 +208,17 @@ impl Toasts {
             } else {
                 String::new()
             };
-            let line = clean(&format!(" {} {}{times} ", theme.glyph(sign), toast.text));
+            let left = match (toast.counts, toast.until, self.now) {
+                (true, Some(until), Some(now)) => {
+                    format!(" {} s", until.saturating_duration_since(now).as_secs())
+                }
+                _ => String::new(),
+            };
+            let line = clean(&format!(
+                " {} {}{times}{left} ",
+                theme.glyph(sign),
+                toast.text
+            ));
             let line = line.cut_end(usize::from(widest), theme.glyph(Glyph::Ellipsis));
             let width = u16::try_from(line.width()).unwrap_or(widest);
             let place = Rect {
