@@ -365,16 +365,12 @@ fn status(app: &App, theme: &Theme, layout: &Layout, buffer: &mut Buffer) {
 fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(screen) = app.screen() else { return };
     let mut bar = Bar::new();
-<<<<<<< HEAD
     if let Some(overlay) = app.overlay() {
         for (key, word) in overlay.hints() {
             bar = bar.left(clean(&format!(" {key}")), theme.style(Role::KeyHint));
             bar = bar.left(clean(&format!(" {word} ")), theme.style(Role::Text));
         }
-    } else if app.strip().is_some() {
-=======
-    if app.is_asked() {
->>>>>>> main
+    } else if app.is_asked() {
         bar = bar.left(
             clean(" answer the question, or Esc"),
             theme.style(Role::TextMuted),

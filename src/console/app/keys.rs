@@ -8,12 +8,7 @@ use crate::console::app::App;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Danger, Place, danger};
 use crate::console::msg::Effect;
-<<<<<<< HEAD
 use crate::console::screen::Ask;
-use crate::console::store::Subject;
-=======
-use crate::console::screen::{self, Ask};
->>>>>>> main
 use crate::console::term::input::{Key, Mouse};
 use crate::console::view;
 use crate::console::widget::frame::Shape;
@@ -73,16 +68,11 @@ impl App {
     }
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
-<<<<<<< HEAD
         let pasted = self.with_overlay(|overlay, app| overlay.paste(text, app));
         if let Some(effects) = pasted {
             return effects;
         }
-        if let Some(strip) = &mut self.strip {
-            strip.paste(text, self.world.now);
-=======
         if self.question_paste(text) {
->>>>>>> main
             return Vec::new();
         }
         match self.screens.get_mut(self.at) {
@@ -164,80 +154,6 @@ impl App {
                 self.asked(asks)
             }
         }
-    }
-
-<<<<<<< HEAD
-    /// Opens a question, or says why not.
-    fn question(&mut self, kind: Kind, action: Action) -> Vec<Effect> {
-        if let Some(why) = self.refusal(action) {
-            self.say(Level::Warn, &why);
-            return Vec::new();
-        }
-        let subject = self
-            .screens
-            .get(self.at)
-            .and_then(|screen| screen.subject());
-        let Some(subject) = subject else {
-            return Vec::new();
-        };
-        self.ask_about(kind, subject)
-    }
-
-    /// Opens a question about a row that was named and not selected, or says why not.
-    pub(super) fn about(&mut self, action: Action, subject: Subject) -> Vec<Effect> {
-        let Some(kind) = Kind::of(action) else {
-            return Vec::new();
-        };
-        if let Some(why) = self.refusal_about(kind, &subject) {
-            self.say(Level::Warn, &why);
-            return Vec::new();
-        }
-        self.ask_about(kind, subject)
-    }
-
-    fn ask_about(&mut self, kind: Kind, subject: Subject) -> Vec<Effect> {
-        let Some(seen) = self.world.store.get(&subject) else {
-            return Vec::new();
-        };
-        self.strip = Some(Strip::open(kind, subject, seen, self.world.now));
-        vec![Effect::ForgetKeys]
-    }
-
-    fn strip_key(&mut self, key: Key) -> Vec<Effect> {
-        let Some(strip) = &mut self.strip else {
-            return Vec::new();
-        };
-        match strip.key(key, &self.world) {
-            Outcome::Stays => Vec::new(),
-            Outcome::Closed => {
-                self.strip = None;
-                Vec::new()
-            }
-            Outcome::Confirmed(mutation) => {
-                self.strip = None;
-                self.begin(mutation)
-            }
-        }
-=======
-    fn help_key(&mut self, key: Key) {
-        let lines = screen::help::lines(self, self.size.width);
-        let Some(scroll) = &mut self.help else { return };
-        let page = self.size.height.saturating_sub(4).max(1);
-        match self.world.keymap.action(Place::Anywhere, key) {
-            Some(Action::Down) => *scroll = scroll.saturating_add(1),
-            Some(Action::Up) => *scroll = scroll.saturating_sub(1),
-            Some(Action::PageDown | Action::HalfDown) => *scroll = scroll.saturating_add(page / 2),
-            Some(Action::PageUp | Action::HalfUp) => *scroll = scroll.saturating_sub(page / 2),
-            Some(Action::Top) => *scroll = 0,
-            Some(Action::Bottom) => *scroll = u16::MAX,
-            Some(Action::Back | Action::Help | Action::Quit | Action::Open) => {
-                self.help = None;
-                return;
-            }
-            _ => {}
-        }
-        *scroll = (*scroll).min(lines.saturating_sub(page));
->>>>>>> main
     }
 
     pub(super) fn go(&mut self, to: usize) -> Vec<Effect> {

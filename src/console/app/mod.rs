@@ -6,13 +6,10 @@
 mod acts;
 mod heard;
 mod keys;
-<<<<<<< HEAD
 mod overlays;
-=======
 mod polls;
 mod questions;
 mod undo;
->>>>>>> main
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
@@ -51,15 +48,12 @@ const COMMON: &[Action] = &[
     Action::Filter,
     Action::SortAgain,
     Action::Copy,
-<<<<<<< HEAD
     Action::CommandLine,
     Action::Palette,
     Action::Messages,
     Action::Mouse,
-=======
     Action::Incident,
     Action::Undo,
->>>>>>> main
     Action::Retry,
     Action::Help,
     Action::Repaint,
@@ -75,17 +69,12 @@ pub struct App {
     screens: Vec<Box<dyn Screen>>,
     at: usize,
     strip: Option<Strip>,
-<<<<<<< HEAD
+    open: Open,
     /// What lies over the screen and has the keys.
     overlay: Option<Box<dyn Overlay>>,
     /// A row that somebody asked to see and the server was asked for.
     wanted: Option<Subject>,
     settings: Settings,
-=======
-    open: Open,
-    /// How far the help is scrolled, while it is open.
-    help: Option<u16>,
->>>>>>> main
     toasts: Toasts,
     size: Size,
     /// When the window got the keyboard, until the first key.
@@ -154,14 +143,10 @@ impl App {
             screens: screen::all(),
             at: 0,
             strip: None,
-<<<<<<< HEAD
+            open: Open::default(),
             overlay: None,
             wanted: None,
             settings: settings.clone(),
-=======
-            open: Open::default(),
-            help: None,
->>>>>>> main
             toasts: Toasts::default(),
             size,
             focused: None,

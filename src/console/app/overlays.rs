@@ -3,6 +3,7 @@
 
 use crate::config::Backend;
 use crate::console::app::App;
+use crate::console::app::polls::alone;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::{Effect, Query};
 use crate::console::overlay::command::CommandLine;
@@ -144,17 +145,14 @@ impl App {
 
     /// Shows a row on its screen; one that is not known is asked for first.
     fn open(&mut self, subject: Subject) -> Vec<Effect> {
-        let query = match &subject {
-            Subject::Request(id) => Query::Request(id.clone()),
-            Subject::Grant(id) => Query::Grant(id.clone()),
-        };
+        let query = alone(subject.clone());
         let known = self.world.store.get(&subject).is_some();
         self.wanted = Some(subject);
         if known {
             self.show_wanted();
             return Vec::new();
         }
-        vec![Effect::Fetch(query)]
+        query.map(Effect::Fetch).into_iter().collect()
     }
 
     /// Shows the row that somebody asked for, once it is there.
@@ -162,7 +160,7 @@ impl App {
         let Some(subject) = self.wanted.clone() else {
             return;
         };
-        if self.world.store.get(&subject).is_none() || self.strip.is_some() {
+        if self.world.store.get(&subject).is_none() || self.is_asked() {
             return;
         }
         self.wanted = None;
@@ -194,7 +192,9 @@ impl App {
             self.say(Level::Warn, &text);
             return Vec::new();
         };
-        if !self.pending.is_empty() {
+        let incident = self.open.incident.as_ref();
+        let runs = incident.is_some_and(|open| open.is_committed() && !open.is_over());
+        if !self.pending.is_empty() || !self.queue.is_empty() || runs {
             self.say(
                 Level::Warn,
                 "a change is not answered yet: wait for it, or give it up with Esc",

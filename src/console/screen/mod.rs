@@ -14,20 +14,13 @@ mod requests;
 use std::rc::Rc;
 use std::time::Instant;
 
-<<<<<<< HEAD
+use chrono::{DateTime, Utc};
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::console::keymap::{Action, Chord, Place};
-=======
-use chrono::{DateTime, Utc};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
-
 use crate::console::confirm::Kind;
-use crate::console::keymap::{Action, Place};
->>>>>>> main
+use crate::console::keymap::{Action, Chord, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
 use crate::console::store::Subject;

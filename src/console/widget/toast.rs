@@ -81,12 +81,9 @@ pub struct Said {
 #[derive(Debug, Clone, Default)]
 pub struct Toasts {
     shown: Vec<Toast>,
-<<<<<<< HEAD
     said: VecDeque<Said>,
-=======
     /// The moment of the last look.
     now: Option<Instant>,
->>>>>>> main
 }
 
 impl Toasts {
