@@ -11,6 +11,7 @@ pub mod error;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod incidents;
 pub mod instance;
 pub mod listen;
 pub mod locks;

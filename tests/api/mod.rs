@@ -3,6 +3,7 @@
 mod audit;
 mod events;
 mod grants;
+mod incidents;
 mod limits;
 mod locks;
 mod people;

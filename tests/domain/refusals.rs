@@ -43,6 +43,8 @@ fn known(refusal: &Refusal) -> usize {
         | R::Locked { .. }
         | R::SelfLock
         | R::LockOver { .. }
+        | R::PreviewNotValid { .. }
+        | R::TooManyItems { .. }
         | R::Conflict { .. }
         | R::VersionRequired
         | R::IdempotencyKeyRequired
@@ -51,7 +53,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 38,
+        | R::Busy => 40,
     }
 }
 
@@ -153,6 +155,13 @@ fn every_refusal() -> Vec<Refusal> {
         R::LockOver {
             lock: lock(),
             state: LockState::Over,
+        },
+        R::PreviewNotValid {
+            why: "it is older than 5 minutes",
+        },
+        R::TooManyItems {
+            count: 7_000,
+            most: 5_000,
         },
         R::Conflict {
             what: "request",
