@@ -131,6 +131,7 @@ impl Cast {
 async fn attempt(route: &str, things: &Things) -> u16 {
     let (method, path) = route.split_once(' ').unwrap();
     let path = path
+        .replace("/v1/facets", "/v1/facets?of=requests&field=target")
         .replace("/requests/{id}", &format!("/requests/{}", things.request))
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/incidents/{id}", "/incidents/I-0000000001")
@@ -153,6 +154,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/incidents"
         | "GET /v1/incidents/{id}"
         | "GET /v1/audit"
+        | "GET /v1/facets"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
         "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),
@@ -168,6 +170,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
         "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),
+        // To release one needs a claim; without one a reviewer hears 409, and everybody else may not even ask.
+        "POST /v1/requests/{id}/claim" | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/grants/{id}/extend" => (
             Some(things.version),
             json!({"by": "15m", "reason": "still at it"}),

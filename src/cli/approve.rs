@@ -34,6 +34,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let seen = client.request(arguments.id.as_str()).await?;
     context.printer.line(&words::asked(&seen))?;
     context.printer.block("  ", &seen.reason)?;
+    for line in words::noted(&seen) {
+        context.printer.line(&line)?;
+    }
     let not_before = match arguments.at {
         Some(at) => Some(
             at.resolve(context.now(&client).await?, &Local, Toward::Future)

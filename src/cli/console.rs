@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// How to call you while you look elsewhere
     #[arg(long, value_name = "HOW", value_parser = ["off", "bell", "desktop"])]
     pub notify: Option<String>,
+    /// Print lines instead of drawing a screen, and take commands: for screen readers and pipes
+    #[arg(long)]
+    pub linear: bool,
     /// Draw with plain characters only
     #[arg(long)]
     pub ascii: bool,
@@ -54,9 +57,12 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         mouse: settings.mouse && !arguments.no_mouse,
         readonly: arguments.readonly || settings.read_only,
     };
-    let code = console::run(options)
-        .await
-        .map_err(|error| Failure::here(error.text, error.hint))?;
+    let ended = if arguments.linear {
+        console::linear::run(options).await
+    } else {
+        console::run(options).await
+    };
+    let code = ended.map_err(|error| Failure::here(error.text, error.hint))?;
     Ok(Exit(code))
 }
 

@@ -21,6 +21,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let seen = client.request(arguments.id.as_str()).await?;
     context.printer.line(&words::asked(&seen))?;
     context.printer.block("  ", &seen.reason)?;
+    for line in words::noted(&seen) {
+        context.printer.line(&line)?;
+    }
     let denial = Denial {
         comment: arguments.comment,
     };

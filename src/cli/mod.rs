@@ -5,6 +5,7 @@
 
 mod approve;
 mod audit;
+mod claim;
 mod completions;
 mod config;
 mod connect;
@@ -83,6 +84,7 @@ enum Command {
     Grants(grants::Arguments),
     Extend(extend::Arguments),
     Return(give_back::Arguments),
+    Claim(claim::Arguments),
     Approve(approve::Arguments),
     Deny(deny::Arguments),
     Revoke(revoke::Arguments),
@@ -139,6 +141,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Grants(arguments) => grants::run(context, arguments).await,
         Command::Extend(arguments) => extend::run(context, arguments).await,
         Command::Return(arguments) => give_back::run(context, arguments).await,
+        Command::Claim(arguments) => claim::run(context, arguments).await,
         Command::Approve(arguments) => approve::run(context, arguments).await,
         Command::Deny(arguments) => deny::run(context, arguments).await,
         Command::Revoke(arguments) => revoke::run(context, arguments).await,

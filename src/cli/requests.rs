@@ -44,6 +44,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             ("ROLE", Cut::Middle),
             ("FOR", Cut::Never),
             ("ASKED", Cut::Never),
+            ("NOTED", Cut::End),
             ("REASON", Cut::End),
         ]);
         for request in &page.items {
@@ -56,9 +57,11 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
                 request.role_granted.clone(),
                 format!("{more}{}", request.duration_granted),
                 words::moment(request.created_at),
+                words::noted_briefly(request),
                 request.reason.clone(),
             ]);
         }
+        table.leave_out_empty("NOTED");
         printer.table(&table, "no requests")
     })?;
     if page.next.is_some() {

@@ -38,6 +38,22 @@ impl Table {
         self.rows.push(cells.into());
     }
 
+    /// Leaves a column out in which no row has anything.
+    pub fn leave_out_empty(&mut self, head: &str) {
+        let Some(at) = self.columns.iter().position(|(name, _)| *name == head) else {
+            return;
+        };
+        let empty = |row: &Vec<String>| row.get(at).is_none_or(String::is_empty);
+        if self.rows.iter().all(empty) {
+            self.columns.remove(at);
+            for row in &mut self.rows {
+                if at < row.len() {
+                    row.remove(at);
+                }
+            }
+        }
+    }
+
     /// Whether there is no row under the headings.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

@@ -89,6 +89,29 @@ pub(super) fn state(request: &RequestView) -> String {
     }
 }
 
+/// What whoever decides should know besides the ask: who looks at it already, and what is unusual.
+pub(super) fn noted(request: &RequestView) -> Vec<String> {
+    let claim = request
+        .claim
+        .iter()
+        .map(|claim| format!("  claimed by {} until {}", claim.by, exact(claim.until)));
+    let signals = request
+        .signals
+        .iter()
+        .map(|signal| format!("  {}: {}", signal.word, signal.why));
+    claim.chain(signals).collect()
+}
+
+/// The same in few words, for a column.
+pub(super) fn noted_briefly(request: &RequestView) -> String {
+    let claim = request
+        .claim
+        .iter()
+        .map(|claim| format!("claimed by {}", claim.by));
+    let signals = request.signals.iter().map(|signal| signal.word.clone());
+    claim.chain(signals).collect::<Vec<_>>().join(", ")
+}
+
 /// Whom a pending request waits for.
 pub(super) fn awaited(request: &RequestView) -> String {
     let ways: Vec<String> = request

@@ -149,6 +149,21 @@ impl Doc {
         self.height()
     }
 
+    /// The same without a screen: one text for each line, words of others behind a bar.
+    pub fn plain(&self) -> Vec<DisplayText> {
+        let line = |line: &Line| match line {
+            Line::Ours(pieces) => {
+                let words: String = pieces.iter().map(|(text, _)| text.as_str()).collect();
+                Some(clean(words.trim_end()))
+            }
+            Line::Theirs(text) => Some(clean(&format!("| {text}"))),
+            Line::Edge { upper: true, title } => Some(clean(&format!("{title}:"))),
+            Line::Edge { title, .. } if !title.is_empty() => Some(clean(&format!("({title})"))),
+            Line::Edge { .. } => None,
+        };
+        self.lines.iter().filter_map(line).collect()
+    }
+
     /// The furthest that scrolling makes sense.
     pub fn clamp(&self, scroll: u16, height: u16) -> u16 {
         scroll.min(self.height().saturating_sub(height))

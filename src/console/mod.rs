@@ -13,6 +13,7 @@ mod effects;
 pub mod filter;
 pub mod keymap;
 pub mod layout;
+pub mod linear;
 pub mod link;
 pub mod msg;
 pub mod notice;

@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
         let text = "the console needs a terminal for keys and screen".to_owned();
         return Err(CannotStart {
             text,
-            hint: "use the commands, for example `portcullis requests`".to_owned(),
+            hint: "use `portcullis console --linear`, or the commands".to_owned(),
         });
     }
     let wishes = Wishes {

@@ -26,10 +26,13 @@ pub fn on_request(
         .and_then(|()| locks.check_approval(request, &who.id, now));
     let withdraw =
         permit(who, Action::Submit).and_then(|()| request.withdraw(who, now).map(|_| ()));
+    let release = permit(who, Action::Review).and_then(|()| request.may_release(who, now));
     vec![
         ("approve", approve),
-        ("deny", review),
+        ("deny", review.clone()),
         ("withdraw", withdraw),
+        ("claim", review),
+        ("release", release),
     ]
 }
 

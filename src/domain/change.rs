@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::event::Event;
 use super::grant::Grant;
-use super::ids::GrantId;
+use super::ids::{GrantId, PrincipalId};
 use super::incident::Incident;
 use super::lock::Lock;
 use super::request::Request;
@@ -49,6 +49,11 @@ pub enum Record {
     /// A grant for which a credential was issued: same version, later `credential_ends_at`.
     Credential(Grant),
     NewIncident(Incident),
+    /// A request that somebody claims or releases: same version. `before` had the claim when the request was read.
+    Claim {
+        request: Request,
+        before: Option<PrincipalId>,
+    },
     NewLock(Lock),
     /// A lock with its version raised by one.
     Lock(Lock),

@@ -35,6 +35,8 @@ macro_rules! events {
 events! {
     RequestSubmitted = "request.submitted", "asked for";
     ReviewRecorded = "review.recorded", "approved, one of several,";
+    RequestClaimed = "request.claimed", "claimed the review of";
+    RequestReleased = "request.released", "released the review of";
     RequestApproved = "request.approved", "approved";
     RequestDenied = "request.denied", "denied";
     RequestWithdrawn = "request.withdrawn", "withdrew";
@@ -231,6 +233,9 @@ impl Event {
         {
             let link = if to_person { "" } else { "for " };
             text.push_str(&format!(" {link}{principal}"));
+        }
+        if let Some(from) = self.details.get("taken_from").and_then(Value::as_str) {
+            text.push_str(&format!(", taken over from {from}"));
         }
         if let Some(reason) = &self.reason {
             text.push_str(&format!(": {reason}"));

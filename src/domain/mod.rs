@@ -5,6 +5,7 @@
 
 pub mod allowed;
 pub mod change;
+pub mod claim;
 pub mod event;
 pub mod grant;
 pub mod hours;

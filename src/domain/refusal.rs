@@ -77,6 +77,11 @@ pub enum Refusal {
     DeadlinePassed {
         request: RequestId,
     },
+    /// Somebody else has the claim, or nobody.
+    NotClaimed {
+        request: RequestId,
+        by: Option<String>,
+    },
     NotNarrower {
         why: String,
     },
@@ -168,6 +173,7 @@ impl Refusal {
             Self::NotAReviewer { .. } => "not-a-reviewer",
             Self::RequestDecided { .. } => "request-decided",
             Self::DeadlinePassed { .. } => "deadline-passed",
+            Self::NotClaimed { .. } => "not-claimed",
             Self::NotNarrower { .. } => "not-narrower",
             Self::NotTheRequester { .. } => "not-the-requester",
             Self::NotTheHolder { .. } => "not-the-holder",
@@ -240,6 +246,10 @@ impl Refusal {
             Self::DeadlinePassed { request } => {
                 format!("nobody decided `{request}` in time: it is expired")
             }
+            Self::NotClaimed { request, by } => match by {
+                Some(by) => format!("`{request}` is claimed by `{by}`, not by you"),
+                None => format!("you have no claim on `{request}`"),
+            },
             Self::PolicyDenied { why } | Self::NotNarrower { why } | Self::Unsupported { why } => {
                 why.clone()
             }
@@ -331,6 +341,7 @@ impl Refusal {
                 ..
             } => "open the grant to revoke it",
             Self::RequestDecided { .. } | Self::DeadlinePassed { .. } => "file a new request",
+            Self::NotClaimed { .. } => "a claim lapses by itself after 5 minutes",
             Self::GrantNotActive { .. } => "ask again with `portcullis request`",
             Self::Locked {
                 lock,

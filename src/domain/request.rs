@@ -6,6 +6,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Record, Step};
+use super::claim::Claim;
 use super::event::{Actor, Event, EventCode};
 use super::grant::Grant;
 use super::ids::{GrantId, RequestId, RoleName, TargetName};
@@ -128,6 +129,8 @@ pub struct Request {
     /// The grant that resulted, or for `extend` the grant that it is about.
     pub grant: Option<GrantId>,
     pub reviews: Vec<Review>,
+    /// Who is looking at it, or was until the claim lapsed.
+    pub claim: Option<Claim>,
     pub version: i64,
 }
 
@@ -244,6 +247,7 @@ impl Request {
             decided_at: None,
             grant: None,
             reviews: Vec::new(),
+            claim: None,
             version: 1,
         };
         request.file(
@@ -293,6 +297,7 @@ impl Request {
             decided_at: None,
             grant: Some(grant.id.clone()),
             reviews: Vec::new(),
+            claim: None,
             version: 1,
         };
         request.file(
@@ -414,7 +419,7 @@ impl Request {
             .collect()
     }
 
-    fn check_open(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
+    pub(in crate::domain) fn check_open(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
         if self.state != RequestState::Pending {
             let by = self
                 .reviews
@@ -536,6 +541,8 @@ impl Request {
             return Ok((next, change));
         }
         next.version += 1;
+        // Whoever has reviewed is done looking.
+        next.claim = next.claim.filter(|claim| claim.by.id != reviewer.id);
         let (have, need) = next.progress();
         let event = next
             .reviewed(EventCode::ReviewRecorded, actor, &review)
@@ -555,6 +562,7 @@ impl Request {
     ) -> Result<Change, Refusal> {
         self.state = RequestState::Approved;
         self.decided_at = Some(now);
+        self.claim = None;
         self.version += 1;
         let consequence = consequence(self, way)?;
         let event = match &review {
@@ -669,6 +677,7 @@ impl Request {
         Self {
             state,
             decided_at: Some(now),
+            claim: None,
             version: self.version + 1,
             ..self.clone()
         }
@@ -688,7 +697,7 @@ impl Request {
         event
     }
 
-    fn event(&self, code: EventCode, actor: Actor) -> Event {
+    pub(in crate::domain) fn event(&self, code: EventCode, actor: Actor) -> Event {
         Event {
             principal: Some(self.requester.name.clone()),
             target: Some(self.target.clone()),

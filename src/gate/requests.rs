@@ -262,6 +262,44 @@ impl Gate {
         self.finish_request(writing, next, &change).await
     }
 
+    /// Tells other reviewers that the caller looks at a request.
+    pub async fn claim(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
+        self.change_claim(caller, id, once, Request::take_claim)
+            .await
+    }
+
+    /// Takes the caller's claim back.
+    pub async fn release(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        once: &OnceKey,
+    ) -> Result<SeenRequest, Error> {
+        self.change_claim(caller, id, once, Request::release_claim)
+            .await
+    }
+
+    async fn change_claim(
+        &self,
+        caller: &Caller,
+        id: &RequestId,
+        once: &OnceKey,
+        rule: impl Fn(&Request, &Principal, DateTime<Utc>) -> Result<(Request, Change), Refusal>,
+    ) -> Result<SeenRequest, Error> {
+        let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
+            Opened::Before(id) => return self.request_before(caller, &id).await,
+            Opened::Now(writing) => writing,
+        };
+        let request = load(&mut writing.tx, id).await?;
+        let (next, change) = rule(&request, &writing.who, writing.now)?;
+        self.finish_request(writing, next, &change).await
+    }
+
     /// One request that the caller may see.
     pub async fn request(&self, caller: &Caller, id: &RequestId) -> Result<SeenRequest, Error> {
         permit(&caller.principal, Action::ReadOwn)?;

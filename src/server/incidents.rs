@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::DateTime;
 
 use crate::domain::ids::IncidentId;
 use crate::domain::incident::{Ask, Fate, Item, ItemId, Scope, Shown};
@@ -10,6 +11,7 @@ use crate::domain::refusal::Refusal;
 use crate::gate::Caller;
 use crate::gate::grants::SeenGrant;
 use crate::gate::incidents::{Commit, Preview, Receipt, SeenIncident};
+use crate::query::{Context, List};
 use crate::store::incidents::Line;
 use crate::wire::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
@@ -19,7 +21,8 @@ use crate::wire::{
 use super::caller::{Mutation, Question, Signed};
 use super::error::{Failed, Problems};
 use super::query::{Id, Params};
-use super::requests::{Cursor, cursor, field};
+use super::requests::{Cursor, field};
+use super::search::Wanted;
 use super::{App, views};
 
 /// A commit names up to 5,000 items; this fits them twice.
@@ -40,10 +43,10 @@ pub async fn list(
     params.done()?;
     let page = app.gate.incidents(&caller, after.as_ref(), limit).await?;
     let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= limit;
-    let next = page
-        .last()
-        .filter(|_| full)
-        .map(|last| cursor(last.incident.created_at, last.incident.id.as_str()));
+    let next = page.last().filter(|_| full).map(|last| {
+        let incident = &last.incident;
+        format!("{}~{}", incident.created_at.timestamp_millis(), incident.id)
+    });
     Ok(Json(Page {
         items: page.iter().map(summary).collect(),
         next,
@@ -71,7 +74,7 @@ pub async fn preview(
 ) -> Result<Json<IncidentPreview>, Failed> {
     let Question { caller, body } = call;
     let ask = ask(body)?;
-    let fits = filter(ask.scope.filter.clone())?;
+    let fits = filter(&app, &caller, &ask)?;
     match app.gate.preview_incident(&caller, &ask, &fits).await {
         Ok(preview) => Ok(Json(shown(&app, preview, &caller))),
         Err(error) => Err(app.refused(&caller, error, "an incident").await),
@@ -102,7 +105,7 @@ pub async fn commit(
         reason: body.reason,
         ask,
     };
-    let fits = filter(commit.ask.scope.filter.clone())?;
+    let fits = filter(&app, &caller, &commit.ask)?;
     match app
         .gate
         .commit_incident(&caller, commit, &fits, &once)
@@ -133,17 +136,32 @@ fn ask(ask: IncidentPreviewAsk) -> Result<Ask, Refusal> {
     })
 }
 
-/// The filter of the scope, as the gate can ask it.
+/// The filter of the scope, as the gate can ask it: it sees a grant as the caller does.
 fn filter(
-    text: Option<String>,
-) -> Result<impl Fn(&SeenGrant) -> bool + Send + Sync + 'static, Refusal> {
-    if text.is_some() {
-        return Err(Refusal::BadInput {
+    app: &App,
+    caller: &Caller,
+    ask: &Ask,
+) -> Result<impl Fn(&SeenGrant) -> bool + Send + Sync + use<>, Failed> {
+    let text = ask.scope.filter.as_deref();
+    let read = |text| Wanted::read(text, List::Grants, DateTime::UNIX_EPOCH, caller);
+    let wanted = text.map(read).transpose()?;
+    if wanted.as_ref().is_some_and(|wanted| wanted.expr.is_empty()) {
+        return Err(Failed::Refused(Refusal::BadInput {
             field: "filter".to_owned(),
-            why: "this server does not understand filters yet".to_owned(),
-        });
+            why: "it says nothing: leave it out".to_owned(),
+        }));
     }
-    Ok(|_: &SeenGrant| true)
+    let (app, who) = (app.clone(), caller.principal.clone());
+    Ok(move |seen: &SeenGrant| {
+        wanted.as_ref().is_none_or(|wanted| {
+            let context = Context {
+                now: seen.now,
+                me: who.name.as_str(),
+            };
+            let view = views::grant(&app.gate, seen, &who);
+            wanted.expr.lets(&view, context)
+        })
+    })
 }
 
 fn shown(app: &App, preview: Preview, caller: &Caller) -> IncidentPreview {

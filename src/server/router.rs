@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, grants, health, incidents, locks, people, requests, stream, targets,
+    App, audit, caller, facets, grants, health, incidents, locks, people, requests, stream, targets,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -57,6 +57,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(requests::approve))
         .routes(routes!(requests::deny))
         .routes(routes!(requests::withdraw))
+        .routes(routes!(requests::claim))
+        .routes(routes!(requests::release))
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
         .routes(routes!(grants::extend))
@@ -70,6 +72,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(incidents::preview))
         .routes(routes!(incidents::show))
         .routes(routes!(audit::list))
+        .routes(routes!(facets::count))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

@@ -22,8 +22,8 @@ use crate::gate::requests::SeenRequest;
 use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
-    ActorView, AllowedAction, CredentialView, EventView, GrantView, HistoryView, LockOn, LockView,
-    NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
+    ActorView, AllowedAction, ClaimView, CredentialView, EventView, GrantView, HistoryView, LockOn,
+    LockView, NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
 };
 
 fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -84,7 +84,11 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
                 .map(|span| span.to_string()),
         },
         signals: seen.signals.iter().map(signal_view).collect(),
-        claim: None,
+        claim: request.claim_at(now).map(|claim| ClaimView {
+            by: claim.by.name.to_string(),
+            since: claim.since,
+            until: claim.until,
+        }),
         tags: tags(&rules.catalog, &request.target),
         created_at: request.created_at,
         decide_by: request.decide_by,
@@ -266,7 +270,7 @@ pub fn target(seen: &SeenTarget) -> TargetView {
 }
 
 /// An audit event.
-pub fn event(entry: &Entry) -> EventView {
+pub fn event(catalog: &Catalog, entry: &Entry) -> EventView {
     let event = &entry.event;
     let (kind, id) = match &event.actor {
         Actor::Principal(who) => ("principal", Some(who.id.to_string())),
@@ -293,6 +297,11 @@ pub fn event(entry: &Entry) -> EventView {
         trace: Some(entry.origin.trace.clone()),
         channel: entry.origin.channel.clone(),
         address: entry.origin.address.clone(),
+        tags: event
+            .target
+            .as_ref()
+            .map(|target| tags(catalog, target))
+            .unwrap_or_default(),
         sentence: event.sentence(),
         details: event.details.clone(),
     }

@@ -92,6 +92,11 @@ impl Tx {
                 }
                 ("request", request.id.to_string(), written)
             }
+            Record::Claim { request, before } => (
+                "request",
+                request.id.to_string(),
+                self.update_claim(request, before.as_ref()).await?,
+            ),
             Record::Grant(grant) => (
                 "grant",
                 grant.id.to_string(),

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 
+use crate::domain::claim::Claim;
 use crate::domain::ids::{GrantId, PrincipalId, RequestId, RoleName, TargetName};
 use crate::domain::principal::PrincipalRef;
 use crate::domain::request::{Request, RequestState};
@@ -32,11 +33,35 @@ struct Row {
     decide_by: i64,
     decided_at: Option<i64>,
     grant_id: Option<String>,
+    claimed_by_id: Option<String>,
+    claimed_by_name: Option<String>,
+    claimed_at: Option<i64>,
+    claimed_until: Option<i64>,
     version: i64,
 }
 
 impl Row {
+    fn claim(&self) -> anyhow::Result<Option<Claim>> {
+        let (Some(id), Some(name), Some(since), Some(until)) = (
+            &self.claimed_by_id,
+            &self.claimed_by_name,
+            self.claimed_at,
+            self.claimed_until,
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(Claim {
+            by: PrincipalRef {
+                id: stored("principal id", id)?,
+                name: stored("principal name", name)?,
+            },
+            since: moment(since)?,
+            until: moment(until)?,
+        }))
+    }
+
     fn read(self, reviews: Vec<Review>) -> anyhow::Result<Request> {
+        let claim = self.claim()?;
         Ok(Request {
             id: stored("request id", &self.id)?,
             kind: word("kind", &self.kind)?,
@@ -60,6 +85,7 @@ impl Row {
                 .map(|id| stored("grant id", &id))
                 .transpose()?,
             reviews,
+            claim,
             version: self.version,
         })
     }
@@ -110,8 +136,8 @@ fn reason_key(reason: &str) -> String {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-const COLUMNS: &str = "id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, version";
-const BY_ID: &str = "select id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, version from requests where id = $1";
+const COLUMNS: &str = "id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version";
+const BY_ID: &str = "select id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version from requests where id = $1";
 const REVIEWS: &str = "select request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at from reviews where request_id = $1 order by version";
 
 impl Tx {
@@ -252,15 +278,34 @@ impl Tx {
         Ok(rows == 1)
     }
 
+    /// A decision ends every claim, one review of several the claim of its reviewer.
     pub(in crate::store) async fn update_request(
         &mut self,
         request: &Request,
     ) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query(
-            "update requests set state = $2, decided_at = $3, grant_id = $4, version = $5 where id = $1 and version = $6 and state = 'pending'")
+            "update requests set state = $2, decided_at = $3, grant_id = $4, version = $5, claimed_by_id = case when $2 = 'pending' and claimed_by_id <> $7 then claimed_by_id end \
+             where id = $1 and version = $6 and state = 'pending'")
             .bind(request.id.as_str()).bind(request.state.as_str()).bind(request.decided_at.map(millis))
-            .bind(request.grant.as_ref().map(GrantId::as_str)).bind(request.version).bind(request.version - 1).execute(c))
+            .bind(request.grant.as_ref().map(GrantId::as_str)).bind(request.version).bind(request.version - 1)
+            .bind(request.reviews.last().map(|review| review.reviewer.id.as_str())).execute(c))
         .context("writing a request")?;
+        Ok(rows == 1)
+    }
+
+    /// Writes who has the claim, unless somebody else took it since the request was read.
+    pub(in crate::store) async fn update_claim(
+        &mut self,
+        request: &Request,
+        before: Option<&PrincipalId>,
+    ) -> anyhow::Result<bool> {
+        let claim = request.claim.as_ref();
+        let rows = touch!(self, c => sqlx::query(
+            "update requests set claimed_by_id = $2, claimed_by_name = $3, claimed_at = $4, claimed_until = $5 where id = $1 and state = 'pending' and coalesce(claimed_by_id, '') = $6")
+            .bind(request.id.as_str()).bind(claim.map(|claim| claim.by.id.as_str())).bind(claim.map(|claim| claim.by.name.as_str()))
+            .bind(claim.map(|claim| millis(claim.since))).bind(claim.map(|claim| millis(claim.until)))
+            .bind(before.map_or("", PrincipalId::as_str)).execute(c))
+        .context("writing a claim")?;
         Ok(rows == 1)
     }
 

@@ -262,6 +262,24 @@ on_both! {
 }
 
 on_both! {
+    async fn a_filter_narrows_what_is_taken_away(world: World) {
+        let (ada, ben) = (world.engineer("ada").await, world.engineer("ben").await);
+        let (adas, bens) = (world.granted(&ada).await, world.granted(&ben).await);
+        let ask = scope(|scope| scope.filter = Some("principal:ada state:active".to_owned()));
+        let (preview, commit) = shown(world.admin(), &ask).await;
+        assert_eq!(preview.grants.iter().map(|grant| grant.id.as_str()).collect::<Vec<_>>(), [adas.id.as_str()]);
+        let incident = done(&world, &send(world.admin(), &commit).await.unwrap().id).await;
+        assert_eq!((of(&incident, &adas.id).outcome.as_str(), incident.appeared.len()), ("revoked", 0));
+        assert_eq!(world.admin().grant(&bens.id).await.unwrap().state, "active");
+        let code = async |text: &str| refused(world.admin().preview_incident(&scope(|scope| scope.filter = Some(text.to_owned()))).await);
+        for nonsense in ["principal:(", "no_field:x", "", "  "] {
+            let code = code(nonsense).await;
+            assert!(["bad-input", "bad_filter"].contains(&code.as_str()), "{nonsense}: {code}");
+        }
+    }
+}
+
+on_both! {
     async fn only_what_a_revoke_would_change_is_listed(world: World) {
         let ada = world.engineer("ada").await;
         let start = world.now().await + TimeDelta::hours(2);

@@ -1,6 +1,7 @@
 //! Request in, response out, on both databases. One file for each noun of the URLs.
 
 mod audit;
+mod claims;
 mod events;
 mod grants;
 mod incidents;

@@ -28,6 +28,29 @@ async fn ask(person: &Person) -> RequestView {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_looks_at_a_request_and_what_is_unusual_is_listed() {
+    let (_world, ada, ben) = cast().await;
+    let request = ask(&ada).await;
+    let claimed = ben.does(&["claim", &request.id]).await;
+    let said: Vec<&str> = claimed.lines().collect();
+    assert!(said[2].starts_with("  claimed by ben until "), "{claimed}");
+    assert!(said[3].starts_with("  first time here: "), "{claimed}");
+    let listed = ada.does(&["requests"]).await;
+    assert!(listed.contains("NOTED"), "{listed}");
+    assert!(
+        listed.contains("claimed by ben, first time here"),
+        "{listed}"
+    );
+    let released = ben.does(&["claim", &request.id, "--release"]).await;
+    assert!(released.contains("\nreleased\n"), "{released}");
+    assert!(!ada.does(&["requests"]).await.contains("claimed by"));
+    ben.does(&["deny", &request.id, "--comment", "not today"])
+        .await;
+    // Nothing is said about a decided request, and then the column is not there either.
+    assert!(!ada.does(&["requests"]).await.contains("NOTED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn access_is_asked_for_approved_extended_revoked_and_on_the_record() {
     let (world, ada, ben) = cast().await;
     let catalogue = ada.does(&["request", "--list"]).await;
@@ -56,9 +79,13 @@ async fn access_is_asked_for_approved_extended_revoked_and_on_the_record() {
         format!("{} ada asks for readonly on bastion for 1h", request.id)
     );
     assert_eq!(lines.next().unwrap(), "  INC-4127 stuck orders");
+    assert_eq!(
+        lines.next().unwrap(),
+        "  first time here: ada had no grant on `bastion` before this one"
+    );
     assert!(
         lines
-            .next()
+            .next_back()
             .unwrap()
             .contains("narrowed to readonly for 30m"),
         "{approved}"

@@ -2,7 +2,7 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 29] = [
     &[],
     &["request"],
     &["requests"],
@@ -11,6 +11,7 @@ const COMMANDS: [&[&str]; 28] = [
     &["grants"],
     &["extend"],
     &["return"],
+    &["claim"],
     &["approve"],
     &["deny"],
     &["revoke"],

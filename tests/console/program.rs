@@ -9,7 +9,7 @@ use crate::support::pty::Pty;
 use crate::support::world::{Backend, World, key, submit};
 
 /// A console of somebody who may decide, and the world it looks at.
-struct Console {
+pub(super) struct Console {
     world: World,
     pty: Pty,
     _home: tempfile::TempDir,
@@ -21,7 +21,14 @@ impl Console {
         Self::in_world(world).await
     }
 
-    async fn in_world(world: World) -> Self {
+    /// A world, and the home of somebody who is signed in there.
+    pub(super) async fn prepare() -> (World, tempfile::TempDir) {
+        let world = World::start(Backend::Sqlite).await;
+        let home = Self::sign_in(&world).await;
+        (world, home)
+    }
+
+    async fn sign_in(world: &World) -> tempfile::TempDir {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("state"));
         let url = world.url().parse().unwrap();
@@ -39,14 +46,34 @@ impl Console {
             .code;
         let client = Client::new(session, Channel::Tui).unwrap();
         client.sign_in(&code, None, None).await.unwrap();
+        home
+    }
+
+    /// The console of that person in a terminal of some rows and columns.
+    pub(super) fn spawn(
+        world: &World,
+        home: &tempfile::TempDir,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        (rows, columns): (u16, u16),
+    ) -> Pty {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
         command.args(["console", "--server", &world.url()]);
+        command.args(arguments);
         command.env("PORTCULLIS_HOME", home.path().join("state"));
         command.env("PORTCULLIS_CONFIG_DIR", home.path());
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env_remove("NO_COLOR");
-        let mut pty = Pty::spawn(command, 40, 120);
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        Pty::spawn(command, rows, columns)
+    }
+
+    async fn in_world(world: World) -> Self {
+        let home = Self::sign_in(&world).await;
+        let mut pty = Self::spawn(&world, &home, &[], &[], (40, 120));
         // Keys count from the first picture with data on: it is drawn by the loop that reads them.
         pty.wait_for("LIVE");
         pty.wait_for("maya");

@@ -130,6 +130,14 @@ fn stories() -> Vec<Story> {
         ),
         story(
             &reviewed,
+            vec![
+                submit.clone(),
+                Step::Claim { request: 0, who: 1 },
+                Step::Release { request: 0, who: 1 },
+            ],
+        ),
+        story(
+            &reviewed,
             vec![submit.clone(), Step::Pass(30 * 60_000), Step::Expire(0)],
         ),
         story(

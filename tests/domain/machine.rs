@@ -64,6 +64,14 @@ pub(crate) enum Step {
         request: usize,
         who: usize,
     },
+    Claim {
+        request: usize,
+        who: usize,
+    },
+    Release {
+        request: usize,
+        who: usize,
+    },
     Expire(usize),
     Activate(usize),
     Acknowledge {
@@ -208,6 +216,8 @@ fn step(number: u64) -> Step {
         54..56 => Step::Credential { grant: nth, who },
         56..59 => Step::ReachEnd(nth, i64::from(draw.below(3)) - 1),
         59 => Step::ReachDeadline(nth, i64::from(draw.below(3)) - 1),
+        60..62 => Step::Claim { request: nth, who },
+        62 => Step::Release { request: nth, who },
         86 => Step::Lock {
             what: draw.index(5),
             who,
@@ -411,6 +421,23 @@ impl Machine {
             } else {
                 who
             };
+            match filed.now.claim_at(self.clock) {
+                Some(claim) if choice % 4 == 1 => {
+                    let mut people = self.people.iter();
+                    let who = people.position(|person| person.id == claim.by.id);
+                    return Step::Release {
+                        request: 0,
+                        who: who.unwrap(),
+                    };
+                }
+                None if choice % 6 == 1 => {
+                    return Step::Claim {
+                        request: 0,
+                        who: other,
+                    };
+                }
+                _ => {}
+            }
             return Step::Approve {
                 request: 0,
                 who: other,
@@ -599,6 +626,20 @@ impl Machine {
                     None,
                 );
             }
+            Step::Claim { request, who } => {
+                let Some(request) = self.filed(request, false) else {
+                    return;
+                };
+                let claimed = request.take_claim(&self.people[who], now);
+                self.write(claimed.map(|(_, change)| change).ok(), None);
+            }
+            Step::Release { request, who } => {
+                let Some(request) = self.filed(request, false) else {
+                    return;
+                };
+                let released = request.release_claim(&self.people[who], now);
+                self.write(released.map(|(_, change)| change).ok(), None);
+            }
             Step::Expire(request) => {
                 let Some(request) = self.filed(request, false) else {
                     return;
@@ -743,6 +784,9 @@ impl Machine {
             Record::Request(request, _) => {
                 versions.insert(request.id.as_str(), request.version) == Some(request.version - 1)
             }
+            Record::Claim { request, .. } => {
+                versions.get(request.id.as_str()) == Some(&request.version)
+            }
             Record::Grant(grant) => {
                 versions.insert(grant.id.as_str(), grant.version) == Some(grant.version - 1)
             }
@@ -791,6 +835,11 @@ impl Machine {
                     filed.decided = Some(Rc::new(request.clone()));
                 }
                 filed.before = Some(Rc::new(std::mem::replace(&mut filed.now, request)));
+            }
+            Record::Claim { request, .. } => {
+                let mut all = self.requests.iter_mut();
+                let filed = all.find(|filed| filed.now.id == request.id).unwrap();
+                filed.now = request;
             }
             Record::NewGrant(grant) => self.grants.push(Held {
                 now: grant,

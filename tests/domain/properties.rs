@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use portcullis::domain::allowed;
 use portcullis::domain::change::WorkKind;
+use portcullis::domain::claim::CLAIM_LASTS;
 use portcullis::domain::event::EventCode;
 use portcullis::domain::grant::{CloseKind, GrantState, authorize, others_holding};
 use portcullis::domain::ids::PrincipalId;
 use portcullis::domain::lock::{Blocked, LockState, Locks};
 use portcullis::domain::request::{Request, RequestKind, RequestState};
-use portcullis::domain::review::Decision;
+use portcullis::domain::review::{Decision, Review};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -158,10 +159,42 @@ fn a_decision_is_taken_in_time_and_stays() {
             decided_at: None,
             grant: filed.first.grant.clone(),
             reviews: Vec::new(),
+            claim: None,
             version: 1,
             ..request.clone()
         };
         prop_assert_eq!(&asked, &*filed.first);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_claim_is_short_never_the_requesters_and_over_with_the_decision() {
+    each_request(|machine, filed| {
+        let request = &filed.now;
+        let Some(claim) = &request.claim else {
+            return Ok(());
+        };
+        prop_assert_eq!(request.state, RequestState::Pending);
+        prop_assert_ne!(&claim.by.id, &request.requester.id);
+        prop_assert!(claim.since < claim.until);
+        prop_assert!(claim.until - machine.clock <= CLAIM_LASTS);
+        let reviewed = |review: &Review| review.reviewer.id == claim.by.id;
+        prop_assert!(
+            !request.reviews.iter().any(reviewed),
+            "whoever has reviewed looks no longer"
+        );
+        // Whoever could review without the claim still can.
+        let unclaimed = Request {
+            claim: None,
+            ..request.clone()
+        };
+        for who in &machine.people {
+            prop_assert_eq!(
+                request.may_review(who, machine.clock),
+                unclaimed.may_review(who, machine.clock)
+            );
+        }
         Ok(())
     });
 }
@@ -436,7 +469,12 @@ fn every_change_has_exactly_one_event_that_names_it() {
             .chain(machine.grants.iter().map(|held| held.events))
             .chain(machine.locks.iter().map(|lock| lock.version))
             .sum();
-        let aside = [EventCode::GrantCloseIgnored, EventCode::CredentialIssued];
+        let aside = [
+            EventCode::GrantCloseIgnored,
+            EventCode::CredentialIssued,
+            EventCode::RequestClaimed,
+            EventCode::RequestReleased,
+        ];
         let explained = machine
             .events
             .iter()
@@ -473,6 +511,11 @@ fn what_is_offered_is_what_is_allowed() {
                     let all = allowed::on_request(who, &filed.now, machine.in_force(), now);
                     all.into_iter().find(|(name, _)| *name == action).unwrap().1
                 };
+                prop_assert_eq!(offered("claim").err(), filed.now.take_claim(who, now).err());
+                prop_assert_eq!(
+                    offered("release").err(),
+                    filed.now.release_claim(who, now).err()
+                );
                 prop_assert_eq!(
                     offered("deny").err(),
                     filed.now.deny_by(who, "not today", now).err()

@@ -35,6 +35,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::NotAReviewer { .. }
         | R::RequestDecided { .. }
         | R::DeadlinePassed { .. }
+        | R::NotClaimed { .. }
         | R::NotNarrower { .. }
         | R::NotTheRequester { .. }
         | R::NotTheHolder { .. }
@@ -53,7 +54,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 40,
+        | R::Busy => 41,
     }
 }
 
@@ -120,6 +121,14 @@ fn every_refusal() -> Vec<Refusal> {
             by: None,
         },
         R::DeadlinePassed { request: request() },
+        R::NotClaimed {
+            request: request(),
+            by: Some("bob".to_owned()),
+        },
+        R::NotClaimed {
+            request: request(),
+            by: None,
+        },
         R::NotNarrower {
             why: "an approval can only shorten: 2h is longer than 1h".to_owned(),
         },

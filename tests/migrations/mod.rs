@@ -145,6 +145,12 @@ async fn read(location: &Location) {
         ("rita", "bob")
     );
     assert_eq!(request.terms().duration.to_string(), "30m");
+    let claimed = tx
+        .request(&"R-0000000002".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(claimed.claim.unwrap().by.name.as_str(), "bob");
     let grant = tx
         .grant(&"G-0000000001".parse().unwrap())
         .await

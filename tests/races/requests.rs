@@ -62,6 +62,28 @@ on_both! {
 }
 
 on_both! {
+    async fn claims_at_once_are_taken_over_one_from_the_other(world: World) {
+        let ada = world.engineer("ada").await;
+        let reviewers = [world.reviewer("rob").await, world.reviewer("rita").await, world.admin().clone()];
+        let request = submit(&ada).await;
+        let claim = async |nth: usize| reviewers[nth % reviewers.len()].claim(&request.id, &key()).await;
+        let (won, lost) = outcome(join_all((0..30).map(claim)).await);
+        assert!(lost.iter().all(|code| code == "conflict"), "{lost:?}");
+        let claims: Vec<_> = world.audit().await.into_iter().filter(|event| event.event == "request.claimed").collect();
+        assert_eq!(claims.len(), won.len());
+        // Each says from whom it was taken, and that is who had it before.
+        let mut holder: Option<String> = None;
+        for event in &claims {
+            let from = event.details.get("taken_from").and_then(|name| name.as_str()).map(str::to_owned);
+            assert_eq!(from, holder.filter(|name| *name != event.actor.name));
+            holder = Some(event.actor.name.clone());
+        }
+        let now = world.admin().request(&request.id).await.unwrap();
+        assert_eq!((now.claim.map(|claim| claim.by), now.version), (holder, 1));
+    }
+}
+
+on_both! {
     async fn the_same_person_cannot_be_two_reviewers(world: World) {
         let (ada, rob) = (world.engineer("ada").await, world.reviewer("rob").await);
         let mut new = ask();
