@@ -6,10 +6,13 @@
 
 mod audit;
 mod detail;
+mod face;
 mod filter_line;
 mod grants;
 mod list;
+mod locks;
 mod requests;
+mod sessions;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -217,7 +220,9 @@ pub fn all() -> Vec<Box<dyn Screen>> {
     vec![
         Box::new(requests::Requests::default()),
         Box::new(grants::Grants::default()),
+        Box::new(sessions::SessionList::default()),
         Box::new(audit::Audit::default()),
+        Box::new(locks::Locks::default()),
     ]
 }
 
