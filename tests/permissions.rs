@@ -132,6 +132,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/requests/{id}", &format!("/requests/{}", things.request))
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
+        .replace("{session}", "4711-1")
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
         "GET /healthz"
@@ -177,6 +178,9 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             json!({"on": {"kind": "principal", "principal": "gone"}, "reason": "INC-1 leak"}),
         ),
         "POST /v1/locks/{id}/lift" => (Some(1), json!({"reason": "calm again"})),
+        "GET /v1/sessions" => (None, Value::Null),
+        // The only target here does not report sessions: whoever may try hears 422.
+        "POST /v1/grants/{id}/sessions/{session}/end" => (None, json!({"reason": "too long"})),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

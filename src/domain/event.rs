@@ -55,6 +55,7 @@ events! {
     GrantRevoked = "grant.revoked", "confirmed as revoked";
     LockPlaced = "lock.placed", "placed a lock on";
     LockLifted = "lock.lifted", "lifted the lock on";
+    SessionEnded = "session.ended", "ended a session of";
     CredentialIssued = "credential.issued", "received a credential for";
     AccessRefused = "access.refused", "was refused";
     PrincipalInvited = "principal.invited", "invited";

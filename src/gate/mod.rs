@@ -14,6 +14,7 @@ pub mod locks;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
+pub mod sessions;
 pub mod sweep;
 pub mod work;
 
@@ -107,6 +108,7 @@ pub struct Gate {
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
     work: work::Desk,
     reconcile: reconcile::Seen,
+    sessions_lately: sessions::Lately,
     /// When people usually ask.
     hours: WorkingHours,
 }
@@ -145,6 +147,7 @@ impl Gate {
             denials: Mutex::new(HashMap::new()),
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
+            sessions_lately: sessions::Lately::default(),
             hours,
         })
     }

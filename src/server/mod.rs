@@ -18,6 +18,7 @@ pub mod people;
 pub mod query;
 pub mod requests;
 pub mod router;
+pub mod sessions;
 pub mod stream;
 pub mod targets;
 pub mod views;

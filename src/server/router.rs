@@ -15,7 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Failed;
-use super::{App, audit, caller, grants, health, locks, people, requests, stream, targets};
+use super::{
+    App, audit, caller, grants, health, locks, people, requests, sessions, stream, targets,
+};
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -66,6 +68,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(locks::list, locks::place))
         .routes(routes!(locks::show))
         .routes(routes!(locks::lift))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
         .routes(routes!(audit::list))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
