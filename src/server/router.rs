@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, grants, health, locks, people, requests, sessions, stream, targets,
+    App, audit, caller, facets, grants, health, locks, people, requests, sessions, stream, targets,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -71,6 +71,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(audit::list))
+        .routes(routes!(facets::count))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

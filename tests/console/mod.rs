@@ -3,12 +3,14 @@
 mod desk;
 mod display;
 mod linear;
+mod many;
 mod notice;
 mod program;
 mod pty;
 mod questions;
 mod run;
 mod safety;
+mod sample;
 mod screens;
 mod term;
 mod theme;
