@@ -45,6 +45,7 @@ pub const BINDINGS: &[Binding] = table! {
             "Deny the selected request; asks for the comment that the requester reads.";
         Claim [k('c')] None "request.claim" "claim"
             "Tell the others that you are on the selected request, or no longer.";
+        SameTrace [k('o')] None "request.grant" "its grant" "Go to the grant that came of the selected request.";
         Lock [k('L')] Sweeping "request.lock" "lock requester"
             "Lock the person who asks out of everything; asks with the list of what ends.";
     }
@@ -55,6 +56,7 @@ pub const BINDINGS: &[Binding] = table! {
             "Move the end of the selected grant, by 15 minutes unless you change it; asks first.";
         GiveBack [k('b')] Reversible "grant.return" "give back"
             "Give back a grant of your own before its end; asks first.";
+        SameTrace [k('o')] None "grant.request" "its request" "Go to the request that the selected grant came of.";
         Lock [k('L')] Sweeping "grant.lock" "lock holder"
             "Lock the holder out of everything; asks with the list of what ends.";
     }

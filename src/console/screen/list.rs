@@ -145,6 +145,11 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.kept = self.order.marked();
     }
 
+    /// Takes every mark away.
+    pub(super) fn clear_marks(&mut self) {
+        self.mark(Action::ClearMarks);
+    }
+
     /// Begins a range of marks at the selected row, or ends it there.
     fn range(&mut self) {
         let here = self.order.selected_place();

@@ -6,11 +6,14 @@
 
 mod audit;
 mod detail;
+mod face;
 mod filter_line;
 mod grants;
 pub mod help;
 mod list;
+mod locks;
 mod requests;
+mod sessions;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -201,7 +204,9 @@ pub fn all() -> Vec<Box<dyn Screen>> {
     vec![
         Box::new(requests::Requests::default()),
         Box::new(grants::Grants::default()),
+        Box::new(sessions::SessionList::default()),
         Box::new(audit::Audit::default()),
+        Box::new(locks::Locks::default()),
     ]
 }
 
