@@ -17,6 +17,7 @@ pub mod linear;
 pub mod link;
 pub mod msg;
 pub mod notice;
+pub mod picture;
 pub mod record;
 pub mod refresh;
 pub mod run;
