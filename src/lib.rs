@@ -15,6 +15,7 @@
 //! | [`text`] | cleaning text that others wrote, its width, cutting it | |
 //! | [`domain`] | the rules: requests, grants, policy, permissions, every sentence that says no | I/O, clocks, randomness |
 //! | [`wire`] | JSON bodies shared by server and client | rules |
+//! | [`query`] | the filter language: reading it, whether a row passes, what could be typed next | I/O, clocks |
 //! | [`secret`] | secrets, tokens, derived keys, private files | know whose they are |
 //! | [`config`] | settings: file, then environment, then flag | know the catalogue |
 //! | [`store`] | all SQL, one text for SQLite and PostgreSQL | decide anything |
@@ -83,6 +84,8 @@ pub mod text;
 pub mod domain;
 
 pub mod wire;
+
+pub mod query;
 
 pub mod secret;
 

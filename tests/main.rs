@@ -19,6 +19,8 @@ mod migrations;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod query;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod readme;

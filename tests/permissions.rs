@@ -129,6 +129,7 @@ impl Cast {
 async fn attempt(route: &str, things: &Things) -> u16 {
     let (method, path) = route.split_once(' ').unwrap();
     let path = path
+        .replace("/v1/facets", "/v1/facets?of=requests&field=target")
         .replace("/requests/{id}", &format!("/requests/{}", things.request))
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
@@ -148,6 +149,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/locks"
         | "GET /v1/locks/{id}"
         | "GET /v1/audit"
+        | "GET /v1/facets"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
         "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),

@@ -111,10 +111,20 @@ impl Stream for Follow {
 
 /// Follows events after `from`; without it, those that happen from now on.
 pub fn follow(client: Client, from: Option<Cursor>) -> Follow {
+    begin(client, from, None)
+}
+
+/// The same, but only events that a filter lets through. What lies between them is not missed.
+pub fn follow_matching(client: Client, from: Option<Cursor>, filter: String) -> Follow {
+    begin(client, from, Some(filter))
+}
+
+fn begin(client: Client, from: Option<Cursor>, filter: Option<String>) -> Follow {
     let (tell, told) = mpsc::channel(AHEAD);
     let retry = RetryNow(Arc::new(Notify::new()));
     let follower = Follower {
         client,
+        filter,
         at: from,
         tell,
         retry: Arc::clone(&retry.0),
@@ -139,6 +149,7 @@ enum Over {
 
 struct Follower {
     client: Client,
+    filter: Option<String>,
     at: Option<Cursor>,
     tell: mpsc::Sender<Followed>,
     retry: Arc<Notify>,
@@ -249,6 +260,9 @@ impl Follower {
             .client
             .prepared(Method::GET, &["v1", "events"], Some(access))
             .header(header::ACCEPT, "text/event-stream");
+        if let Some(filter) = &self.filter {
+            request = request.query(&[("q", filter)]);
+        }
         if let Some(cursor) = self.at {
             request = request.header("Last-Event-ID", cursor.to_string());
         }
@@ -297,6 +311,7 @@ impl Follower {
             }
             "heartbeat" => {
                 let HeartbeatData { now } = serde_json::from_str(&frame.data).map_err(garbled)?;
+                self.passed(frame);
                 self.say(Followed::Heartbeat { now }).await
             }
             "audit" => {
@@ -304,6 +319,17 @@ impl Follower {
                 self.event(event).await
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Takes note of how far the server has looked, where a filter keeps events back.
+    fn passed(&mut self, frame: &Frame) {
+        let cursor = frame.id.as_deref().and_then(|id| id.split_once('.'));
+        if let (Some(at), Some((epoch, index)), Some(_)) = (&mut self.at, cursor, &self.filter)
+            && epoch.parse() == Ok(at.epoch)
+            && let Ok(index) = index.parse::<i64>()
+        {
+            at.index = at.index.max(index);
         }
     }
 
@@ -316,7 +342,7 @@ impl Follower {
         if event.index <= at.index {
             return Ok(());
         }
-        if event.index > at.index + 1 && self.reads_all().await {
+        if event.index > at.index + 1 && self.filter.is_none() && self.reads_all().await {
             if self.known_gap != Some(event.index) {
                 return Err(Over::Missing {
                     before: event.index,

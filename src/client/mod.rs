@@ -16,7 +16,7 @@ pub mod session;
 pub mod sse;
 
 pub use error::ClientError;
-pub use follow::{Cursor, Follow, Followed, RetryNow, follow};
+pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
 pub use http::http;
 pub use key::IdempotencyKey;
 pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};

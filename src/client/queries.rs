@@ -12,6 +12,8 @@ pub struct RequestsQuery {
     pub states: Vec<String>,
     pub mine: bool,
     pub target: Option<String>,
+    /// A filter.
+    pub q: Option<String>,
     /// The `next` of the page before.
     pub after: Option<String>,
     pub limit: Option<u32>,
@@ -24,6 +26,8 @@ pub struct GrantsQuery {
     pub states: Vec<String>,
     pub mine: bool,
     pub target: Option<String>,
+    /// A filter.
+    pub q: Option<String>,
     /// The `next` of the page before.
     pub after: Option<String>,
     pub limit: Option<u32>,
@@ -43,6 +47,8 @@ pub struct AuditQuery {
     pub until: Option<DateTime<Utc>>,
     /// Words that the event's texts must hold.
     pub text: Option<String>,
+    /// A filter.
+    pub q: Option<String>,
     /// The `next` of the page before.
     pub after: Option<String>,
     pub limit: Option<u32>,
@@ -54,6 +60,7 @@ impl RequestsQuery {
             &self.states,
             self.mine,
             self.target.as_ref(),
+            self.q.as_ref(),
             self.after.as_ref(),
             self.limit,
         )
@@ -66,6 +73,7 @@ impl GrantsQuery {
             &self.states,
             self.mine,
             self.target.as_ref(),
+            self.q.as_ref(),
             self.after.as_ref(),
             self.limit,
         )
@@ -85,6 +93,7 @@ impl AuditQuery {
         push(&mut pairs, "since", self.since.map(moment));
         push(&mut pairs, "until", self.until.map(moment));
         push(&mut pairs, "text", self.text.clone());
+        push(&mut pairs, "q", self.q.clone());
         push(&mut pairs, "after", self.after.clone());
         push(
             &mut pairs,
@@ -99,6 +108,7 @@ fn list_pairs(
     states: &[String],
     mine: bool,
     target: Option<&String>,
+    q: Option<&String>,
     after: Option<&String>,
     limit: Option<u32>,
 ) -> Pairs {
@@ -106,6 +116,7 @@ fn list_pairs(
     push(&mut pairs, "state", joined(states));
     push(&mut pairs, "mine", mine.then(|| "true".to_owned()));
     push(&mut pairs, "target", target.cloned());
+    push(&mut pairs, "q", q.cloned());
     push(&mut pairs, "after", after.cloned());
     push(&mut pairs, "limit", limit.map(|limit| limit.to_string()));
     pairs

@@ -8,12 +8,16 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::domain::event::{EventCode, Outcome};
+use crate::gate::Caller;
+use crate::query::List;
+use crate::query::time::Bounds;
 use crate::store::audit::Filter;
 use crate::wire::{EventView, Page};
 
 use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::query::Params;
+use super::search::{Search, Wanted, both};
 use super::{App, views};
 
 /// A name is never longer.
@@ -55,6 +59,7 @@ impl PartialSchema for Codes {
     ("since" = Option<chrono::DateTime<chrono::Utc>>, Query),
     ("until" = Option<chrono::DateTime<chrono::Utc>>, Query),
     ("text" = Option<String>, Query, max_length = 200, description = "words that all occur in the reason, the actor, the principal or the target"),
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter like `outcome:denied env:prod time:-24h`; see `/v1/requests`"),
     ("after" = Option<i64>, Query, minimum = 0, description = "`next` of the page before: rows with a smaller index"),
     ("limit" = Option<i64>, Query, minimum = 1, maximum = 200),
 ), responses((status = 200, body = Page<EventView>), Problems))]
@@ -63,7 +68,7 @@ pub async fn list(
     Signed(caller): Signed,
     mut params: Params,
 ) -> Result<Json<Page<EventView>>, Failed> {
-    let filter = Filter {
+    let mut filter = Filter {
         actor: params.short("actor", NAME_MAX)?,
         about: None,
         events: params
@@ -88,20 +93,55 @@ pub async fn list(
             .short("text", TEXT_MAX)?
             .map(|text| text.split_whitespace().take(8).map(str::to_owned).collect())
             .unwrap_or_default(),
+        ..any()
     };
     let before = params.parsed::<Index>("after")?.map(|index| index.0);
     let limit = params.limit()?;
+    let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
     params.done()?;
-    let page = app.gate.events(&caller, filter, before, limit).await?;
-    let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= limit;
-    let next = page
-        .last()
-        .filter(|_| full)
-        .map(|last| last.index.to_string());
+    if let Some(wanted) = &wanted {
+        let asked = Bounds {
+            from: filter.since,
+            until: filter.until,
+        };
+        let time = both(asked, wanted.time());
+        (filter.since, filter.until) = (time.from, time.until);
+        filter.among = wanted.among();
+    }
+    let mut search = Search::new(wanted, limit);
+    find(&app, &caller, filter, before, &mut search).await?;
     Ok(Json(Page {
-        items: page.iter().map(views::event).collect(),
-        next,
+        items: search.found,
+        next: search.next.map(|index| index.to_string()),
     }))
+}
+
+/// Events of any kind.
+pub fn any() -> Filter {
+    Filter::default()
+}
+
+/// Reads events until the search is over.
+pub async fn find(
+    app: &App,
+    caller: &Caller,
+    filter: Filter,
+    mut before: Option<i64>,
+    search: &mut Search<EventView, i64>,
+) -> Result<(), Failed> {
+    let rules = app.gate.rules().current();
+    while let Some(more) = search.more() {
+        let page = app
+            .gate
+            .events(caller, filter.clone(), before, more)
+            .await?;
+        search.take(
+            page.iter()
+                .map(|entry| (views::event(&rules.catalog, entry), entry.index)),
+        );
+        before = search.next;
+    }
+    Ok(())
 }
 
 /// A place in the record; there is none before the first.

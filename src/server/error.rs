@@ -7,13 +7,16 @@ use utoipa::IntoResponses;
 
 use crate::domain::refusal::Refusal;
 use crate::gate;
-use crate::wire::Problem;
+use crate::query;
+use crate::wire::{Problem, ProblemSpan};
 
 /// A call that was not answered as asked.
 #[derive(Debug)]
 pub enum Failed {
     Refused(Refusal),
     Fault(anyhow::Error),
+    /// A filter that makes no sense.
+    BadFilter(query::Problem),
     /// The call itself is not HTTP as we understand it.
     Malformed(StatusCode, String),
 }
@@ -79,14 +82,20 @@ pub fn status(refusal: &Refusal) -> StatusCode {
 }
 
 fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Response {
-    let body = Problem {
+    answer(Problem {
         kind: format!("urn:portcullis:problem:{code}"),
         status: status.as_u16(),
         code: code.to_owned(),
         title,
         hint,
+        span: None,
+        suggestion: None,
         instance: super::caller::current_trace(),
-    };
+    })
+}
+
+fn answer(body: Problem) -> Response {
+    let status = StatusCode::from_u16(body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(
@@ -111,6 +120,22 @@ impl IntoResponse for Failed {
                 refusal.text(),
                 refusal.hint(),
             ),
+            Self::BadFilter(wrong) => answer(Problem {
+                kind: "urn:portcullis:problem:bad_filter".to_owned(),
+                status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
+                code: "bad_filter".to_owned(),
+                title: wrong.message,
+                hint: Some(match &wrong.suggestion {
+                    Some(suggestion) => format!("did you mean `{suggestion}`?"),
+                    None => "`portcullis requests --help` explains filters".to_owned(),
+                }),
+                span: Some(ProblemSpan {
+                    start: wrong.span.start,
+                    end: wrong.span.end,
+                }),
+                suggestion: wrong.suggestion,
+                instance: super::caller::current_trace(),
+            }),
             Self::Malformed(status, why) => problem(
                 status,
                 "malformed",

@@ -6,8 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::Watcher;
 use crate::store::Store;
 use crate::store::audit::Entry;
+use crate::wire::EventView;
 
 use super::views;
 
@@ -19,6 +21,8 @@ const BATCH: i64 = 500;
 /// One event, ready to be sent.
 pub struct Ready {
     pub entry: Entry,
+    /// As everybody sees it.
+    pub view: EventView,
     /// The whole server-sent event, with its `id`.
     pub frame: Box<str>,
 }
@@ -26,6 +30,7 @@ pub struct Ready {
 /// The newest events, dense and in order.
 pub struct Feed {
     store: Arc<Store>,
+    rules: Arc<Watcher>,
     pub epoch: i64,
     ring: RwLock<VecDeque<Arc<Ready>>>,
     tail: watch::Sender<i64>,
@@ -33,13 +38,14 @@ pub struct Feed {
 
 impl Feed {
     /// Starts at the present end of the log.
-    pub async fn new(store: Arc<Store>) -> anyhow::Result<Self> {
+    pub async fn new(store: Arc<Store>, rules: Arc<Watcher>) -> anyhow::Result<Self> {
         let mut tx = store.read().await?;
         let (epoch, size) = (tx.log_epoch().await?, tx.log_size().await?);
         drop(tx);
         let (tail, _) = watch::channel(size);
         Ok(Self {
             store,
+            rules,
             epoch,
             ring: RwLock::new(VecDeque::new()),
             tail,
@@ -93,19 +99,21 @@ impl Feed {
         entries
             .into_iter()
             .map(|entry| {
+                let view = views::event(&self.rules.current().catalog, &entry);
                 Ok(Arc::new(Ready {
-                    frame: self.frame(&entry)?,
+                    frame: self.frame(&view)?,
                     entry,
+                    view,
                 }))
             })
             .collect()
     }
 
-    fn frame(&self, entry: &Entry) -> anyhow::Result<Box<str>> {
-        let data = serde_json::to_string(&views::event(entry))?;
+    fn frame(&self, view: &EventView) -> anyhow::Result<Box<str>> {
+        let data = serde_json::to_string(view)?;
         Ok(format!(
             "event: audit\nid: {}.{}\ndata: {data}\n\n",
-            self.epoch, entry.index
+            self.epoch, view.index
         )
         .into())
     }

@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 
 use crate::domain::grant::GrantState;
 use crate::domain::ids::GrantId;
+use crate::gate::Caller;
+use crate::query::List;
 use crate::store::grants::Filter;
 use crate::wire::{
     CredentialAsk, CredentialView, GrantView, NewExtension, Page, RequestView, Revocation,
@@ -14,7 +16,8 @@ use crate::wire::{
 use super::caller::{IfMatch, Mutation, Nothing, Signed};
 use super::error::{Failed, Problems};
 use super::query::{Id, Params};
-use super::requests::{Cursor, cursor, field};
+use super::requests::{Cursor, any, field};
+use super::search::{Search, Wanted};
 use super::{App, views};
 
 /// Lists grants, newest first: everybody's for those who may see them, one's own otherwise.
@@ -23,6 +26,7 @@ use super::{App, views};
     ("mine" = Option<bool>, Query, description = "only the caller's own"),
     ("target" = Option<String>, Query, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$"),
     ("after" = Option<String>, Query, description = "`next` of the page before", pattern = "^[0-9]{1,15}~G-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter like `is:expiring env:prod left:<10m`; see `/v1/requests`"),
     ("limit" = Option<i64>, Query, minimum = 1, maximum = 200),
 ), responses((status = 200, body = Page<GrantView>), Problems))]
 pub async fn list(
@@ -30,27 +34,46 @@ pub async fn list(
     Signed(caller): Signed,
     mut params: Params,
 ) -> Result<Json<Page<GrantView>>, Failed> {
-    let filter = Filter {
+    let mut filter = Filter {
         states: params.words("state", &GrantState::ALL.map(GrantState::as_str))?,
         person: params.flag("mine")?.then(|| caller.principal.id.clone()),
         target: params.parsed("target")?,
         after: params.parsed::<Cursor>("after")?.map(|cursor| cursor.0),
+        ..any()
     };
     let limit = params.limit()?;
+    let wanted = Wanted::take(&mut params, List::Grants, &app.gate, &caller).await?;
     params.done()?;
-    let page = app.gate.grants(&caller, filter, limit).await?;
-    let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= limit;
-    let next = page
-        .last()
-        .filter(|_| full)
-        .map(|last| cursor(last.grant.created_at, last.grant.id.as_str()));
+    if let Some(wanted) = &wanted {
+        filter.among = wanted.among();
+    }
+    let mut search = Search::new(wanted, limit);
+    find(&app, &caller, filter, &mut search).await?;
     Ok(Json(Page {
-        items: page
-            .iter()
-            .map(|seen| views::grant(&app.gate, seen, &caller.principal))
-            .collect(),
-        next,
+        items: search.found,
+        next: search.next.map(|(at, id)| format!("{at}~{id}")),
     }))
+}
+
+/// Reads grants until the search is over.
+pub async fn find(
+    app: &App,
+    caller: &Caller,
+    mut filter: Filter,
+    search: &mut Search<GrantView, (i64, String)>,
+) -> Result<(), Failed> {
+    while let Some(more) = search.more() {
+        let page = app.gate.grants(caller, filter.clone(), more).await?;
+        search.take(page.iter().map(|seen| {
+            let after = (
+                seen.grant.created_at.timestamp_millis(),
+                seen.grant.id.to_string(),
+            );
+            (views::grant(&app.gate, seen, &caller.principal), after)
+        }));
+        filter.after.clone_from(&search.next);
+    }
+    Ok(())
 }
 
 /// Shows one grant.

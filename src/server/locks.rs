@@ -8,19 +8,22 @@ use crate::domain::ids::LockId;
 use crate::domain::lock::LockState;
 use crate::domain::refusal::Refusal;
 use crate::gate::locks::On;
+use crate::query::List;
 use crate::store::locks::Filter;
 use crate::wire::{Lifting, LockOn, LockView, NewLock, Page};
 
 use super::caller::{IfMatch, Mutation, Signed};
 use super::error::{Failed, Problems};
 use super::query::{Id, Params};
-use super::requests::{Cursor, cursor, field};
+use super::requests::{Cursor, field};
+use super::search::{Search, Wanted};
 use super::{App, views};
 
 /// Lists locks, newest first; those in force unless others are asked for.
 #[utoipa::path(get, path = "/v1/locks", tag = "locks", params(
-    ("state" = Option<String>, Query, description = "`in_force`, `lifted`, `over`, several with commas; `in_force` when absent", pattern = "^(in_force|lifted|over)(,(in_force|lifted|over))*$"),
+    ("state" = Option<String>, Query, description = "`in_force`, `lifted`, `over`, several with commas; `in_force` when absent, unless the filter says which", pattern = "^(in_force|lifted|over)(,(in_force|lifted|over))*$"),
     ("after" = Option<String>, Query, description = "`next` of the page before", pattern = "^[0-9]{1,15}~L-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter like `kind:principal left:<1h`; see `/v1/requests`"),
     ("limit" = Option<i64>, Query, minimum = 1, maximum = 200),
 ), responses((status = 200, body = Page<LockView>), Problems))]
 pub async fn list(
@@ -29,27 +32,34 @@ pub async fn list(
     mut params: Params,
 ) -> Result<Json<Page<LockView>>, Failed> {
     let words = params.words("state", &LockState::ALL.map(LockState::as_str))?;
-    let asked = |state: &LockState| {
-        words.contains(&state.as_str()) || words.is_empty() && *state == LockState::InForce
-    };
-    let filter = Filter {
-        states: LockState::ALL.into_iter().filter(asked).collect(),
-        after: params.parsed::<Cursor>("after")?.map(|cursor| cursor.0),
-    };
+    let after = params.parsed::<Cursor>("after")?.map(|cursor| cursor.0);
     let limit = params.limit()?;
+    let wanted = Wanted::take(&mut params, List::Locks, &app.gate, &caller).await?;
     params.done()?;
-    let page = app.gate.locks(&caller, &filter, limit).await?;
-    let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= limit;
-    let next = page
-        .last()
-        .filter(|_| full)
-        .map(|last| cursor(last.lock.created_at, last.lock.id.as_str()));
+    let says_state = wanted.as_ref().is_some_and(Wanted::says_state);
+    let asked = |state: &LockState| {
+        words.contains(&state.as_str())
+            || words.is_empty() && (says_state || *state == LockState::InForce)
+    };
+    let mut filter = Filter {
+        states: LockState::ALL.into_iter().filter(asked).collect(),
+        after,
+    };
+    let mut search = Search::new(wanted, limit);
+    while let Some(more) = search.more() {
+        let page = app.gate.locks(&caller, &filter, more).await?;
+        search.take(page.iter().map(|seen| {
+            let after = (
+                seen.lock.created_at.timestamp_millis(),
+                seen.lock.id.to_string(),
+            );
+            (views::lock(seen, &caller.principal), after)
+        }));
+        filter.after.clone_from(&search.next);
+    }
     Ok(Json(Page {
-        items: page
-            .iter()
-            .map(|seen| views::lock(seen, &caller.principal))
-            .collect(),
-        next,
+        items: search.found,
+        next: search.next.map(|(at, id)| format!("{at}~{id}")),
     }))
 }
 

@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod caller;
 pub mod error;
+pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
@@ -18,6 +19,7 @@ pub mod people;
 pub mod query;
 pub mod requests;
 pub mod router;
+pub mod search;
 pub mod stream;
 pub mod targets;
 pub mod views;
@@ -115,7 +117,7 @@ impl Server {
         .map_err(fault)?;
         store.sequence().await?;
         let app = App {
-            feed: Arc::new(feed::Feed::new(Arc::clone(&store)).await?),
+            feed: Arc::new(feed::Feed::new(Arc::clone(&store), Arc::clone(&rules)).await?),
             gate,
             streams: Arc::default(),
             name: options.name.unwrap_or_else(|| address.to_string()).into(),

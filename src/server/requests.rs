@@ -9,13 +9,16 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::{Ask, RequestState};
 use crate::domain::review::{Decision, Narrowing};
+use crate::gate::Caller;
 use crate::gate::requests::{SeenRequest, Verdicted};
+use crate::query::List;
 use crate::store::grants::Filter;
 use crate::wire::{Approval, Denial, NarrowView, NewRequest, Page, RequestView};
 
 use super::caller::{IfMatch, Mutation, Nothing, Signed};
 use super::error::{Failed, Problems};
 use super::query::{Id, Params};
+use super::search::{Search, Wanted};
 use super::{App, views};
 
 fn answer(app: &App, seen: &SeenRequest, who: &Principal) -> Json<RequestView> {
@@ -39,6 +42,7 @@ where
     ("mine" = Option<bool>, Query, description = "only the caller's own"),
     ("target" = Option<String>, Query, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$"),
     ("after" = Option<String>, Query, description = "`next` of the page before", pattern = "^[0-9]{1,15}~R-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter like `state:pending target:db-* age:>30m`, as `portcullis requests --help` explains; a page under a filter may be short, or empty, and still have a `next`: the server looks at a bounded number of rows for each"),
     ("limit" = Option<i64>, Query, minimum = 1, maximum = 200),
 ), responses((status = 200, body = Page<RequestView>), Problems))]
 pub async fn list(
@@ -46,27 +50,53 @@ pub async fn list(
     Signed(caller): Signed,
     mut params: Params,
 ) -> Result<Json<Page<RequestView>>, Failed> {
-    let filter = Filter {
+    let mut filter = Filter {
         states: params.words("state", &RequestState::ALL.map(RequestState::as_str))?,
         person: params.flag("mine")?.then(|| caller.principal.id.clone()),
         target: params.parsed("target")?,
         after: params.parsed::<Cursor>("after")?.map(|cursor| cursor.0),
+        ..any()
     };
     let limit = params.limit()?;
+    let wanted = Wanted::take(&mut params, List::Requests, &app.gate, &caller).await?;
     params.done()?;
-    let page = app.gate.requests(&caller, filter, limit).await?;
-    let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= limit;
-    let next = page
-        .last()
-        .filter(|_| full)
-        .map(|last| cursor(last.request.created_at, last.request.id.as_str()));
+    if let Some(wanted) = &wanted {
+        let time = wanted.time();
+        filter.among = wanted.among();
+        filter.made = (time.from, time.until);
+    }
+    let mut search = Search::new(wanted, limit);
+    find(&app, &caller, filter, &mut search).await?;
     Ok(Json(Page {
-        items: page
-            .iter()
-            .map(|seen| views::request(&app.gate, seen, &caller.principal))
-            .collect(),
-        next,
+        items: search.found,
+        next: search.next.map(|(at, id)| format!("{at}~{id}")),
     }))
+}
+
+/// Requests or grants of any kind.
+pub fn any() -> Filter {
+    Filter::default()
+}
+
+/// Reads requests until the search is over.
+pub async fn find(
+    app: &App,
+    caller: &Caller,
+    mut filter: Filter,
+    search: &mut Search<RequestView, (i64, String)>,
+) -> Result<(), Failed> {
+    while let Some(more) = search.more() {
+        let page = app.gate.requests(caller, filter.clone(), more).await?;
+        search.take(page.iter().map(|seen| {
+            let after = (
+                seen.request.created_at.timestamp_millis(),
+                seen.request.id.to_string(),
+            );
+            (views::request(&app.gate, seen, &caller.principal), after)
+        }));
+        filter.after.clone_from(&search.next);
+    }
+    Ok(())
 }
 
 /// Where the next page begins: a moment and an id.
@@ -82,11 +112,6 @@ impl std::str::FromStr for Cursor {
             id.to_owned(),
         )))
     }
-}
-
-/// Writes a cursor.
-pub fn cursor(at: chrono::DateTime<chrono::Utc>, id: &str) -> String {
-    format!("{}~{id}", at.timestamp_millis())
 }
 
 /// Asks for access.

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Failed;
-use super::{App, audit, caller, grants, health, locks, people, requests, stream, targets};
+use super::{App, audit, caller, facets, grants, health, locks, people, requests, stream, targets};
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -67,6 +67,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(locks::show))
         .routes(routes!(locks::lift))
         .routes(routes!(audit::list))
+        .routes(routes!(facets::count))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

@@ -14,11 +14,14 @@ use crate::domain::ids::PrincipalId;
 use crate::domain::permit::{Action, permit};
 use crate::domain::refusal::Refusal;
 use crate::gate::{Caller, Gate};
+use crate::query::List;
 
 use super::App;
 use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::feed::Feed;
+use super::query::Params;
+use super::search::Wanted;
 
 /// How often a silent stream shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -82,6 +85,9 @@ struct Following {
     tail: tokio::sync::watch::Receiver<i64>,
     stop: tokio_util::sync::CancellationToken,
     caller: Caller,
+    wanted: Option<Wanted>,
+    /// The clock of the database when the stream began, and when that was.
+    began: (DateTime<Utc>, tokio::time::Instant),
     next: i64,
     checked: tokio::time::Instant,
     beat: tokio::time::Instant,
@@ -90,15 +96,20 @@ struct Following {
 }
 
 /// Follows the audit log live. `Last-Event-ID` continues after that event; without it the stream starts at now.
+/// Under a filter only events that match are sent, and heartbeats carry the `id` of the last one looked at.
 #[utoipa::path(get, path = "/v1/events", tag = "audit", params(
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter as `/v1/audit` takes it"),
     ("Last-Event-ID" = Option<String>, Header, description = "`<epoch>.<index>` of the last event that was seen", pattern = "^[0-9]{1,9}[.][0-9]{1,15}$"),
 ), responses((status = 200, content_type = "text/event-stream", body = String), Problems))]
 pub async fn follow(
     State(app): State<App>,
     Signed(caller): Signed,
     headers: HeaderMap,
+    mut params: Params,
 ) -> Result<Response, Failed> {
     permit(&caller.principal, Action::ReadOwn)?;
+    let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
+    params.done()?;
     let place = app.streams.take(&caller.principal.id)?;
     let tail = app.feed.tail();
     let size = *tail.borrow();
@@ -120,6 +131,8 @@ pub async fn follow(
         tail,
         stop: app.stop.clone(),
         caller,
+        wanted,
+        began: (now, start),
         next,
         checked: start,
         beat: start,
@@ -197,9 +210,17 @@ impl Following {
                 let ready = self.feed.from(self.next).await.ok()?;
                 let last = ready.last()?;
                 self.next = last.entry.index + 1;
+                let (at, since) = self.began;
+                if let Some(wanted) = &mut self.wanted {
+                    wanted.at(at + since.elapsed());
+                }
                 for ready in ready
                     .iter()
                     .filter(|ready| Gate::may_see(&self.caller, &ready.entry))
+                    .filter(|ready| {
+                        let wanted = self.wanted.as_ref();
+                        wanted.is_none_or(|wanted| wanted.lets(&ready.view))
+                    })
                 {
                     out.push_str(&ready.frame);
                 }
@@ -208,11 +229,11 @@ impl Following {
                 self.beat = tokio::time::Instant::now();
                 return Some(out.into());
             }
-            // Far behind in events that are not for this reader: it still wants to hear that the server is well.
+            // However much happens that is not for this reader: it still wants to hear that the server is well.
+            if self.beat.elapsed() >= HEARTBEAT {
+                return self.heartbeat().await;
+            }
             if self.next < *self.tail.borrow() {
-                if self.beat.elapsed() >= HEARTBEAT {
-                    return self.heartbeat().await;
-                }
                 continue;
             }
             tokio::select! {
@@ -228,6 +249,10 @@ impl Following {
     async fn heartbeat(&mut self) -> Option<Bytes> {
         self.beat = tokio::time::Instant::now();
         let now = stamp(self.gate.now().await.ok()?);
-        Some(format!("event: heartbeat\ndata: {{\"now\":\"{now}\"}}\n\n").into())
+        // Where a reader goes on after a break, also past events that were not for it.
+        let (epoch, last) = (self.feed.epoch, self.next - 1);
+        Some(
+            format!("event: heartbeat\nid: {epoch}.{last}\ndata: {{\"now\":\"{now}\"}}\n\n").into(),
+        )
     }
 }

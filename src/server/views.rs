@@ -270,7 +270,7 @@ pub fn target(seen: &SeenTarget) -> TargetView {
 }
 
 /// An audit event.
-pub fn event(entry: &Entry) -> EventView {
+pub fn event(catalog: &Catalog, entry: &Entry) -> EventView {
     let event = &entry.event;
     let (kind, id) = match &event.actor {
         Actor::Principal(who) => ("principal", Some(who.id.to_string())),
@@ -297,6 +297,11 @@ pub fn event(entry: &Entry) -> EventView {
         trace: Some(entry.origin.trace.clone()),
         channel: entry.origin.channel.clone(),
         address: entry.origin.address.clone(),
+        tags: event
+            .target
+            .as_ref()
+            .map(|target| tags(catalog, target))
+            .unwrap_or_default(),
         sentence: event.sentence(),
         details: event.details.clone(),
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::event::{Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 
+use super::among::{self, Among};
 use super::grants::{Bind, Binds};
 use super::{Tx, millis, moment, moments, rows};
 
@@ -58,6 +59,8 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
     /// Words that have to occur in the reason, the actor, the principal or the target.
     pub text: Vec<String>,
+    /// What else of a filter's text can be compared here.
+    pub among: Among,
 }
 
 #[derive(sqlx::FromRow)]
@@ -162,6 +165,7 @@ impl Filter {
                 " and (lower(reason) like ${place} escape '\\' or reason like ${as_typed} escape '\\' or actor like ${place} escape '\\' or principal like ${place} escape '\\' or target like ${place} escape '\\')"
             ));
         }
+        among::push(&self.among, "principal", &mut sql, &mut binds);
         if let Some(before) = before {
             sql.push_str(&format!(" and idx < ${}", binds.push(Bind::Number(before))));
         }

@@ -1,11 +1,13 @@
 //! Grants, and the filter that pages of grants and of requests share.
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 
 use crate::domain::grant::{CloseKind, Grant};
 use crate::domain::ids::{GrantId, PrincipalId, TargetName};
 use crate::domain::principal::PrincipalRef;
 
+use super::among::{self, Among};
 use super::requests::span;
 use super::{Inner, Tx, millis, moment, moments, stored, word};
 
@@ -15,6 +17,10 @@ pub struct Filter {
     pub states: Vec<&'static str>,
     pub person: Option<PrincipalId>,
     pub target: Option<TargetName>,
+    /// What else of a filter's text can be compared here.
+    pub among: Among,
+    /// Made at this moment or later, and before that one.
+    pub made: (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     /// The `(created_at, id)` of the last row of the page before.
     pub after: Option<(i64, String)>,
 }
@@ -81,6 +87,13 @@ impl Filter {
                 " and target = ${}",
                 binds.push(Bind::Text(target.to_string()))
             ));
+        }
+        among::push(&self.among, person, &mut sql, &mut binds);
+        for (than, at) in [(">=", self.made.0), ("<", self.made.1)] {
+            if let Some(at) = at {
+                let at = binds.push(Bind::Number(millis(at)));
+                sql.push_str(&format!(" and created_at {than} ${at}"));
+            }
         }
         if let Some((at, id)) = &self.after {
             let at = binds.push(Bind::Number(*at));

@@ -59,6 +59,7 @@ macro_rules! postgres_clock {
     };
 }
 
+pub mod among;
 pub mod apply;
 pub mod audit;
 pub mod grants;

@@ -21,7 +21,7 @@ pub use incident::{
     IncidentScope, IncidentView,
 };
 pub use lock::{Lifting, LockOn, LockView, NewLock};
-pub use problem::Problem;
+pub use problem::{Problem, ProblemSpan};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 
 /// One page of a list, newest first unless the list says otherwise. There is no total: counting is not free.
@@ -310,6 +310,9 @@ pub struct EventView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub address: Option<String>,
+    /// The tags of the target, while it is in the catalogue.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// One sentence for people.
     pub sentence: String,
     #[serde(default, skip_serializing_if = "Map::is_empty")]

@@ -19,8 +19,23 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub hint: Option<String>,
+    /// Where in the filter `q` it is wrong, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub span: Option<ProblemSpan>,
+    /// What was probably meant there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub suggestion: Option<String>,
     /// The trace of this call, to quote when asking for help.
     pub instance: String,
+}
+
+/// A part of a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProblemSpan {
+    pub start: usize,
+    pub end: usize,
 }
 
 impl std::fmt::Display for Problem {

@@ -80,6 +80,8 @@ fn hostile_text_is_harmless_in_lines_errors_and_json() {
         assert_harmless(&paper, 3, &attack);
 
         let problem = Problem {
+            span: None,
+            suggestion: None,
             kind: "urn:portcullis:problem:x".to_owned(),
             status: 500,
             code: "x".to_owned(),

@@ -49,6 +49,8 @@ fn tokens(number: u32) -> Json<Tokens> {
 
 fn refused(code: &str) -> (StatusCode, Json<Problem>) {
     let problem = Problem {
+        span: None,
+        suggestion: None,
         kind: String::new(),
         status: 401,
         code: code.to_owned(),

@@ -487,6 +487,7 @@ impl Screen for Audit {
                     .push(events.iter().filter(|event| scope.lets(event)).cloned());
                 None
             }
+            News::Past { .. } | News::Locks(_) => None,
             News::Page { turn, page } => {
                 let scope = &self.scope;
                 self.record.page(*turn, *page, |event| scope.lets(event))

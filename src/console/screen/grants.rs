@@ -10,7 +10,7 @@ use ratatui::style::Style;
 use crate::console::filter::Filtered;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
-use crate::console::screen::list::List;
+use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -97,10 +97,13 @@ const COLUMNS: &[Column] = &[
 const COMMANDS: &[Action] = &[
     Action::Revoke,
     Action::Extend,
+    Action::Mark,
     Action::Open,
     Action::Filter,
     Action::Help,
     Action::Copy,
+    Action::GiveBack,
+    Action::Lock,
 ];
 
 /// The list of grants.
@@ -253,6 +256,42 @@ impl Screen for Grants {
         self.list.order.target().cloned().map(Subject::Grant)
     }
 
+    fn does(&self, action: Action) -> bool {
+        COMMANDS.contains(&action) || list::does(action)
+    }
+
+    fn marked(&self) -> Vec<Subject> {
+        let ids = self.list.marked();
+        ids.into_iter().map(Subject::Grant).collect()
+    }
+
+    fn shows(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Grant(id) if self.list.order.is_alive(id))
+    }
+
+    fn unmark(&mut self, subjects: &[Subject]) {
+        let ids: Vec<GrantId> = subjects
+            .iter()
+            .filter_map(|subject| match subject {
+                Subject::Grant(id) => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        self.list.unmark(&ids);
+    }
+
+    fn person(&self, world: &World) -> Option<String> {
+        self.view(world).map(|view| view.holder.clone())
+    }
+
+    fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
+        (self.view(world).map(|view| view.target.clone()), None)
+    }
+
+    fn select(&mut self, subject: &Subject, _: &World) -> bool {
+        matches!(subject, Subject::Grant(id) if self.list.order.select(id))
+    }
+
     fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
         if action == Action::Copy {
             return self
@@ -373,7 +412,7 @@ impl Screen for Grants {
                         .map(|view| Self::row(world, theme, view));
                     Row {
                         cells: cells.unwrap_or_default(),
-                        marked: false,
+                        marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
                     }
                 })

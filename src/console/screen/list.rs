@@ -8,6 +8,22 @@ use crate::console::screen::filter_line::FilterLine;
 use crate::console::widget::order::{Order, scroll};
 use crate::console::world::World;
 
+/// What every list does.
+const COMMON: &[Action] = &[
+    Action::NextItem,
+    Action::PreviousItem,
+    Action::Json,
+    Action::Mark,
+    Action::MarkRange,
+    Action::MarkAll,
+    Action::ClearMarks,
+];
+
+/// Says whether every list does this.
+pub(super) fn does(action: Action) -> bool {
+    COMMON.contains(&action)
+}
+
 /// A list of rows known by an id.
 #[derive(Debug, Clone)]
 pub(super) struct List<I> {
@@ -20,6 +36,12 @@ pub(super) struct List<I> {
     /// The next rows begin a list of their own.
     anew: bool,
     revision: Option<(u64, bool)>,
+    /// Where a range of marks began.
+    anchor: Option<I>,
+    /// What the person marked, to mark it again where another filter shows it, too.
+    kept: Vec<I>,
+    /// The detail is shown as the server sent it.
+    pub(super) raw: bool,
 }
 
 impl<I> Default for List<I> {
@@ -33,6 +55,9 @@ impl<I> Default for List<I> {
             sorted: true,
             anew: true,
             revision: None,
+            anchor: None,
+            kept: Vec::new(),
+            raw: false,
         }
     }
 }
@@ -56,6 +81,12 @@ impl<I: Clone + Eq + Hash> List<I> {
                 Action::Bottom => self.scroll = u16::MAX,
                 Action::Open => {}
                 Action::Back => self.zoomed = false,
+                Action::NextItem => self.item(1),
+                Action::PreviousItem => self.item(-1),
+                Action::Json => {
+                    self.raw = !self.raw;
+                    self.scroll = 0;
+                }
                 _ => return false,
             }
             return true;
@@ -71,10 +102,17 @@ impl<I: Clone + Eq + Hash> List<I> {
             Action::Bottom => self.order.select_place(usize::MAX),
             Action::Open => {
                 self.zoomed = self.order.selected().is_some();
+                self.raw = false;
                 self.scroll = 0;
             }
             Action::Filter => self.filter.open(),
             Action::SortAgain => self.sort(),
+            Action::NextItem => self.order.step(1),
+            Action::PreviousItem => self.order.step(-1),
+            Action::Mark | Action::MarkRange | Action::MarkAll | Action::ClearMarks => {
+                self.mark(action);
+            }
+            Action::Back if self.anchor.take().is_some() => {}
             Action::Back => {
                 if self.filter.clear() {
                     self.refilter();
@@ -83,6 +121,52 @@ impl<I: Clone + Eq + Hash> List<I> {
             _ => return false,
         }
         true
+    }
+
+    fn mark(&mut self, action: Action) {
+        match action {
+            Action::Mark => {
+                self.order.toggle_mark();
+                self.order.step(1);
+            }
+            Action::MarkRange => self.range(),
+            Action::MarkAll => self.order.mark_all(),
+            _ => {
+                self.anchor = None;
+                self.order.clear_marks();
+            }
+        }
+        self.kept = self.order.marked();
+    }
+
+    /// Takes marks away: what they were for was done.
+    pub(super) fn unmark(&mut self, ids: &[I]) {
+        self.order.unmark(ids);
+        self.kept = self.order.marked();
+    }
+
+    /// Begins a range of marks at the selected row, or ends it there.
+    fn range(&mut self) {
+        let here = self.order.selected_place();
+        let from = self.anchor.take().and_then(|id| self.order.place_of(&id));
+        match (from, here) {
+            (Some(from), Some(here)) => self.order.mark_range(from, here),
+            _ => self.anchor = self.order.target().cloned(),
+        }
+    }
+
+    fn item(&mut self, by: isize) {
+        self.order.step(by);
+        self.scroll = 0;
+    }
+
+    /// The marked rows, while the list is what is looked at.
+    pub(super) fn marked(&self) -> Vec<I> {
+        if self.zoomed {
+            Vec::new()
+        } else {
+            self.order.marked()
+        }
     }
 
     /// Selects the row at a line of the list.
@@ -100,6 +184,7 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.revision = None;
         self.anew = true;
         let selected = self.order.selected().map(|row| row.id.clone());
+        self.anchor = None;
         self.order.clear();
         if let Some(id) = selected {
             // An order that holds one row keeps it selected when the others come.
@@ -122,6 +207,7 @@ impl<I: Clone + Eq + Hash> List<I> {
             if !loaded {
                 self.order.select_place(0);
             }
+            self.order.restore_marks(self.kept.clone());
             return;
         }
         self.order.update(wanted.clone());
@@ -144,6 +230,15 @@ impl<I: Clone + Eq + Hash> List<I> {
         } else {
             "   out of order, s sorts"
         };
-        format!("{place} of {rows}{unsorted}")
+        let marks = match self.order.marked().len() {
+            0 => String::new(),
+            count => format!("   {count} marked"),
+        };
+        let range = if self.anchor.is_some() {
+            "   range begun, v ends it"
+        } else {
+            ""
+        };
+        format!("{place} of {rows}{marks}{range}{unsorted}")
     }
 }

@@ -9,7 +9,7 @@ use ratatui::layout::Position;
 use crate::console::filter::Filtered;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
-use crate::console::screen::list::List;
+use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -85,10 +85,12 @@ const COMMANDS: &[Action] = &[
     Action::Approve,
     Action::Deny,
     Action::Narrow,
+    Action::Claim,
     Action::Open,
     Action::Filter,
     Action::Help,
     Action::Copy,
+    Action::Lock,
 ];
 
 /// The list of requests.
@@ -213,6 +215,42 @@ impl Screen for Requests {
 
     fn subject(&self) -> Option<Subject> {
         self.list.order.target().cloned().map(Subject::Request)
+    }
+
+    fn does(&self, action: Action) -> bool {
+        COMMANDS.contains(&action) || list::does(action)
+    }
+
+    fn marked(&self) -> Vec<Subject> {
+        let ids = self.list.marked();
+        ids.into_iter().map(Subject::Request).collect()
+    }
+
+    fn shows(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Request(id) if self.list.order.is_alive(id))
+    }
+
+    fn unmark(&mut self, subjects: &[Subject]) {
+        let ids: Vec<RequestId> = subjects
+            .iter()
+            .filter_map(|subject| match subject {
+                Subject::Request(id) => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        self.list.unmark(&ids);
+    }
+
+    fn person(&self, world: &World) -> Option<String> {
+        self.view(world).map(|view| view.requester.clone())
+    }
+
+    fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
+        (self.view(world).map(|view| view.target.clone()), None)
+    }
+
+    fn select(&mut self, subject: &Subject, _: &World) -> bool {
+        matches!(subject, Subject::Request(id) if self.list.order.select(id))
     }
 
     fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
@@ -342,7 +380,7 @@ impl Screen for Requests {
                         .map(|view| Self::row(world, theme, view));
                     Row {
                         cells: cells.unwrap_or_default(),
-                        marked: false,
+                        marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
                     }
                 })

@@ -1,0 +1,157 @@
+//! Handler under `/v1/facets`: which values a field has at the moment, for completing filters.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::domain::nearest::list as listed;
+use crate::query::eval::Value;
+use crate::query::{Context, List, Name, Row, fields};
+use crate::wire::{Facet, Facets};
+
+use super::App;
+use super::caller::Signed;
+use super::error::{Failed, Problems};
+use super::query::Params;
+use super::search::{Search, Wanted, senseless};
+use super::{audit, grants, requests};
+
+/// The newest rows that are looked at: enough to find the usual values, few enough to be asked at every key.
+const NEWEST: usize = 2_000;
+/// Nobody reads further down.
+const MOST: usize = 20;
+/// A name is never longer.
+const PREFIX_MAX: usize = 63;
+
+enum What {
+    Field(Name),
+    Tag(String),
+}
+
+/// Counts the values of a field among the newest rows that match and that the caller may see, most frequent first.
+#[utoipa::path(get, path = "/v1/facets", tag = "filters", params(
+    ("of" = String, Query, description = "which list", pattern = "^(requests|grants|audit)$"),
+    ("field" = String, Query, description = "a field of the filter language with names as values, like `target`, or a tag like `tag.env`", pattern = "^(state|principal|target|role|actor|kind|tag[.][a-z]{1,20})$"),
+    ("prefix" = Option<String>, Query, max_length = 63, description = "how the values begin"),
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter, see `/v1/requests`"),
+), responses((status = 200, body = Facets), Problems))]
+pub async fn count(
+    State(app): State<App>,
+    Signed(caller): Signed,
+    mut params: Params,
+) -> Result<Json<Facets>, Failed> {
+    let of = params.text("of").unwrap_or_default();
+    let list = [List::Requests, List::Grants, List::Audit]
+        .into_iter()
+        .find(|list| list.as_str() == of)
+        .ok_or_else(|| senseless("`of` takes `requests`, `grants` or `audit`"))?;
+    let field = params.short("field", PREFIX_MAX)?.unwrap_or_default();
+    let what = what(&field, list)?;
+    let prefix = params
+        .short("prefix", PREFIX_MAX)?
+        .unwrap_or_default()
+        .to_lowercase();
+    let wanted = Wanted::take(&mut params, list, &app.gate, &caller).await?;
+    params.done()?;
+    let context = Context {
+        now: app.gate.now().await?,
+        me: caller.principal.name.as_str(),
+    };
+    let mut counts = Counts {
+        counts: HashMap::new(),
+        what,
+        prefix,
+    };
+    let approximate = match list {
+        List::Requests => {
+            let mut search = Search::newest(wanted, NEWEST);
+            requests::find(&app, &caller, requests::any(), &mut search).await?;
+            counts.add(&search.found, context);
+            search.next.is_some()
+        }
+        List::Grants => {
+            let mut search = Search::newest(wanted, NEWEST);
+            grants::find(&app, &caller, requests::any(), &mut search).await?;
+            counts.add(&search.found, context);
+            search.next.is_some()
+        }
+        _ => {
+            let mut search = Search::newest(wanted, NEWEST);
+            audit::find(&app, &caller, audit::any(), None, &mut search).await?;
+            counts.add(&search.found, context);
+            search.next.is_some()
+        }
+    };
+    Ok(Json(Facets {
+        field,
+        items: counts.most(),
+        approximate,
+    }))
+}
+
+fn what(field: &str, list: List) -> Result<What, Failed> {
+    let tag = if field == "env" {
+        Some("env")
+    } else {
+        field.strip_prefix("tag.").filter(|name| !name.is_empty())
+    };
+    if let Some(name) = tag {
+        return Ok(What::Tag(name.to_owned()));
+    }
+    let counted = || fields::of(list).filter(|field| field.counted);
+    fields::find(field)
+        .filter(|field| field.is_in(list) && field.counted)
+        .map(|field| What::Field(field.name))
+        .ok_or_else(|| {
+            let known = listed(counted().map(|field| field.word));
+            senseless(format!(
+                "`field` takes {known} and tags like `tag.env` for `{}`",
+                list.as_str()
+            ))
+        })
+}
+
+struct Counts {
+    counts: HashMap<String, u64>,
+    what: What,
+    prefix: String,
+}
+
+impl Counts {
+    fn add<R: Row>(&mut self, rows: &[R], context: Context<'_>) {
+        for row in rows {
+            // A row has a value once, also where it names it twice.
+            let mut values: Vec<String> = Vec::new();
+            match &self.what {
+                What::Field(name) => {
+                    row.any(*name, context, &mut |value| {
+                        if let Value::Text(text) = value {
+                            values.push(text.to_owned());
+                        }
+                        false
+                    });
+                }
+                What::Tag(name) => values.extend(row.tag(name).map(str::to_owned)),
+            }
+            values.sort_unstable();
+            values.dedup();
+            for value in values {
+                if !value.is_empty() && value.to_lowercase().starts_with(&self.prefix) {
+                    *self.counts.entry(value).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    fn most(self) -> Vec<Facet> {
+        let mut items: Vec<Facet> = self
+            .counts
+            .into_iter()
+            .map(|(value, count)| Facet { value, count })
+            .collect();
+        items.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+        items.truncate(MOST);
+        items
+    }
+}

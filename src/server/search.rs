@@ -1,0 +1,237 @@
+//! The `q` of lists: the database reads a superset, page by page, and `query` decides about each row as the caller
+//! sees it, until enough were found or enough were looked at.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use crate::domain::ids::{GrantId, RequestId};
+use crate::gate::{Caller, Gate};
+use crate::query::time::Bounds;
+use crate::query::{self, Context, Expr, List, Name, Row, Saved, needs};
+use crate::store::among::{Among, Column};
+
+use super::error::Failed;
+use super::query::Params;
+
+/// Rows that one call looks at: after these the page may be short, or empty, and still have a `next`.
+const LOOKED_AT: usize = 5_000;
+/// Nor does one call look for longer, so that a filter that matches nothing keeps nobody else waiting.
+const LOOKS_FOR: Duration = Duration::from_secs(2);
+/// Rows read from the database at once.
+const CHUNK: usize = 500;
+
+/// A filter with who asked for it, and when.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub expr: Expr,
+    list: List,
+    now: DateTime<Utc>,
+    me: String,
+}
+
+impl Wanted {
+    /// Reads a filter; all of it has to make sense. Names of saved filters are the client's business.
+    pub fn read(
+        text: &str,
+        list: List,
+        now: DateTime<Utc>,
+        caller: &Caller,
+    ) -> Result<Self, Failed> {
+        let expr = query::parse(text, list, &Saved::default())
+            .whole()
+            .map_err(Failed::BadFilter)?;
+        Ok(Self {
+            expr,
+            list,
+            now,
+            me: caller.principal.name.to_string(),
+        })
+    }
+
+    /// Takes the parameter `q`, if it says anything.
+    pub async fn take(
+        params: &mut Params,
+        list: List,
+        gate: &Gate,
+        caller: &Caller,
+    ) -> Result<Option<Self>, Failed> {
+        let Some(text) = params.short("q", query::LONGEST)? else {
+            return Ok(None);
+        };
+        let wanted = Self::read(&text, list, DateTime::UNIX_EPOCH, caller)?;
+        if wanted.expr.is_empty() {
+            return Ok(None);
+        }
+        let now = gate.now().await?;
+        Ok(Some(Self { now, ..wanted }))
+    }
+
+    /// Says whether a row passes.
+    pub fn lets<R: Row>(&self, row: &R) -> bool {
+        self.expr.lets(row, self.context())
+    }
+
+    /// The same at another moment.
+    pub fn at(&mut self, now: DateTime<Utc>) {
+        self.now = now;
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            now: self.now,
+            me: &self.me,
+        }
+    }
+
+    /// What the database can compare.
+    pub fn among(&self) -> Among {
+        let columns: &[(Name, Column)] = match self.list {
+            List::Requests => &[
+                (Name::Id, Column::Id),
+                (Name::Request, Column::Id),
+                (Name::State, Column::State),
+                (Name::Target, Column::Target),
+                (Name::Principal, Column::Person),
+            ],
+            List::Grants => &[
+                (Name::Id, Column::Id),
+                (Name::Grant, Column::Id),
+                (Name::Request, Column::Request),
+                (Name::State, Column::State),
+                (Name::Target, Column::Target),
+                (Name::Principal, Column::Person),
+            ],
+            List::Audit => &[
+                (Name::Event, Column::Code),
+                (Name::Outcome, Column::Outcome),
+                (Name::Actor, Column::Actor),
+                (Name::Principal, Column::Principal),
+                (Name::Target, Column::Target),
+                (Name::Request, Column::Request),
+                (Name::Grant, Column::Grant),
+            ],
+            List::Sessions | List::Locks => &[],
+        };
+        let needed = columns.iter().filter_map(|(name, column)| {
+            let values = needs::values(&self.expr, self.list, *name, self.context())?;
+            // Ids are stored as they are written, and filters are in small letters.
+            let stored = |value: String| match (self.list, name) {
+                (List::Requests, Name::Id) | (_, Name::Request) => {
+                    value.parse::<RequestId>().ok().map(|id| id.to_string())
+                }
+                (List::Grants, Name::Id) | (_, Name::Grant) => {
+                    value.parse::<GrantId>().ok().map(|id| id.to_string())
+                }
+                _ => Some(value),
+            };
+            Some((*column, values.into_iter().filter_map(stored).collect()))
+        });
+        needed.collect()
+    }
+
+    /// Says whether it asks for states, so that no other states are chosen for it.
+    pub fn says_state(&self) -> bool {
+        needs::values(&self.expr, self.list, Name::State, self.context()).is_some()
+    }
+
+    /// The stretch of time in which every row is that passes.
+    pub fn time(&self) -> Bounds {
+        needs::time(&self.expr, self.context())
+    }
+}
+
+/// The later beginning and the earlier end of two stretches.
+pub fn both(a: Bounds, b: Bounds) -> Bounds {
+    Bounds {
+        from: a.from.max(b.from),
+        until: match (a.until, b.until) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        },
+    }
+}
+
+/// One look through a list. `C` is where a page begins.
+pub struct Search<V, C> {
+    wanted: Option<Wanted>,
+    limit: usize,
+    most: usize,
+    asked: usize,
+    looked: usize,
+    until: Instant,
+    over: bool,
+    /// The rows that pass, in the order of the list.
+    pub found: Vec<V>,
+    /// Where the next page begins; nothing at the end of the list.
+    pub next: Option<C>,
+}
+
+impl<V: Row, C: Clone> Search<V, C> {
+    /// Looks for so many rows.
+    pub fn new(wanted: Option<Wanted>, limit: i64) -> Self {
+        Self {
+            wanted,
+            limit: usize::try_from(limit).unwrap_or(0),
+            most: LOOKED_AT,
+            asked: 0,
+            looked: 0,
+            until: Instant::now() + LOOKS_FOR,
+            over: false,
+            found: Vec::new(),
+            next: None,
+        }
+    }
+
+    /// Looks at the newest rows, however many of them pass.
+    pub fn newest(wanted: Option<Wanted>, most: usize) -> Self {
+        Self {
+            most,
+            limit: usize::MAX,
+            ..Self::new(wanted, 0)
+        }
+    }
+
+    /// How many rows to read next; `None` when that was enough.
+    pub fn more(&mut self) -> Option<i64> {
+        if self.over || self.found.len() >= self.limit {
+            return None;
+        }
+        self.asked = if self.wanted.is_none() && self.limit < self.most {
+            self.limit
+        } else if self.looked == 0 {
+            self.limit.clamp(50, CHUNK).min(self.most)
+        } else if Instant::now() >= self.until {
+            return None;
+        } else {
+            CHUNK.min(self.most.saturating_sub(self.looked))
+        };
+        (self.asked > 0).then(|| i64::try_from(self.asked).unwrap_or(i64::MAX))
+    }
+
+    /// Takes the rows that were read, each with where the page after it begins.
+    pub fn take(&mut self, rows: impl ExactSizeIterator<Item = (V, C)>) {
+        let read = rows.len();
+        for (at, (row, after)) in rows.enumerate() {
+            self.looked += 1;
+            self.next = Some(after);
+            if self.wanted.as_ref().is_none_or(|wanted| wanted.lets(&row)) {
+                self.found.push(row);
+            }
+            if self.found.len() >= self.limit && at + 1 < read {
+                return;
+            }
+        }
+        if read < self.asked {
+            self.over = true;
+            self.next = None;
+        }
+    }
+}
+
+/// A parameter that makes no sense.
+pub fn senseless(why: impl Into<String>) -> Failed {
+    Failed::Malformed(StatusCode::BAD_REQUEST, why.into())
+}

@@ -1,0 +1,1 @@
+//! The same filter over the API and on the live stream.
