@@ -27,7 +27,7 @@ struct Glass {
 
 impl Glass {
     fn new(charset: Charset) -> Self {
-        let writer = FrameWriter::new(Vec::new(), || Ok(Size::new(120, 40)), charset);
+        let writer = FrameWriter::new(Vec::new(), || Ok(Size::new(100, 30)), charset);
         Self {
             terminal: Terminal::new(writer).unwrap(),
         }
@@ -98,7 +98,7 @@ fn with(view: RequestView, extra: &serde_json::Value) -> RequestView {
 }
 
 fn infested(attacks: &[String]) -> Desk {
-    let mut desk = Desk::new(120, 40);
+    let mut desk = Desk::new(100, 30);
     for (number, attack) in (0_u64..).zip(attacks) {
         desk.requests.push(hostile_request(number + 1, attack));
         desk.grants.push(hostile_grant(number + 1, attack));
@@ -160,7 +160,7 @@ fn text_of_strangers_cannot_leave_its_cell_on_any_screen() {
 
 #[test]
 fn text_of_strangers_in_messages_filters_and_pastes_is_only_text() {
-    let mut desk = Desk::live(120, 40);
+    let mut desk = Desk::live(100, 30);
     let mut glass = Glass::new(Charset::Unicode);
     for attack in corpus() {
         let now = desk.now.steady;

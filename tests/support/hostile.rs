@@ -211,7 +211,6 @@ fn looks() -> Vec<String> {
         "tab\there",
         "  leading",
         "trailing   ",
-        "",
     ]
     .map(str::to_owned)
     .to_vec();
