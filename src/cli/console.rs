@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Context, Exit, Failure};
 use crate::client::{Channel, Client, Session};
-use crate::config::{COLORS, ConsoleSettings, Notify};
+use crate::config::{COLORS, ConsoleSettings, Notify, Problem};
+use crate::console::keymap::remap;
 use crate::console::term::caps::Depth;
 use crate::console::{self, Calling, Options};
 
@@ -35,9 +36,9 @@ pub(super) struct Arguments {
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
-    /// Without any key that changes something
-    #[arg(long)]
-    pub readonly: bool,
+    /// Without any key that changes something; `--readonly=false` where console.toml says so
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub readonly: Option<bool>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
@@ -45,7 +46,17 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let server = context.server()?;
     let state = context.state()?;
     let shown = server.to_string();
-    let connect = move || Client::new(Session::open(&server, &state)?, Channel::Tui);
+    let backend = context.backend()?;
+    let (keymap, problems) = remap(&settings.keys);
+    let backends = settings.backends.clone();
+    let connect = move |name: Option<&str>| {
+        let named = name.and_then(|name| backends.iter().find(|backend| backend.name == name));
+        let server = match named {
+            Some(backend) => backend.url.parse()?,
+            None => server.clone(),
+        };
+        Client::new(Session::open(&server, &state)?, Channel::Tui)
+    };
     let mut calling = calling(&settings);
     if let Some(way) = arguments.notify {
         calling.way = match way.as_str() {
@@ -63,7 +74,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         depth: depth(arguments.color.as_deref().unwrap_or(&settings.color)),
         ascii: arguments.ascii || settings.ascii,
         mouse: settings.mouse && !arguments.no_mouse,
-        readonly: arguments.readonly || settings.read_only,
+        readonly: arguments
+            .readonly
+            .or_else(|| settings.read_only.then_some(true)),
+        keymap,
+        backends: settings.backends,
+        backend,
+        complaints: complaints(&problems),
     };
     if let Some(folder) = arguments.snapshot {
         return pictures(context, options, &folder, arguments.size).await;
@@ -77,6 +94,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     Ok(Exit(code))
 }
 
+<<<<<<< HEAD
 /// Takes pictures and says where they are.
 pub(super) async fn pictures(
     context: &Context<'_>,
@@ -104,6 +122,17 @@ pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
         .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
         .filter(|(columns, rows)| (20..=400).contains(columns) && (5..=200).contains(rows))
         .ok_or_else(|| "write for example `120x40`".to_owned())
+=======
+/// What was wrong with the keys, for the person who looks at the shipped ones instead.
+pub(super) fn complaints(problems: &[Problem]) -> Vec<String> {
+    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if !said.is_empty() {
+        said.push(
+            "the keys are the shipped ones until `portcullis config check` is content".to_owned(),
+        );
+    }
+    said
+>>>>>>> main
 }
 
 /// How the settings say to call people.

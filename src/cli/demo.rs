@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Context, Exit, Failure};
 use crate::client::{Channel, Client, ServerUrl, Session, StateDir};
 use crate::console;
+use crate::console::keymap::remap;
 use crate::demo::{Demo, Options};
 
 /// How long the demonstration runs before pictures are taken of it.
@@ -95,10 +96,11 @@ async fn look(
         context.printer.note(missing);
     }
     let settings = context.settings()?;
+    let (keymap, problems) = remap(&settings.keys);
     let (server, (_, home)) = (demo.url(), demo.admin());
     let url: ServerUrl = server.parse()?;
-    let connect = move || {
-        let session = Session::open(&url, &StateDir::at(home))?;
+    let connect = move |_: Option<&str>| {
+        let session = Session::open(&url, &StateDir::at(home.clone()))?;
         Client::new(session, Channel::Tui)
     };
     let options = console::Options {
@@ -110,7 +112,11 @@ async fn look(
         depth: super::console::depth(&settings.color),
         ascii: settings.ascii,
         mouse: settings.mouse,
-        readonly: settings.read_only,
+        readonly: settings.read_only.then_some(true),
+        keymap,
+        backends: Vec::new(),
+        backend: None,
+        complaints: super::console::complaints(&problems),
     };
     if let Some(folder) = snapshot {
         // Colleagues need a moment until there is something to see.
