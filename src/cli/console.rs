@@ -94,7 +94,6 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     Ok(Exit(code))
 }
 
-<<<<<<< HEAD
 /// Takes pictures and says where they are.
 pub(super) async fn pictures(
     context: &Context<'_>,
@@ -122,7 +121,8 @@ pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
         .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
         .filter(|(columns, rows)| (20..=400).contains(columns) && (5..=200).contains(rows))
         .ok_or_else(|| "write for example `120x40`".to_owned())
-=======
+}
+
 /// What was wrong with the keys, for the person who looks at the shipped ones instead.
 pub(super) fn complaints(problems: &[Problem]) -> Vec<String> {
     let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -132,7 +132,6 @@ pub(super) fn complaints(problems: &[Problem]) -> Vec<String> {
         );
     }
     said
->>>>>>> main
 }
 
 /// How the settings say to call people.

@@ -18,11 +18,8 @@ pub mod linear;
 pub mod link;
 pub mod msg;
 pub mod notice;
-<<<<<<< HEAD
-pub mod picture;
-=======
 pub mod overlay;
->>>>>>> main
+pub mod picture;
 pub mod record;
 pub mod refresh;
 pub mod run;

@@ -11,7 +11,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::console::app::{App, Settings};
 use crate::console::effects::{Incoming, Server};
-use crate::console::keymap::Action;
+use crate::console::keymap::{Action, Keymap};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::picture::svg::{svg, text};
 use crate::console::run::clock::Moment;
@@ -65,11 +65,11 @@ pub async fn take(
     );
     let size = Size::new(size.0, size.1);
     let settings = Settings {
-        server: options.server.clone(),
-        readonly: options.readonly,
-        ..Settings::default()
+        // The pictures are of what everybody gets.
+        keymap: Keymap::default(),
+        ..options.settings()
     };
-    let (server, incoming) = Server::new(options.connect);
+    let (server, incoming) = Server::new(&options.connect, options.backend.as_deref());
     let mut studio = Studio {
         app: App::new(&settings, size, Moment::now()),
         server,
