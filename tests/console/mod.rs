@@ -19,6 +19,7 @@ mod run;
 mod safety;
 mod sample;
 mod screens;
+mod survival;
 mod term;
 mod theme;
 mod widget;
