@@ -346,6 +346,14 @@ impl Screen for Grants {
         Vec::new()
     }
 
+    fn show(&mut self, subject: &Subject, _: &World, _: &Panes) -> bool {
+        let Subject::Grant(id) = subject else {
+            return false;
+        };
+        self.list.show(id);
+        true
+    }
+
     fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
         if self.list.filter.key(key, FIELDS) {
             self.list.refilter();
