@@ -22,4 +22,5 @@ mod screens;
 mod survival;
 mod term;
 mod theme;
+mod views;
 mod widget;
