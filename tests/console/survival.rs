@@ -102,7 +102,7 @@ async fn the_largest_window_is_filled_and_the_smallest_says_what_it_needs() {
         .map(|line| line.chars().count())
         .max();
     assert_eq!(widest, Some(300));
-    pty.resize(2, 10);
+    pty.resize(2, 20);
     pty.wait_for("needs 80x2");
     pty.resize(1, 1);
     pty.resize(24, 80);
