@@ -20,6 +20,7 @@ mod give_back;
 mod grants;
 mod incident;
 mod incidents;
+mod keys;
 mod lock;
 mod locks;
 mod login;
@@ -32,6 +33,7 @@ mod requests;
 
 mod revoke;
 mod serve;
+mod sessions;
 pub mod table;
 mod theme;
 mod token;
@@ -75,6 +77,16 @@ pub struct Common {
         help_heading = "Everywhere"
     )]
     pub server: Option<String>,
+    /// One of the servers that console.toml gives a name
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_BACKEND",
+        hide_env_values = true,
+        value_name = "NAME",
+        help_heading = "Everywhere"
+    )]
+    pub backend: Option<String>,
     /// Print JSON as the server's API has it; errors go to standard error as JSON too
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
@@ -87,6 +99,7 @@ enum Command {
     Withdraw(withdraw::Arguments),
     Connect(connect::Arguments),
     Grants(grants::Arguments),
+    Sessions(sessions::Arguments),
     Extend(extend::Arguments),
     Return(give_back::Arguments),
     Claim(claim::Arguments),
@@ -100,6 +113,7 @@ enum Command {
     Incidents(incidents::Arguments),
     Audit(audit::Arguments),
     Console(console::Arguments),
+    Keys(keys::Arguments),
     Login(login::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
@@ -149,6 +163,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
         Command::Connect(arguments) => connect::run(context, arguments).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
+        Command::Sessions(arguments) => sessions::run(context, arguments).await,
         Command::Extend(arguments) => extend::run(context, arguments).await,
         Command::Return(arguments) => give_back::run(context, arguments).await,
         Command::Claim(arguments) => claim::run(context, arguments).await,
@@ -162,6 +177,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Incidents(arguments) => incidents::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, arguments).await,
         Command::Console(arguments) => console::run(context, arguments).await,
+        Command::Keys(arguments) => keys::run(context, &arguments),
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
@@ -172,6 +188,13 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),
     }
+}
+
+/// Says whether a command line would be understood, without running it; the console writes some.
+pub fn understands(arguments: &[String]) -> Result<(), String> {
+    Arguments::try_parse_from(arguments)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 /// The whole command line as clap knows it, for completions and the reference.

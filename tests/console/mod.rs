@@ -1,10 +1,16 @@
 //! The console: what it stands on, and its screens.
 
+mod backends;
+mod commandline;
 mod desk;
 mod display;
+mod help;
+mod keymap;
 mod linear;
 mod many;
+mod messages;
 mod notice;
+mod palette;
 mod program;
 mod pty;
 mod questions;

@@ -153,10 +153,10 @@ async fn late_replies_and_torn_escape_sequences_decide_nothing() {
     }
     pty.send("\x1b[200~ay\ray\r\x1b[201~");
     pty.send("?");
-    pty.wait_for("Keys (j k scroll, Esc closes)");
-    pty.send("q");
+    pty.wait_for("Keys for Requests");
+    pty.send("\x1b");
     pty.wait_until("the list again", |pty| {
-        !pty.contents().contains("Keys (j k scroll, Esc closes)")
+        !pty.contents().contains("Keys for Requests")
     });
     assert!(pty.contents().contains("○ pending"), "{}", pty.contents());
     let after = ada.request(&request.id).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_storm_of_sizes_ends_in_the_right_picture() {
     pty.resize(15, 60);
     pty.wait_for("needs 80x20, this is 60x15");
     pty.resize(30, 100);
-    pty.wait_for("pending first, oldest first");
+    pty.wait_for("yours first, oldest first");
     let screen = pty.contents();
     let corner = screen.lines().nth(2).unwrap();
     assert_eq!(corner.chars().count(), 100, "{screen}");

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use crate::console::filter::Filtered;
@@ -15,7 +15,7 @@ use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, pa
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
-use crate::console::theme::{Role, Theme};
+use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::countdown;
 use crate::console::widget::frame::Shape;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
@@ -104,6 +104,7 @@ const COMMANDS: &[Action] = &[
     Action::Copy,
     Action::GiveBack,
     Action::Lock,
+    Action::SameTrace,
 ];
 
 /// The list of grants.
@@ -182,6 +183,33 @@ fn left(view: &GrantView, world: &World) -> (String, Role) {
 }
 
 impl Grants {
+    /// Grants that need somebody are never hidden quietly: a filter that leaves them out says how many.
+    fn hidden_trouble(&self, world: &World, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+        let now = world.server_now();
+        let filter = self.list.filter.filter();
+        let hidden = world
+            .store
+            .grants()
+            .filter(|(_, view)| rank(view, now) <= 2 && !filter.lets(view.as_ref()))
+            .count();
+        if hidden == 0 || area.height < 3 {
+            return;
+        }
+        let text = clean(&format!(
+            " {} {hidden} closing or failed are not shown, the filter leaves them out ",
+            theme.glyph(Glyph::StatusCritical)
+        ));
+        let width = usize::from(area.width.saturating_sub(4));
+        let y = area.bottom() - 1;
+        buffer.set_stringn(
+            area.x + 2,
+            y,
+            text.as_str(),
+            width,
+            theme.style(Role::StatusCritical),
+        );
+    }
+
     fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<GrantView>> {
         world.store.grant(&self.list.order.selected()?.id)
     }
@@ -292,13 +320,20 @@ impl Screen for Grants {
         matches!(subject, Subject::Grant(id) if self.list.order.select(id))
     }
 
-    fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
+    fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
         if action == Action::Copy {
             return self
                 .list
                 .order
                 .selected()
                 .map(|row| Ask::Copy(row.id.to_string()))
+                .into_iter()
+                .collect();
+        }
+        if action == Action::SameTrace {
+            let request = self.view(world).and_then(|view| view.request.parse().ok());
+            return request
+                .map(|request| Ask::Show(Subject::Request(request)))
                 .into_iter()
                 .collect();
         }
@@ -309,6 +344,14 @@ impl Screen for Grants {
     fn click(&mut self, line: u16, _: &World, _: &Panes) -> Vec<Ask> {
         self.list.click(line);
         Vec::new()
+    }
+
+    fn show(&mut self, subject: &Subject, _: &World, _: &Panes) -> bool {
+        let Subject::Grant(id) = subject else {
+            return false;
+        };
+        self.list.show(id);
+        true
     }
 
     fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
@@ -367,7 +410,12 @@ impl Screen for Grants {
         self.list.fit(panes);
         if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {
             let (width, height) = panes.inside();
-            self.list.scroll = detail::grant(view, world, width).clamp(self.list.scroll, height);
+            let doc = if self.list.raw {
+                detail::json(view.as_ref(), width)
+            } else {
+                detail::grant(view, world, width)
+            };
+            self.list.scroll = doc.clamp(self.list.scroll, height);
         }
     }
 
@@ -388,11 +436,12 @@ impl Screen for Grants {
         let mut cursor = None;
         if panes.list.height > 0 {
             let title = if self.list.filter.filter().is_empty() {
-                "Grants"
+                "Grants".to_owned()
             } else {
-                "Grants that match"
+                "Grants that match".to_owned()
             };
-            let inner = boxed(panes.list, title, theme, true, buffer);
+            let inner = boxed(panes.list, &title, theme, true, buffer);
+            self.hidden_trouble(world, theme, panes.list, buffer);
             let rows = self.list.order.rows();
             let table = Table {
                 theme,
@@ -437,7 +486,9 @@ impl Screen for Grants {
             let inner = page(panes.detail, &title, theme, self.list.zoomed, buffer);
             if let Some(view) = self.view(world) {
                 let narrow = panes.shape == Shape::Narrow && !self.list.zoomed;
-                let doc = if narrow {
+                let doc = if self.list.zoomed && self.list.raw {
+                    detail::json(view.as_ref(), inner.width)
+                } else if narrow {
                     detail::grant_preview(view, world, inner.width)
                 } else {
                     detail::grant(view, world, inner.width)

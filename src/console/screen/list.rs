@@ -145,6 +145,11 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.kept = self.order.marked();
     }
 
+    /// Takes every mark away.
+    pub(super) fn clear_marks(&mut self) {
+        self.mark(Action::ClearMarks);
+    }
+
     /// Begins a range of marks at the selected row, or ends it there.
     fn range(&mut self) {
         let here = self.order.selected_place();
@@ -172,6 +177,23 @@ impl<I: Clone + Eq + Hash> List<I> {
     /// Selects the row at a line of the list.
     pub(super) fn click(&mut self, line: u16) {
         self.order.select_place(self.top + usize::from(line));
+    }
+
+    /// Selects a row wherever it is, without the filter when that hides it, and shows all of it.
+    pub(super) fn show(&mut self, id: &I) {
+        let place = self.order.rows().iter().position(|row| row.id == *id);
+        match place {
+            Some(place) => self.order.select_place(place),
+            None => {
+                self.filter.clear();
+                self.order.clear();
+                self.order.update(vec![id.clone()]);
+                self.revision = None;
+                self.anew = true;
+            }
+        }
+        self.zoomed = true;
+        self.scroll = 0;
     }
 
     pub(super) fn sort(&mut self) {

@@ -16,6 +16,7 @@ use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::{Role, Theme};
 use crate::console::widget::frame::Shape;
+use crate::console::widget::toast::Level;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
 use crate::console::world::World;
 use crate::domain::ids::RequestId;
@@ -68,6 +69,18 @@ const COLUMNS: &[Column] = &[
         optional: false,
     },
     Column {
+        title: "UNUSUAL",
+        width: Width::Flex { min: 12, share: 3 },
+        cut: Cut::End,
+        optional: true,
+    },
+    Column {
+        title: "ON IT",
+        width: Width::Flex { min: 8, share: 1 },
+        cut: Cut::Middle,
+        optional: true,
+    },
+    Column {
         title: "REASON",
         width: Width::Flex { min: 16, share: 6 },
         cut: Cut::End,
@@ -91,12 +104,65 @@ const COMMANDS: &[Action] = &[
     Action::Help,
     Action::Copy,
     Action::Lock,
+    Action::SameTrace,
+    Action::NextPane,
+    Action::PreviousPane,
 ];
+
+/// Which requests are listed. All is in groups, too: those for this person first, then other pending ones, then
+/// what was decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Group {
+    #[default]
+    All,
+    Mine,
+    Pending,
+    Decided,
+}
+
+impl Group {
+    fn next(self, back: bool) -> Self {
+        match (self, back) {
+            (Self::All, false) | (Self::Pending, true) => Self::Mine,
+            (Self::Mine, false) | (Self::Decided, true) => Self::Pending,
+            (Self::Pending, false) | (Self::All, true) => Self::Decided,
+            (Self::Decided, false) | (Self::Mine, true) => Self::All,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::All => "Requests",
+            Self::Mine => "Requests for you to decide",
+            Self::Pending => "Requests pending",
+            Self::Decided => "Requests decided",
+        }
+    }
+
+    fn lets(self, view: &RequestView) -> bool {
+        match self {
+            Self::All => true,
+            Self::Mine => is_mine(view),
+            Self::Pending => view.state == "pending",
+            Self::Decided => view.state != "pending",
+        }
+    }
+}
+
+/// Says whether the person who sits here can decide it.
+fn is_mine(view: &RequestView) -> bool {
+    view.state == "pending"
+        && view
+            .allowed_actions
+            .iter()
+            .any(|allowed| allowed.action == "approve" && allowed.allowed)
+}
 
 /// The list of requests.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     list: List<RequestId>,
+    group: Group,
 }
 
 impl Filtered for RequestView {
@@ -143,6 +209,16 @@ impl Requests {
         let (have, need) = show::progress(view);
         let who = crate::text::suspicious(&view.requester)
             .map_or(text, |_| theme.style(Role::StatusWarn));
+        let unusual = match view.signals.as_slice() {
+            [] => String::new(),
+            [one] => one.word.clone(),
+            [one, more @ ..] => format!("{} +{}", one.word, more.len()),
+        };
+        let on_it = view
+            .claim
+            .as_ref()
+            .filter(|claim| claim.until > now)
+            .map_or("", |claim| &claim.by);
         let granted = |asked: &str, given: &str| {
             if asked == given {
                 asked.to_owned()
@@ -175,6 +251,8 @@ impl Requests {
                 }),
                 text,
             ),
+            (clean(&unusual), theme.style(Role::StatusWarn)),
+            (clean(on_it), theme.style(Role::StatusInfo)),
             (clean(&view.reason), muted),
             (clean(&view.id), muted),
         ]
@@ -197,11 +275,7 @@ impl Screen for Requests {
                 .requests()
                 .filter(|(_, view)| view.state == "pending")
         };
-        let mine = pending().filter(|(_, view)| {
-            view.allowed_actions
-                .iter()
-                .any(|allowed| allowed.action == "approve" && allowed.allowed)
-        });
+        let mine = pending().filter(|(_, view)| is_mine(view));
         Tally {
             count: Some(pending().count()),
             urgent: mine.count(),
@@ -253,7 +327,7 @@ impl Screen for Requests {
         matches!(subject, Subject::Request(id) if self.list.order.select(id))
     }
 
-    fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
+    fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
         if action == Action::Copy {
             return self
                 .list
@@ -263,13 +337,38 @@ impl Screen for Requests {
                 .into_iter()
                 .collect();
         }
-        self.list.on(action, panes);
+        match action {
+            Action::NextPane | Action::PreviousPane if !self.list.zoomed => {
+                self.group = self.group.next(action == Action::PreviousPane);
+                self.list.refilter();
+            }
+            Action::SameTrace => {
+                let grant = self
+                    .view(world)
+                    .and_then(|view| view.grant.as_ref()?.parse().ok());
+                return match grant {
+                    Some(grant) => vec![Ask::Show(Subject::Grant(grant))],
+                    None => vec![Ask::Say(Level::Info, "no grant came of it".to_owned())],
+                };
+            }
+            _ => {
+                self.list.on(action, panes);
+            }
+        }
         Vec::new()
     }
 
     fn click(&mut self, line: u16, _: &World, _: &Panes) -> Vec<Ask> {
         self.list.click(line);
         Vec::new()
+    }
+
+    fn show(&mut self, subject: &Subject, _: &World, _: &Panes) -> bool {
+        let Subject::Request(id) = subject else {
+            return false;
+        };
+        self.list.show(id);
+        true
     }
 
     fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
@@ -309,7 +408,7 @@ impl Screen for Requests {
             let mut rows: Vec<_> = world
                 .store
                 .requests()
-                .filter(|(_, view)| filter.lets(view.as_ref()))
+                .filter(|(_, view)| self.group.lets(view) && filter.lets(view.as_ref()))
                 .collect();
             rows.sort_by_cached_key(|(id, view)| {
                 let pending = view.state == "pending";
@@ -320,7 +419,7 @@ impl Screen for Requests {
                 };
                 let at = at.timestamp_millis();
                 (
-                    !pending,
+                    (!pending, pending && !is_mine(view)),
                     if pending {
                         at
                     } else {
@@ -335,14 +434,24 @@ impl Screen for Requests {
         self.list.fit(panes);
         if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {
             let (width, height) = panes.inside();
-            self.list.scroll = detail::request(view, world, width).clamp(self.list.scroll, height);
+            let doc = if self.list.raw {
+                detail::json(view.as_ref(), width)
+            } else {
+                detail::request(view, world, width)
+            };
+            self.list.scroll = doc.clamp(self.list.scroll, height);
         }
     }
 
     fn status(&self, _: &World) -> (String, String) {
         (
             self.list.position(),
-            "pending first, oldest first".to_owned(),
+            match self.group {
+                Group::Decided => "latest first (Tab: all)".to_owned(),
+                Group::All => "yours first, oldest first (Tab: only yours)".to_owned(),
+                Group::Mine => "oldest first (Tab: all pending)".to_owned(),
+                Group::Pending => "yours first, oldest first (Tab: decided)".to_owned(),
+            },
         )
     }
 
@@ -355,12 +464,13 @@ impl Screen for Requests {
     ) -> Option<Position> {
         let mut cursor = None;
         if panes.list.height > 0 {
-            let title = if self.list.filter.filter().is_empty() {
-                "Requests"
+            let matching = if self.list.filter.filter().is_empty() {
+                ""
             } else {
-                "Requests that match"
+                " that match"
             };
-            let inner = boxed(panes.list, title, theme, true, buffer);
+            let title = format!("{}{matching}", self.group.title());
+            let inner = boxed(panes.list, &title, theme, true, buffer);
             let rows = self.list.order.rows();
             let table = Table {
                 theme,
@@ -405,7 +515,9 @@ impl Screen for Requests {
             let inner = page(panes.detail, &title, theme, self.list.zoomed, buffer);
             if let Some(view) = self.view(world) {
                 let narrow = panes.shape == Shape::Narrow && !self.list.zoomed;
-                let doc = if narrow {
+                let doc = if self.list.zoomed && self.list.raw {
+                    detail::json(view.as_ref(), inner.width)
+                } else if narrow {
                     detail::request_preview(view, world, inner.width)
                 } else {
                     detail::request(view, world, inner.width)
