@@ -1,7 +1,7 @@
 //! `portcullis console`: opens the full-screen console.
 
 use crate::cli::{Context, Exit, Failure};
-use crate::client::{Channel, Client, Session};
+use crate::client::{Channel, Client, Session, ShelfFile};
 use crate::config::{COLORS, ConsoleSettings, Notify};
 use crate::console::term::caps::Depth;
 use crate::console::{self, Calling, Options};
@@ -36,6 +36,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let settings = context.settings()?;
     let server = context.server()?;
     let state = context.state()?;
+    let shelf = ShelfFile::of(&state);
     let shown = server.to_string();
     let connect = move || Client::new(Session::open(&server, &state)?, Channel::Tui);
     let mut calling = calling(&settings);
@@ -56,6 +57,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         ascii: arguments.ascii || settings.ascii,
         mouse: settings.mouse && !arguments.no_mouse,
         readonly: arguments.readonly || settings.read_only,
+        shelf: Some(shelf),
     };
     let ended = if arguments.linear {
         console::linear::run(options).await

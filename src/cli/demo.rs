@@ -89,6 +89,7 @@ async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
         ascii: settings.ascii,
         mouse: settings.mouse,
         readonly: settings.read_only,
+        shelf: None,
     };
     let code = console::run(options)
         .await

@@ -10,7 +10,6 @@ pub mod app;
 pub mod confirm;
 pub mod doc;
 mod effects;
-pub mod filter;
 pub mod keymap;
 pub mod layout;
 pub mod linear;

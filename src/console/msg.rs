@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
-use crate::client::AuditQuery;
+use crate::client::{AuditQuery, Shelving};
 use crate::console::confirm::Mutation;
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -15,7 +15,8 @@ use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, RequestId};
-use crate::wire::{EventView, GrantView, Me, Page, RequestView};
+use crate::query::List;
+use crate::wire::{EventView, Facets, GrantView, Me, Page, RequestView};
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +132,8 @@ pub enum Effect {
     Mutate(Mutation),
     /// Put text on the clipboard.
     Copy(String),
+    /// Keep a filter on this machine.
+    Shelve(Shelving),
     /// Drop keys typed ahead of a question.
     ForgetKeys,
     /// Call the person, who looks elsewhere.
@@ -181,6 +184,14 @@ pub enum Query {
         after: Option<String>,
     },
     Grant(GrantId),
+    /// The values of a field of a list that begin like this, among rows that match. `turn` numbers the line.
+    Facets {
+        turn: u64,
+        of: List,
+        field: String,
+        prefix: String,
+        q: String,
+    },
     /// A page of the record, newest first. `turn` numbers the filter it belongs to.
     Audit {
         turn: u64,
@@ -198,6 +209,7 @@ pub enum Answer {
     Grants(Page<GrantView>),
     Grant(Box<GrantView>),
     Audit(Page<EventView>),
+    Facets(Facets),
 }
 
 /// What a change led to.

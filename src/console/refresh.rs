@@ -87,7 +87,7 @@ impl Refresher {
             Query::Request(id) => self.mark(Subject::Request(id.clone())),
             Query::Grant(id) => self.mark(Subject::Grant(id.clone())),
             Query::Requests { .. } | Query::Grants { .. } => self.lists = true,
-            Query::Me | Query::Audit { .. } => {}
+            Query::Me | Query::Audit { .. } | Query::Facets { .. } => {}
         }
     }
 

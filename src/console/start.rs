@@ -9,6 +9,7 @@ use ratatui::layout::{Position, Size};
 use tokio::select;
 use tokio::time::sleep_until;
 
+use crate::client::ShelfFile;
 use crate::config::Notify;
 use crate::console::Calling;
 use crate::console::app::{App, Settings};
@@ -55,6 +56,8 @@ pub struct Options {
     pub mouse: bool,
     /// Nothing may be changed.
     pub readonly: bool,
+    /// Where the person's filters are kept.
+    pub shelf: Option<ShelfFile>,
 }
 
 /// Why the console did not start.
@@ -123,6 +126,11 @@ impl Desk {
             readonly: options.readonly,
             themes: options.library.names(),
             keymap: Keymap::default(),
+            shelf: options
+                .shelf
+                .as_ref()
+                .map(ShelfFile::read)
+                .unwrap_or_default(),
         };
         let (wardrobe, wrong) = Wardrobe::open(
             options.library.clone(),
@@ -157,6 +165,7 @@ impl Desk {
             server,
             incoming,
             keyboard: None,
+            shelf: options.shelf,
         };
         if let Some(code) = self.take(Msg::Start, &mut outside).await? {
             return Ok(code);
@@ -328,6 +337,15 @@ impl Desk {
                         self.terminal.backend_mut().attach(&sequence);
                     }
                 }
+                Effect::Shelve(change) => {
+                    let kept = outside.shelf.as_ref().map(|shelf| shelf.apply(&change));
+                    if let Some(Err(error)) = kept {
+                        let told = Msg::Say(Level::Warn, error.to_string());
+                        if let Some(code) = Box::pin(self.take(told, outside)).await? {
+                            return Ok(Some(code));
+                        }
+                    }
+                }
                 Effect::ForgetKeys => {
                     if let Some(keyboard) = &mut outside.keyboard {
                         keyboard.forget();
@@ -442,6 +460,7 @@ struct Outside {
     server: Server,
     incoming: Incoming,
     keyboard: Option<Keyboard>,
+    shelf: Option<ShelfFile>,
 }
 
 enum Happened {

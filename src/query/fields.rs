@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn every_word_means_one_field() {
-        let mut seen = BTreeSet::from(["is", "has", "tag", "env"]);
+        let mut seen = BTreeSet::from(["is", "has", "tag", "env", "since", "until"]);
         for field in FIELDS {
             assert_eq!(field.name.field().word, field.word);
             for word in std::iter::once(&field.word).chain(field.aliases) {

@@ -13,6 +13,7 @@ use portcullis::console::term::input::Key;
 use portcullis::console::theme::Theme;
 use portcullis::console::view::view;
 use portcullis::domain::ids::{GrantId, RequestId};
+use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{EventView, GrantView, Me, Page, RequestView};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -274,7 +275,15 @@ impl Desk {
                     next: None,
                 })
             }
-            Query::Audit { after, .. } => {
+            Query::Facets { .. } => return None,
+            Query::Audit { after, scope, .. } => {
+                let asking = Context {
+                    now: self.server_now(),
+                    me: "maya",
+                };
+                let text = scope.q.clone().unwrap_or_default();
+                let filter = parse(&text, List::Audit, &Saved::default());
+                let filter = filter.whole().unwrap();
                 let before = after
                     .as_ref()
                     .map_or(i64::MAX, |after| after.parse().unwrap());
@@ -282,7 +291,7 @@ impl Desk {
                     .events
                     .iter()
                     .rev()
-                    .filter(|event| event.index < before)
+                    .filter(|event| event.index < before && filter.lets(*event, asking))
                     .take(100)
                     .cloned()
                     .collect();

@@ -2,6 +2,7 @@
 
 mod desk;
 mod display;
+mod filter;
 mod linear;
 mod notice;
 mod program;

@@ -135,6 +135,16 @@ impl App {
             }
             Answer::Requests(page) => self.requests(query, page),
             Answer::Grants(page) => self.grants(query, page),
+            Answer::Facets(facets) => {
+                let Query::Facets { turn, of, .. } = query else {
+                    return Vec::new();
+                };
+                self.tell(&News::Facets {
+                    of: *of,
+                    turn: *turn,
+                    items: &facets.items,
+                })
+            }
             Answer::Audit(page) => {
                 let Query::Audit { turn, scope, after } = query else {
                     return Vec::new();
@@ -267,6 +277,8 @@ impl App {
                 self.world.store.forget(subject);
                 Vec::new()
             }
+            // Offers are a convenience: without them one types on.
+            (_, Query::Facets { .. }) => Vec::new(),
             (_, Query::Audit { turn, .. }) => self.tell(&News::Page {
                 turn: *turn,
                 page: Err(failure.text()),

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use ratatui::layout::Size;
 
+use crate::client::{Shelf, Shelving};
 use crate::console::app::acts::Pending;
 use crate::console::confirm::{Kind, Strip};
 use crate::console::keymap::{Action, Keymap, Place};
@@ -84,6 +85,8 @@ pub struct Settings {
     pub themes: Vec<String>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// The filters that the person keeps.
+    pub shelf: Shelf,
 }
 
 impl App {
@@ -94,6 +97,7 @@ impl App {
             link: Link::default(),
             clock: Clock::new(at),
             me: None,
+            shelf: settings.shelf.clone(),
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
@@ -362,9 +366,42 @@ impl App {
                     effects.push(Effect::Copy(text));
                 }
                 Ask::Say(level, text) => self.say(level, &text),
+                Ask::Shelve(change) => effects.extend(self.shelve(change)),
             }
         }
         effects
+    }
+
+    /// Gives the filter that is in force a name.
+    pub fn save_filter(&mut self, name: &str) -> Vec<Effect> {
+        let typing = self.screen().and_then(Screen::typing);
+        let text = typing.map(|typing| typing.line.text().to_owned());
+        let change = Shelving::Save {
+            name: name.to_owned(),
+            text: text.unwrap_or_default(),
+        };
+        self.shelve(change)
+    }
+
+    /// Forgets a saved filter.
+    pub fn forget_filter(&mut self, name: &str) -> Vec<Effect> {
+        self.shelve(Shelving::Forget(name.to_owned()))
+    }
+
+    fn shelve(&mut self, change: Shelving) -> Vec<Effect> {
+        if let Err(why) = self.world.shelf.apply(&change) {
+            self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        match &change {
+            Shelving::Save { name, .. } => {
+                let text = format!("saved as @{}", name.trim_start_matches('@'));
+                self.say(Level::Info, &text);
+            }
+            Shelving::Forget(name) => self.say(Level::Info, &format!("forgot {name}")),
+            Shelving::Use(..) => {}
+        }
+        vec![Effect::Shelve(change)]
     }
 
     /// Tells every screen.

@@ -18,6 +18,7 @@ use std::time::Instant;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::Shelving;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
@@ -26,7 +27,8 @@ use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
-use crate::wire::{EventView, Page};
+use crate::query::List;
+use crate::wire::{EventView, Facet, Page};
 
 /// What a screen asks the application for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Ask {
     Copy(String),
     /// Tell the person something.
     Say(Level, String),
+    /// Keep a filter.
+    Shelve(Shelving),
 }
 
 /// Something a screen should hear of besides the rows.
@@ -46,6 +50,12 @@ pub enum News<'a> {
     Live { gap: bool },
     /// Live events in the order of their index.
     Events(&'a [Rc<EventView>]),
+    /// The values of a field of a list, counted for a filter being typed.
+    Facets {
+        of: List,
+        turn: u64,
+        items: &'a [Facet],
+    },
     /// A page of the record that was asked for in this turn.
     Page {
         turn: u64,
@@ -69,9 +79,12 @@ pub struct Tally {
 pub struct Typing<'a> {
     pub line: &'a crate::console::widget::input::Line,
     /// What is wrong with it so far.
-    pub problem: Option<&'a str>,
+    pub problem: Option<&'a crate::query::Problem>,
     /// It takes the keys; otherwise it is shown because it is in force.
     pub active: bool,
+    /// What could be typed, and which of it is under the cursor.
+    pub offers: &'a [crate::query::complete::Candidate],
+    pub chosen: Option<usize>,
 }
 
 /// One of the views behind the number keys.
