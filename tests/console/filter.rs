@@ -13,9 +13,17 @@ fn offered(desk: &Desk, lines: usize) -> String {
     let from = screen
         .lines()
         .skip_while(|line| !line.starts_with(" Filter"));
-    from.take(lines)
-        .map(|line| format!("{}\n", line.split('│').next().unwrap().trim_end()))
-        .collect()
+    let line = |line: &str| {
+        line.chars()
+            .skip(1)
+            .take(66)
+            .collect::<String>()
+            .trim_end()
+            .to_owned()
+            + "
+"
+    };
+    from.take(lines).map(line).collect()
 }
 
 fn asked(desk: &Desk) -> Option<Query> {
@@ -55,7 +63,7 @@ fn fields_and_values_are_offered_while_one_types() {
     insta::assert_snapshot!(offered(&desk, 7));
     desk.keys("Down Down Enter");
     assert!(
-        offered(&desk, 1).starts_with(" Filter state:approved"),
+        offered(&desk, 1).starts_with("Filter state:approved"),
         "{}",
         offered(&desk, 1)
     );
@@ -138,7 +146,7 @@ fn a_row_gives_its_cells_to_the_filter() {
     insta::assert_snapshot!(offered(&desk, 6));
     desk.keys("Enter");
     let first = offered(&desk, 1);
-    assert!(first.starts_with(" Filter target:"), "{first}");
+    assert!(first.starts_with("Filter target:"), "{first}");
     desk.keys("- Down Enter");
     let second = offered(&desk, 1);
     assert!(second.contains(" -principal:"), "{second}");
@@ -157,19 +165,19 @@ fn filters_used_before_come_back_and_saved_ones_have_names() {
     }
     desk.keys("/ Up");
     assert!(
-        offered(&desk, 1).starts_with(" Filter ledger"),
+        offered(&desk, 1).starts_with("Filter ledger"),
         "{}",
         offered(&desk, 1)
     );
     desk.keys("Up");
     assert!(
-        offered(&desk, 1).starts_with(" Filter user:bob"),
+        offered(&desk, 1).starts_with("Filter user:bob"),
         "{}",
         offered(&desk, 1)
     );
     desk.keys("Down");
     assert!(
-        offered(&desk, 1).starts_with(" Filter ledger"),
+        offered(&desk, 1).starts_with("Filter ledger"),
         "{}",
         offered(&desk, 1)
     );
@@ -179,7 +187,7 @@ fn filters_used_before_come_back_and_saved_ones_have_names() {
     insta::assert_snapshot!(offered(&desk, 2));
     desk.keys("Enter");
     assert!(
-        offered(&desk, 1).starts_with(" Filter @mine"),
+        offered(&desk, 1).starts_with("Filter @mine"),
         "{}",
         offered(&desk, 1)
     );

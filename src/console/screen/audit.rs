@@ -386,10 +386,7 @@ impl Screen for Audit {
     }
 
     fn next_change(&self) -> Option<Instant> {
-        self.apply
-            .into_iter()
-            .chain(self.filter.next_change())
-            .min()
+        self.filter.next_change()
     }
 
     fn status(&self, _: &World) -> (String, String) {
