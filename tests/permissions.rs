@@ -33,6 +33,7 @@ struct Things {
     version: i64,
     sign_in: String,
     lock: String,
+    owner: String,
     refresh: String,
     code: String,
 }
@@ -104,6 +105,7 @@ impl Cast {
         };
         Things {
             lock: world.admin().place_lock(&lock, &key()).await.unwrap().id,
+            owner: name.clone(),
             request: request.id,
             grant: grant.id,
             version: grant.version,
@@ -132,6 +134,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/v1/facets", "/v1/facets?of=requests&field=target")
         .replace("/requests/{id}", &format!("/requests/{}", things.request))
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
+        .replace("/incidents/{id}", "/incidents/I-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
@@ -148,6 +151,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/grants/{id}"
         | "GET /v1/locks"
         | "GET /v1/locks/{id}"
+        | "GET /v1/incidents"
+        | "GET /v1/incidents/{id}"
         | "GET /v1/audit"
         | "GET /v1/facets"
         | "GET /v1/events" => (None, Value::Null),
@@ -179,6 +184,12 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             json!({"on": {"kind": "principal", "principal": "gone"}, "reason": "INC-1 leak"}),
         ),
         "POST /v1/locks/{id}/lift" => (Some(1), json!({"reason": "calm again"})),
+        "POST /v1/incidents/preview" => (None, json!({"scope": {"principals": [things.owner]}})),
+        // The token is somebody else's; whoever may not commit is not told.
+        "POST /v1/incidents" => (
+            None,
+            json!({"token": "", "ask": {"scope": {"principals": [things.owner]}}, "items": [], "count": 0, "reason": "INC-1 leak"}),
+        ),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Rulebook, Texts, understand};
 use crate::config::{Problem, paths};
+use crate::secret::Key;
 use crate::targets::Environment;
 
 /// How often the files are looked at. A change is taken over once it has been still for one more look.
@@ -112,6 +113,11 @@ impl Watcher {
                 in_use: texts,
             }),
         })
+    }
+
+    /// The master key of the installation, for what its nodes sign for one another.
+    pub fn key(&self) -> &Key {
+        &self.environment.key
     }
 
     /// The rulebook in use. One decision takes it once and keeps it to its end.

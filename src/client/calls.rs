@@ -6,9 +6,9 @@ use crate::client::send::{Call, Client};
 use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, RequestsQuery};
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
-    IncidentPreview, IncidentPreviewAsk, IncidentView, Invitation, InvitationCode, Lifting,
-    LockView, Me, NewExtension, NewLock, NewRequest, Page, RequestView, Revocation, SessionEnd,
-    SessionEnded, Sessions, SignIn, SignInView, TargetView, Tokens,
+    IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
+    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, RequestView, Revocation,
+    SessionEnd, SessionEnded, Sessions, SignIn, SignInView, TargetView, Tokens,
 };
 
 impl Client {
@@ -306,6 +306,19 @@ impl Client {
     /// An incident with its receipts as they are now.
     pub async fn incident(&self, id: &str) -> Result<IncidentView, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "incidents", id]))
+            .await
+    }
+
+    /// A page of incidents, newest first.
+    pub async fn incidents(
+        &self,
+        after: Option<&str>,
+    ) -> Result<Page<IncidentSummary>, ClientError> {
+        let query = after
+            .map(|after| ("after", after.to_owned()))
+            .into_iter()
+            .collect();
+        self.call(Call::new(Method::GET, &["v1", "incidents"]).query(query))
             .await
     }
 

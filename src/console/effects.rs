@@ -13,7 +13,10 @@ use crate::client::{
 };
 use crate::console::confirm::{Act, Mutation};
 use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Tidings, Trip};
-use crate::wire::{Approval, Denial, EventView, NarrowView, NewExtension, Revocation};
+use crate::console::store::Subject;
+use crate::wire::{
+    Approval, Denial, EventView, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd,
+};
 
 /// Batches of live events that wait for the screen; when it is full the connection fills up, and the server waits.
 const BATCHES: usize = 16;
@@ -24,6 +27,10 @@ const CALLS: usize = 8;
 const PAGE: u32 = 200;
 /// What is over is looked at less; older rows are in the record.
 const PAST: u32 = 100;
+/// Events read with the detail of a row; more are in the record.
+const TRAIL: u32 = 50;
+/// The states of a grant that is over.
+const OVER: [&str; 4] = ["ended", "returned", "revoked", "activation_failed"];
 
 /// How the console reaches its server. Made after the first frame, because it reads certificates from disk.
 pub type Connect = Box<dyn FnOnce() -> Result<Client, ClientError> + Send>;
@@ -159,7 +166,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         Query::Grants { slice, after } => {
             let states = match slice {
                 Slice::Open => vec!["scheduled", "activating", "active", "closing"],
-                Slice::Past => vec!["ended", "returned", "revoked", "activation_failed"],
+                Slice::Past => OVER.to_vec(),
             };
             let query = GrantsQuery {
                 states: owned(&states),
@@ -176,6 +183,35 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
             q,
             ..
         } => Answer::Facets(client.facets(of.as_str(), field, prefix, q).await?),
+        Query::Past { after } => {
+            let query = GrantsQuery {
+                states: owned(&OVER),
+                after: after.clone(),
+                limit: Some(PAGE),
+                ..GrantsQuery::default()
+            };
+            Answer::Past(client.grants(&query).await?)
+        }
+        Query::Sessions => Answer::Sessions(client.sessions().await?),
+        Query::Locks => Answer::Locks(client.locks(true, None).await?),
+        Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
+        Query::Targets => Answer::Targets(client.targets().await?),
+        Query::Trail(subject) => {
+            let id = Some(subject.as_str().to_owned());
+            let (request, grant) = match subject {
+                Subject::Grant(_) => (None, id),
+                _ => (id, None),
+            };
+            let query = AuditQuery {
+                request,
+                grant,
+                limit: Some(TRAIL),
+                ..AuditQuery::default()
+            };
+            Answer::Trail(client.audit(&query).await?)
+        }
+        Query::TryOut(ask) => Answer::TriedOut(Box::new(client.preview_incident(ask).await?)),
+        Query::Incident(id) => Answer::Incident(Box::new(client.incident(id).await?)),
         Query::Audit { scope, after, .. } => {
             let query = AuditQuery {
                 after: after.clone(),
@@ -190,10 +226,11 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
 async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientError> {
     let (version, key) = (mutation.version(), mutation.idempotency_key());
     Ok(match mutation.act() {
-        Act::Approve { request, only } => {
+        Act::Approve { request, less } => {
             let narrowed = NarrowView {
-                duration: only.map(|span| span.to_string()),
-                ..NarrowView::default()
+                duration: less.duration.map(|span| span.to_string()),
+                role: less.role.clone(),
+                not_before: less.not_before,
             };
             let approval = Approval {
                 comment: None,
@@ -233,6 +270,41 @@ async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientE
                     .revoke(grant.as_str(), version, &revocation, key)
                     .await?,
             ))
+        }
+        Act::Claim { request } => {
+            Receipt::Request(Box::new(client.claim(request.as_str(), key).await?))
+        }
+        Act::Release { request } => {
+            Receipt::Request(Box::new(client.release(request.as_str(), key).await?))
+        }
+        Act::Return { grant } => Receipt::Grant(Box::new(
+            client.give_back(grant.as_str(), version, key).await?,
+        )),
+        Act::EndSession { session, reason } => {
+            let end = SessionEnd {
+                reason: reason.clone(),
+            };
+            let (grant, id) = (session.grant.as_str(), session.id.as_str());
+            Receipt::Session(client.end_session(grant, id, &end, key).await?)
+        }
+        Act::Lock { on, reason, lasts } => {
+            let new = NewLock {
+                on: on.clone(),
+                reason: reason.clone(),
+                duration: lasts.map(|span| span.to_string()),
+            };
+            Receipt::Lock(Box::new(client.place_lock(&new, key).await?))
+        }
+        Act::Lift { lock, reason } => {
+            let lifting = Lifting {
+                reason: reason.clone(),
+            };
+            Receipt::Lock(Box::new(
+                client.lift(lock.as_str(), version, &lifting, key).await?,
+            ))
+        }
+        Act::Incident { commit } => {
+            Receipt::Incident(Box::new(client.commit_incident(commit, key).await?))
         }
     })
 }

@@ -14,9 +14,12 @@ use crate::console::run::clock::Moment;
 use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
-use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
-use crate::wire::{EventView, Facets, GrantView, Me, Page, RequestView};
+use crate::wire::{
+    EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView, Me,
+    Page, RequestView, SessionEnded, Sessions, TargetView,
+};
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
 #[derive(Debug, Clone, Copy)]
@@ -192,6 +195,21 @@ pub enum Query {
         prefix: String,
         q: String,
     },
+    /// Grants that are over, further back than the lists go.
+    Past {
+        after: Option<String>,
+    },
+    Sessions,
+    /// Locks in force and those that are over.
+    Locks,
+    Lock(LockId),
+    /// The catalogue.
+    Targets,
+    /// The last events about one row.
+    Trail(Subject),
+    /// What an incident would take away; nothing is changed.
+    TryOut(Box<IncidentPreviewAsk>),
+    Incident(String),
     /// A page of the record, newest first. `turn` numbers the filter it belongs to.
     Audit {
         turn: u64,
@@ -208,6 +226,14 @@ pub enum Answer {
     Request(Box<RequestView>),
     Grants(Page<GrantView>),
     Grant(Box<GrantView>),
+    Past(Page<GrantView>),
+    Sessions(Sessions),
+    Locks(Page<LockView>),
+    Lock(Box<LockView>),
+    Targets(Page<TargetView>),
+    Trail(Page<EventView>),
+    TriedOut(Box<IncidentPreview>),
+    Incident(Box<IncidentView>),
     Audit(Page<EventView>),
     Facets(Facets),
 }
@@ -217,4 +243,7 @@ pub enum Answer {
 pub enum Receipt {
     Request(Box<RequestView>),
     Grant(Box<GrantView>),
+    Lock(Box<LockView>),
+    Session(SessionEnded),
+    Incident(Box<IncidentView>),
 }

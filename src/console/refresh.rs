@@ -86,8 +86,19 @@ impl Refresher {
         match query {
             Query::Request(id) => self.mark(Subject::Request(id.clone())),
             Query::Grant(id) => self.mark(Subject::Grant(id.clone())),
+            Query::Lock(id) => self.mark(Subject::Lock(id.clone())),
             Query::Requests { .. } | Query::Grants { .. } => self.lists = true,
-            Query::Me | Query::Audit { .. } | Query::Facets { .. } => {}
+            // Whoever asked these asks again.
+            Query::Me
+            | Query::Audit { .. }
+            | Query::Facets { .. }
+            | Query::Past { .. }
+            | Query::Sessions
+            | Query::Locks
+            | Query::Targets
+            | Query::Trail(_)
+            | Query::TryOut(_)
+            | Query::Incident(_) => {}
         }
     }
 
@@ -146,6 +157,8 @@ impl Refresher {
                 queries.extend(match self.changed.pop_first() {
                     Some(Subject::Request(id)) => Some(Query::Request(id)),
                     Some(Subject::Grant(id)) => Some(Query::Grant(id)),
+                    Some(Subject::Lock(id)) => Some(Query::Lock(id)),
+                    Some(Subject::Session(_)) => None,
                     None => break,
                 });
             }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::console::theme::{Glyph, Role};
 use crate::console::widget::countdown;
-use crate::wire::{EventView, GrantView, RequestView};
+use crate::wire::{EventView, GrantView, LockView, RequestView, SessionView};
 
 /// How a state looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,37 @@ pub fn grant(view: &GrantView) -> Look {
         "closing" => look(Glyph::StatusWarn, Role::StatusWarn, "closing"),
         "activation_failed" => look(Glyph::StatusDanger, Role::StatusDanger, "failed"),
         other => look(Glyph::Idle, Role::TextMuted, other),
+    }
+}
+
+/// Says whether a grant still gives or may give access.
+pub fn is_open(view: &GrantView) -> bool {
+    matches!(
+        view.state.as_str(),
+        "scheduled" | "activating" | "active" | "closing"
+    )
+}
+
+/// Says whether a grant needs somebody: its target does not let go, or it never worked.
+pub fn is_trouble(view: &GrantView) -> bool {
+    matches!(view.state.as_str(), "closing" | "activation_failed")
+}
+
+/// The look of a lock.
+pub fn lock(view: &LockView) -> Look {
+    match view.state.as_str() {
+        "in_force" => look(Glyph::StatusWarn, Role::StatusWarn, "in force"),
+        other => look(Glyph::Idle, Role::TextMuted, other),
+    }
+}
+
+/// The look of a session.
+pub fn session(view: &SessionView) -> Look {
+    match view.activity.as_deref() {
+        Some("running") => look(Glyph::StatusInfo, Role::StatusInfo, "running"),
+        Some("idle") => look(Glyph::Idle, Role::TextMuted, "idle"),
+        Some("idle_in_transaction") => look(Glyph::StatusWarn, Role::StatusWarn, "idle in tx"),
+        _ => look(Glyph::Live, Role::StatusOk, "live"),
     }
 }
 

@@ -1,20 +1,43 @@
 //! What the console knows of the server's rows: only what the server said, never what it is expected to say.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::domain::ids::{GrantId, RequestId};
-use crate::wire::{EventView, GrantView, RequestView};
+use crate::domain::ids::{GrantId, LockId, RequestId};
+use crate::wire::{
+    AllowedAction, EventView, GrantView, LockView, RequestView, SessionSource, SessionView,
+    Sessions,
+};
 
 /// Live events kept in memory: some minutes of a storm, a week of a normal day.
 const RING: usize = 20_000;
+
+/// One live connection: the target's name for it, under its grant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey {
+    pub grant: GrantId,
+    pub id: String,
+}
+
+impl SessionKey {
+    /// The key of a session as the server told of it.
+    pub fn of(view: &SessionView) -> Option<Self> {
+        Some(Self {
+            grant: view.grant.parse().ok()?,
+            id: view.id.clone(),
+        })
+    }
+}
 
 /// Which row something is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     Request(RequestId),
     Grant(GrantId),
+    Session(SessionKey),
+    Lock(LockId),
 }
 
 impl Subject {
@@ -23,6 +46,22 @@ impl Subject {
         match self {
             Self::Request(id) => id.as_str(),
             Self::Grant(id) => id.as_str(),
+            Self::Session(key) => &key.id,
+            Self::Lock(id) => id.as_str(),
+        }
+    }
+
+    /// Says whether the server gives this row alone, so that it can be read once more before it is decided on.
+    pub fn can_be_read(&self) -> bool {
+        !matches!(self, Self::Session(_))
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(key) => write!(f, "{} of {}", key.id, key.grant),
+            _ => f.write_str(self.as_str()),
         }
     }
 }
@@ -32,6 +71,8 @@ impl Subject {
 pub enum Seen {
     Request(Rc<RequestView>),
     Grant(Rc<GrantView>),
+    Session(Rc<SessionView>),
+    Lock(Rc<LockView>),
 }
 
 impl Seen {
@@ -40,6 +81,9 @@ impl Seen {
         match self {
             Self::Request(view) => view.version,
             Self::Grant(view) => view.version,
+            Self::Lock(view) => view.version,
+            // A connection is there or not; nothing about it is decided twice.
+            Self::Session(_) => 0,
         }
     }
 
@@ -48,22 +92,33 @@ impl Seen {
         match self {
             Self::Request(view) => &view.state,
             Self::Grant(view) => &view.state,
+            Self::Lock(view) => &view.state,
+            Self::Session(_) => "live",
         }
     }
 
     /// What the server said about an action on this row: `Err` holds why not.
     pub fn allows(&self, action: &str) -> Result<(), String> {
-        let actions = match self {
-            Self::Request(view) => &view.allowed_actions,
-            Self::Grant(view) => &view.allowed_actions,
-        };
-        match actions.iter().find(|allowed| allowed.action == action) {
+        match self
+            .actions()
+            .iter()
+            .find(|allowed| allowed.action == action)
+        {
             Some(found) if found.allowed => Ok(()),
             Some(found) => Err(found
                 .reason
                 .clone()
                 .unwrap_or_else(|| format!("you may not {action} this"))),
             None => Err(format!("you may not {action} this, it is {}", self.state())),
+        }
+    }
+
+    fn actions(&self) -> &[AllowedAction] {
+        match self {
+            Self::Request(view) => &view.allowed_actions,
+            Self::Grant(view) => &view.allowed_actions,
+            Self::Session(view) => &view.allowed_actions,
+            Self::Lock(view) => &view.allowed_actions,
         }
     }
 }
@@ -73,6 +128,10 @@ impl Seen {
 pub struct Store {
     requests: HashMap<RequestId, Rc<RequestView>>,
     grants: HashMap<GrantId, Rc<GrantView>>,
+    locks: HashMap<LockId, Rc<LockView>>,
+    sessions: BTreeMap<SessionKey, Rc<SessionView>>,
+    sources: Vec<SessionSource>,
+    sessions_at: Option<Instant>,
     asked: HashMap<Subject, Instant>,
     ring: VecDeque<Rc<EventView>>,
     revision: u64,
@@ -107,9 +166,36 @@ impl Store {
         true
     }
 
+    /// Takes a lock unless a later version is known.
+    pub fn take_lock(&mut self, view: LockView) {
+        let Ok(id) = view.id.parse::<LockId>() else {
+            return;
+        };
+        let known = self.locks.get(&id);
+        if known.is_some_and(|known| known.version > view.version || **known == view) {
+            return;
+        }
+        self.locks.insert(id, Rc::new(view));
+        self.revision += 1;
+    }
+
+    /// Takes every live session at once: what is not among them has ended.
+    pub fn take_sessions(&mut self, sessions: Sessions, asked: Instant) {
+        self.sessions = sessions
+            .items
+            .into_iter()
+            .filter_map(|view| Some((SessionKey::of(&view)?, Rc::new(view))))
+            .collect();
+        self.sources = sessions.sources;
+        self.sessions_at = Some(asked);
+        self.revision += 1;
+    }
+
     /// The server no longer shows this row.
     pub fn forget(&mut self, subject: &Subject) {
         match subject {
+            Subject::Session(key) => drop(self.sessions.remove(key)),
+            Subject::Lock(id) => drop(self.locks.remove(id)),
             Subject::Request(id) => drop(self.requests.remove(id)),
             Subject::Grant(id) => drop(self.grants.remove(id)),
         }
@@ -152,6 +238,8 @@ impl Store {
         match subject {
             Subject::Request(id) => self.requests.get(id).cloned().map(Seen::Request),
             Subject::Grant(id) => self.grants.get(id).cloned().map(Seen::Grant),
+            Subject::Session(key) => self.sessions.get(key).cloned().map(Seen::Session),
+            Subject::Lock(id) => self.locks.get(id).cloned().map(Seen::Lock),
         }
     }
 
@@ -173,6 +261,36 @@ impl Store {
     /// All grants, in no order.
     pub fn grants(&self) -> impl Iterator<Item = (&GrantId, &Rc<GrantView>)> {
         self.grants.iter()
+    }
+
+    /// A lock.
+    pub fn lock(&self, id: &LockId) -> Option<&Rc<LockView>> {
+        self.locks.get(id)
+    }
+
+    /// All locks, in no order.
+    pub fn locks(&self) -> impl Iterator<Item = (&LockId, &Rc<LockView>)> {
+        self.locks.iter()
+    }
+
+    /// A session.
+    pub fn session(&self, key: &SessionKey) -> Option<&Rc<SessionView>> {
+        self.sessions.get(key)
+    }
+
+    /// All live sessions that targets reported, by grant.
+    pub fn sessions(&self) -> impl Iterator<Item = (&SessionKey, &Rc<SessionView>)> {
+        self.sessions.iter()
+    }
+
+    /// How much each target's part of the sessions can be trusted.
+    pub fn sources(&self) -> &[SessionSource] {
+        &self.sources
+    }
+
+    /// When sessions were last asked for.
+    pub fn sessions_at(&self) -> Option<Instant> {
+        self.sessions_at
     }
 
     /// The last events about a row, newest first.
@@ -201,6 +319,7 @@ fn is_about(event: &EventView, subject: &Subject) -> bool {
     let id = match subject {
         Subject::Request(_) => event.request.as_deref(),
         Subject::Grant(_) => event.grant.as_deref(),
+        Subject::Session(_) | Subject::Lock(_) => None,
     };
     id == Some(subject.as_str())
 }

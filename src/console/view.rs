@@ -49,7 +49,10 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     let mut cursor = layout
         .filter
         .and_then(|place| filter(app, theme, place, buffer));
-    if let Some(screen) = app.screen() {
+    if app.incident().is_some() || app.review().is_some() {
+        let body = layout.regions.body;
+        cursor = full(app, theme, body, buffer).or(cursor);
+    } else if let Some(screen) = app.screen() {
         let row = screen.draw(app.world(), theme, &layout.panes, buffer);
         cursor = cursor.or(row);
     }
@@ -58,6 +61,10 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     }
     if let (Some(place), Some(strip)) = (layout.strip, app.strip()) {
         cursor = draw_strip(app, strip, theme, place, buffer).or(cursor);
+    }
+    if let (Some(place), Some(form)) = (layout.strip, app.lock_form()) {
+        let inside = framed(&form.title(), theme, place, buffer);
+        cursor = form.draw(app.world(), theme, inside, buffer).or(cursor);
     }
     status(app, theme, &layout, buffer);
     hints(app, theme, layout.regions.hints, buffer);
@@ -263,23 +270,7 @@ fn draw_strip(
     area: Rect,
     buffer: &mut Buffer,
 ) -> Option<Position> {
-    Clear.render(area, buffer);
-    buffer.set_style(
-        area,
-        theme.style(Role::Overlay).patch(theme.style(Role::Text)),
-    );
-    let block = Block::bordered()
-        .border_set(theme.border())
-        .border_style(theme.style(Role::ConfirmBorder))
-        .title(format!(" {} ", clean(&strip.title())))
-        .title_style(theme.style(Role::ConfirmBorder));
-    let inside = block.inner(area);
-    block.render(area, buffer);
-    let inside = Rect {
-        x: inside.x + 1,
-        width: inside.width.saturating_sub(2),
-        ..inside
-    };
+    let inside = framed(&strip.title(), theme, area, buffer);
     let input = strip.input();
     let below = 1 + u16::from(input.is_some());
     let facts = Rect {
@@ -320,6 +311,39 @@ fn draw_strip(
     cursor.or(Some(Position::new(line.x, line.y)))
 }
 
+/// Draws what has the whole body: the list of a change of many, or an incident.
+fn full(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    let world = app.world();
+    if let Some(incident) = app.incident() {
+        let inside = framed(&incident.title(), theme, area, buffer);
+        return incident.draw(world, theme, inside, buffer);
+    }
+    let review = app.review()?;
+    let inside = framed(&review.title(), theme, area, buffer);
+    review.draw(world, theme, inside, buffer)
+}
+
+/// Draws the border of a question and gives what is inside.
+fn framed(title: &str, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Rect {
+    Clear.render(area, buffer);
+    buffer.set_style(
+        area,
+        theme.style(Role::Overlay).patch(theme.style(Role::Text)),
+    );
+    let block = Block::bordered()
+        .border_set(theme.border())
+        .border_style(theme.style(Role::ConfirmBorder))
+        .title(format!(" {} ", clean(title)))
+        .title_style(theme.style(Role::ConfirmBorder));
+    let inside = block.inner(area);
+    block.render(area, buffer);
+    Rect {
+        x: inside.x + 1,
+        width: inside.width.saturating_sub(2),
+        ..inside
+    }
+}
+
 fn status(app: &App, theme: &Theme, layout: &Layout, buffer: &mut Buffer) {
     let Some(screen) = app.screen() else { return };
     let (left, right) = screen.status(app.world());
@@ -336,7 +360,7 @@ fn status(app: &App, theme: &Theme, layout: &Layout, buffer: &mut Buffer) {
 fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(screen) = app.screen() else { return };
     let mut bar = Bar::new();
-    if app.strip().is_some() {
+    if app.is_asked() {
         bar = bar.left(
             clean(" answer the question, or Esc"),
             theme.style(Role::TextMuted),

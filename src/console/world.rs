@@ -1,5 +1,6 @@
 //! What every screen may look at: the rows, the connection, the server's clock, and who sits here.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,18 @@ use crate::console::run::clock::Clock;
 use crate::console::store::{Store, Subject};
 use crate::query::Context;
 use crate::text::{DisplayText, clean};
-use crate::wire::Me;
+use crate::wire::{EventView, Me, TargetView};
+
+/// The record of one row, read from the server when its detail was opened.
+#[derive(Debug, Clone)]
+pub struct Trail {
+    pub subject: Subject,
+    /// Newest first; nothing before the answer.
+    pub events: Option<Vec<Rc<EventView>>>,
+    /// There are older ones than these.
+    pub more: bool,
+    pub problem: Option<String>,
+}
 
 /// Everything known, read-only for screens.
 #[derive(Debug, Clone)]
@@ -23,6 +35,12 @@ pub struct World {
     pub me: Option<Me>,
     /// The filters that the person keeps.
     pub shelf: Shelf,
+    /// The catalogue, for the roles that a request could be narrowed to.
+    pub targets: Vec<TargetView>,
+    /// What the record says about the row whose detail is open.
+    pub trail: Option<Trail>,
+    /// Why the last reading of sessions failed.
+    pub sessions_problem: Option<String>,
     /// The keys in force.
     pub keymap: Keymap,
     /// Where the server is, as the person wrote it.
@@ -50,7 +68,7 @@ impl World {
             return Err("it is no longer there".to_owned());
         };
         // Taking access away must work when little else does.
-        if kind != Kind::Revoke {
+        if !kind.takes_away() {
             self.link.decidable(self.now)?;
         }
         seen.allows(kind.word())

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::event::Event;
 use super::grant::Grant;
 use super::ids::{GrantId, PrincipalId};
+use super::incident::Incident;
 use super::lock::Lock;
 use super::request::Request;
 use super::review::Review;
@@ -47,6 +48,7 @@ pub enum Record {
     Grant(Grant),
     /// A grant for which a credential was issued: same version, later `credential_ends_at`.
     Credential(Grant),
+    NewIncident(Incident),
     /// A request that somebody claims or releases: same version. `before` had the claim when the request was read.
     Claim {
         request: Request,

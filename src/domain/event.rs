@@ -53,6 +53,7 @@ events! {
     GrantEnded = "grant.ended", "confirmed the end of";
     GrantReturned = "grant.returned", "confirmed the return of";
     GrantRevoked = "grant.revoked", "confirmed as revoked";
+    IncidentStarted = "incident.started", "started an incident on";
     LockPlaced = "lock.placed", "placed a lock on";
     LockLifted = "lock.lifted", "lifted the lock on";
     CredentialIssued = "credential.issued", "received a credential for";
@@ -245,7 +246,9 @@ impl Event {
     /// What a lock is on; it is not always a target or a person.
     fn whole(&self) -> Option<&str> {
         match self.code {
-            EventCode::LockPlaced | EventCode::LockLifted => self.details.get("on")?.as_str(),
+            EventCode::IncidentStarted | EventCode::LockPlaced | EventCode::LockLifted => {
+                self.details.get("on")?.as_str()
+            }
             _ => None,
         }
     }

@@ -108,7 +108,17 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Places a lock. Nobody locks themselves out by mistake, and everything is locked by admins alone.
+    /// Whether this person may place it. Nobody locks themselves out by mistake, and everything is locked by admins
+    /// alone.
+    pub fn may_place(on: &Blocked, by: &Principal) -> Result<(), Refusal> {
+        may_change(by, on)?;
+        if matches!(on, Blocked::Principal(who) if who.id == by.id) {
+            return Err(Refusal::SelfLock);
+        }
+        Ok(())
+    }
+
+    /// Places a lock.
     pub fn place(
         id: LockId,
         on: Blocked,
@@ -117,10 +127,7 @@ impl Lock {
         by: &Principal,
         now: DateTime<Utc>,
     ) -> Result<Self, Refusal> {
-        may_change(by, &on)?;
-        if matches!(&on, Blocked::Principal(who) if who.id == by.id) {
-            return Err(Refusal::SelfLock);
-        }
+        Self::may_place(&on, by)?;
         Ok(Self {
             id,
             on,

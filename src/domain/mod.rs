@@ -10,6 +10,7 @@ pub mod event;
 pub mod grant;
 pub mod hours;
 pub mod ids;
+pub mod incident;
 pub mod lock;
 pub mod nearest;
 pub mod permit;

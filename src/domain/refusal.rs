@@ -113,6 +113,14 @@ pub enum Refusal {
         lock: LockId,
         state: LockState,
     },
+    /// The dry run that was sent back is not one to commit.
+    PreviewNotValid {
+        why: &'static str,
+    },
+    TooManyItems {
+        count: usize,
+        most: usize,
+    },
     /// Somebody else changed the record first.
     Conflict {
         what: &'static str,
@@ -174,6 +182,8 @@ impl Refusal {
             Self::Locked { .. } => "locked",
             Self::SelfLock => "self-lock",
             Self::LockOver { .. } => "lock-over",
+            Self::PreviewNotValid { .. } => "preview-not-valid",
+            Self::TooManyItems { .. } => "too-many-items",
             Self::Conflict { .. } => "conflict",
             Self::VersionRequired => "version-required",
             Self::IdempotencyKeyRequired => "idempotency-key-required",
@@ -260,6 +270,10 @@ impl Refusal {
                 LockState::Lifted => format!("lock `{lock}` is already lifted"),
                 _ => format!("lock `{lock}` is already over by itself"),
             },
+            Self::PreviewNotValid { why } => format!("this dry run cannot be committed: {why}"),
+            Self::TooManyItems { count, most } => {
+                format!("these are {count} grants and requests, and one incident takes {most}")
+            }
             Self::Conflict { what, name } => {
                 format!("somebody changed {what} `{name}` in the meantime")
             }
@@ -343,6 +357,10 @@ impl Refusal {
                 "ask another reviewer, or end your sign-ins with `portcullis token revoke`"
             }
             Self::LockOver { .. } => "see which locks are in force with `portcullis locks`",
+            Self::PreviewNotValid { .. } => "make a new dry run and look at its list",
+            Self::TooManyItems { .. } => {
+                "take one target or tag after the other, and lock what is left"
+            }
             Self::Conflict { .. } => "look at it again and repeat what you wanted",
             Self::VersionRequired => "send the `version` that you saw in an `If-Match` header",
             Self::IdempotencyKeyRequired => {

@@ -612,6 +612,36 @@ impl Request {
         ))
     }
 
+    /// Denies a pending request because of something bigger than it, which the event names. It takes nothing from
+    /// anybody, so it is not a review: also somebody who asked or has reviewed can do it.
+    pub fn overrule(
+        &self,
+        by: &Principal,
+        reason: &str,
+        because: (&str, &str),
+        now: DateTime<Utc>,
+    ) -> Change {
+        let mut next = self.decided(RequestState::Denied, now);
+        let decided = self
+            .reviews
+            .iter()
+            .any(|review| review.reviewer.id == by.id);
+        let review = (!decided && by.id != self.requester.id).then(|| Review {
+            reviewer: by.as_ref(),
+            decision: Decision::Deny,
+            comment: Some(reason.to_owned()),
+            narrowed: Narrowing::default(),
+            counted_groups: std::collections::BTreeSet::new(),
+            created_at: now,
+        });
+        next.reviews.extend(review.clone());
+        let event = next
+            .event(EventCode::RequestDenied, Actor::Principal(by.as_ref()))
+            .reason(Some(reason))
+            .detail(because.0, because.1);
+        vec![Step::new(Record::Request(next, review), event)]
+    }
+
     /// Takes the request back; only the requester can.
     pub fn withdraw(&self, who: &Principal, now: DateTime<Utc>) -> Result<(Self, Change), Refusal> {
         if who.id != self.requester.id {

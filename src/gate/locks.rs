@@ -20,7 +20,7 @@ use crate::store::grants;
 use crate::store::locks::Filter;
 
 use super::grants::Version;
-use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits, new_trace};
+use super::{Caller, Error, Gate, OnceKey, Opened, new_bits, new_trace};
 
 /// The states in which a grant gives access, or is going to.
 const GIVING: [GrantState; 3] = [
@@ -70,7 +70,7 @@ impl Gate {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let on = known(&mut writing, &rules.catalog, on).await?;
+        let on = known(&mut writing.tx, &rules.catalog, on).await?;
         let mut lock = Lock::place(new, on, length, reason, &writing.who, writing.now)?;
         let locks = std::slice::from_ref(&lock);
         let (by, now) = (writing.who.as_ref(), writing.now);
@@ -200,15 +200,15 @@ impl Gate {
 }
 
 /// What can be locked under this name. A lock that matches nothing by mistake would be taken for safety.
-async fn known(writing: &mut Writing, catalog: &Catalog, on: On) -> Result<Blocked, Error> {
+pub(super) async fn known(tx: &mut Tx, catalog: &Catalog, on: On) -> Result<Blocked, Error> {
     Ok(match on {
-        On::Principal(name) => Blocked::Principal(person(&mut writing.tx, name).await?),
+        On::Principal(name) => Blocked::Principal(person(tx, name).await?),
         On::Target(target) => {
-            target_known(&mut writing.tx, catalog, &target).await?;
+            target_known(tx, catalog, &target).await?;
             Blocked::Target(target)
         }
         On::Role(target, role) => {
-            target_known(&mut writing.tx, catalog, &target).await?;
+            target_known(tx, catalog, &target).await?;
             if let Some(found) = catalog.target(&target)
                 && !found.roles.contains_key(&role)
             {

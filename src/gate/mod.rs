@@ -10,11 +10,13 @@
 pub mod audit;
 pub mod catalog;
 pub mod grants;
+pub mod incidents;
 pub mod locks;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
 pub mod sweep;
+mod ticket;
 pub mod work;
 
 use std::collections::HashMap;

@@ -358,7 +358,7 @@ impl Gate {
     }
 
     /// Puts what readers need beside requests, with one look at the past for all of them.
-    async fn all_beside(
+    pub(super) async fn all_beside(
         &self,
         tx: &mut Tx,
         requests: Vec<Request>,

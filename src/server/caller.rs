@@ -20,7 +20,7 @@ use crate::store::audit::Origin;
 use super::App;
 use super::error::Failed;
 
-/// No call of ours needs more; a larger body is a mistake or an attack.
+/// Few calls of ours need more; a larger body is a mistake or an attack.
 const BODY_MAX: usize = 64 * 1024;
 /// A body that takes longer than this is held back on purpose.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -95,21 +95,41 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then_some(token.trim())
 }
 
-/// A call that changes something: who, exactly once, and what.
-pub struct Mutation<T> {
+/// A call that asks something which does not fit into an address: who, and what. It changes nothing.
+pub struct Question<T> {
+    pub caller: Caller,
+    pub body: T,
+}
+
+impl<T: DeserializeOwned + Send> FromRequest<App> for Question<T> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failed> {
+        let (mut parts, body) = request.into_parts();
+        let Signed(caller) = Signed::from_request_parts(&mut parts, app).await?;
+        let bytes = read(body, BODY_MAX).await?;
+        Ok(Self {
+            caller,
+            body: parse(&parts.headers, &bytes)?,
+        })
+    }
+}
+
+/// A call that changes something: who, exactly once, and what. `MAX` is the largest body in bytes.
+pub struct Mutation<T, const MAX: usize = BODY_MAX> {
     pub caller: Caller,
     pub once: OnceKey,
     pub body: T,
 }
 
-impl<T: DeserializeOwned + Send> FromRequest<App> for Mutation<T> {
+impl<T: DeserializeOwned + Send, const MAX: usize> FromRequest<App> for Mutation<T, MAX> {
     type Rejection = Failed;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failed> {
         let (mut parts, body) = request.into_parts();
         let Signed(caller) = Signed::from_request_parts(&mut parts, app).await?;
         let key = idempotency_key(&parts.headers)?;
-        let bytes = read(body).await?;
+        let bytes = read(body, MAX).await?;
         let digest = hash_of(&format!(
             "{} {} {}",
             parts.method,
@@ -141,7 +161,7 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Anonymous<T> {
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Failed> {
         let (parts, body) = request.into_parts();
-        let bytes = read(body).await?;
+        let bytes = read(body, BODY_MAX).await?;
         Ok(Self {
             origin: origin(&parts),
             body: parse(&parts.headers, &bytes)?,
@@ -154,12 +174,12 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Anonymous<T> {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-async fn read(body: axum::body::Body) -> Result<axum::body::Bytes, Failed> {
-    match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_MAX)).await {
+async fn read(body: axum::body::Body, most: usize) -> Result<axum::body::Bytes, Failed> {
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(Failed::Malformed(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is larger than 64 KiB or was cut off".to_owned(),
+            format!("the body is larger than {} KiB or was cut off", most / 1024),
         )),
         Err(_) => Err(Failed::Malformed(
             StatusCode::REQUEST_TIMEOUT,

@@ -60,7 +60,8 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::NotClaimed { .. }
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. }
-        | R::LockOver { .. } => StatusCode::CONFLICT,
+        | R::LockOver { .. }
+        | R::PreviewNotValid { .. } => StatusCode::CONFLICT,
         R::Locked { .. } => StatusCode::LOCKED,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
         R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
@@ -71,6 +72,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::StartInPast
         | R::CommentRequired
         | R::SelfLock
+        | R::TooManyItems { .. }
         | R::NotNarrower { .. }
         | R::IdempotencyKeyReused
         | R::BadInput { .. }
@@ -181,7 +183,7 @@ pub enum Problems {
     /// Somebody changed it since the caller saw it.
     #[response(status = 412, content_type = "application/problem+json")]
     Changed(Problem),
-    /// The body is larger than 64 KiB.
+    /// The body is larger than this call takes: 64 KiB, and 1 MiB for the list of an incident.
     #[response(status = 413, content_type = "application/problem+json")]
     Large(Problem),
     /// The body is not `application/json`.

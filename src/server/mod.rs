@@ -12,6 +12,7 @@ pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod incidents;
 pub mod instance;
 pub mod listen;
 pub mod locks;

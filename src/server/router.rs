@@ -15,7 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Failed;
-use super::{App, audit, caller, facets, grants, health, locks, people, requests, stream, targets};
+use super::{
+    App, audit, caller, facets, grants, health, incidents, locks, people, requests, stream, targets,
+};
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -66,6 +68,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(locks::list, locks::place))
         .routes(routes!(locks::show))
         .routes(routes!(locks::lift))
+        .routes(routes!(incidents::list, incidents::commit))
+        .routes(routes!(incidents::preview))
+        .routes(routes!(incidents::show))
         .routes(routes!(audit::list))
         .routes(routes!(facets::count))
         .routes(routes!(stream::follow))

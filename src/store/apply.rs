@@ -102,6 +102,14 @@ impl Tx {
                 grant.id.to_string(),
                 self.update_grant(grant).await?,
             ),
+            Record::NewIncident(incident) => {
+                if self.insert_incident(incident).await? {
+                    return Ok(());
+                }
+                return Err(NotApplied::Refused(Refusal::PreviewNotValid {
+                    why: "it was committed already",
+                }));
+            }
             Record::NewLock(lock) => return Ok(self.insert_lock(lock).await?),
             Record::Lock(lock) => ("lock", lock.id.to_string(), self.update_lock(lock).await?),
             Record::Credential(grant) => (

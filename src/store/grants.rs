@@ -223,6 +223,27 @@ impl Tx {
         rows.into_iter().map(Row::read).collect()
     }
 
+    /// As many grants as a statement can name.
+    pub(in crate::store) async fn grants_in(
+        &mut self,
+        ids: &[GrantId],
+    ) -> anyhow::Result<Vec<Grant>> {
+        let places: Vec<String> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+        let sql = format!(
+            "select {COLUMNS} from grants where id in ({})",
+            places.join(", ")
+        );
+        let rows: Vec<Row> = on!(self, c => {
+            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()));
+            for id in ids {
+                query = query.bind(id.as_str());
+            }
+            query.fetch_all(c)
+        })
+        .context("reading grants")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
     pub(in crate::store) async fn insert_grant(&mut self, grant: &Grant) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query(
             "insert into grants (id, request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, expires_at, max_expires_at, attempts, extensions, epoch, created_at, version) \

@@ -65,6 +65,7 @@ pub mod audit;
 pub mod grants;
 pub mod history;
 mod hold;
+pub mod incidents;
 pub mod locks;
 pub mod outbox;
 pub mod people;

@@ -74,7 +74,7 @@ pub struct IncidentPreview {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IncidentCommit {
-    #[schema(max_length = 4000)]
+    #[schema(max_length = 4000, pattern = "^[A-Za-z0-9_-]*$")]
     pub token: String,
     pub ask: IncidentPreviewAsk,
     /// As the dry run gave them, in the same order.
@@ -94,6 +94,23 @@ pub struct IncidentCommit {
     pub reason: String,
 }
 
+/// One incident in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IncidentSummary {
+    #[schema(pattern = "^I-[0-9a-hjkmnp-tv-z]{10}$", example = "I-7k3qm2xd0v")]
+    pub id: String,
+    pub reason: String,
+    pub scope: IncidentScope,
+    pub started_by: String,
+    pub created_at: DateTime<Utc>,
+    /// How many grants and requests it was about.
+    pub items: u32,
+    /// How many grants are not off yet.
+    pub revoking: u32,
+    /// Nothing is left to wait for.
+    pub done: bool,
+}
+
 /// An incident with a receipt for each item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IncidentView {
@@ -104,7 +121,8 @@ pub struct IncidentView {
     pub started_by: String,
     pub created_at: DateTime<Utc>,
     pub items: Vec<IncidentReceipt>,
-    /// Grants and requests that matched the scope at the commit but were not in the dry run; nothing was done to them.
+    /// Grants and requests that matched the scope at the commit but were not in the dry run; nothing was done to them,
+    /// unless a lock of the incident matches them.
     pub appeared: Vec<String>,
     pub locks: Vec<LockView>,
     /// Nothing is left to wait for.
@@ -118,8 +136,8 @@ pub struct IncidentReceipt {
     pub holder: String,
     pub target: String,
     pub role: String,
-    /// `revoking`, `revoked`, `denied`, `already_over`, or `changed` when it was no longer as shown; what had
-    /// changed was revoked all the same where it was still open, unless `outcome` is `changed`.
+    /// `revoking` until the target has confirmed, then `revoked`; `denied`; `already_over`; or `changed` when it was
+    /// no longer as it had been shown: then nothing was done to it, unless a lock of the incident matches it.
     pub outcome: String,
     /// What was different from what was shown, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,6 +159,9 @@ pub struct IncidentReceipt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub read_back_at: Option<DateTime<Utc>>,
+    /// How often the target was told in vain.
+    #[serde(default)]
+    pub attempts: i64,
     /// Why it is not off yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

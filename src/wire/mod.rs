@@ -18,7 +18,7 @@ mod session;
 pub use facet::{Facet, Facets};
 pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
-    IncidentScope, IncidentView,
+    IncidentScope, IncidentSummary, IncidentView,
 };
 pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use problem::{Problem, ProblemSpan};

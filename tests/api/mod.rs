@@ -4,6 +4,7 @@ mod audit;
 mod claims;
 mod events;
 mod grants;
+mod incidents;
 mod limits;
 mod locks;
 mod people;

@@ -14,11 +14,16 @@ use portcullis::console::theme::Theme;
 use portcullis::console::view::view;
 use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::query::{Context, List, Saved, parse};
-use portcullis::wire::{EventView, GrantView, Me, Page, RequestView};
+use portcullis::wire::{
+    EventView, GrantView, IncidentView, LockView, Me, Page, RequestView, SessionSource,
+    SessionView, Sessions, TargetView,
+};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 use serde_json::json;
+
+use super::sample;
 
 /// What the server's clock says when the desk is set up.
 pub(crate) fn start() -> DateTime<Utc> {
@@ -34,6 +39,11 @@ pub(crate) struct Desk {
     pub(crate) requests: Vec<RequestView>,
     pub(crate) grants: Vec<GrantView>,
     pub(crate) events: Vec<EventView>,
+    pub(crate) sessions: Vec<SessionView>,
+    pub(crate) sources: Vec<SessionSource>,
+    pub(crate) locks: Vec<LockView>,
+    pub(crate) targets: Vec<TargetView>,
+    pub(crate) incident: Option<IncidentView>,
     /// Whether questions to the server are answered at once.
     pub(crate) answers: bool,
     size: Size,
@@ -64,6 +74,11 @@ impl Desk {
             requests: Vec::new(),
             grants: Vec::new(),
             events: Vec::new(),
+            sessions: Vec::new(),
+            sources: Vec::new(),
+            locks: Vec::new(),
+            targets: Vec::new(),
+            incident: None,
             answers: true,
             size,
         }
@@ -276,6 +291,41 @@ impl Desk {
                 })
             }
             Query::Facets { .. } => return None,
+            Query::Past { .. } => Answer::Past(Page {
+                items: Vec::new(),
+                next: None,
+            }),
+            Query::Sessions => Answer::Sessions(Sessions {
+                items: self.sessions.clone(),
+                sources: self.sources.clone(),
+            }),
+            Query::Locks => Answer::Locks(Page {
+                items: self.locks.clone(),
+                next: None,
+            }),
+            Query::Lock(id) => Answer::Lock(Box::new(
+                self.locks
+                    .iter()
+                    .find(|view| view.id == id.as_str())?
+                    .clone(),
+            )),
+            Query::Targets => Answer::Targets(Page {
+                items: self.targets.clone(),
+                next: None,
+            }),
+            Query::Trail(subject) => {
+                let about = |event: &&EventView| {
+                    let id = Some(subject.as_str());
+                    event.request.as_deref() == id || event.grant.as_deref() == id
+                };
+                let items = self.events.iter().rev().filter(about).take(5);
+                Answer::Trail(Page {
+                    items: items.cloned().collect(),
+                    next: None,
+                })
+            }
+            Query::TryOut(ask) => Answer::TriedOut(Box::new(sample::preview(self, ask))),
+            Query::Incident(_) => Answer::Incident(Box::new(self.incident.clone()?)),
             Query::Audit { after, scope, .. } => {
                 let asking = Context {
                     now: self.server_now(),
@@ -317,6 +367,10 @@ pub(crate) fn key(text: &str) -> Key {
         "Esc" => KeyCode::Esc,
         "Tab" => KeyCode::Tab,
         "Space" => KeyCode::Char(' '),
+        "BackTab" => KeyCode::BackTab,
+        "Delete" => KeyCode::Delete,
+        "Left" => KeyCode::Left,
+        "Right" => KeyCode::Right,
         "Down" => KeyCode::Down,
         "Up" => KeyCode::Up,
         "End" => KeyCode::End,

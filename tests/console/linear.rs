@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use portcullis::console::app::{App, Settings};
-use portcullis::console::confirm::{Act, Mutation};
+use portcullis::console::confirm::{Act, Less, Mutation};
 use portcullis::console::linear::{Heard, Talk};
 use portcullis::console::msg::Effect;
 use proptest::prelude::*;
@@ -140,7 +140,7 @@ fn yes_after_reading_the_question_approves_what_was_shown() {
         (
             &Act::Approve {
                 request: request_id(2),
-                only: None
+                less: Less::default()
             },
             1
         )
@@ -341,7 +341,7 @@ proptest! {
                     let before = line.changes.len();
                     line.hear(&text, alone);
                     if let Some(change) = line.changes.get(before) {
-                        prop_assert_eq!(Some(change.subject()), open);
+                        prop_assert_eq!(change.subject(), open);
                         prop_assert!(alone && quiet >= 350, "{text:?} after {quiet} ms");
                         prop_assert_eq!(line.changes.len(), before + 1);
                     }

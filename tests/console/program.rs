@@ -221,7 +221,7 @@ async fn a_storm_of_sizes_ends_in_the_right_picture() {
     pty.resize(15, 60);
     pty.wait_for("needs 80x20, this is 60x15");
     pty.resize(30, 100);
-    pty.wait_for("pending first, oldest first");
+    pty.wait_for("yours first, oldest first");
     let screen = pty.contents();
     let corner = screen.lines().nth(2).unwrap();
     assert_eq!(corner.chars().count(), 100, "{screen}");

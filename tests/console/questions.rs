@@ -1,7 +1,7 @@
 //! What it takes to change something, and what never does.
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use portcullis::console::confirm::Act;
+use portcullis::console::confirm::{Act, Less};
 use portcullis::console::msg::{Failure, Msg, Receipt, Tidings, Trip};
 use portcullis::console::term::input::Key;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn a_request_is_approved_by_a_and_y() {
         changes[0].act(),
         &Act::Approve {
             request: request_id(1),
-            only: None
+            less: Less::default()
         }
     );
     assert_eq!(changes[0].version(), 1);
@@ -272,7 +272,7 @@ fn a_request_can_be_approved_for_less_but_not_for_more() {
     desk.keys("Backspace Backspace 2 0 m y");
     let changes = desk.changes();
     assert!(
-        matches!(changes[0].act(), Act::Approve { only: Some(span), .. } if span.minutes() == 20)
+        matches!(changes[0].act(), Act::Approve { less: Less { duration: Some(span), .. }, .. } if span.minutes() == 20)
     );
 }
 

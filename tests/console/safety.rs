@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use portcullis::console::confirm::{Act, Mutation, Strip};
+use portcullis::console::confirm::{Act, Less, Mutation, Strip, locked};
 use portcullis::console::msg::{Effect, Failure, Msg, Tidings, Trip};
 use portcullis::console::store::Subject;
 use portcullis::console::term::input::{Key, Mouse};
@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use ratatui::layout::Position;
 
 use super::desk::{Desk, event, grant_id, key, request, request_id};
+use super::sample;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -107,13 +108,31 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What people really do, with one thing in between that they did not expect.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    let scripts: [&[&'static str]; 6] = [
+    let scripts: [&[&'static str]; 14] = [
         &["Esc", "1", "a", "wait", "y"],
         &["Esc", "1", "j", "a", "wait", "y"],
         &["Esc", "1", "d", "wait", "3", "Enter"],
         &["Esc", "1", "e", "wait", "1", "m", "y"],
         &["Esc", "2", "e", "wait", "y"],
         &["Esc", "2", "x", "wait", "y", "1", "Enter"],
+        &[
+            "Esc", "Esc", "2", "*", "x", "wait", "Tab", "1", "Enter", "2", "Enter",
+        ],
+        &["Esc", "Esc", "1", "*", "a", "wait", "2", "Enter"],
+        &[
+            "Esc", "Esc", "1", "g", "Space", "d", "wait", "Tab", "2", "Enter", "1", "Enter", "Esc",
+        ],
+        &["Esc", "Esc", "3", "t", "wait", "y", "1", "Enter"],
+        &["Esc", "Esc", "5", "x", "wait", "y", "1", "Enter"],
+        &[
+            "Esc", "Esc", "2", "L", "wait", "a", "b", "c", "Tab", "Tab", "d", "a", "v", "e",
+            "Enter",
+        ],
+        &[
+            "Esc", "Esc", "2", "i", "wait", "Enter", "wait", "Tab", "a", "b", "c", "Enter", "2",
+            "Enter",
+        ],
+        &["Esc", "Esc", "1", "c", "u"],
     ];
     let play = (
         proptest::sample::select(scripts.to_vec()),
@@ -137,6 +156,156 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
     prop_oneof![3 => step().prop_map(|step| vec![step]), 1 => play]
 }
 
+/// What was open before a step, and how it looked.
+struct Before {
+    screen: String,
+    strip: Option<(Subject, String, std::time::Instant)>,
+    form: Option<(String, std::time::Instant)>,
+    review: Option<(Vec<(Subject, i64)>, std::time::Instant)>,
+    incident: Option<(Vec<String>, Vec<String>, std::time::Instant)>,
+    selected: Option<Subject>,
+}
+
+impl Before {
+    fn of(desk: &Desk) -> Self {
+        let app = &desk.app;
+        let strip = app
+            .strip()
+            .map(|strip| (strip.subject().clone(), strip.title(), strip.armed_at()));
+        let form = app.lock_form().map(|form| (form.title(), form.armed_at()));
+        let review = app
+            .review()
+            .filter(|review| !review.is_sent())
+            .map(|review| {
+                let kept = review.items().iter().filter(|item| item.is_kept());
+                let rows = kept.map(|item| (item.subject.clone(), item.seen.version()));
+                (rows.collect(), review.armed_at())
+            });
+        let incident = app.incident().map(|incident| {
+            let items = incident.preview().map(|preview| preview.items.clone());
+            let ids = items
+                .unwrap_or_default()
+                .into_iter()
+                .map(|item| item.id)
+                .collect();
+            let kept = incident.kept_as_they_are().iter().cloned().collect();
+            (ids, kept, incident.armed_at())
+        });
+        // Drawing is what takes the time, and only an open question can lead to a change.
+        let screen = if app.is_asked() {
+            desk.screen()
+        } else {
+            String::new()
+        };
+        Self {
+            screen,
+            strip,
+            form,
+            review,
+            incident,
+            selected: app.screen().and_then(|screen| screen.subject()),
+        }
+    }
+
+    /// Checks a change that a key led to.
+    fn judge(
+        &self,
+        change: &Mutation,
+        pressed: Key,
+        now: std::time::Instant,
+        watch: &Watch,
+        desk: &Desk,
+    ) {
+        assert!(pressed.is_deliberate(), "{pressed:?} changed something");
+        match change.act() {
+            Act::Claim { .. } | Act::Release { .. } => {
+                assert!(matches!(pressed.code, KeyCode::Char('c' | 'u')));
+                if pressed.code == KeyCode::Char('c') {
+                    assert_eq!(change.subject(), self.selected);
+                }
+            }
+            Act::Lock { on, .. } => {
+                let (title, armed) = self.form.as_ref().expect("only the form locks");
+                assert_eq!(*title, format!("Lock {}", locked(on)));
+                assert!(self.screen.contains(title.as_str()), "{}", self.screen);
+                assert!(*armed <= now && pressed.code == KeyCode::Enter);
+            }
+            Act::Incident { commit } => {
+                let (ids, kept, armed) =
+                    self.incident.as_ref().expect("only a dry run is committed");
+                let sent: Vec<String> = commit.items.iter().map(|item| item.id.clone()).collect();
+                assert_eq!(&sent, ids, "another list than the one shown");
+                assert_eq!(&commit.keep, kept);
+                assert_eq!(commit.count as usize, ids.len() - kept.len());
+                assert!(*armed <= now && pressed.code == KeyCode::Enter);
+            }
+            _ => self.judge_one(change, pressed, now, watch, desk),
+        }
+    }
+
+    /// Checks what the question about one row led to.
+    fn judge_one(
+        &self,
+        change: &Mutation,
+        pressed: Key,
+        now: std::time::Instant,
+        watch: &Watch,
+        desk: &Desk,
+    ) {
+        let (subject, title, armed) = self
+            .strip
+            .as_ref()
+            .expect("only an answer changes anything");
+        assert_eq!(
+            change.subject().as_ref(),
+            Some(subject),
+            "another row than the one in question"
+        );
+        assert!(
+            self.screen.contains(title.as_str()) && title.contains(subject.as_str()),
+            "not what was shown:\n{}",
+            self.screen
+        );
+        assert!(*armed <= now, "before it could be read");
+        let seen = desk
+            .app
+            .world()
+            .store
+            .get(subject)
+            .expect("the row is known");
+        assert_eq!(
+            change.version(),
+            seen.version(),
+            "another version than the one shown"
+        );
+        match change.act() {
+            Act::Approve { .. } | Act::Extend { .. } => {
+                assert_eq!(pressed.code, KeyCode::Char('y'));
+                desk.app
+                    .world()
+                    .link
+                    .decidable(now)
+                    .expect("access given on stale data");
+            }
+            Act::Return { .. } => assert_eq!(pressed.code, KeyCode::Char('y')),
+            Act::Deny { .. } => assert_eq!(pressed.code, KeyCode::Enter),
+            Act::Revoke { .. } | Act::EndSession { .. } | Act::Lift { .. } => {
+                assert_eq!(pressed.code, KeyCode::Enter);
+                assert!(watch.said_yes, "done without a yes");
+            }
+            other => panic!("a question of one row led to {other:?}"),
+        }
+        if let Some(noise) = watch.noise.filter(
+            |_| matches!(change.act(), Act::Approve { less, .. } if *less == Less::default()),
+        ) {
+            assert!(
+                now - noise >= Duration::from_millis(350),
+                "in the middle of other keys"
+            );
+        }
+    }
+}
+
 /// Plays the steps and checks each change at the moment it is asked for.
 #[derive(Default)]
 struct Watch {
@@ -146,16 +315,13 @@ struct Watch {
     sent: Vec<Mutation>,
     /// What may be sent without a key: the very changes that were confirmed before.
     confirmed: Vec<Mutation>,
+    /// Changes of a list that was confirmed and whose turn comes later.
+    listed: Vec<(Subject, i64)>,
 }
 
 impl Watch {
     fn play(&mut self, desk: &mut Desk, step: &Step) {
-        // Drawing is what takes the time, and only an open question can lead to a change.
-        let before = desk.app.strip().map(|_| desk.screen()).unwrap_or_default();
-        let strip = desk
-            .app
-            .strip()
-            .map(|strip| (strip.subject().clone(), strip.title(), strip.armed_at()));
+        let before = Before::of(desk);
         let pressed = match step {
             Step::Press(text) => Some(key(text)),
             Step::Held(text) => Some(Key {
@@ -171,71 +337,60 @@ impl Watch {
         };
         happen(desk, step, pressed, &mut self.sent);
         let changes: Vec<Mutation> = desk.changes();
+        if desk.app.review().is_some_and(|review| review.is_sent())
+            && let Some((rows, armed)) = before.review.as_ref()
+        {
+            let pressed = pressed.expect("only a key confirms a list");
+            assert!(*armed <= desk.now.steady && pressed.code == KeyCode::Enter);
+            assert!(pressed.is_deliberate());
+            // Only a few are sent at a time; the others follow without a key.
+            self.listed.extend(rows.iter().cloned());
+        }
         for change in changes {
             if self.confirmed.contains(&change) {
                 self.sent.push(change);
                 continue;
             }
-            let pressed = pressed.expect("only a key changes anything");
-            assert!(pressed.is_deliberate(), "{step:?} changed something");
-            let (subject, title, armed) = strip.clone().expect("only an answer changes anything");
-            let id = subject.as_str();
-            assert_eq!(
-                change.subject(),
-                subject,
-                "another row than the one in question"
-            );
-            assert!(
-                before.contains(&title) && title.contains(id),
-                "not what was shown:\n{before}"
-            );
-            assert!(armed <= desk.now.steady, "before it could be read");
-            let seen = desk
-                .app
-                .world()
-                .store
-                .get(&subject)
-                .expect("the row is known");
-            assert_eq!(
-                change.version(),
-                seen.version(),
-                "another version than the one shown"
-            );
-            match change.act() {
-                Act::Approve { .. } | Act::Extend { .. } => {
-                    assert_eq!(pressed.code, KeyCode::Char('y'));
-                    desk.app
-                        .world()
-                        .link
-                        .decidable(desk.now.steady)
-                        .expect("access given on stale data");
-                }
-                Act::Deny { .. } => assert_eq!(pressed.code, KeyCode::Enter),
-                Act::Revoke { .. } => {
-                    assert_eq!(pressed.code, KeyCode::Enter);
-                    assert!(self.said_yes, "revoked without a yes");
-                }
-            }
-            if let Some(noise) = self
-                .noise
-                .filter(|_| matches!(change.act(), Act::Approve { only: None, .. }))
-            {
-                assert!(
-                    desk.now.steady - noise >= Duration::from_millis(350),
-                    "in the middle of other keys"
-                );
+            let row = change.subject().map(|subject| (subject, change.version()));
+            let turn = self
+                .listed
+                .iter()
+                .position(|listed| Some(listed) == row.as_ref());
+            if let Some(turn) = turn {
+                self.listed.remove(turn);
+            } else {
+                let pressed = pressed.expect("only a key changes anything");
+                before.judge(&change, pressed, desk.now.steady, self, desk);
             }
             self.confirmed.push(change.clone());
             self.sent.push(change);
         }
-        let same =
-            desk.app.strip().map(Strip::subject) == strip.as_ref().map(|(subject, ..)| subject);
+        marks_are_on_the_list(desk);
+        let same = desk.app.strip().map(Strip::subject)
+            == before.strip.as_ref().map(|(subject, ..)| subject);
         let yes = pressed
             .is_some_and(|pressed| pressed.code == KeyCode::Char('y') && pressed.is_deliberate());
-        self.said_yes = same && strip.is_some() && (self.said_yes || yes);
+        self.said_yes = same && before.strip.is_some() && (self.said_yes || yes);
         if (pressed.is_some() || matches!(step, Step::Paste(_))) && !yes {
             self.noise = Some(desk.now.steady);
         }
+    }
+}
+
+/// A mark that nobody sees would be acted on with the others.
+fn marks_are_on_the_list(desk: &Desk) {
+    let Some(screen) = desk.app.screen() else {
+        return;
+    };
+    for subject in screen.marked() {
+        assert!(
+            desk.app.world().store.get(&subject).is_some(),
+            "{subject} is marked and unknown"
+        );
+        assert!(
+            screen.shows(&subject),
+            "{subject} is marked and not on the list"
+        );
     }
 }
 
@@ -333,7 +488,7 @@ proptest! {
 
     #[test]
     fn nothing_is_done_without_its_confirmation(steps in vec(scene(), 1..60)) {
-        let mut desk = Desk::live(120, 40);
+        let mut desk = sample::full_desk(120, 40);
         let mut watch = Watch::default();
         for step in steps.iter().flatten() {
             watch.play(&mut desk, step);
@@ -366,7 +521,7 @@ fn random_keys_do_reach_confirmations() {
             .new_tree(&mut runner)
             .unwrap()
             .current();
-        let mut desk = Desk::live(120, 40);
+        let mut desk = sample::full_desk(120, 40);
         let mut watch = Watch::default();
         for step in steps.iter().flatten() {
             watch.play(&mut desk, step);

@@ -9,8 +9,9 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 13] = [
+const BY_THE_GATE: [(EventCode, &str); 14] = [
     (EventCode::AccessRefused, "api::requests"),
+    (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
     (EventCode::SignedIn, "api::people"),
     (EventCode::SignedOut, "api::people"),

@@ -794,7 +794,7 @@ impl Machine {
                 versions.get(grant.id.as_str()) == Some(&grant.version)
                     && grant.state == GrantState::Active
             }
-            Record::NewLock(_) => true,
+            Record::NewLock(_) | Record::NewIncident(_) => true,
             Record::Lock(lock) => self
                 .locks
                 .iter()
@@ -805,6 +805,7 @@ impl Machine {
     fn record(&mut self, record: Record, event: &Event, reviewer: Option<usize>) {
         match record {
             Record::Nothing => self.note_close(event),
+            Record::NewIncident(_) => {}
             Record::NewLock(lock) => self.locks.push(lock),
             Record::Lock(lock) => {
                 let mut all = self.locks.iter_mut();

@@ -44,6 +44,8 @@ fn known(refusal: &Refusal) -> usize {
         | R::Locked { .. }
         | R::SelfLock
         | R::LockOver { .. }
+        | R::PreviewNotValid { .. }
+        | R::TooManyItems { .. }
         | R::Conflict { .. }
         | R::VersionRequired
         | R::IdempotencyKeyRequired
@@ -52,7 +54,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 39,
+        | R::Busy => 41,
     }
 }
 
@@ -162,6 +164,13 @@ fn every_refusal() -> Vec<Refusal> {
         R::LockOver {
             lock: lock(),
             state: LockState::Over,
+        },
+        R::PreviewNotValid {
+            why: "it is older than 5 minutes",
+        },
+        R::TooManyItems {
+            count: 7_000,
+            most: 5_000,
         },
         R::Conflict {
             what: "request",

@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 3] = [
+const SUMS: [(&str, &str); 4] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -28,6 +28,10 @@ const SUMS: [(&str, &str); 3] = [
     (
         "0002_locks.sql",
         "2fd88b5b155c46a5064cac0abdfdc083b45626a35637d1523d11366c9cf79ca3",
+    ),
+    (
+        "0003_incidents.sql",
+        "8b248a97ae54dba1255858d3f74e53e2163d6793471a0c5c53e575fe773d7ed2",
     ),
     (
         "0004_claims.sql",
@@ -164,6 +168,16 @@ async fn read(location: &Location) {
         ("role `admin` on `orders-db`", 1)
     );
     assert_eq!(lock.lifted_by.unwrap().name.as_str(), "ada");
+    let incident = tx
+        .incident(&"I-0000000001".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(incident.ask.scope.sentence(), "targets with `env=prod`");
+    assert_eq!(
+        (incident.items.len(), incident.items[0].fate.as_str()),
+        (2, "revoking")
+    );
     let token = tx
         .token("hash of an access token", TokenUse::Access)
         .await

@@ -3,17 +3,21 @@
 use std::time::{Duration, Instant};
 
 use crate::console::app::App;
-use crate::console::confirm::{Act, Mutation};
+use crate::console::app::undo::Undo;
+use crate::console::confirm::{Act, ItemState, Mutation};
 use crate::console::msg::{Effect, Failure, Receipt, Trip};
 use crate::console::store::Subject;
 use crate::console::widget::countdown;
 use crate::console::widget::toast::Level;
+use crate::text::clean;
 
 /// Taking access away is worth trying for long; the client itself tries for some seconds each time.
 const REVOKE_FOR: Duration = Duration::from_mins(2);
 /// Giving access must not happen long after the decision.
 const OTHERS_FOR: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Changes of one list on their way at the same time.
+const AT_ONCE: usize = 4;
 
 /// A change that is not answered yet.
 #[derive(Debug, Clone)]
@@ -27,7 +31,7 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn is_about(&self, subject: &Subject) -> bool {
-        self.mutation.subject() == *subject
+        self.mutation.subject().as_ref() == Some(subject)
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
@@ -35,8 +39,8 @@ impl Pending {
     }
 
     pub(super) fn text(&self, now: Instant) -> String {
-        let subject = self.mutation.subject();
-        let what = format!("{} {}", self.mutation.act().word(), subject.as_str());
+        let act = self.mutation.act();
+        let what = format!("{} {}", act.word(), act.about());
         match self.again {
             None => format!("PENDING {what}"),
             Some(again) => {
@@ -48,7 +52,7 @@ impl Pending {
     }
 
     fn patience(&self) -> Duration {
-        if matches!(self.mutation.act(), Act::Revoke { .. }) {
+        if self.mutation.act().takes_away() {
             REVOKE_FOR
         } else {
             OTHERS_FOR
@@ -76,28 +80,34 @@ impl App {
         receipt: Result<Receipt, Failure>,
         trip: Trip,
     ) -> Vec<Effect> {
-        let subject = mutation.subject();
-        self.refresher.mark(subject.clone());
+        if let Some(subject) = mutation.subject() {
+            self.refresher.mark(subject);
+        }
         match receipt {
             Ok(receipt) => {
                 self.settled(mutation);
                 self.world.link.measured(trip.took());
-                self.done(mutation, receipt);
+                let undo = Undo::of(mutation, &receipt, self.world.now);
+                let (level, text) = self.done(mutation, receipt);
+                if self.tell_review(mutation, || ItemState::Done(text.clone())) {
+                    return self.send_queued();
+                }
+                match undo.as_ref().and_then(Undo::offer) {
+                    Some((offer, until)) => {
+                        self.toasts.push_until(
+                            level,
+                            clean(&format!("{text} ({offer})")),
+                            until,
+                            self.world.now,
+                        );
+                    }
+                    None => self.say(level, &text),
+                }
+                self.undo = undo.or(self.undo.take());
             }
             Err(Failure::Refused { code, text, hint }) => {
                 self.settled(mutation);
-                let mut text = format!("not done, {text}");
-                if code == "conflict" {
-                    text.push_str(
-                        &self
-                            .world
-                            .last_words(&subject)
-                            .map(|words| format!(" ({words})"))
-                            .unwrap_or_default(),
-                    );
-                }
-                text.push_str(&hint.map(|hint| format!("; {hint}")).unwrap_or_default());
-                self.say(Level::Error, &text);
+                self.not_done(mutation, &code, text, hint);
             }
             Err(failure) => {
                 if let Failure::SignedOut(why) = &failure {
@@ -106,7 +116,69 @@ impl App {
                 self.unanswered(mutation, failure.text());
             }
         }
-        Vec::new()
+        self.send_queued()
+    }
+
+    /// Sends what waits behind other changes of the same list, a few at a time.
+    pub(super) fn send_queued(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while self.pending.len() < AT_ONCE
+            && let Some(mutation) = self.queue.pop_front()
+        {
+            effects.extend(self.begin(mutation));
+        }
+        effects
+    }
+
+    fn not_done(
+        &mut self,
+        mutation: &Mutation,
+        code: &str,
+        mut text: String,
+        hint: Option<String>,
+    ) {
+        let subject = mutation.subject();
+        let words = subject
+            .as_ref()
+            .filter(|_| code == "conflict")
+            .and_then(|subject| self.world.last_words(subject));
+        if let Some(words) = &words {
+            text.push_str(&format!(" ({words})"));
+        }
+        if self
+            .open
+            .incident
+            .as_ref()
+            .is_some_and(|incident| incident.is(mutation))
+        {
+            text.push_str(&hint.map(|hint| format!("; {hint}")).unwrap_or_default());
+            let now = self.world.now;
+            if let Some(incident) = &mut self.open.incident {
+                incident.failed(format!("not done, {text}"), true, now);
+            }
+            return;
+        }
+        let over = subject
+            .and_then(|subject| self.world.store.get(&subject))
+            .is_some_and(|seen| is_final(seen.state()));
+        let state = || match (code, over) {
+            (_, true) => ItemState::Over(text.clone()),
+            ("conflict", false) => ItemState::Changed(text.clone()),
+            _ => ItemState::Refused(text.clone()),
+        };
+        if self.tell_review(mutation, state) {
+            return;
+        }
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        self.say(Level::Error, &format!("not done, {text}{hint}"));
+    }
+
+    /// Writes the result into the open list; says whether the change belongs to it.
+    fn tell_review(&mut self, mutation: &Mutation, state: impl FnOnce() -> ItemState) -> bool {
+        self.open
+            .review
+            .as_mut()
+            .is_some_and(|review| review.has(mutation) && review.tell(mutation, state()))
     }
 
     /// Sends again what has waited long enough.
@@ -167,6 +239,11 @@ impl App {
         else {
             return;
         };
+        if let Some(incident) = &mut self.open.incident
+            && incident.is(mutation)
+        {
+            incident.failed(why.to_owned(), false, now);
+        }
         if now.saturating_duration_since(pending.since) >= pending.patience() {
             self.settled(mutation);
             self.gave_up(mutation, why);
@@ -177,17 +254,21 @@ impl App {
     }
 
     fn gave_up(&mut self, mutation: &Mutation, why: &str) {
-        let subject = mutation.subject();
-        let word = mutation.act().word();
+        let act = mutation.act();
         let text = format!(
-            "{word} {} was not answered, whether it was done is not known: {why}",
-            subject.as_str()
+            "{} {} was not answered, whether it was done is not known: {why}",
+            act.word(),
+            act.about()
         );
+        if self.tell_review(mutation, || ItemState::Unanswered(why.to_owned())) {
+            return;
+        }
         self.say(Level::Error, &text);
     }
 
-    fn done(&mut self, mutation: &Mutation, receipt: Receipt) {
-        let (level, text) = match (mutation.act(), receipt) {
+    /// Takes what the server says a change led to, and says it.
+    fn done(&mut self, mutation: &Mutation, receipt: Receipt) -> (Level, String) {
+        match (mutation.act(), receipt) {
             (Act::Extend { grant, by, .. }, Receipt::Request(view)) => {
                 let text = match view.state.as_str() {
                     "approved" => (Level::Success, format!("{grant} is extended by {by}")),
@@ -198,6 +279,17 @@ impl App {
                 };
                 self.world.store.take_request(*view);
                 text
+            }
+            (Act::Claim { request }, Receipt::Request(view)) => {
+                self.world.store.take_request(*view);
+                (
+                    Level::Success,
+                    format!("you are on {request}, others see it"),
+                )
+            }
+            (Act::Release { request }, Receipt::Request(view)) => {
+                self.world.store.take_request(*view);
+                (Level::Success, format!("you are no longer on {request}"))
             }
             (_, Receipt::Request(view)) => {
                 let text = match view.state.as_str() {
@@ -227,7 +319,41 @@ impl App {
                 self.world.store.take_grant(*view);
                 text
             }
-        };
-        self.say(level, &text);
+            (_, Receipt::Lock(view)) => {
+                let on = crate::console::confirm::locked(&view.on);
+                let text = match (view.state.as_str(), view.grants_closed) {
+                    ("in_force", 0) => format!("{on} is locked, no grant was open"),
+                    ("in_force", count) => format!("{on} is locked, {count} grants are closing"),
+                    (state, _) => format!("the lock on {on} is {state}"),
+                };
+                self.world.store.take_lock(*view);
+                self.refresher.all();
+                (Level::Success, text)
+            }
+            (_, Receipt::Session(ended)) => {
+                self.polls.sessions_now();
+                let text = match ended.outcome.as_str() {
+                    "gone" => format!("session {} had ended by itself", ended.session),
+                    _ => format!("session {} was cut", ended.session),
+                };
+                (Level::Success, text)
+            }
+            (_, Receipt::Incident(view)) => {
+                let text = format!("{} began: {} items", view.id, view.items.len());
+                self.refresher.all();
+                if let Some(incident) = &mut self.open.incident {
+                    incident.received(*view);
+                }
+                (Level::Info, text)
+            }
+        }
     }
+}
+
+/// Says whether a state never changes again.
+fn is_final(state: &str) -> bool {
+    !matches!(
+        state,
+        "pending" | "scheduled" | "activating" | "active" | "closing" | "in_force" | "live"
+    )
 }

@@ -59,8 +59,12 @@ impl App {
         let subject = match query {
             Query::Request(id) => Some(Subject::Request(id.clone())),
             Query::Grant(id) => Some(Subject::Grant(id.clone())),
+            Query::Lock(id) => Some(Subject::Lock(id.clone())),
             _ => None,
         };
+        if let (Some(review), Some(subject)) = (&mut self.open.review, &subject) {
+            review.was_read(subject);
+        }
         if let Some(strip) = &mut self.strip
             && subject.as_ref() == Some(strip.subject())
         {
@@ -144,6 +148,57 @@ impl App {
                     turn: *turn,
                     items: &facets.items,
                 })
+            }
+            Answer::Past(page) => {
+                let (next, oldest) = (
+                    page.next.clone(),
+                    page.items.last().map(|view| view.created_at),
+                );
+                for view in page.items {
+                    self.take_grant(view);
+                }
+                self.tell(&News::Past {
+                    next: next.as_deref(),
+                    oldest,
+                })
+            }
+            Answer::Sessions(sessions) => {
+                self.take_sessions(sessions, trip.sent);
+                Vec::new()
+            }
+            Answer::Locks(page) => {
+                for view in page.items {
+                    self.world.store.take_lock(view);
+                }
+                self.tell(&News::Locks(None))
+            }
+            Answer::Lock(view) => {
+                self.world.store.take_lock(*view);
+                Vec::new()
+            }
+            Answer::Targets(page) => {
+                self.world.targets = page.items;
+                let world = &self.world;
+                if let Some(strip) = &mut self.strip {
+                    strip.know_targets(&world.targets);
+                }
+                Vec::new()
+            }
+            Answer::Trail(page) => {
+                if let Query::Trail(subject) = query {
+                    self.take_trail(subject, page);
+                }
+                Vec::new()
+            }
+            Answer::TriedOut(preview) => {
+                if let Query::TryOut(ask) = query {
+                    self.tried_out(ask, Ok(*preview));
+                }
+                Vec::new()
+            }
+            Answer::Incident(view) => {
+                self.take_incident(*view);
+                Vec::new()
             }
             Answer::Audit(page) => {
                 let Query::Audit { turn, scope, after } = query else {
@@ -283,6 +338,18 @@ impl App {
                 turn: *turn,
                 page: Err(failure.text()),
             }),
+            (_, Query::Locks) => self.tell(&News::Locks(Some(failure.text()))),
+            (_, Query::Past { .. }) => {
+                self.say(
+                    Level::Warn,
+                    &format!("older grants did not come: {}", failure.text()),
+                );
+                Vec::new()
+            }
+            (_, Query::Sessions | Query::Trail(_) | Query::TryOut(_) | Query::Incident(_)) => {
+                self.poll_failed(query, failure.text());
+                Vec::new()
+            }
             _ => {
                 if matches!(failure, Failure::Refused { .. }) && !matches!(query, Query::Me) {
                     self.say(Level::Warn, failure.text());

@@ -5,11 +5,10 @@ use std::time::Duration;
 use ratatui::layout::Position;
 
 use crate::console::app::App;
-use crate::console::confirm::{Kind, Outcome, Strip};
+use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Danger, Place, danger};
 use crate::console::msg::Effect;
 use crate::console::screen::{self, Ask};
-use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::view;
 use crate::console::widget::frame::Shape;
@@ -37,7 +36,7 @@ impl App {
         }
         if self.layout().regions.shape == Shape::TooSmall {
             // Nothing can be seen, so nothing can be done but leave.
-            self.strip = None;
+            self.drop_questions();
             return match self.world.keymap.action(Place::Anywhere, key) {
                 Some(Action::Quit) => self.quit(),
                 _ => Vec::new(),
@@ -47,8 +46,8 @@ impl App {
             self.help_key(key);
             return Vec::new();
         }
-        if self.strip.is_some() {
-            return self.strip_key(key);
+        if self.is_asked() {
+            return self.question_key(key);
         }
         if let Some(screen) = self.screens.get_mut(self.at)
             && screen.typing().is_some_and(|typing| typing.active)
@@ -58,15 +57,19 @@ impl App {
         }
         match self.world.keymap.action(self.place(), key) {
             // A key held down or pasted is nobody's decision, not even to open a question.
-            Some(action) if danger(action) > Danger::None && !key.is_deliberate() => Vec::new(),
+            Some(action)
+                if (danger(action) > Danger::None || action == Action::Claim)
+                    && !key.is_deliberate() =>
+            {
+                Vec::new()
+            }
             Some(action) => self.action(action),
             None => Vec::new(),
         }
     }
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
-        if let Some(strip) = &mut self.strip {
-            strip.paste(text, self.world.now);
+        if self.question_paste(text) {
             return Vec::new();
         }
         match self.screens.get_mut(self.at) {
@@ -79,7 +82,7 @@ impl App {
     }
 
     pub(super) fn mouse(&mut self, mouse: Mouse, at: Position) -> Vec<Effect> {
-        if self.strip.is_some() {
+        if self.is_asked() {
             return Vec::new();
         }
         let step = match mouse {
@@ -128,6 +131,10 @@ impl App {
                 Vec::new()
             }
             Action::Quit => self.quit(),
+            Action::Claim => self.claim(),
+            Action::Undo => self.undo(),
+            Action::Lock => self.lock(),
+            Action::Incident => self.begin_incident(),
             Action::Retry => self.retry_now(),
             Action::Back if self.toasts.dismiss() => Vec::new(),
             Action::Back if self.give_up_waiting() => Vec::new(),
@@ -138,59 +145,6 @@ impl App {
                 };
                 let asks = screen.on(action, &self.world, &panes);
                 self.asked(asks)
-            }
-        }
-    }
-
-    /// Opens a question, or says why not.
-    fn question(&mut self, kind: Kind, action: Action) -> Vec<Effect> {
-        if let Some(why) = self.refusal(action) {
-            self.say(Level::Warn, &why);
-            return Vec::new();
-        }
-        let subject = self
-            .screens
-            .get(self.at)
-            .and_then(|screen| screen.subject());
-        let Some(subject) = subject else {
-            return Vec::new();
-        };
-        self.ask_about(kind, subject)
-    }
-
-    /// Opens a question about a row that was named and not selected, or says why not.
-    pub(super) fn about(&mut self, action: Action, subject: Subject) -> Vec<Effect> {
-        let Some(kind) = Kind::of(action) else {
-            return Vec::new();
-        };
-        if let Some(why) = self.refusal_about(kind, &subject) {
-            self.say(Level::Warn, &why);
-            return Vec::new();
-        }
-        self.ask_about(kind, subject)
-    }
-
-    fn ask_about(&mut self, kind: Kind, subject: Subject) -> Vec<Effect> {
-        let Some(seen) = self.world.store.get(&subject) else {
-            return Vec::new();
-        };
-        self.strip = Some(Strip::open(kind, subject, seen, self.world.now));
-        vec![Effect::ForgetKeys]
-    }
-
-    fn strip_key(&mut self, key: Key) -> Vec<Effect> {
-        let Some(strip) = &mut self.strip else {
-            return Vec::new();
-        };
-        match strip.key(key, &self.world) {
-            Outcome::Stays => Vec::new(),
-            Outcome::Closed => {
-                self.strip = None;
-                Vec::new()
-            }
-            Outcome::Confirmed(mutation) => {
-                self.strip = None;
-                self.begin(mutation)
             }
         }
     }
@@ -215,7 +169,7 @@ impl App {
         *scroll = (*scroll).min(lines.saturating_sub(page));
     }
 
-    fn go(&mut self, to: usize) -> Vec<Effect> {
+    pub(super) fn go(&mut self, to: usize) -> Vec<Effect> {
         if to == self.at {
             return Vec::new();
         }

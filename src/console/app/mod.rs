@@ -6,15 +6,21 @@
 mod acts;
 mod heard;
 mod keys;
+mod polls;
+mod questions;
+mod undo;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use ratatui::layout::Size;
 
 use crate::client::{Shelf, Shelving};
 use crate::console::app::acts::Pending;
-use crate::console::confirm::{Kind, Strip};
+use crate::console::app::polls::Polls;
+use crate::console::app::questions::Open;
+use crate::console::app::undo::Undo;
+use crate::console::confirm::{Kind, Mutation, Strip};
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
@@ -40,6 +46,8 @@ const COMMON: &[Action] = &[
     Action::Filter,
     Action::SortAgain,
     Action::Copy,
+    Action::Incident,
+    Action::Undo,
     Action::Retry,
     Action::Help,
     Action::Repaint,
@@ -55,6 +63,7 @@ pub struct App {
     screens: Vec<Box<dyn Screen>>,
     at: usize,
     strip: Option<Strip>,
+    open: Open,
     /// How far the help is scrolled, while it is open.
     help: Option<u16>,
     toasts: Toasts,
@@ -65,6 +74,10 @@ pub struct App {
     /// The themes that can be put on.
     themes: Vec<String>,
     pending: Vec<Pending>,
+    /// Confirmed changes of a list that wait for their turn.
+    queue: VecDeque<Mutation>,
+    undo: Option<Undo>,
+    polls: Polls,
     refresher: Refresher,
     /// Grants taken away from here, until the target was read back.
     watched: HashSet<GrantId>,
@@ -98,6 +111,9 @@ impl App {
             clock: Clock::new(at),
             me: None,
             shelf: settings.shelf.clone(),
+            targets: Vec::new(),
+            trail: None,
+            sessions_problem: None,
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
@@ -109,6 +125,7 @@ impl App {
             screens: screen::all(),
             at: 0,
             strip: None,
+            open: Open::default(),
             help: None,
             toasts: Toasts::default(),
             size,
@@ -116,6 +133,9 @@ impl App {
             notices: Notices::new(at.steady),
             themes: settings.themes.clone(),
             pending: Vec::new(),
+            queue: VecDeque::new(),
+            undo: None,
+            polls: Polls::default(),
             refresher: Refresher::default(),
             watched: HashSet::new(),
             seen_requests: HashSet::new(),
@@ -178,7 +198,8 @@ impl App {
             self.toasts.next_change(),
             self.notices.next_change(),
             self.world.link.next_change().filter(|at| *at > now),
-            strip.map(Strip::armed_at).filter(|at| *at > now),
+            self.armed_at().filter(|at| *at > now),
+            self.next_poll(),
             strip.and_then(|strip| strip.read_again_at(&self.world)),
             self.refresher
                 .due(now)
@@ -240,11 +261,8 @@ impl App {
 
     /// Where keys are looked up.
     pub fn place(&self) -> Place {
-        match (&self.strip, self.screen()) {
-            (Some(_), _) => Place::Question,
-            (None, Some(screen)) => screen.place(),
-            (None, None) => Place::Anywhere,
-        }
+        let behind = || self.screen().map_or(Place::Anywhere, Screen::place);
+        self.question_place().unwrap_or_else(behind)
     }
 
     /// Says whether anybody performs an action at a place; the help tells of no other.
@@ -257,7 +275,7 @@ impl App {
                     || screens().any(|screen| screen.place().way() == Some(action))
                     || self.screen().is_some_and(|screen| screen.does(action))
             }
-            Place::Question => true,
+            Place::Question | Place::Review | Place::Incident => true,
             _ => screens().any(|screen| screen.place() == place && screen.does(action)),
         }
     }
@@ -265,7 +283,12 @@ impl App {
     /// Why an action would do nothing at this moment.
     pub fn refusal(&self, action: Action) -> Option<String> {
         let kind = Kind::of(action)?;
-        let Some(subject) = self.screen().and_then(Screen::subject) else {
+        let screen = self.screen()?;
+        if !screen.marked().is_empty() {
+            // The list tells of each row.
+            return None;
+        }
+        let Some(subject) = screen.subject_of(kind) else {
             return Some("nothing is selected".to_owned());
         };
         self.refusal_about(kind, &subject)
@@ -274,8 +297,7 @@ impl App {
     fn refusal_about(&self, kind: Kind, subject: &Subject) -> Option<String> {
         if self.pending.iter().any(|pending| pending.is_about(subject)) {
             return Some(format!(
-                "the last change of `{}` is not answered yet",
-                subject.as_str()
+                "the last change of `{subject}` is not answered yet"
             ));
         }
         self.world.may(kind, subject).err()
@@ -283,10 +305,17 @@ impl App {
 
     /// What is shown about changes that are not answered yet.
     pub fn waiting(&self) -> Vec<String> {
-        self.pending
+        let mut texts: Vec<String> = self
+            .pending
             .iter()
+            .take(2)
             .map(|pending| pending.text(self.world.now))
-            .collect()
+            .collect();
+        let more = self.pending.len().saturating_sub(texts.len()) + self.queue.len();
+        if more > 0 {
+            texts.push(format!("and {more} more"));
+        }
+        texts
     }
 
     /// Where everything lies.
@@ -297,13 +326,17 @@ impl App {
             filter: screen.is_some_and(|screen| screen.typing().is_some()),
             zoomed: screen.is_some_and(Screen::zoomed),
         };
-        let strip = self.strip.as_ref().map(|strip| {
-            move |width: u16| {
-                let input = u16::from(strip.input().is_some());
-                strip.doc(&self.world, width.saturating_sub(4)).height() + input + STRIP_FRAME
+        let asked = self.strip.is_some() || self.open.form.is_some();
+        let height = |width: u16| {
+            let inside = width.saturating_sub(4);
+            if let Some(form) = &self.open.form {
+                return form.height(&self.world, inside) + STRIP_FRAME - 1;
             }
-        });
-        lay_out(self.size, wanted, strip)
+            let Some(strip) = &self.strip else { return 0 };
+            let input = u16::from(strip.input().is_some());
+            strip.doc(&self.world, inside).height() + input + STRIP_FRAME
+        };
+        lay_out(self.size, wanted, asked.then_some(height))
     }
 
     /// Brings everything in line with what is known.
@@ -312,6 +345,9 @@ impl App {
         if let Some(strip) = &mut self.strip {
             let seen = self.world.store.get(strip.subject());
             strip.look_again(seen, self.world.now);
+        }
+        if let Some(review) = &mut self.open.review {
+            review.look_again(&self.world);
         }
         let panes = self.layout().panes;
         for screen in &mut self.screens {
@@ -336,17 +372,26 @@ impl App {
         if let Some(strip) = &mut self.strip
             && strip.wants_reading(&self.world)
         {
-            effects.push(Effect::Fetch(match strip.subject() {
-                Subject::Request(id) => Query::Request(id.clone()),
-                Subject::Grant(id) => Query::Grant(id.clone()),
-            }));
+            effects.extend(polls::alone(strip.subject().clone()).map(Effect::Fetch));
         }
+        effects.extend(self.poll());
         effects
+    }
+
+    /// When keys begin to count in what is open.
+    fn armed_at(&self) -> Option<Instant> {
+        let moments = [
+            self.strip.as_ref().map(Strip::armed_at),
+            self.open.form.as_ref().map(|form| form.armed_at()),
+            self.open.review.as_ref().map(|review| review.armed_at()),
+            self.incident().map(|incident| incident.armed_at()),
+        ];
+        moments.into_iter().flatten().max()
     }
 
     /// The program stood still: whatever is shown may be old.
     fn woke(&mut self) -> Vec<Effect> {
-        self.strip = None;
+        self.drop_questions();
         self.refresher.all();
         vec![Effect::RetryNow, Effect::Fetch(Query::Me)]
     }
@@ -367,6 +412,7 @@ impl App {
                 }
                 Ask::Say(level, text) => self.say(level, &text),
                 Ask::Shelve(change) => effects.extend(self.shelve(change)),
+                Ask::Show(subject) => effects.extend(self.show(&subject)),
             }
         }
         effects
@@ -402,6 +448,31 @@ impl App {
             Shelving::Use(..) => {}
         }
         vec![Effect::Shelve(change)]
+    }
+
+    /// Goes to the screen that has a row, and selects it there.
+    fn show(&mut self, subject: &Subject) -> Vec<Effect> {
+        let place = match subject {
+            Subject::Request(_) => Place::Requests,
+            Subject::Grant(_) => Place::Grants,
+            Subject::Session(_) => Place::Sessions,
+            Subject::Lock(_) => Place::Locks,
+        };
+        let to = self
+            .screens
+            .iter()
+            .position(|screen| screen.place() == place);
+        let Some(to) = to else { return Vec::new() };
+        let effects = self.go(to);
+        let world = &self.world;
+        let found = self
+            .screens
+            .get_mut(to)
+            .is_some_and(|screen| screen.select(subject, world));
+        if !found {
+            self.say(Level::Warn, &format!("{subject} is not in the list"));
+        }
+        effects
     }
 
     /// Tells every screen.

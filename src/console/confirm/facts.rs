@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::console::confirm::{Kind, Strip};
+use crate::console::confirm::{Kind, Strip, locked};
 use crate::console::doc::Doc;
 use crate::console::show;
 use crate::console::store::Seen;
@@ -10,7 +10,7 @@ use crate::console::theme::Role;
 use crate::console::widget::countdown;
 use crate::console::world::World;
 use crate::domain::span::Span;
-use crate::wire::{GrantView, RequestView};
+use crate::wire::{GrantView, LockView, RequestView, SessionView};
 
 /// Lines of a stranger's reason in a question; the rest is one key away.
 const REASON_LINES: usize = 3;
@@ -20,6 +20,98 @@ pub(super) fn describe(doc: &mut Doc, strip: &Strip, world: &World) {
     match &strip.seen {
         Seen::Request(view) => request(doc, strip, view, world),
         Seen::Grant(view) => grant(doc, strip, view, world),
+        Seen::Session(view) => session(doc, view, world),
+        Seen::Lock(view) => lock(doc, view, world),
+    }
+}
+
+fn session(doc: &mut Doc, view: &SessionView, world: &World) {
+    let what = format!("{} as {} on {}", view.holder, view.role, view.target);
+    doc.fact("Who", &what, Role::TextStrong);
+    let up = view.started_at.map_or_else(String::new, |at| {
+        format!(", up for {}", show::age(at, world.server_now()))
+    });
+    let program = view.program.as_deref().unwrap_or("an unnamed program");
+    let from = view.address.as_deref().unwrap_or("somewhere");
+    doc.fact(
+        "Session",
+        &format!("{program} from {from}{up}, under {}", view.grant),
+        Role::Text,
+    );
+    doc.fact(
+        "Effect",
+        "this connection is cut; the grant stays, and its holder may connect again",
+        Role::Text,
+    );
+    if let Some(command) = &view.command {
+        doc.quote(
+            "last command, as the target tells it",
+            command,
+            REASON_LINES,
+        );
+    }
+}
+
+fn lock(doc: &mut Doc, view: &LockView, world: &World) {
+    let now = world.server_now();
+    doc.fact("Lock", &locked(&view.on), Role::TextStrong);
+    let end = view.ends_at.map_or_else(
+        || "until somebody lifts it".to_owned(),
+        |at| format!("until {}", show::moment(at, now)),
+    );
+    doc.fact(
+        "Placed",
+        &format!(
+            "by {} {}, {end}",
+            view.placed_by,
+            show::moment(view.created_at, now)
+        ),
+        Role::Text,
+    );
+    doc.fact(
+        "Effect",
+        "requests are possible again; what the lock took away does not come back",
+        Role::Text,
+    );
+    doc.quote(
+        &format!("reason, written by {}", view.placed_by),
+        &view.reason,
+        REASON_LINES,
+    );
+}
+
+/// Who and what a row is about, for a list.
+pub(super) fn in_short(seen: &Seen) -> (String, String) {
+    match seen {
+        Seen::Request(view) => (
+            view.requester.clone(),
+            format!(
+                "{} on {} for {}",
+                view.role_granted, view.target, view.duration_granted
+            ),
+        ),
+        Seen::Grant(view) => (
+            view.holder.clone(),
+            format!("{} on {}", view.role, view.target),
+        ),
+        Seen::Session(view) => (
+            view.holder.clone(),
+            format!("{} on {} of {}", view.role, view.target, view.grant),
+        ),
+        Seen::Lock(view) => (
+            view.placed_by.clone(),
+            format!("lock on {}", locked(&view.on)),
+        ),
+    }
+}
+
+/// What a person wrote about a row.
+pub(super) fn words(seen: &Seen) -> &str {
+    match seen {
+        Seen::Request(view) => &view.reason,
+        Seen::Grant(view) => &view.reason,
+        Seen::Lock(view) => &view.reason,
+        Seen::Session(view) => view.command.as_deref().unwrap_or_default(),
     }
 }
 
@@ -34,17 +126,7 @@ fn request(doc: &mut Doc, strip: &Strip, view: &RequestView, world: &World) {
     let length = show::granted(&view.duration, &view.duration_granted);
     match strip.kind {
         Kind::Deny => doc.fact("For", &length, Role::Text),
-        Kind::Narrow => {
-            let end = strip
-                .span()
-                .map(|span| view.not_before.map_or(now, |start| start.max(now)) + span.to_chrono());
-            let end = end.map_or_else(|_| "?".to_owned(), |end| show::moment(end, now));
-            doc.fact(
-                "For",
-                &format!("{length}; as typed below it would end {end}"),
-                Role::Text,
-            )
-        }
+        Kind::Narrow => lessened(doc, strip, view, world),
         _ => {
             let end = show::moment(show::would_end(view, now), now);
             doc.fact(
@@ -92,6 +174,46 @@ fn request(doc: &mut Doc, strip: &Strip, view: &RequestView, world: &World) {
     );
 }
 
+/// What would be given instead of what was asked.
+fn lessened<'a>(doc: &'a mut Doc, strip: &Strip, view: &RequestView, world: &World) -> &'a mut Doc {
+    let now = world.server_now();
+    let length = show::granted(&view.duration, &view.duration_granted);
+    let less = match strip.less.chosen(now) {
+        Ok(less) => less,
+        Err(_) => return doc.fact("For", &length, Role::Text),
+    };
+    let start = less
+        .not_before
+        .or(view.not_before)
+        .map_or(now, |start| start.max(now));
+    let span = less
+        .duration
+        .or_else(|| view.duration_granted.parse::<Span>().ok());
+    let end = span.map_or_else(
+        || "?".to_owned(),
+        |span| show::moment(start + span.to_chrono(), now),
+    );
+    doc.fact(
+        "For",
+        &format!("{length}; as typed it would end {end}"),
+        Role::Text,
+    );
+    let role = match (strip.less.role(), strip.less.lesser_roles()) {
+        (role, _) if *role != view.role_granted => {
+            format!("{role} instead of {}", view.role_granted)
+        }
+        (role, 0) => format!("{role}, there is no lesser one"),
+        (role, 1) => format!("{role}, 1 lesser role to choose"),
+        (role, more) => format!("{role}, {more} lesser roles to choose"),
+    };
+    doc.fact("Role", &role, Role::Text);
+    let begins = less.not_before.map_or_else(
+        || "at once".to_owned(),
+        |start| format!("not before {}", show::moment(start, now)),
+    );
+    doc.fact("Start", &begins, Role::Text)
+}
+
 fn grant(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
     let what = format!("{} holds {} on {}", view.holder, view.role, view.target);
     doc.fact("Who", &what, Role::TextStrong);
@@ -107,9 +229,19 @@ fn grant(doc: &mut Doc, strip: &Strip, view: &GrantView, world: &World) {
         other => other.to_owned(),
     };
     doc.fact("State", &state, Role::Text);
+    let sessions = world
+        .store
+        .sessions()
+        .filter(|(key, _)| key.grant.as_str() == view.id)
+        .count();
+    let sessions = match sessions {
+        0 => "open sessions are".to_owned(),
+        1 => "1 open session is".to_owned(),
+        count => format!("{count} open sessions are"),
+    };
     doc.fact(
         "Effect",
-        "open sessions are cut, the access is removed, then the target is read back",
+        &format!("{sessions} cut, the access is removed, then the target is read back"),
         Role::Text,
     );
     doc.quote(
@@ -160,15 +292,6 @@ pub(super) fn check_length(strip: &Strip) -> Result<(), String> {
                 }
                 _ => format!("it already lasts the {} that policy allows", view.max_total),
             })
-        }
-        (Seen::Request(view), Kind::Narrow) => {
-            let span = strip.span()?;
-            match view.duration_granted.parse::<Span>() {
-                Ok(asked) if span.seconds() > asked.seconds() => {
-                    Err(format!("only less than {asked} can be given"))
-                }
-                _ => Ok(()),
-            }
         }
         _ => Ok(()),
     }
@@ -225,6 +348,16 @@ fn facts(seen: &Seen) -> Vec<(&'static str, String)> {
             ("who", view.holder.clone()),
             ("target", view.target.clone()),
             ("role", view.role.clone()),
+        ],
+        Seen::Session(view) => vec![
+            ("who", view.holder.clone()),
+            ("target", view.target.clone()),
+            ("role", view.role.clone()),
+        ],
+        Seen::Lock(view) => vec![
+            ("state", view.state.clone()),
+            ("lock", locked(&view.on)),
+            ("reason", view.reason.clone()),
         ],
     }
 }

@@ -99,6 +99,8 @@ pub enum Action {
     Confirm,
     /// Take a row out of a list of what would be changed.
     Drop,
+    /// Let the server try an incident out once more.
+    DryRun,
     Yes,
     No,
     NextField,

@@ -1,7 +1,7 @@
 //! The one list of actions: where each works, its keys, its name for remapping, what it does and how much harm.
 
 use crossterm::event::KeyCode::{
-    BackTab, Backspace, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right, Tab, Up,
+    BackTab, Delete, Down, End, Enter, Esc, F, Home, Left, PageDown, PageUp, Right, Tab, Up,
 };
 
 use crate::console::keymap::chord::Chord;
@@ -45,6 +45,7 @@ pub const BINDINGS: &[Binding] = table! {
             "Deny the selected request; asks for the comment that the requester reads.";
         Claim [k('c')] None "request.claim" "claim"
             "Tell the others that you are on the selected request, or no longer.";
+        SameTrace [k('o')] None "request.grant" "its grant" "Go to the grant that came of the selected request.";
         Lock [k('L')] Sweeping "request.lock" "lock requester"
             "Lock the person who asks out of everything; asks with the list of what ends.";
     }
@@ -55,6 +56,7 @@ pub const BINDINGS: &[Binding] = table! {
             "Move the end of the selected grant, by 15 minutes unless you change it; asks first.";
         GiveBack [k('b')] Reversible "grant.return" "give back"
             "Give back a grant of your own before its end; asks first.";
+        SameTrace [k('o')] None "grant.request" "its request" "Go to the request that the selected grant came of.";
         Lock [k('L')] Sweeping "grant.lock" "lock holder"
             "Lock the holder out of everything; asks with the list of what ends.";
     }
@@ -108,15 +110,19 @@ pub const BINDINGS: &[Binding] = table! {
             "To the next step; at the last one, and only with the count typed, do it.";
         NextField [n(Tab)] None "incident.next_field" "next field" "To the next line of the form.";
         PreviousField [n(BackTab)] None "incident.previous_field" "field before" "To the line before.";
+        Drop [k(' ')] None "incident.keep" "keep/take" "Keep the row as it is, or take it away after all.";
+        DryRun [k('v')] None "incident.dry_run" "dry run" "Let the server try it out once more.";
         No [n(Esc)] None "incident.leave" "leave" "One step back, then out; nothing is done.";
     }
     Review {
         Confirm [n(Enter)] None "review.confirm" "do it"
             "Do it to every row on the list, once the count is typed.";
-        Drop [k(' '), n(Backspace)] None "review.drop" "take out"
+        Drop [k(' '), n(Delete)] None "review.drop" "take out"
             "Take the row under the cursor out of the list, or put it back.";
         NextField [n(Tab)] None "review.next_field" "next field"
             "From the list to the reason and the count, and back.";
+        Retry [k('r')] None "review.retry" "retry"
+            "Try again what was not answered, with the same keys.";
         No [n(Esc)] None "review.leave" "leave" "Close the list; nothing is done, the marks stay.";
     }
     Question {

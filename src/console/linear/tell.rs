@@ -68,6 +68,7 @@ impl Told {
                     view.id, view.state, view.requester, view.role, view.target
                 )),
                 Seen::Grant(view) => clean(&grant(view, world.server_now())),
+                Seen::Session(_) | Seen::Lock(_) => continue,
             });
         }
         if first {
@@ -177,7 +178,9 @@ pub(super) fn detail(app: &App, subject: &Subject) -> Vec<DisplayText> {
     let now = app.world().server_now();
     let mut lines = Vec::new();
     match app.world().store.get(subject) {
-        None => lines.push("It is no longer there.".to_owned()),
+        None | Some(Seen::Session(_) | Seen::Lock(_)) => {
+            lines.push("It is no longer there.".to_owned());
+        }
         Some(Seen::Request(view)) => {
             lines.push(request(&view, now));
             lines.push(format!("Policy: {}", view.verdict));
@@ -258,6 +261,7 @@ fn subject(seen: &Seen) -> Option<Subject> {
     match seen {
         Seen::Request(view) => view.id.parse().ok().map(Subject::Request),
         Seen::Grant(view) => view.id.parse().ok().map(Subject::Grant),
+        Seen::Session(_) | Seen::Lock(_) => None,
     }
 }
 

@@ -354,6 +354,7 @@ impl Screen for Audit {
                 }
                 None
             }
+            News::Past { .. } | News::Locks(_) => None,
             News::Page { turn, page } => self.record.page(*turn, *page),
         };
         query.map(Ask::Fetch).into_iter().collect()

@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::filter_line::BEGINS;
-use crate::console::screen::list::List;
+use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
-use crate::console::theme::{Role, Theme};
+use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::countdown;
 use crate::console::widget::frame::Shape;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
@@ -95,10 +95,14 @@ const COLUMNS: &[Column] = &[
 const COMMANDS: &[Action] = &[
     Action::Revoke,
     Action::Extend,
+    Action::Mark,
     Action::Open,
     Action::Filter,
     Action::Help,
     Action::Copy,
+    Action::GiveBack,
+    Action::Lock,
+    Action::SameTrace,
 ];
 
 /// The list of grants.
@@ -161,6 +165,33 @@ impl Grants {
             ("enforcement", view.enforcement.clone().unwrap_or_default()),
             ("actor", view.closed_by.clone().unwrap_or_default()),
         ]
+    }
+
+    /// Grants that need somebody are never hidden quietly: a filter that leaves them out says how many.
+    fn hidden_trouble(&self, world: &World, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+        let now = world.server_now();
+        let filter = self.list.filter.filter();
+        let hidden = world
+            .store
+            .grants()
+            .filter(|(_, view)| rank(view, now) <= 2 && !filter.lets(view.as_ref(), world.asking()))
+            .count();
+        if hidden == 0 || area.height < 3 {
+            return;
+        }
+        let text = clean(&format!(
+            " {} {hidden} closing or failed are not shown, the filter leaves them out ",
+            theme.glyph(Glyph::StatusCritical)
+        ));
+        let width = usize::from(area.width.saturating_sub(4));
+        let y = area.bottom() - 1;
+        buffer.set_stringn(
+            area.x + 2,
+            y,
+            text.as_str(),
+            width,
+            theme.style(Role::StatusCritical),
+        );
     }
 
     fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<GrantView>> {
@@ -238,7 +269,39 @@ impl Screen for Grants {
     }
 
     fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || BEGINS.contains(&action)
+        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
+    }
+
+    fn marked(&self) -> Vec<Subject> {
+        let ids = self.list.marked();
+        ids.into_iter().map(Subject::Grant).collect()
+    }
+
+    fn shows(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Grant(id) if self.list.order.is_alive(id))
+    }
+
+    fn unmark(&mut self, subjects: &[Subject]) {
+        let ids: Vec<GrantId> = subjects
+            .iter()
+            .filter_map(|subject| match subject {
+                Subject::Grant(id) => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        self.list.unmark(&ids);
+    }
+
+    fn person(&self, world: &World) -> Option<String> {
+        self.view(world).map(|view| view.holder.clone())
+    }
+
+    fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
+        (self.view(world).map(|view| view.target.clone()), None)
+    }
+
+    fn select(&mut self, subject: &Subject, _: &World) -> bool {
+        matches!(subject, Subject::Grant(id) if self.list.order.select(id))
     }
 
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
@@ -256,6 +319,13 @@ impl Screen for Grants {
                 .order
                 .selected()
                 .map(|row| Ask::Copy(row.id.to_string()))
+                .into_iter()
+                .collect();
+        }
+        if action == Action::SameTrace {
+            let request = self.view(world).and_then(|view| view.request.parse().ok());
+            return request
+                .map(|request| Ask::Show(Subject::Request(request)))
                 .into_iter()
                 .collect();
         }
@@ -337,7 +407,12 @@ impl Screen for Grants {
         self.list.fit(panes);
         if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {
             let (width, height) = panes.inside();
-            self.list.scroll = detail::grant(view, world, width).clamp(self.list.scroll, height);
+            let doc = if self.list.raw {
+                detail::json(view.as_ref(), width)
+            } else {
+                detail::grant(view, world, width)
+            };
+            self.list.scroll = doc.clamp(self.list.scroll, height);
         }
     }
 
@@ -358,11 +433,12 @@ impl Screen for Grants {
         let mut cursor = None;
         if panes.list.height > 0 {
             let title = if self.list.filter.filter().is_empty() {
-                "Grants"
+                "Grants".to_owned()
             } else {
-                "Grants that match"
+                "Grants that match".to_owned()
             };
-            let inner = boxed(panes.list, title, theme, true, buffer);
+            let inner = boxed(panes.list, &title, theme, true, buffer);
+            self.hidden_trouble(world, theme, panes.list, buffer);
             let rows = self.list.order.rows();
             let table = Table {
                 theme,
@@ -382,7 +458,7 @@ impl Screen for Grants {
                         .map(|view| Self::row(world, theme, view));
                     Row {
                         cells: cells.unwrap_or_default(),
-                        marked: false,
+                        marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
                     }
                 })
@@ -407,7 +483,9 @@ impl Screen for Grants {
             let inner = page(panes.detail, &title, theme, self.list.zoomed, buffer);
             if let Some(view) = self.view(world) {
                 let narrow = panes.shape == Shape::Narrow && !self.list.zoomed;
-                let doc = if narrow {
+                let doc = if self.list.zoomed && self.list.raw {
+                    detail::json(view.as_ref(), inner.width)
+                } else if narrow {
                     detail::grant_preview(view, world, inner.width)
                 } else {
                     detail::grant(view, world, inner.width)

@@ -10,6 +10,22 @@ use crate::console::widget::order::{Order, scroll};
 use crate::console::world::World;
 use crate::query;
 
+/// What every list does.
+const COMMON: &[Action] = &[
+    Action::NextItem,
+    Action::PreviousItem,
+    Action::Json,
+    Action::Mark,
+    Action::MarkRange,
+    Action::MarkAll,
+    Action::ClearMarks,
+];
+
+/// Says whether every list does this.
+pub(super) fn does(action: Action) -> bool {
+    COMMON.contains(&action)
+}
+
 /// A list of rows known by an id.
 #[derive(Debug, Clone)]
 pub(super) struct List<I> {
@@ -22,6 +38,12 @@ pub(super) struct List<I> {
     /// The next rows begin a list of their own.
     anew: bool,
     revision: Option<(u64, bool)>,
+    /// Where a range of marks began.
+    anchor: Option<I>,
+    /// What the person marked, to mark it again where another filter shows it, too.
+    kept: Vec<I>,
+    /// The detail is shown as the server sent it.
+    pub(super) raw: bool,
 }
 
 impl<I> Default for List<I> {
@@ -35,6 +57,9 @@ impl<I> Default for List<I> {
             sorted: true,
             anew: true,
             revision: None,
+            anchor: None,
+            kept: Vec::new(),
+            raw: false,
         }
     }
 }
@@ -58,6 +83,12 @@ impl<I: Clone + Eq + Hash> List<I> {
                 Action::Bottom => self.scroll = u16::MAX,
                 Action::Open => {}
                 Action::Back => self.zoomed = false,
+                Action::NextItem => self.item(1),
+                Action::PreviousItem => self.item(-1),
+                Action::Json => {
+                    self.raw = !self.raw;
+                    self.scroll = 0;
+                }
                 _ => return false,
             }
             return true;
@@ -73,9 +104,16 @@ impl<I: Clone + Eq + Hash> List<I> {
             Action::Bottom => self.order.select_place(usize::MAX),
             Action::Open => {
                 self.zoomed = self.order.selected().is_some();
+                self.raw = false;
                 self.scroll = 0;
             }
             Action::SortAgain => self.sort(),
+            Action::NextItem => self.order.step(1),
+            Action::PreviousItem => self.order.step(-1),
+            Action::Mark | Action::MarkRange | Action::MarkAll | Action::ClearMarks => {
+                self.mark(action);
+            }
+            Action::Back if self.anchor.take().is_some() => {}
             Action::Back => {
                 if self.filter.clear() {
                     self.refilter();
@@ -84,6 +122,57 @@ impl<I: Clone + Eq + Hash> List<I> {
             _ => return false,
         }
         true
+    }
+
+    fn mark(&mut self, action: Action) {
+        match action {
+            Action::Mark => {
+                self.order.toggle_mark();
+                self.order.step(1);
+            }
+            Action::MarkRange => self.range(),
+            Action::MarkAll => self.order.mark_all(),
+            _ => {
+                self.anchor = None;
+                self.order.clear_marks();
+            }
+        }
+        self.kept = self.order.marked();
+    }
+
+    /// Takes marks away: what they were for was done.
+    pub(super) fn unmark(&mut self, ids: &[I]) {
+        self.order.unmark(ids);
+        self.kept = self.order.marked();
+    }
+
+    /// Takes every mark away.
+    pub(super) fn clear_marks(&mut self) {
+        self.mark(Action::ClearMarks);
+    }
+
+    /// Begins a range of marks at the selected row, or ends it there.
+    fn range(&mut self) {
+        let here = self.order.selected_place();
+        let from = self.anchor.take().and_then(|id| self.order.place_of(&id));
+        match (from, here) {
+            (Some(from), Some(here)) => self.order.mark_range(from, here),
+            _ => self.anchor = self.order.target().cloned(),
+        }
+    }
+
+    fn item(&mut self, by: isize) {
+        self.order.step(by);
+        self.scroll = 0;
+    }
+
+    /// The marked rows, while the list is what is looked at.
+    pub(super) fn marked(&self) -> Vec<I> {
+        if self.zoomed {
+            Vec::new()
+        } else {
+            self.order.marked()
+        }
     }
 
     /// Selects the row at a line of the list.
@@ -101,6 +190,7 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.revision = None;
         self.anew = true;
         let selected = self.order.selected().map(|row| row.id.clone());
+        self.anchor = None;
         self.order.clear();
         if let Some(id) = selected {
             // An order that holds one row keeps it selected when the others come.
@@ -145,6 +235,7 @@ impl<I: Clone + Eq + Hash> List<I> {
             if !loaded {
                 self.order.select_place(0);
             }
+            self.order.restore_marks(self.kept.clone());
             return;
         }
         self.order.update(wanted.clone());
@@ -167,6 +258,15 @@ impl<I: Clone + Eq + Hash> List<I> {
         } else {
             "   out of order, s sorts"
         };
-        format!("{place} of {rows}{unsorted}")
+        let marks = match self.order.marked().len() {
+            0 => String::new(),
+            count => format!("   {count} marked"),
+        };
+        let range = if self.anchor.is_some() {
+            "   range begun, v ends it"
+        } else {
+            ""
+        };
+        format!("{place} of {rows}{marks}{range}{unsorted}")
     }
 }

@@ -6,19 +6,24 @@
 
 mod audit;
 mod detail;
+mod face;
 mod filter_line;
 mod grants;
 pub mod help;
 mod list;
+mod locks;
 mod requests;
+mod sessions;
 
 use std::rc::Rc;
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::client::Shelving;
+use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
@@ -41,6 +46,8 @@ pub enum Ask {
     Say(Level, String),
     /// Keep a filter.
     Shelve(Shelving),
+    /// Go to the screen that has this row, and select it.
+    Show(Subject),
 }
 
 /// Something a screen should hear of besides the rows.
@@ -56,6 +63,13 @@ pub enum News<'a> {
         turn: u64,
         items: &'a [Facet],
     },
+    /// Older grants came; `next` is where the ones before them begin, `oldest` how far back these reach.
+    Past {
+        next: Option<&'a str>,
+        oldest: Option<DateTime<Utc>>,
+    },
+    /// The locks were read, or not for this reason.
+    Locks(Option<&'a str>),
     /// A page of the record that was asked for in this turn.
     Page {
         turn: u64,
@@ -108,6 +122,45 @@ pub trait Screen: std::fmt::Debug {
 
     /// The row that actions are about; none when it is gone.
     fn subject(&self) -> Option<Subject>;
+
+    /// The row that a question of this kind is about.
+    fn subject_of(&self, kind: Kind) -> Option<Subject> {
+        let _ = kind;
+        self.subject()
+    }
+
+    /// The marked rows from top to bottom.
+    fn marked(&self) -> Vec<Subject> {
+        Vec::new()
+    }
+
+    /// Says whether a row is on the list, alive.
+    fn shows(&self, subject: &Subject) -> bool {
+        self.subject().as_ref() == Some(subject)
+    }
+
+    /// Takes marks away: what they were for was done.
+    fn unmark(&mut self, _: &[Subject]) {}
+
+    /// The row whose detail is shown, to read its record.
+    fn detailed(&self) -> Option<Subject> {
+        self.subject()
+    }
+
+    /// The person that the selected row is about.
+    fn person(&self, _: &World) -> Option<String> {
+        None
+    }
+
+    /// What an incident begun here would be about: the target of the selected row, or the filter in force.
+    fn scope(&self, _: &World) -> (Option<String>, Option<String>) {
+        (None, None)
+    }
+
+    /// Selects a row by its id; says whether it is there.
+    fn select(&mut self, _: &Subject, _: &World) -> bool {
+        false
+    }
 
     /// Performs an action on itself.
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask>;
@@ -164,7 +217,9 @@ pub fn all() -> Vec<Box<dyn Screen>> {
     vec![
         Box::new(requests::Requests::default()),
         Box::new(grants::Grants::default()),
+        Box::new(sessions::SessionList::default()),
         Box::new(audit::Audit::default()),
+        Box::new(locks::Locks::default()),
     ]
 }
 

@@ -10,13 +10,14 @@ use ratatui::layout::Position;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::filter_line::BEGINS;
-use crate::console::screen::list::List;
+use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::{Role, Theme};
 use crate::console::widget::frame::Shape;
+use crate::console::widget::toast::Level;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
 use crate::console::world::World;
 use crate::domain::ids::RequestId;
@@ -68,6 +69,18 @@ const COLUMNS: &[Column] = &[
         optional: false,
     },
     Column {
+        title: "UNUSUAL",
+        width: Width::Flex { min: 12, share: 3 },
+        cut: Cut::End,
+        optional: true,
+    },
+    Column {
+        title: "ON IT",
+        width: Width::Flex { min: 8, share: 1 },
+        cut: Cut::Middle,
+        optional: true,
+    },
+    Column {
         title: "REASON",
         width: Width::Flex { min: 16, share: 6 },
         cut: Cut::End,
@@ -85,16 +98,71 @@ const COMMANDS: &[Action] = &[
     Action::Approve,
     Action::Deny,
     Action::Narrow,
+    Action::Claim,
     Action::Open,
     Action::Filter,
     Action::Help,
     Action::Copy,
+    Action::Lock,
+    Action::SameTrace,
+    Action::NextPane,
+    Action::PreviousPane,
 ];
+
+/// Which requests are listed. All is in groups, too: those for this person first, then other pending ones, then
+/// what was decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Group {
+    #[default]
+    All,
+    Mine,
+    Pending,
+    Decided,
+}
+
+impl Group {
+    fn next(self, back: bool) -> Self {
+        match (self, back) {
+            (Self::All, false) | (Self::Pending, true) => Self::Mine,
+            (Self::Mine, false) | (Self::Decided, true) => Self::Pending,
+            (Self::Pending, false) | (Self::All, true) => Self::Decided,
+            (Self::Decided, false) | (Self::Mine, true) => Self::All,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::All => "Requests",
+            Self::Mine => "Requests for you to decide",
+            Self::Pending => "Requests pending",
+            Self::Decided => "Requests decided",
+        }
+    }
+
+    fn lets(self, view: &RequestView) -> bool {
+        match self {
+            Self::All => true,
+            Self::Mine => is_mine(view),
+            Self::Pending => view.state == "pending",
+            Self::Decided => view.state != "pending",
+        }
+    }
+}
+
+/// Says whether the person who sits here can decide it.
+fn is_mine(view: &RequestView) -> bool {
+    view.state == "pending"
+        && view
+            .allowed_actions
+            .iter()
+            .any(|allowed| allowed.action == "approve" && allowed.allowed)
+}
 
 /// The list of requests.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     list: List<RequestId>,
+    group: Group,
 }
 
 impl Requests {
@@ -128,6 +196,16 @@ impl Requests {
         let (have, need) = show::progress(view);
         let who = crate::text::suspicious(&view.requester)
             .map_or(text, |_| theme.style(Role::StatusWarn));
+        let unusual = match view.signals.as_slice() {
+            [] => String::new(),
+            [one] => one.word.clone(),
+            [one, more @ ..] => format!("{} +{}", one.word, more.len()),
+        };
+        let on_it = view
+            .claim
+            .as_ref()
+            .filter(|claim| claim.until > now)
+            .map_or("", |claim| &claim.by);
         let granted = |asked: &str, given: &str| {
             if asked == given {
                 asked.to_owned()
@@ -160,6 +238,8 @@ impl Requests {
                 }),
                 text,
             ),
+            (clean(&unusual), theme.style(Role::StatusWarn)),
+            (clean(on_it), theme.style(Role::StatusInfo)),
             (clean(&view.reason), muted),
             (clean(&view.id), muted),
         ]
@@ -182,11 +262,7 @@ impl Screen for Requests {
                 .requests()
                 .filter(|(_, view)| view.state == "pending")
         };
-        let mine = pending().filter(|(_, view)| {
-            view.allowed_actions
-                .iter()
-                .any(|allowed| allowed.action == "approve" && allowed.allowed)
-        });
+        let mine = pending().filter(|(_, view)| is_mine(view));
         Tally {
             count: Some(pending().count()),
             urgent: mine.count(),
@@ -203,7 +279,39 @@ impl Screen for Requests {
     }
 
     fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || BEGINS.contains(&action)
+        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
+    }
+
+    fn marked(&self) -> Vec<Subject> {
+        let ids = self.list.marked();
+        ids.into_iter().map(Subject::Request).collect()
+    }
+
+    fn shows(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Request(id) if self.list.order.is_alive(id))
+    }
+
+    fn unmark(&mut self, subjects: &[Subject]) {
+        let ids: Vec<RequestId> = subjects
+            .iter()
+            .filter_map(|subject| match subject {
+                Subject::Request(id) => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        self.list.unmark(&ids);
+    }
+
+    fn person(&self, world: &World) -> Option<String> {
+        self.view(world).map(|view| view.requester.clone())
+    }
+
+    fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
+        (self.view(world).map(|view| view.target.clone()), None)
+    }
+
+    fn select(&mut self, subject: &Subject, _: &World) -> bool {
+        matches!(subject, Subject::Request(id) if self.list.order.select(id))
     }
 
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
@@ -224,7 +332,24 @@ impl Screen for Requests {
                 .into_iter()
                 .collect();
         }
-        self.list.on(action, panes);
+        match action {
+            Action::NextPane | Action::PreviousPane if !self.list.zoomed => {
+                self.group = self.group.next(action == Action::PreviousPane);
+                self.list.refilter();
+            }
+            Action::SameTrace => {
+                let grant = self
+                    .view(world)
+                    .and_then(|view| view.grant.as_ref()?.parse().ok());
+                return match grant {
+                    Some(grant) => vec![Ask::Show(Subject::Grant(grant))],
+                    None => vec![Ask::Say(Level::Info, "no grant came of it".to_owned())],
+                };
+            }
+            _ => {
+                self.list.on(action, panes);
+            }
+        }
         Vec::new()
     }
 
@@ -283,7 +408,9 @@ impl Screen for Requests {
             let mut rows: Vec<_> = world
                 .store
                 .requests()
-                .filter(|(_, view)| filter.lets(view.as_ref(), world.asking()))
+                .filter(|(_, view)| {
+                    self.group.lets(view) && filter.lets(view.as_ref(), world.asking())
+                })
                 .collect();
             rows.sort_by_cached_key(|(id, view)| {
                 let pending = view.state == "pending";
@@ -294,7 +421,7 @@ impl Screen for Requests {
                 };
                 let at = at.timestamp_millis();
                 (
-                    !pending,
+                    (!pending, pending && !is_mine(view)),
                     if pending {
                         at
                     } else {
@@ -309,14 +436,24 @@ impl Screen for Requests {
         self.list.fit(panes);
         if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {
             let (width, height) = panes.inside();
-            self.list.scroll = detail::request(view, world, width).clamp(self.list.scroll, height);
+            let doc = if self.list.raw {
+                detail::json(view.as_ref(), width)
+            } else {
+                detail::request(view, world, width)
+            };
+            self.list.scroll = doc.clamp(self.list.scroll, height);
         }
     }
 
     fn status(&self, _: &World) -> (String, String) {
         (
             self.list.position(),
-            "pending first, oldest first".to_owned(),
+            match self.group {
+                Group::Decided => "latest first (Tab: all)".to_owned(),
+                Group::All => "yours first, oldest first (Tab: only yours)".to_owned(),
+                Group::Mine => "oldest first (Tab: all pending)".to_owned(),
+                Group::Pending => "yours first, oldest first (Tab: decided)".to_owned(),
+            },
         )
     }
 
@@ -329,12 +466,13 @@ impl Screen for Requests {
     ) -> Option<Position> {
         let mut cursor = None;
         if panes.list.height > 0 {
-            let title = if self.list.filter.filter().is_empty() {
-                "Requests"
+            let matching = if self.list.filter.filter().is_empty() {
+                ""
             } else {
-                "Requests that match"
+                " that match"
             };
-            let inner = boxed(panes.list, title, theme, true, buffer);
+            let title = format!("{}{matching}", self.group.title());
+            let inner = boxed(panes.list, &title, theme, true, buffer);
             let rows = self.list.order.rows();
             let table = Table {
                 theme,
@@ -354,7 +492,7 @@ impl Screen for Requests {
                         .map(|view| Self::row(world, theme, view));
                     Row {
                         cells: cells.unwrap_or_default(),
-                        marked: false,
+                        marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
                     }
                 })
@@ -379,7 +517,9 @@ impl Screen for Requests {
             let inner = page(panes.detail, &title, theme, self.list.zoomed, buffer);
             if let Some(view) = self.view(world) {
                 let narrow = panes.shape == Shape::Narrow && !self.list.zoomed;
-                let doc = if narrow {
+                let doc = if self.list.zoomed && self.list.raw {
+                    detail::json(view.as_ref(), inner.width)
+                } else if narrow {
                     detail::request_preview(view, world, inner.width)
                 } else {
                     detail::request(view, world, inner.width)

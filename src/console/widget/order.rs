@@ -136,6 +136,11 @@ impl<I: Clone + Eq + Hash> Order<I> {
         self.places.get(self.selected.as_ref()?).copied()
     }
 
+    /// Where a row is.
+    pub fn place_of(&self, id: &I) -> Option<usize> {
+        self.places.get(id).copied()
+    }
+
     /// Selects a row by its id; says whether it is there.
     pub fn select(&mut self, id: &I) -> bool {
         match self.places.get(id) {
@@ -196,6 +201,27 @@ impl<I: Clone + Eq + Hash> Order<I> {
     /// Marks every living row.
     pub fn mark_all(&mut self) {
         self.mark_range(0, usize::MAX);
+    }
+
+    /// Says whether a row is in the list and not gone.
+    pub fn is_alive(&self, id: &I) -> bool {
+        let place = self.places.get(id).copied();
+        place
+            .and_then(|place| self.rows.get(place))
+            .is_some_and(|row| !row.gone)
+    }
+
+    /// Takes the marks of some rows away.
+    pub fn unmark(&mut self, ids: &[I]) {
+        for id in ids {
+            self.marks.remove(id);
+        }
+    }
+
+    /// Marks again what was marked before, where it is alive and in the list.
+    pub fn restore_marks(&mut self, ids: Vec<I>) {
+        let ids: Vec<I> = ids.into_iter().filter(|id| self.is_alive(id)).collect();
+        self.marks.extend(ids);
     }
 
     /// Takes all marks away.

@@ -56,28 +56,47 @@ pub struct Toast {
     /// How often it was said.
     pub times: u32,
     until: Option<Instant>,
+    /// The seconds left are worth showing: something can be done about it until then.
+    counts: bool,
 }
 
 /// The messages on screen, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Toasts {
     shown: Vec<Toast>,
+    /// The moment of the last look.
+    now: Option<Instant>,
 }
 
 impl Toasts {
     /// Shows a message. When there are too many the oldest goes, errors last.
     pub fn push(&mut self, level: Level, text: DisplayText, now: Instant) {
         let until = level.lifetime().map(|lifetime| now + lifetime);
+        self.add(level, text, until, false);
+    }
+
+    /// Shows a message about something that can be done until a moment, with the seconds left.
+    pub fn push_until(&mut self, level: Level, text: DisplayText, until: Instant, now: Instant) {
+        self.now = Some(now);
+        self.add(level, text, Some(until), true);
+    }
+
+    fn add(&mut self, level: Level, text: DisplayText, until: Option<Instant>, counts: bool) {
         let same = self
             .shown
             .iter()
             .position(|toast| toast.level == level && toast.text == text);
         let times = same.map_or(1, |place| self.shown.remove(place).times.saturating_add(1));
+        // What could be undone before cannot be any more.
+        if counts {
+            self.shown.retain(|toast| !toast.counts);
+        }
         self.shown.push(Toast {
             level,
             text,
             times,
             until,
+            counts,
         });
         if self.shown.len() > MOST {
             let oldest = self
@@ -91,6 +110,7 @@ impl Toasts {
 
     /// Takes away what has been shown long enough; says whether anything went.
     pub fn expire(&mut self, now: Instant) -> bool {
+        self.now = Some(now);
         let before = self.shown.len();
         self.shown
             .retain(|toast| toast.until.is_none_or(|until| until > now));
@@ -130,7 +150,17 @@ impl Toasts {
             } else {
                 String::new()
             };
-            let line = clean(&format!(" {} {}{times} ", theme.glyph(sign), toast.text));
+            let left = match (toast.counts, toast.until, self.now) {
+                (true, Some(until), Some(now)) => {
+                    format!(" {} s", until.saturating_duration_since(now).as_secs())
+                }
+                _ => String::new(),
+            };
+            let line = clean(&format!(
+                " {} {}{times}{left} ",
+                theme.glyph(sign),
+                toast.text
+            ));
             let line = line.cut_end(usize::from(widest), theme.glyph(Glyph::Ellipsis));
             let width = u16::try_from(line.width()).unwrap_or(widest);
             let place = Rect {

@@ -1,0 +1,207 @@
+//! What is read again and again, and only while somebody looks at it: live sessions, the record of the open detail,
+//! the receipts of an incident.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::console::app::App;
+use crate::console::keymap::Place;
+use crate::console::msg::{Effect, Query};
+use crate::console::screen::Screen;
+use crate::console::store::Subject;
+use crate::console::world::{Trail, World};
+use crate::wire::{EventView, IncidentPreview, IncidentPreviewAsk, IncidentView, Page, Sessions};
+
+/// Targets are asked, so not more often.
+const SESSIONS: Duration = Duration::from_secs(5);
+/// Somebody waits for each line.
+const RECEIPTS: Duration = Duration::from_secs(1);
+
+/// A question asked at intervals.
+#[derive(Debug, Clone, Copy, Default)]
+struct Poll {
+    asked: Option<Instant>,
+    in_flight: bool,
+}
+
+impl Poll {
+    fn due(self, every: Duration, now: Instant) -> Option<Instant> {
+        (!self.in_flight).then(|| self.asked.map_or(now, |asked| asked + every))
+    }
+
+    fn take(&mut self, every: Duration, now: Instant) -> bool {
+        let due = self.due(every, now).is_some_and(|due| due <= now);
+        if due {
+            self.asked = Some(now);
+            self.in_flight = true;
+        }
+        due
+    }
+}
+
+/// What is asked at intervals.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Polls {
+    sessions: Poll,
+    receipts: Poll,
+}
+
+impl Polls {
+    /// Sessions have changed: they are read at once where somebody looks at them.
+    pub(super) fn sessions_now(&mut self) {
+        self.sessions.asked = None;
+    }
+}
+
+impl App {
+    /// When something is to be read again.
+    pub(super) fn next_poll(&self) -> Option<Instant> {
+        if self.world.link.is_down() {
+            return None;
+        }
+        let now = self.world.now;
+        let sessions = self
+            .wants_sessions()
+            .then(|| self.polls.sessions.due(SESSIONS, now))
+            .flatten();
+        let receipts = self
+            .watched_incident()
+            .and_then(|_| self.polls.receipts.due(RECEIPTS, now));
+        let review = self
+            .open
+            .review
+            .as_ref()
+            .and_then(|review| review.read_again_at(&self.world));
+        [sessions, receipts, review].into_iter().flatten().min()
+    }
+
+    /// Reads what is due.
+    pub(super) fn poll(&mut self) -> Vec<Effect> {
+        if self.world.link.is_down() {
+            return Vec::new();
+        }
+        let now = self.world.now;
+        let mut queries = Vec::new();
+        if self.wants_sessions() && self.polls.sessions.take(SESSIONS, now) {
+            queries.push(Query::Sessions);
+        }
+        if let Some(id) = self.watched_incident()
+            && self.polls.receipts.take(RECEIPTS, now)
+        {
+            queries.push(Query::Incident(id));
+        }
+        if let Some(review) = &mut self.open.review {
+            queries.extend(review.to_read(&self.world).into_iter().filter_map(alone));
+        }
+        queries.extend(self.trail());
+        queries.into_iter().map(Effect::Fetch).collect()
+    }
+
+    /// The sessions came, or not.
+    pub(super) fn take_sessions(&mut self, sessions: Sessions, sent: Instant) {
+        self.polls.sessions.in_flight = false;
+        self.world.sessions_problem = None;
+        self.world.store.take_sessions(sessions, sent);
+    }
+
+    /// A poll failed; the next comes in its time.
+    pub(super) fn poll_failed(&mut self, query: &Query, why: &str) {
+        match query {
+            Query::Sessions => {
+                self.polls.sessions.in_flight = false;
+                self.world.sessions_problem = Some(why.to_owned());
+            }
+            Query::Incident(_) => self.polls.receipts.in_flight = false,
+            Query::Trail(subject) => {
+                if let Some(trail) = trail_of(&mut self.world, subject) {
+                    trail.problem = Some(why.to_owned());
+                }
+            }
+            Query::TryOut(ask) => self.tried_out(ask, Err(why.to_owned())),
+            _ => {}
+        }
+    }
+
+    /// The dry run came, or not.
+    pub(super) fn tried_out(
+        &mut self,
+        ask: &IncidentPreviewAsk,
+        preview: Result<IncidentPreview, String>,
+    ) {
+        let now = self.world.now;
+        if let Some(incident) = &mut self.open.incident {
+            incident.previewed(ask, preview, now);
+        }
+    }
+
+    /// The receipts as they are now.
+    pub(super) fn take_incident(&mut self, view: IncidentView) {
+        self.polls.receipts.in_flight = false;
+        if let Some(incident) = &mut self.open.incident
+            && incident.watched() == Some(view.id.as_str())
+        {
+            incident.received(view);
+        }
+    }
+
+    /// The record of a row came.
+    pub(super) fn take_trail(&mut self, subject: &Subject, page: Page<EventView>) {
+        if let Some(trail) = trail_of(&mut self.world, subject) {
+            trail.more = page.next.is_some();
+            trail.problem = None;
+            trail.events = Some(page.items.into_iter().map(Rc::new).collect());
+        }
+    }
+
+    fn watched_incident(&self) -> Option<String> {
+        let incident = self.open.incident.as_ref()?;
+        incident.watched().map(str::to_owned)
+    }
+
+    fn wants_sessions(&self) -> bool {
+        let revoking = self.strip.is_some();
+        self.screen().is_some_and(|screen| {
+            screen.place() == Place::Sessions
+                || ((screen.zoomed() || revoking)
+                    && matches!(screen.subject(), Some(Subject::Grant(_))))
+        })
+    }
+
+    /// The record of the row whose detail was just opened.
+    fn trail(&mut self) -> Option<Query> {
+        let open = self
+            .screen()
+            .filter(|screen| screen.zoomed())
+            .and_then(Screen::detailed);
+        let known = self.world.trail.as_ref().map(|trail| &trail.subject);
+        if open.is_none() {
+            self.world.trail = None;
+            return None;
+        }
+        let subject = open.filter(|subject| Some(subject) != known)?;
+        self.world.trail = Some(Trail {
+            subject: subject.clone(),
+            events: None,
+            more: false,
+            problem: None,
+        });
+        Some(Query::Trail(subject))
+    }
+}
+
+fn trail_of<'a>(world: &'a mut World, subject: &Subject) -> Option<&'a mut Trail> {
+    world
+        .trail
+        .as_mut()
+        .filter(|trail| trail.subject == *subject)
+}
+
+/// The question for one row.
+pub(super) fn alone(subject: Subject) -> Option<Query> {
+    match subject {
+        Subject::Request(id) => Some(Query::Request(id)),
+        Subject::Grant(id) => Some(Query::Grant(id)),
+        Subject::Lock(id) => Some(Query::Lock(id)),
+        Subject::Session(_) => None,
+    }
+}
