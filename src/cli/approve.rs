@@ -27,6 +27,9 @@ pub(super) struct Arguments {
     /// A remark for the record and for the requester
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
+    /// Only if the request still is at this version
+    #[arg(long, value_name = "N")]
+    if_version: Option<i64>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
@@ -49,12 +52,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         role: arguments.role.map(|role| role.to_string()),
         not_before,
     };
+    let version = arguments.if_version.unwrap_or(seen.version);
     let approval = Approval {
         comment: arguments.comment,
         narrowed,
     };
     let request = client
-        .approve(&seen.id, seen.version, &approval, &IdempotencyKey::new()?)
+        .approve(&seen.id, version, &approval, &IdempotencyKey::new()?)
         .await?;
     context.printer.answer(&request, |printer| {
         if request.state == "pending" {

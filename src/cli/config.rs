@@ -6,7 +6,8 @@ use crate::catalog;
 use crate::cli::context::environment;
 use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, prepare};
-use crate::config::{self, Problem, Severity, paths};
+use crate::config::{self, ConsoleSettings, Problem, Severity, paths};
+use crate::console::keymap::remap;
 use crate::domain::ids::TargetName;
 
 /// Write, check and show the configuration
@@ -72,7 +73,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, 
             Ok(Exit::DONE)
         }
         Command::Check => {
-            let report = catalog::check(&folder, &environment);
+            let mut report = catalog::check(&folder, &environment);
+            // Which actions have keys only the console knows.
+            if let Ok(settings) = ConsoleSettings::load(&folder, &environment, &[]) {
+                report.problems.extend(remap(&settings.keys).1);
+            }
             context.printer.answer(&report, |printer| {
                 for problem in &report.problems {
                     printer.line(&said(&folder, problem))?;

@@ -2,7 +2,8 @@
 
 use crate::cli::{Context, Exit, Failure};
 use crate::client::{Channel, Client, Session, ShelfFile};
-use crate::config::{COLORS, ConsoleSettings, Notify};
+use crate::config::{COLORS, ConsoleSettings, Notify, Problem};
+use crate::console::keymap::remap;
 use crate::console::term::caps::Depth;
 use crate::console::{self, Calling, Options};
 
@@ -27,9 +28,9 @@ pub(super) struct Arguments {
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
-    /// Without any key that changes something
-    #[arg(long)]
-    pub readonly: bool,
+    /// Without any key that changes something; `--readonly=false` where console.toml says so
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub readonly: Option<bool>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
@@ -38,7 +39,17 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let state = context.state()?;
     let shelf = ShelfFile::of(&state);
     let shown = server.to_string();
-    let connect = move || Client::new(Session::open(&server, &state)?, Channel::Tui);
+    let backend = context.backend()?;
+    let (keymap, problems) = remap(&settings.keys);
+    let backends = settings.backends.clone();
+    let connect = move |name: Option<&str>| {
+        let named = name.and_then(|name| backends.iter().find(|backend| backend.name == name));
+        let server = match named {
+            Some(backend) => backend.url.parse()?,
+            None => server.clone(),
+        };
+        Client::new(Session::open(&server, &state)?, Channel::Tui)
+    };
     let mut calling = calling(&settings);
     if let Some(way) = arguments.notify {
         calling.way = match way.as_str() {
@@ -56,7 +67,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         depth: depth(arguments.color.as_deref().unwrap_or(&settings.color)),
         ascii: arguments.ascii || settings.ascii,
         mouse: settings.mouse && !arguments.no_mouse,
-        readonly: arguments.readonly || settings.read_only,
+        readonly: arguments
+            .readonly
+            .or_else(|| settings.read_only.then_some(true)),
+        keymap,
+        backends: settings.backends,
+        backend,
+        complaints: complaints(&problems),
         shelf: Some(shelf),
     };
     let ended = if arguments.linear {
@@ -66,6 +83,17 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     };
     let code = ended.map_err(|error| Failure::here(error.text, error.hint))?;
     Ok(Exit(code))
+}
+
+/// What was wrong with the keys, for the person who looks at the shipped ones instead.
+pub(super) fn complaints(problems: &[Problem]) -> Vec<String> {
+    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if !said.is_empty() {
+        said.push(
+            "the keys are the shipped ones until `portcullis config check` is content".to_owned(),
+        );
+    }
+    said
 }
 
 /// How the settings say to call people.

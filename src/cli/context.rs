@@ -25,16 +25,45 @@ impl<'p> Context<'p> {
 
     /// The server to talk to.
     pub fn server(&self) -> Result<ServerUrl, Failure> {
-        if let Some(server) = &self.common.server {
-            return Ok(server.parse()?);
+        match self.named() {
+            Named::Server(server) => Ok(server.parse()?),
+            Named::Backend | Named::Nothing => Ok(self.settings()?.url.parse()?),
         }
-        Ok(self.settings()?.url.parse()?)
+    }
+
+    /// The name of the backend that is talked to, when it has one.
+    pub fn backend(&self) -> Result<Option<String>, Failure> {
+        match self.named() {
+            Named::Server(_) => Ok(None),
+            Named::Backend | Named::Nothing => Ok(self.settings()?.backend),
+        }
+    }
+
+    /// What says where the server is: flags before the environment before the file, and of two of a kind the address.
+    fn named(&self) -> Named<'_> {
+        let said = |name: &str, value: &Option<String>| {
+            let from_environment = environment(name).filter(|text| !text.is_empty());
+            value.is_some() && *value != from_environment
+        };
+        let (server, backend) = (&self.common.server, &self.common.backend);
+        let server_flag = said("PORTCULLIS_SERVER", server);
+        match server {
+            Some(url) if server_flag => Named::Server(url),
+            _ if said("PORTCULLIS_BACKEND", backend) => Named::Backend,
+            Some(url) if !url.is_empty() => Named::Server(url),
+            _ if backend.is_some() => Named::Backend,
+            _ => Named::Nothing,
+        }
     }
 
     /// The settings of the console and the commands.
     pub fn settings(&self) -> Result<ConsoleSettings, Failure> {
         let folder = paths::config_dir(None, &environment);
-        ConsoleSettings::load(&folder, &environment, &[]).map_err(|problems| unusable(&problems))
+        let mut flags: Vec<(&str, String)> = Vec::new();
+        if let (Named::Backend, Some(name)) = (self.named(), &self.common.backend) {
+            flags.push(("backend", name.clone()));
+        }
+        ConsoleSettings::load(&folder, &environment, &flags).map_err(|problems| unusable(&problems))
     }
 
     /// Where sign-ins are kept.
@@ -53,6 +82,13 @@ impl<'p> Context<'p> {
     pub async fn now(&self, client: &Client) -> Result<DateTime<Utc>, Failure> {
         Ok(client.me().await?.now)
     }
+}
+
+/// What says where the server is.
+enum Named<'a> {
+    Server(&'a str),
+    Backend,
+    Nothing,
 }
 
 /// Reads the process's environment.

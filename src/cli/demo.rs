@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Context, Exit, Failure};
 use crate::client::{Channel, Client, ServerUrl, Session, StateDir};
 use crate::console;
+use crate::console::keymap::remap;
 use crate::demo::{Demo, Options};
 
 /// Try everything on this machine: a server, colleagues who ask for access, targets, and the console on top
@@ -73,10 +74,11 @@ async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
         context.printer.note(missing);
     }
     let settings = context.settings()?;
+    let (keymap, problems) = remap(&settings.keys);
     let (server, (_, home)) = (demo.url(), demo.admin());
     let url: ServerUrl = server.parse()?;
-    let connect = move || {
-        let session = Session::open(&url, &StateDir::at(home))?;
+    let connect = move |_: Option<&str>| {
+        let session = Session::open(&url, &StateDir::at(home.clone()))?;
         Client::new(session, Channel::Tui)
     };
     let options = console::Options {
@@ -88,7 +90,11 @@ async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
         depth: super::console::depth(&settings.color),
         ascii: settings.ascii,
         mouse: settings.mouse,
-        readonly: settings.read_only,
+        readonly: settings.read_only.then_some(true),
+        keymap,
+        backends: Vec::new(),
+        backend: None,
+        complaints: super::console::complaints(&problems),
         shelf: None,
     };
     let code = console::run(options)

@@ -14,6 +14,9 @@ pub(super) struct Arguments {
     /// Why; the requester reads it
     #[arg(long, value_name = "TEXT")]
     comment: String,
+    /// Only if the request still is at this version
+    #[arg(long, value_name = "N")]
+    if_version: Option<i64>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
@@ -21,6 +24,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let seen = client.request(arguments.id.as_str()).await?;
     context.printer.line(&words::asked(&seen))?;
     context.printer.block("  ", &seen.reason)?;
+    let version = arguments.if_version.unwrap_or(seen.version);
     for line in words::noted(&seen) {
         context.printer.line(&line)?;
     }
@@ -28,7 +32,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         comment: arguments.comment,
     };
     let request = client
-        .deny(&seen.id, seen.version, &denial, &IdempotencyKey::new()?)
+        .deny(&seen.id, version, &denial, &IdempotencyKey::new()?)
         .await?;
     context
         .printer

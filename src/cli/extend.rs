@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Why it takes longer
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Only if the grant still is at this version
+    #[arg(long, value_name = "N")]
+    if_version: Option<i64>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
@@ -28,12 +31,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         words::held(&seen),
         words::moment(seen.expires_at)
     ))?;
+    let version = arguments.if_version.unwrap_or(seen.version);
     let extension = NewExtension {
         by: arguments.by.to_string(),
         reason: arguments.reason,
     };
     let request = client
-        .extend(&seen.id, seen.version, &extension, &IdempotencyKey::new()?)
+        .extend(&seen.id, version, &extension, &IdempotencyKey::new()?)
         .await?;
     if context.printer.json {
         context.printer.json_line(&request)?;

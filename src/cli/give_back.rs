@@ -12,6 +12,9 @@ pub(super) struct Arguments {
     /// The grant, or the target of your own active grant
     #[arg(value_name = "GRANT")]
     which: GrantOrTarget,
+    /// Only if the grant still is at this version
+    #[arg(long, value_name = "N")]
+    if_version: Option<i64>,
     /// Wait as long as it takes, not only 30 seconds
     #[arg(long)]
     wait: bool,
@@ -21,8 +24,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let client = context.client()?;
     let seen = find::grant(&client, &arguments.which, None).await?;
     context.printer.line(&words::held(&seen))?;
+    let version = arguments.if_version.unwrap_or(seen.version);
     let grant = client
-        .give_back(&seen.id, seen.version, &IdempotencyKey::new()?)
+        .give_back(&seen.id, version, &IdempotencyKey::new()?)
         .await?;
     let limit = (!arguments.wait).then_some(Duration::from_secs(30));
     revoke::wait_until_off(context, &client, grant, limit).await

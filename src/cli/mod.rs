@@ -18,6 +18,7 @@ mod extend;
 mod find;
 mod give_back;
 mod grants;
+mod keys;
 mod login;
 mod logout;
 mod prepare;
@@ -28,6 +29,7 @@ mod requests;
 
 mod revoke;
 mod serve;
+mod sessions;
 pub mod table;
 mod theme;
 mod token;
@@ -70,6 +72,16 @@ pub struct Common {
         help_heading = "Everywhere"
     )]
     pub server: Option<String>,
+    /// One of the servers that console.toml gives a name
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_BACKEND",
+        hide_env_values = true,
+        value_name = "NAME",
+        help_heading = "Everywhere"
+    )]
+    pub backend: Option<String>,
     /// Print JSON as the server's API has it; errors go to standard error as JSON too
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
@@ -82,6 +94,7 @@ enum Command {
     Withdraw(withdraw::Arguments),
     Connect(connect::Arguments),
     Grants(grants::Arguments),
+    Sessions(sessions::Arguments),
     Extend(extend::Arguments),
     Return(give_back::Arguments),
     Claim(claim::Arguments),
@@ -90,6 +103,7 @@ enum Command {
     Revoke(revoke::Arguments),
     Audit(audit::Arguments),
     Console(console::Arguments),
+    Keys(keys::Arguments),
     Login(login::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
@@ -139,6 +153,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
         Command::Connect(arguments) => connect::run(context, arguments).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
+        Command::Sessions(arguments) => sessions::run(context, arguments).await,
         Command::Extend(arguments) => extend::run(context, arguments).await,
         Command::Return(arguments) => give_back::run(context, arguments).await,
         Command::Claim(arguments) => claim::run(context, arguments).await,
@@ -147,6 +162,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Revoke(arguments) => revoke::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, arguments).await,
         Command::Console(arguments) => console::run(context, arguments).await,
+        Command::Keys(arguments) => keys::run(context, &arguments),
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
@@ -157,6 +173,13 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),
     }
+}
+
+/// Says whether a command line would be understood, without running it; the console writes some.
+pub fn understands(arguments: &[String]) -> Result<(), String> {
+    Arguments::try_parse_from(arguments)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 /// The whole command line as clap knows it, for completions and the reference.

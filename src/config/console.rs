@@ -2,16 +2,23 @@
 
 use std::path::Path;
 
-use crate::config::document;
-use crate::config::keys::{CONSOLE, Env, Layers, Wrong};
+use crate::config::backend::{self, Backend};
+use crate::config::document::{self, Entry, Table};
+use crate::config::keys::{CONSOLE, Env, Layers, Origin, Wrong};
 use crate::config::problem::{Notes, Problem};
 use crate::config::{files, paths, server};
+use crate::domain::nearest::nearest;
+use crate::domain::policy::{Place, place};
 
 /// What the console and the commands start with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleSettings {
-    /// The server, without a slash at its end.
+    /// The server, without a slash at its end; that of the chosen backend unless something else was said.
     pub url: String,
+    /// Every server that has a name, in the order of the file.
+    pub backends: Vec<Backend>,
+    /// The one whose `url` it is.
+    pub backend: Option<String>,
     /// The name of a theme or the path of its file, not yet looked up; `auto` for what suits the terminal.
     pub theme: String,
     /// How many colours to use; `auto` leaves it to the terminal.
@@ -23,6 +30,25 @@ pub struct ConsoleSettings {
     pub ascii: bool,
     pub mouse: bool,
     pub read_only: bool,
+    /// Keys that are to be others than the shipped ones; which actions there are is the console's to know.
+    pub keys: KeyRows,
+}
+
+/// The table `[keys]` as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyRows {
+    pub rows: Vec<KeyRow>,
+    /// What could not even be read. It does not keep the console from starting.
+    pub problems: Vec<Problem>,
+}
+
+/// The keys of one action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// As written, such as `request.approve`.
+    pub action: String,
+    pub place: Place,
+    pub keys: Vec<(String, Place)>,
 }
 
 /// How the console calls somebody who looks elsewhere.
@@ -51,10 +77,21 @@ impl ConsoleSettings {
             .map_err(|problem| vec![problem])?
             .unwrap_or_default();
         let mut notes = Notes::new(paths::CONSOLE_FILE, &text);
-        let table = document::parse(&text, &mut notes);
+        let mut table = document::parse(&text, &mut notes);
+        let keys = table
+            .as_mut()
+            .and_then(|table| table.take("keys"))
+            .map(|entry| key_rows(entry, &text))
+            .unwrap_or_default();
+        let entry = table.as_mut().and_then(|table| table.take("backend"));
+        let backends = entry.map_or_else(Vec::new, |entry| backends(entry, &mut notes));
         let layers = Layers::collect(&CONSOLE, "`console.toml`", table, env, flags, &mut notes);
         let local = format!("http://127.0.0.1:{}", server::PORT);
-        let (url, _) = layers.understand("url", local, &mut notes, |text, _| server::url(text));
+        let (url, url_from) =
+            layers.understand("url", local, &mut notes, |text, _| server::url(text));
+        let (chosen, _) = layers.understand("default_backend", None, &mut notes, |text, _| {
+            known(text, &backends).map(Some)
+        });
         let (theme, _) = layers.understand("theme", "auto".to_owned(), &mut notes, |text, _| {
             theme(text)
         });
@@ -70,10 +107,23 @@ impl ConsoleSettings {
         let (mouse, _) = layers.understand("mouse", false, &mut notes, |text, _| yes_or_no(text));
         let (read_only, _) =
             layers.understand("read_only", false, &mut notes, |text, _| yes_or_no(text));
+        // The first backend is what one means, unless a server is named without one.
+        let chosen = chosen.or_else(|| {
+            let first = backends.first().map(|backend| backend.name.clone());
+            first.filter(|_| url_from == Origin::Default)
+        });
+        let backend = backends
+            .iter()
+            .find(|backend| Some(&backend.name) == chosen.as_ref())
+            .cloned();
         let problems = notes.into_sorted();
         if problems.is_empty() {
             Ok(Self {
-                url,
+                url: backend
+                    .as_ref()
+                    .map_or(url, |backend: &Backend| backend.url.clone()),
+                backend: backend.map(|backend| backend.name),
+                backends,
                 theme,
                 color,
                 notify,
@@ -81,6 +131,7 @@ impl ConsoleSettings {
                 ascii,
                 mouse,
                 read_only,
+                keys,
             })
         } else {
             Err(problems)
@@ -101,6 +152,87 @@ fn theme(text: &str) -> Result<String, Wrong> {
         message: format!("`{}` is not the name of a theme", text.escape_debug()),
         hint,
     })
+}
+
+fn backends<'t>(entry: Entry<'t>, notes: &mut Notes<'t>) -> Vec<Backend> {
+    let mut backends: Vec<Backend> = Vec::new();
+    let Some(tables) = entry.into_tables(notes, "[[backend]]") else {
+        return backends;
+    };
+    for table in tables {
+        let at = table.at;
+        let Some(backend) = backend::read(table, notes) else {
+            continue;
+        };
+        if backends.iter().any(|other| other.name == backend.name) {
+            let message = format!("there are two backends with the name `{}`", backend.name);
+            notes.error(at, message, Some("give one another name".to_owned()));
+            continue;
+        }
+        backends.push(backend);
+    }
+    backends
+}
+
+fn known(text: &str, backends: &[Backend]) -> Result<String, Wrong> {
+    let names = || backends.iter().map(|backend| backend.name.as_str());
+    if names().any(|name| name == text) {
+        return Ok(text.to_owned());
+    }
+    let hint = match nearest(text, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if backends.is_empty() => {
+            "add a table `[[backend]]` with its `name` and `url` to console.toml".to_owned()
+        }
+        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    Err(Wrong {
+        message: format!("there is no backend `{}`", text.escape_debug()),
+        hint,
+    })
+}
+
+/// Reads `[keys]`, where `request.approve = […]` is a table in a table to TOML and one name to people.
+fn key_rows(entry: Entry<'_>, text: &str) -> KeyRows {
+    let mut notes = Notes::new(paths::CONSOLE_FILE, text);
+    let mut rows = Vec::new();
+    if let Some(table) = entry.into_table(&mut notes, "[keys]") {
+        collect_keys(table, "", text, &mut rows, &mut notes);
+    }
+    KeyRows {
+        rows,
+        problems: notes.into_sorted(),
+    }
+}
+
+fn collect_keys<'t>(
+    mut table: Table<'t>,
+    before: &str,
+    text: &str,
+    rows: &mut Vec<KeyRow>,
+    notes: &mut Notes<'t>,
+) {
+    for entry in table.take_all() {
+        let action = format!("{before}{}", entry.key);
+        let at = place(text, entry.at);
+        if entry.is_table() {
+            if let Some(table) = entry.into_table(notes, "[keys]") {
+                collect_keys(table, &format!("{action}."), text, rows, notes);
+            }
+            continue;
+        }
+        if let Some(keys) = entry.into_texts(notes) {
+            let keys = keys
+                .into_iter()
+                .map(|(at, key)| (key, place(text, at)))
+                .collect();
+            rows.push(KeyRow {
+                action,
+                place: at,
+                keys,
+            });
+        }
+    }
 }
 
 fn color(text: &str) -> Result<String, Wrong> {
@@ -143,7 +275,7 @@ fn quiet_hours(text: &str) -> Result<Option<(u16, u16)>, Wrong> {
         })
 }
 
-fn yes_or_no(text: &str) -> Result<bool, Wrong> {
+pub(super) fn yes_or_no(text: &str) -> Result<bool, Wrong> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

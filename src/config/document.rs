@@ -227,6 +227,41 @@ impl<'t> Entry<'t> {
         }
     }
 
+    /// Says whether the value is a table.
+    pub fn is_table(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Table(_))
+    }
+
+    /// The value as a list of tables, or a note that it is none.
+    pub fn into_tables(self, notes: &mut Notes<'t>, sample: &str) -> Option<Vec<Table<'t>>> {
+        let (at, value_at) = (self.at, self.value_at());
+        let DeValue::Array(values) = self.value.into_inner() else {
+            let message = format!("`{}` must be a list of tables", self.key.escape_debug());
+            notes.error(at, message, Some(format!("write it as `{sample}`")));
+            return None;
+        };
+        let mut tables = Vec::new();
+        for value in values {
+            let span = value.span();
+            match value.into_inner() {
+                DeValue::Table(entries) => tables.push(Table {
+                    at: span.start,
+                    entries,
+                    span,
+                }),
+                other => {
+                    let message = format!(
+                        "`{}` must be a list of tables, but has {}",
+                        self.key.escape_debug(),
+                        found(&other)
+                    );
+                    notes.error(value_at, message, Some(format!("write it as `{sample}`")));
+                }
+            }
+        }
+        Some(tables)
+    }
+
     /// The value as text, or a note that it is none.
     pub fn into_text(self, notes: &mut Notes<'t>) -> Option<String> {
         let at = self.value_at();

@@ -99,7 +99,7 @@ pub const SIGNALS: [Key; 3] = [
 ];
 
 /// Settings of the console and the commands, in `console.toml`.
-pub const CONSOLE: [Key; 8] = [
+pub const CONSOLE: [Key; 9] = [
     Key {
         name: "url",
         env: "PORTCULLIS_SERVER",
@@ -107,6 +107,14 @@ pub const CONSOLE: [Key; 8] = [
         default: "`http://127.0.0.1:7700`",
         sample: "\"https://portcullis.example.com\"",
         about: "The server to talk to.",
+    },
+    Key {
+        name: "default_backend",
+        env: "PORTCULLIS_BACKEND",
+        flag: "backend",
+        default: "the first `[[backend]]`, unless `url` is set",
+        sample: "\"eu-1\"",
+        about: "Which `[[backend]]` to talk to, by its name.",
     },
     Key {
         name: "theme",

@@ -4,6 +4,7 @@
 //! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs` or
 //! `console.rs`; a test compares the two.
 
+pub mod backend;
 pub mod console;
 pub mod document;
 pub mod files;
@@ -16,7 +17,8 @@ mod starter;
 
 use std::path::Path;
 
-pub use console::{COLORS, ConsoleSettings, Notify};
+pub use backend::{Backend, Environment};
+pub use console::{COLORS, ConsoleSettings, KeyRow, KeyRows, Notify};
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown};

@@ -4,13 +4,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::files;
 use crate::config::keys::{CONSOLE, Key, SERVER, SIGNALS};
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
+use crate::config::{backend, files};
 use crate::domain::policy::ANNOTATIONS;
 
 const TARGETS: &str = include_str!("starter/targets.toml");
+const NAMED: &str = include_str!("starter/console.toml");
 const POLICY: &str = include_str!("starter/policy.cedar");
 
 /// The commented `portcullis.toml`; valid as it is, and a server that starts with it listens on the loopback only.
@@ -43,6 +44,7 @@ pub fn default_console() -> String {
     for key in CONSOLE {
         commented(&mut out, &key);
     }
+    out.push_str(NAMED);
     out
 }
 
@@ -70,6 +72,11 @@ pub fn reference() -> String {
     keys_table(&mut out, &SIGNALS);
     out.push_str("\n#### The console and the commands: `console.toml`\n\n");
     keys_table(&mut out, &CONSOLE);
+    out.push_str("\n#### Servers with a name: `[[backend]]` in `console.toml`\n\n");
+    out.push_str("| key | meaning |\n|---|---|\n");
+    for (name, about) in backend::ABOUT {
+        let _ = writeln!(out, "| `{name}` | {about} |");
+    }
     out.push_str("\n#### Annotations of a policy in `policy.cedar`\n\n");
     out.push_str("| annotation | on | without it | meaning |\n|---|---|---|---|\n");
     for annotation in ANNOTATIONS {

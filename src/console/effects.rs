@@ -32,8 +32,9 @@ const TRAIL: u32 = 50;
 /// The states of a grant that is over.
 const OVER: [&str; 4] = ["ended", "returned", "revoked", "activation_failed"];
 
-/// How the console reaches its server. Made after the first frame, because it reads certificates from disk.
-pub type Connect = Box<dyn FnOnce() -> Result<Client, ClientError> + Send>;
+/// How the console reaches a server, given the name of a backend when there are several. Called after the first frame,
+/// because it reads certificates from disk.
+pub type Connect = Box<dyn Fn(Option<&str>) -> Result<Client, ClientError> + Send>;
 
 /// The server's side of the application.
 #[derive(Debug)]
@@ -57,11 +58,11 @@ pub(super) struct Incoming {
 
 impl Server {
     /// Gets ready to talk; nothing is sent yet.
-    pub(super) fn new(connect: Connect) -> (Self, Incoming) {
+    pub(super) fn new(connect: &Connect, backend: Option<&str>) -> (Self, Incoming) {
         let (answers, received) = mpsc::unbounded_channel();
         let (tidings, stream) = mpsc::channel(BATCHES);
         let server = Self {
-            client: connect().map_err(failure),
+            client: connect(backend).map_err(failure),
             tasks: JoinSet::new(),
             calls: Arc::new(Semaphore::new(CALLS)),
             answers,

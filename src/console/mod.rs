@@ -7,6 +7,7 @@
 //! To add a screen see [`screen`], to add a key see [`keymap`], to add a change see [`confirm`].
 
 pub mod app;
+pub mod command;
 pub mod confirm;
 pub mod doc;
 mod effects;
@@ -16,6 +17,7 @@ pub mod linear;
 pub mod link;
 pub mod msg;
 pub mod notice;
+pub mod overlay;
 pub mod record;
 pub mod refresh;
 pub mod run;

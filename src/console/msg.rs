@@ -133,6 +133,8 @@ pub enum Effect {
     Fetch(Query),
     /// Change something on the server. Only `confirm` makes these.
     Mutate(Mutation),
+    /// Talk to another server from now on, given by its name; nothing comes from the one before any more.
+    Switch(String),
     /// Put text on the clipboard.
     Copy(String),
     /// Keep a filter on this machine.

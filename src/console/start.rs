@@ -10,7 +10,7 @@ use tokio::select;
 use tokio::time::sleep_until;
 
 use crate::client::ShelfFile;
-use crate::config::Notify;
+use crate::config::{Backend, Notify};
 use crate::console::Calling;
 use crate::console::app::{App, Settings};
 use crate::console::effects::{Connect, Incoming, Server};
@@ -54,10 +54,41 @@ pub struct Options {
     pub ascii: bool,
     /// Take clicks and the wheel.
     pub mouse: bool,
-    /// Nothing may be changed.
-    pub readonly: bool,
     /// Where the person's filters are kept.
     pub shelf: Option<ShelfFile>,
+    /// Nothing may be changed, or it may whatever a backend says.
+    pub readonly: Option<bool>,
+    /// The keys in force.
+    pub keymap: Keymap,
+    /// Every server that has a name.
+    pub backends: Vec<Backend>,
+    /// The one to begin with.
+    pub backend: Option<String>,
+    /// What was wrong with the settings, to say once.
+    pub complaints: Vec<String>,
+}
+
+impl Options {
+    /// What the application must know of it.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            server: self.server.clone(),
+            readonly: self.readonly.unwrap_or_else(|| {
+                let in_use = self
+                    .backends
+                    .iter()
+                    .find(|backend| Some(&backend.name) == self.backend.as_ref());
+                in_use.is_some_and(|backend| backend.readonly)
+            }),
+            readonly_flag: self.readonly,
+            themes: self.library.names(),
+            keymap: self.keymap.clone(),
+            backends: self.backends.clone(),
+            backend: self.backend.clone(),
+            complaints: self.complaints.clone(),
+            shelf: self.shelf.as_ref().map(ShelfFile::read).unwrap_or_default(),
+        }
+    }
 }
 
 /// Why the console did not start.
@@ -121,17 +152,7 @@ impl Desk {
         }
         let terminal = Terminal::new(FrameWriter::to_terminal(caps.charset))?;
         let size = terminal.size()?;
-        let settings = Settings {
-            server: options.server.clone(),
-            readonly: options.readonly,
-            themes: options.library.names(),
-            keymap: Keymap::default(),
-            shelf: options
-                .shelf
-                .as_ref()
-                .map(ShelfFile::read)
-                .unwrap_or_default(),
-        };
+        let settings = options.settings();
         let (wardrobe, wrong) = Wardrobe::open(
             options.library.clone(),
             options.theme.as_deref(),
@@ -160,12 +181,13 @@ impl Desk {
 
     async fn run(mut self, options: Options) -> std::io::Result<u8> {
         self.draw()?;
-        let (server, incoming) = Server::new(options.connect);
+        let (server, incoming) = Server::new(&options.connect, options.backend.as_deref());
         let mut outside = Outside {
             server,
             incoming,
             keyboard: None,
             shelf: options.shelf,
+            connect: options.connect,
         };
         if let Some(code) = self.take(Msg::Start, &mut outside).await? {
             return Ok(code);
@@ -328,6 +350,7 @@ impl Desk {
         let env = Env { now: Moment::now() };
         for effect in self.app.update(msg, env) {
             match effect {
+                Effect::Switch(backend) => outside.switch(&backend),
                 Effect::Connect => outside.server.connect(&mut outside.incoming),
                 Effect::RetryNow => outside.server.retry_now(),
                 Effect::Fetch(query) => outside.server.fetch(query),
@@ -461,6 +484,14 @@ struct Outside {
     incoming: Incoming,
     keyboard: Option<Keyboard>,
     shelf: Option<ShelfFile>,
+    connect: Connect,
+}
+
+impl Outside {
+    /// Lets go of one server and reaches for another; what the first one still answers is heard by nobody.
+    fn switch(&mut self, backend: &str) {
+        (self.server, self.incoming) = Server::new(&self.connect, Some(backend));
+    }
 }
 
 enum Happened {

@@ -6,12 +6,13 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::widgets::{Block, Clear, Widget};
 
+use crate::config::{Backend, Environment};
 use crate::console::app::App;
 use crate::console::confirm::Strip;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Layout;
 use crate::console::run::clock::Skew;
-use crate::console::screen::{Screen, Tally, help};
+use crate::console::screen::{Screen, Tally};
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::offers;
@@ -68,8 +69,16 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     }
     status(app, theme, &layout, buffer);
     hints(app, theme, layout.regions.hints, buffer);
-    if let Some(scroll) = app.help() {
-        help::draw(area, app, scroll, theme, buffer);
+    if let Some(overlay) = app.overlay() {
+        let over = Rect {
+            y: layout.regions.body.y,
+            height: layout.regions.hints.y.saturating_sub(layout.regions.body.y),
+            ..area
+        };
+        let cursor = overlay.draw(app, theme, over, buffer);
+        if let Some(at) = cursor.filter(|at| area.contains(*at)) {
+            frame.set_cursor_position(at);
+        }
         return;
     }
     let free = Rect {
@@ -149,9 +158,11 @@ fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         .me
         .as_ref()
         .map_or_else(|| world.server.clone(), |me| clean(&me.server));
-    bar = bar
-        .left(clean(&separator), muted)
-        .left(name, theme.style(Role::TextStrong));
+    bar = bar.left(clean(&separator), muted);
+    bar = match app.backend_in_use() {
+        Some(backend) => badge(bar, backend, theme),
+        None => bar.left(name, theme.style(Role::TextStrong)),
+    };
     let known = |me: &Me| world.server.as_str().contains(&me.server);
     if area.width >= WIDE && world.me.as_ref().is_some_and(|me| !known(me)) {
         bar = bar
@@ -184,6 +195,25 @@ fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     }
     bar.right(clean(" "), muted)
         .draw(area, buffer, theme.glyph(Glyph::Ellipsis));
+}
+
+/// Where somebody is, as a word and a colour: a mistake in production costs more than one elsewhere.
+fn badge(bar: Bar, backend: &Backend, theme: &Theme) -> Bar {
+    let (word, role) = match backend.environment {
+        Some(environment) => {
+            let role = match environment {
+                Environment::Production => Role::EnvProd,
+                Environment::Staging => Role::EnvStaging,
+                Environment::Development => Role::EnvDev,
+            };
+            (format!("{} ", environment.badge()), role)
+        }
+        None => (String::new(), Role::TextStrong),
+    };
+    bar.left(
+        clean(&format!("[{word}{}]", backend.name)),
+        theme.style(role),
+    )
 }
 
 fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -360,7 +390,12 @@ fn status(app: &App, theme: &Theme, layout: &Layout, buffer: &mut Buffer) {
 fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(screen) = app.screen() else { return };
     let mut bar = Bar::new();
-    if app.is_asked() {
+    if let Some(overlay) = app.overlay() {
+        for (key, word) in overlay.hints() {
+            bar = bar.left(clean(&format!(" {key}")), theme.style(Role::KeyHint));
+            bar = bar.left(clean(&format!(" {word} ")), theme.style(Role::Text));
+        }
+    } else if app.is_asked() {
         bar = bar.left(
             clean(" answer the question, or Esc"),
             theme.style(Role::TextMuted),

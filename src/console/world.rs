@@ -47,8 +47,10 @@ pub struct World {
     pub server: DisplayText,
     /// The first lists are complete; until then rows find their places as they come.
     pub loaded: bool,
-    /// Started with `--readonly`.
+    /// Nothing may be changed.
     pub readonly: bool,
+    /// The backend that says so, unless the person did.
+    pub readonly_backend: Option<String>,
     /// The moment this picture of the world is of.
     pub now: Instant,
 }
@@ -62,7 +64,10 @@ impl World {
     /// Says whether a change of this kind may be asked for, and if not, why.
     pub fn may(&self, kind: Kind, subject: &Subject) -> Result<(), String> {
         if self.readonly {
-            return Err("this console was started with `--readonly`".to_owned());
+            return Err(match &self.readonly_backend {
+                Some(name) => format!("`{name}` is read-only in console.toml"),
+                None => "this console was started with `--readonly`".to_owned(),
+            });
         }
         let Some(seen) = self.store.get(subject) else {
             return Err("it is no longer there".to_owned());

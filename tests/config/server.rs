@@ -206,7 +206,10 @@ fn every_setting_in_the_list_is_understood() {
         write(
             folder.path(),
             "console.toml",
-            &format!("{} = {}", key.name, key.sample),
+            &format!(
+                "{} = {}\n[[backend]]\nname = \"eu-1\"\nurl = \"https://pc.example.com\"\n",
+                key.name, key.sample
+            ),
         );
         ConsoleSettings::load(folder.path(), &bare, &[]).unwrap();
     }

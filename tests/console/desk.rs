@@ -52,20 +52,21 @@ pub(crate) struct Desk {
 impl Desk {
     /// A console that shows nothing yet.
     pub(crate) fn new(width: u16, height: u16) -> Self {
-        Self::started(width, height, false)
+        Self::started(width, height, |_| {})
     }
 
-    fn started(width: u16, height: u16, readonly: bool) -> Self {
+    fn started(width: u16, height: u16, set: impl FnOnce(&mut Settings)) -> Self {
         let now = Moment {
             steady: Instant::now(),
             wall: start(),
         };
         let size = Size::new(width, height);
-        let settings = Settings {
+        let mut settings = Settings {
             server: "https://access.example.net".to_owned(),
-            readonly,
+            themes: vec!["portcullis-dark".to_owned(), "mono".to_owned()],
             ..Settings::default()
         };
+        set(&mut settings);
         Self {
             app: App::new(&settings, size, now),
             theme: Theme::standard(false, Depth::TrueColor, Charset::Unicode),
@@ -91,7 +92,12 @@ impl Desk {
 
     /// The same, started with `--readonly`.
     pub(crate) fn readonly(width: u16, height: u16) -> Self {
-        Self::started(width, height, true).open()
+        Self::settled(width, height, |settings| settings.readonly = true)
+    }
+
+    /// The same with other settings.
+    pub(crate) fn settled(width: u16, height: u16, set: impl FnOnce(&mut Settings)) -> Self {
+        Self::started(width, height, set).open()
     }
 
     fn open(mut self) -> Self {

@@ -1,11 +1,17 @@
 //! The console: what it stands on, and its screens.
 
+mod backends;
+mod commandline;
 mod desk;
 mod display;
 mod filter;
+mod help;
+mod keymap;
 mod linear;
 mod many;
+mod messages;
 mod notice;
+mod palette;
 mod program;
 mod pty;
 mod questions;

@@ -8,7 +8,7 @@ use crate::console::app::App;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Danger, Place, danger};
 use crate::console::msg::Effect;
-use crate::console::screen::{self, Ask};
+use crate::console::screen::Ask;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::view;
 use crate::console::widget::frame::Shape;
@@ -42,9 +42,8 @@ impl App {
                 _ => Vec::new(),
             };
         }
-        if self.help.is_some() {
-            self.help_key(key);
-            return Vec::new();
+        if let Some(effects) = self.overlay_key(key) {
+            return effects;
         }
         if self.is_asked() {
             return self.question_key(key);
@@ -69,6 +68,10 @@ impl App {
     }
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        let pasted = self.with_overlay(|overlay, app| overlay.paste(text, app));
+        if let Some(effects) = pasted {
+            return effects;
+        }
         if self.question_paste(text) {
             return Vec::new();
         }
@@ -90,13 +93,13 @@ impl App {
             Mouse::Up => Some(Action::Up),
             Mouse::Click => None,
         };
-        if let Some(scroll) = &mut self.help {
-            match mouse {
-                Mouse::Down => *scroll = scroll.saturating_add(1),
-                Mouse::Up => *scroll = scroll.saturating_sub(1),
-                Mouse::Click => {}
-            }
-            return Vec::new();
+        let turned = self.with_overlay(|overlay, app| match mouse {
+            Mouse::Down => overlay.wheel(true, app),
+            Mouse::Up => overlay.wheel(false, app),
+            Mouse::Click => Vec::new(),
+        });
+        if let Some(effects) = turned {
+            return effects;
         }
         if let Some(action) = step {
             return self.action(action);
@@ -115,7 +118,7 @@ impl App {
         self.asked(asks)
     }
 
-    fn action(&mut self, action: Action) -> Vec<Effect> {
+    pub(super) fn action(&mut self, action: Action) -> Vec<Effect> {
         if action != Action::Quit {
             self.warned = false;
         }
@@ -125,11 +128,15 @@ impl App {
         if let Some(to) = self.way(action) {
             return self.go(to);
         }
+        if let Some(overlay) = Self::overlay_of(action) {
+            self.overlay = Some(overlay);
+            return Vec::new();
+        }
         match action {
-            Action::Help => {
-                self.help = Some(0);
-                Vec::new()
-            }
+            Action::Mouse => vec![Effect::ToggleMouse],
+            Action::Repaint => vec![Effect::Repaint],
+            Action::Suspend => vec![Effect::Suspend],
+            Action::Interrupt => vec![Effect::Quit],
             Action::Quit => self.quit(),
             Action::Claim => self.claim(),
             Action::Undo => self.undo(),
@@ -147,26 +154,6 @@ impl App {
                 self.asked(asks)
             }
         }
-    }
-
-    fn help_key(&mut self, key: Key) {
-        let lines = screen::help::lines(self, self.size.width);
-        let Some(scroll) = &mut self.help else { return };
-        let page = self.size.height.saturating_sub(4).max(1);
-        match self.world.keymap.action(Place::Anywhere, key) {
-            Some(Action::Down) => *scroll = scroll.saturating_add(1),
-            Some(Action::Up) => *scroll = scroll.saturating_sub(1),
-            Some(Action::PageDown | Action::HalfDown) => *scroll = scroll.saturating_add(page / 2),
-            Some(Action::PageUp | Action::HalfUp) => *scroll = scroll.saturating_sub(page / 2),
-            Some(Action::Top) => *scroll = 0,
-            Some(Action::Bottom) => *scroll = u16::MAX,
-            Some(Action::Back | Action::Help | Action::Quit | Action::Open) => {
-                self.help = None;
-                return;
-            }
-            _ => {}
-        }
-        *scroll = (*scroll).min(lines.saturating_sub(page));
     }
 
     pub(super) fn go(&mut self, to: usize) -> Vec<Effect> {

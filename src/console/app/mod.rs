@@ -6,6 +6,7 @@
 mod acts;
 mod heard;
 mod keys;
+mod overlays;
 mod polls;
 mod questions;
 mod undo;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use ratatui::layout::Size;
 
 use crate::client::{Shelf, Shelving};
+use crate::config::Backend;
 use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
@@ -26,6 +28,7 @@ use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
 use crate::console::notice::{Notices, waits_for_me};
+use crate::console::overlay::Overlay;
 use crate::console::refresh::Refresher;
 use crate::console::run::clock::{Clock, Moment};
 use crate::console::screen::{self, Ask, News, Screen};
@@ -46,6 +49,10 @@ const COMMON: &[Action] = &[
     Action::Filter,
     Action::SortAgain,
     Action::Copy,
+    Action::CommandLine,
+    Action::Palette,
+    Action::Messages,
+    Action::Mouse,
     Action::Incident,
     Action::Undo,
     Action::Retry,
@@ -64,8 +71,11 @@ pub struct App {
     at: usize,
     strip: Option<Strip>,
     open: Open,
-    /// How far the help is scrolled, while it is open.
-    help: Option<u16>,
+    /// What lies over the screen and has the keys.
+    overlay: Option<Box<dyn Overlay>>,
+    /// A row that somebody asked to see and the server was asked for.
+    wanted: Option<Subject>,
+    settings: Settings,
     toasts: Toasts,
     size: Size,
     /// When the window got the keyboard, until the first key.
@@ -100,6 +110,14 @@ pub struct Settings {
     pub keymap: Keymap,
     /// The filters that the person keeps.
     pub shelf: Shelf,
+    /// Every server that has a name.
+    pub backends: Vec<Backend>,
+    /// The one in use, when it has a name.
+    pub backend: Option<String>,
+    /// What `--readonly` said, which wins over what the backends say.
+    pub readonly_flag: Option<bool>,
+    /// What was wrong with the settings, to say once.
+    pub complaints: Vec<String>,
 }
 
 impl App {
@@ -118,6 +136,10 @@ impl App {
             server: clean(&settings.server),
             loaded: false,
             readonly: settings.readonly,
+            readonly_backend: settings
+                .backend
+                .clone()
+                .filter(|_| settings.readonly_flag.is_none()),
             now: at.steady,
         };
         let mut app = Self {
@@ -126,7 +148,9 @@ impl App {
             at: 0,
             strip: None,
             open: Open::default(),
-            help: None,
+            overlay: None,
+            wanted: None,
+            settings: settings.clone(),
             toasts: Toasts::default(),
             size,
             focused: None,
@@ -157,6 +181,7 @@ impl App {
         effects.extend(match msg {
             Msg::Start => {
                 self.refresher.all();
+                self.complain();
                 vec![Effect::Connect, Effect::Fetch(Query::Me)]
             }
             Msg::Key(key) => self.key(key),
@@ -196,6 +221,9 @@ impl App {
         let moments = [
             second,
             self.toasts.next_change(),
+            self.overlay
+                .as_ref()
+                .and_then(|overlay| overlay.next_change()),
             self.notices.next_change(),
             self.world.link.next_change().filter(|at| *at > now),
             self.armed_at().filter(|at| *at > now),
@@ -238,9 +266,9 @@ impl App {
         &self.toasts
     }
 
-    /// How far the help is scrolled, while it is open.
-    pub fn help(&self) -> Option<u16> {
-        self.help
+    /// What lies over the screen.
+    pub fn overlay(&self) -> Option<&dyn Overlay> {
+        self.overlay.as_deref()
     }
 
     /// The themes that can be put on, by name.
@@ -342,6 +370,7 @@ impl App {
     /// Brings everything in line with what is known.
     fn settle(&mut self) {
         self.toasts.expire(self.world.now);
+        self.show_wanted();
         if let Some(strip) = &mut self.strip {
             let seen = self.world.store.get(strip.subject());
             strip.look_again(seen, self.world.now);
@@ -359,6 +388,7 @@ impl App {
     fn due(&mut self) -> Vec<Effect> {
         let now = self.world.now;
         let mut effects = self.retry_pending();
+        self.tick_overlay();
         let asks: Vec<Ask> = self
             .screens
             .iter_mut()

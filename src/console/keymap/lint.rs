@@ -18,12 +18,24 @@ pub struct Wrong {
     pub chord: Chord,
     /// A sentence, without the key and the name.
     pub why: String,
+    /// The other binding, when two are in each other's way.
+    pub other: Option<&'static str>,
 }
 
 impl Wrong {
     /// The whole sentence.
     pub fn text(&self) -> String {
         format!("`{}` of `{}` {}", self.chord.text(), self.name, self.why)
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self.other {
+            Some(other) => {
+                format!("choose another key, or give `{other}` another one; `[]` takes it away")
+            }
+            None => "choose another key".to_owned(),
+        })
     }
 }
 
@@ -37,42 +49,51 @@ pub fn lint(bindings: &[(&'static Binding, &[Chord])]) -> Vec<Wrong> {
     let mut found = Vec::new();
     for (binding, keys) in bindings {
         for chord in *keys {
-            let mut wrong = |why: String| {
+            let mut wrong = |why: String, other: Option<&'static str>| {
                 found.push(Wrong {
                     name: binding.name,
                     chord: *chord,
                     why,
+                    other,
                 });
             };
             if binding.danger > Danger::None {
                 if is_one_of(*chord, SHRAPNEL) {
-                    wrong("can come from a torn escape sequence".to_owned());
+                    wrong("can come from a torn escape sequence".to_owned(), None);
                 }
                 if yes.contains(chord) {
-                    wrong("would also say yes to the question that it opens".to_owned());
+                    wrong(
+                        "would also say yes to the question that it opens".to_owned(),
+                        None,
+                    );
                 }
             }
             if binding.action == Action::Yes && (is_one_of(*chord, REPLIES) || is_hex(*chord)) {
-                wrong("says yes, but late answers of the terminal hold it".to_owned());
+                wrong(
+                    "says yes, but late answers of the terminal hold it".to_owned(),
+                    None,
+                );
             }
             if binding.action == Action::Yes && chord.code == KeyCode::Enter {
-                wrong("says yes, and Enter never may".to_owned());
+                wrong("says yes, and Enter never may".to_owned(), None);
+            }
+            if chord.code == KeyCode::Esc && !matches!(binding.action, Action::Back | Action::No) {
+                wrong("does something, and Esc is always safe".to_owned(), None);
             }
             for (other, keys) in bindings {
                 let same_place = other.place == binding.place;
                 if same_place && other.name != binding.name && keys.contains(chord) {
-                    wrong(format!(
-                        "is also the key of `{}` in {}",
-                        other.name,
-                        binding.place.title()
-                    ));
+                    let place = binding.place.title();
+                    let why = format!("is also the key of `{}` ({place})", other.name);
+                    wrong(why, Some(other.name));
                 }
                 let first = matches!(
                     other.action,
-                    Action::Interrupt | Action::Repaint | Action::Suspend
+                    Action::Interrupt | Action::Repaint | Action::Suspend | Action::Mouse
                 );
                 if !same_place && first && other.place == Place::Anywhere && keys.contains(chord) {
-                    wrong(format!("never comes to it, because it is `{}`", other.name));
+                    let why = format!("never comes to it, because it is `{}`", other.name);
+                    wrong(why, Some(other.name));
                 }
             }
         }
@@ -81,11 +102,13 @@ pub fn lint(bindings: &[(&'static Binding, &[Chord])]) -> Vec<Wrong> {
 }
 
 fn is_one_of(chord: Chord, letters: &str) -> bool {
-    matches!(chord.code, KeyCode::Char(c) if chord.mods == KeyModifiers::NONE && letters.contains(c))
+    // A torn sequence begins with the byte that terminals also send for Alt.
+    let bare = (chord.mods - KeyModifiers::ALT).is_empty();
+    matches!(chord.code, KeyCode::Char(c) if bare && letters.contains(c))
 }
 
 fn is_hex(chord: Chord) -> bool {
-    matches!(chord.code, KeyCode::Char(c) if chord.mods == KeyModifiers::NONE && c.is_ascii_hexdigit())
+    matches!(chord.code, KeyCode::Char(c) if chord.mods.is_empty() && c.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -123,13 +146,13 @@ mod tests {
             (binding("grant.return"), &yes),
             (binding("question.yes"), &yes),
             (binding("audit.follow"), &stop),
-            (binding("quit.now"), &stop),
+            (binding("console.quit_now"), &stop),
         ]);
         for wanted in [
             "`A` of `grant.revoke` can come from a torn escape sequence",
             "`y` of `grant.extend` would also say yes to the question that it opens",
-            "`y` of `grant.extend` is also the key of `grant.return` in Grants",
-            "`ctrl-c` of `audit.follow` never comes to it, because it is `quit.now`",
+            "`y` of `grant.extend` is also the key of `grant.return` (Grants)",
+            "`ctrl-c` of `audit.follow` never comes to it, because it is `console.quit_now`",
         ] {
             assert!(found.contains(wanted), "{found}");
         }

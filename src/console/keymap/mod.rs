@@ -5,12 +5,14 @@
 
 mod chord;
 mod lint;
+mod remap;
 mod table;
 
 use crate::console::term::input::Key;
 
 pub use chord::Chord;
 pub use lint::{Wrong, lint};
+pub use remap::{as_toml, remap};
 pub use table::BINDINGS;
 
 /// Something a person can ask for.
@@ -237,6 +239,13 @@ impl Keymap {
             .iter()
             .zip(&self.keys)
             .map(|(binding, keys)| (binding, keys.as_slice()))
+    }
+
+    /// How many bindings have other keys than the shipped ones.
+    pub fn changed(&self) -> usize {
+        self.all()
+            .filter(|(binding, keys)| binding.keys != *keys)
+            .count()
     }
 
     /// What a key means at a place.

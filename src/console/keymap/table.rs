@@ -183,7 +183,7 @@ pub const BINDINGS: &[Binding] = table! {
         Export [k('w')] None "copy.export" "export" "Write what the filter shows to a file.";
         CommandLine [k('.')] None "view.command_line" "as a command"
             "Then a key: show the command line that does the same as that key.";
-        Undo [k('u')] Reversible "undo" "undo"
+        Undo [k('u')] Reversible "act.undo" "undo"
             "Undo the last change, for 30 seconds after it; asks first.";
         Palette [k(':'), ctrl('p')] None "view.palette" "commands"
             "Find and run anything by a few letters of its name.";
@@ -192,11 +192,11 @@ pub const BINDINGS: &[Binding] = table! {
         Retry [k('r')] None "link.retry" "retry"
             "Try again now: the connection, and changes that were not answered.";
         Help [k('?'), n(F(1))] None "view.help" "help" "Show the keys that work here.";
-        Mouse [n(F(2))] None "screen.mouse" "mouse"
+        Mouse [n(F(2))] None "console.mouse" "mouse"
             "Take the mouse, or leave it to the terminal for selecting text.";
-        Repaint [ctrl('l')] None "screen.repaint" "repaint" "Draw everything anew.";
-        Suspend [ctrl('z')] None "screen.suspend" "suspend" "Go back to the shell; `fg` returns.";
-        Quit [k('q')] None "quit" "quit" "Leave the console.";
-        Interrupt [ctrl('c')] None "quit.now" "quit" "Leave the console at once, whatever is open.";
+        Repaint [ctrl('l')] None "console.repaint" "repaint" "Draw everything anew.";
+        Suspend [ctrl('z')] None "console.suspend" "suspend" "Go back to the shell; `fg` returns.";
+        Quit [k('q')] None "console.quit" "quit" "Leave the console.";
+        Interrupt [ctrl('c')] None "console.quit_now" "quit" "Leave the console at once, whatever is open.";
     }
 };

@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 
 use crate::console::app::{App, Settings};
 use crate::console::effects::{Incoming, Server};
+use crate::console::keymap::Keymap;
 use crate::console::linear::talk::{Heard, Talk};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::run::clock::Moment;
@@ -42,9 +43,9 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
     .collect::<io::Result<Vec<_>>>()
     .map_err(cannot)?;
     let settings = Settings {
-        server: options.server.clone(),
-        readonly: options.readonly,
-        ..Settings::default()
+        // What is typed here is turned into the shipped keys.
+        keymap: Keymap::default(),
+        ..options.settings()
     };
     let mut line = Line {
         app: App::new(&settings, SIZE, Moment::now()),
@@ -54,7 +55,7 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
         ended: false,
         begun: Instant::now(),
     };
-    let (server, mut incoming) = Server::new(options.connect);
+    let (server, mut incoming) = Server::new(&options.connect, options.backend.as_deref());
     line.server = Some(server);
     let mut typed = listen();
     let mut done = line.update(Msg::Start, &mut incoming);

@@ -86,6 +86,14 @@ impl Clock {
         self.local(moment) + self.offset()
     }
 
+    /// The local clocks at a moment, to start another clock from.
+    pub fn moment(&self, steady: Instant) -> Moment {
+        Moment {
+            steady,
+            wall: self.local(steady),
+        }
+    }
+
     /// How long until a server time; nothing when it has passed.
     pub fn left(&self, until: DateTime<Utc>, moment: Instant) -> Duration {
         (until - self.at(moment)).to_std().unwrap_or_default()

@@ -338,6 +338,14 @@ impl Screen for Grants {
         Vec::new()
     }
 
+    fn show(&mut self, subject: &Subject, _: &World, _: &Panes) -> bool {
+        let Subject::Grant(id) = subject else {
+            return false;
+        };
+        self.list.show(id);
+        true
+    }
+
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
         let took = self.list.filter.key(key, query::List::Grants, world);
         self.list.took(took)

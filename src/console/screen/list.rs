@@ -180,6 +180,23 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.order.select_place(self.top + usize::from(line));
     }
 
+    /// Selects a row wherever it is, without the filter when that hides it, and shows all of it.
+    pub(super) fn show(&mut self, id: &I) {
+        let place = self.order.rows().iter().position(|row| row.id == *id);
+        match place {
+            Some(place) => self.order.select_place(place),
+            None => {
+                self.filter.clear();
+                self.order.clear();
+                self.order.update(vec![id.clone()]);
+                self.revision = None;
+                self.anew = true;
+            }
+        }
+        self.zoomed = true;
+        self.scroll = 0;
+    }
+
     pub(super) fn sort(&mut self) {
         self.order.sort_again();
         self.sorted = true;

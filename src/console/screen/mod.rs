@@ -9,7 +9,6 @@ mod detail;
 mod face;
 mod filter_line;
 mod grants;
-pub mod help;
 mod list;
 mod locks;
 mod requests;
@@ -19,12 +18,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::client::Shelving;
 use crate::console::confirm::Kind;
-use crate::console::keymap::{Action, Place};
+use crate::console::keymap::{Action, Chord, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
 use crate::console::store::Subject;
@@ -167,6 +167,22 @@ pub trait Screen: std::fmt::Debug {
 
     /// Selects the row at a line of the list.
     fn click(&mut self, line: u16, world: &World, panes: &Panes) -> Vec<Ask>;
+
+    /// Puts a filter in force as if it had been typed; an empty one drops it.
+    fn set_filter(&mut self, text: &str, world: &World, panes: &Panes) -> Vec<Ask> {
+        let mut asks = self.on(Action::Filter, world, panes);
+        for chord in [Chord::ctrl('e'), Chord::ctrl('u')] {
+            asks.extend(self.key(chord.key(), world));
+        }
+        asks.extend(self.paste(text, world));
+        asks.extend(self.key(Chord::plain(KeyCode::Enter).key(), world));
+        asks
+    }
+
+    /// Selects a row and shows all of it; says whether it is a row of this screen.
+    fn show(&mut self, _: &Subject, _: &World, _: &Panes) -> bool {
+        false
+    }
 
     /// Takes a key while a line is being typed.
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask>;

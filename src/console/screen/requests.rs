@@ -358,6 +358,14 @@ impl Screen for Requests {
         Vec::new()
     }
 
+    fn show(&mut self, subject: &Subject, _: &World, _: &Panes) -> bool {
+        let Subject::Request(id) = subject else {
+            return false;
+        };
+        self.list.show(id);
+        true
+    }
+
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
         let took = self.list.filter.key(key, query::List::Requests, world);
         self.list.took(took)

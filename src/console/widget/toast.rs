@@ -1,5 +1,6 @@
 //! Short messages in a corner: at most three, the same one counted instead of repeated, errors until dismissed.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
@@ -13,6 +14,8 @@ use crate::text::{DisplayText, clean};
 const MOST: usize = 3;
 /// Wider ones are read slower than the list below them.
 const WIDEST: u16 = 96;
+/// What was said is kept up to here.
+const KEPT: usize = 1_000;
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,8 @@ impl Level {
         }
     }
 
-    fn look(self) -> (Glyph, Role) {
+    /// Its sign and look.
+    pub fn look(self) -> (Glyph, Role) {
         match self {
             Self::Info => (Glyph::StatusInfo, Role::StatusInfo),
             Self::Success => (Glyph::StatusOk, Role::StatusOk),
@@ -60,10 +64,24 @@ pub struct Toast {
     counts: bool,
 }
 
-/// The messages on screen, oldest first.
+/// A message as it was said, for reading it later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub level: Level,
+    pub text: DisplayText,
+    /// How often in a row.
+    pub times: u32,
+    /// When it was said last.
+    pub at: Instant,
+    /// What to quote when asking the people who run the server.
+    pub trace: Option<DisplayText>,
+}
+
+/// The messages on screen, oldest first, and everything said before.
 #[derive(Debug, Clone, Default)]
 pub struct Toasts {
     shown: Vec<Toast>,
+    said: VecDeque<Said>,
     /// The moment of the last look.
     now: Option<Instant>,
 }
@@ -71,6 +89,18 @@ pub struct Toasts {
 impl Toasts {
     /// Shows a message. When there are too many the oldest goes, errors last.
     pub fn push(&mut self, level: Level, text: DisplayText, now: Instant) {
+        self.push_traced(level, text, None, now);
+    }
+
+    /// The same, with the trace of the call that it is about.
+    pub fn push_traced(
+        &mut self,
+        level: Level,
+        text: DisplayText,
+        trace: Option<DisplayText>,
+        now: Instant,
+    ) {
+        self.note(level, &text, trace, now);
         let until = level.lifetime().map(|lifetime| now + lifetime);
         self.add(level, text, until, false);
     }
@@ -106,6 +136,31 @@ impl Toasts {
                 .unwrap_or(0);
             self.shown.remove(oldest);
         }
+    }
+
+    fn note(&mut self, level: Level, text: &DisplayText, trace: Option<DisplayText>, now: Instant) {
+        if let Some(last) = self.said.back_mut()
+            && (last.level, &last.text, &last.trace) == (level, text, &trace)
+        {
+            last.times = last.times.saturating_add(1);
+            last.at = now;
+            return;
+        }
+        self.said.push_back(Said {
+            level,
+            text: text.clone(),
+            times: 1,
+            at: now,
+            trace,
+        });
+        if self.said.len() > KEPT {
+            self.said.pop_front();
+        }
+    }
+
+    /// Everything said since the start, oldest first.
+    pub fn said(&self) -> &VecDeque<Said> {
+        &self.said
     }
 
     /// Takes away what has been shown long enough; says whether anything went.

@@ -1,0 +1,224 @@
+//! What overlays wish for, done as if the person had pressed the keys: an overlay can open a question and never answer
+//! one.
+
+use crate::config::Backend;
+use crate::console::app::App;
+use crate::console::app::polls::alone;
+use crate::console::keymap::{Action, Place};
+use crate::console::msg::{Effect, Query};
+use crate::console::overlay::command::CommandLine;
+use crate::console::overlay::help::Help;
+use crate::console::overlay::messages::Messages;
+use crate::console::overlay::palette::Palette;
+use crate::console::overlay::{Overlay, Wish};
+use crate::console::store::Subject;
+use crate::console::term::input::Key;
+use crate::console::widget::toast::Level;
+
+impl App {
+    /// The place of the screen in front, whatever lies over it.
+    pub fn front(&self) -> Place {
+        self.screen()
+            .map_or(Place::Anywhere, |screen| screen.place())
+    }
+
+    /// Every server that has a name.
+    pub fn backends(&self) -> &[Backend] {
+        &self.settings.backends
+    }
+
+    /// The name of the server in use.
+    pub fn backend(&self) -> Option<&String> {
+        self.settings.backend.as_ref()
+    }
+
+    /// The server in use, when it has a name.
+    pub fn backend_in_use(&self) -> Option<&Backend> {
+        let name = self.settings.backend.as_ref()?;
+        self.settings
+            .backends
+            .iter()
+            .find(|backend| backend.name == *name)
+    }
+
+    /// The filter of the screen in front as it was typed.
+    pub fn filter_text(&self) -> Option<String> {
+        let typing = self.screen()?.typing()?;
+        Some(typing.line.text().to_owned())
+    }
+
+    /// The overlay that an action opens.
+    pub(super) fn overlay_of(action: Action) -> Option<Box<dyn Overlay>> {
+        Some(match action {
+            Action::Help => Box::new(Help::default()),
+            Action::Palette => Box::new(Palette::default()),
+            Action::Messages => Box::new(Messages::new()),
+            Action::CommandLine => Box::new(CommandLine::default()),
+            _ => return None,
+        })
+    }
+
+    /// Hands something to the open overlay; says whether there is one.
+    pub(super) fn with_overlay(
+        &mut self,
+        take: impl FnOnce(&mut dyn Overlay, &Self) -> Vec<Wish>,
+    ) -> Option<Vec<Effect>> {
+        let mut overlay = self.overlay.take()?;
+        let wishes = take(overlay.as_mut(), self);
+        self.overlay = Some(overlay);
+        let mut effects = Vec::new();
+        for wish in wishes {
+            effects.extend(self.wished(wish));
+        }
+        Some(effects)
+    }
+
+    pub(super) fn overlay_key(&mut self, key: Key) -> Option<Vec<Effect>> {
+        self.with_overlay(|overlay, app| overlay.key(key, app))
+    }
+
+    pub(super) fn tick_overlay(&mut self) {
+        self.with_overlay(|overlay, app| {
+            overlay.tick(app);
+            Vec::new()
+        });
+    }
+
+    fn wished(&mut self, wish: Wish) -> Vec<Effect> {
+        match wish {
+            Wish::Close => {
+                self.overlay = None;
+                Vec::new()
+            }
+            Wish::Show(overlay) => {
+                self.overlay = Some(overlay);
+                Vec::new()
+            }
+            // From here on it is the key of that action, with its question and its refusals.
+            Wish::Run(action) => self.action(action),
+            Wish::Go(place, filter) => {
+                let mut effects = self.go_place(place);
+                if let Some(filter) = filter {
+                    effects.extend(self.filter(&filter));
+                }
+                effects
+            }
+            Wish::Filter(text) => self.filter(&text),
+            Wish::SaveFilter(name) => self.save_filter(&name),
+            Wish::Open(subject) => self.open(subject),
+            Wish::Wear(wear) => vec![Effect::Theme(wear)],
+            Wish::Switch(name) => self.switch(&name),
+            Wish::Copy(text) => {
+                self.say(Level::Info, &format!("copied {text}"));
+                vec![Effect::Copy(text)]
+            }
+            Wish::Say(level, text) => {
+                self.say(level, &text);
+                Vec::new()
+            }
+        }
+    }
+
+    fn go_place(&mut self, place: Place) -> Vec<Effect> {
+        let at = self
+            .screens
+            .iter()
+            .position(|screen| screen.place() == place);
+        at.map(|at| self.go(at)).unwrap_or_default()
+    }
+
+    /// Puts a filter in force on the screen in front.
+    fn filter(&mut self, text: &str) -> Vec<Effect> {
+        let panes = self.layout().panes;
+        let Some(screen) = self.screens.get_mut(self.at) else {
+            return Vec::new();
+        };
+        let asks = screen.set_filter(text, &self.world, &panes);
+        self.asked(asks)
+    }
+
+    /// Shows a row on its screen; one that is not known is asked for first.
+    fn open(&mut self, subject: Subject) -> Vec<Effect> {
+        let query = alone(subject.clone());
+        let known = self.world.store.get(&subject).is_some();
+        self.wanted = Some(subject);
+        if known {
+            self.show_wanted();
+            return Vec::new();
+        }
+        query.map(Effect::Fetch).into_iter().collect()
+    }
+
+    /// Shows the row that somebody asked for, once it is there.
+    pub(super) fn show_wanted(&mut self) {
+        let Some(subject) = self.wanted.clone() else {
+            return;
+        };
+        if self.world.store.get(&subject).is_none() || self.is_asked() {
+            return;
+        }
+        self.wanted = None;
+        let panes = self.layout().panes;
+        let world = &self.world;
+        let at = self
+            .screens
+            .iter_mut()
+            .position(|screen| screen.show(&subject, world, &panes));
+        match at {
+            Some(at) => self.at = at,
+            None => {
+                let text = format!("no screen shows `{}`", subject.as_str());
+                self.say(Level::Info, &text);
+            }
+        }
+    }
+
+    /// Talks to another server: everything known of the one before is forgotten.
+    fn switch(&mut self, name: &str) -> Vec<Effect> {
+        let Some(backend) = self
+            .settings
+            .backends
+            .iter()
+            .find(|backend| backend.name == name)
+            .cloned()
+        else {
+            let text = format!("there is no backend `{name}`");
+            self.say(Level::Warn, &text);
+            return Vec::new();
+        };
+        let incident = self.open.incident.as_ref();
+        let runs = incident.is_some_and(|open| open.is_committed() && !open.is_over());
+        if !self.pending.is_empty() || !self.queue.is_empty() || runs {
+            self.say(
+                Level::Warn,
+                "a change is not answered yet: wait for it, or give it up with Esc",
+            );
+            return Vec::new();
+        }
+        let mut settings = self.settings.clone();
+        settings.server.clone_from(&backend.url);
+        settings.readonly = settings.readonly_flag.unwrap_or(backend.readonly);
+        settings.backend = Some(backend.name.clone());
+        settings.complaints = Vec::new();
+        let moment = self.world.clock.moment(self.world.now);
+        let toasts = std::mem::take(&mut self.toasts);
+        *self = Self::new(&settings, self.size, moment);
+        self.toasts = toasts;
+        let word = backend.environment_word();
+        let text = format!("this is {} {word}", backend.name);
+        self.say(Level::Info, text.trim_end());
+        self.refresher.all();
+        vec![
+            Effect::Switch(backend.name),
+            Effect::Connect,
+            Effect::Fetch(Query::Me),
+        ]
+    }
+
+    /// Says once what was wrong with the settings.
+    pub(super) fn complain(&mut self) {
+        for text in std::mem::take(&mut self.settings.complaints) {
+            self.say(Level::Warn, &text);
+        }
+    }
+}

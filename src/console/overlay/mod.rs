@@ -1,0 +1,97 @@
+//! What lies over a screen and takes every key while it is open: help, palette, messages, the command line of a key,
+//! the tutor. One is open at a time.
+//!
+//! An overlay never does anything: it wishes, and the application treats a wish as if the person had pressed the key
+//! for it. So what changes something still comes to its question, and nothing here can say yes to one.
+//!
+//! To add one: a type that implements [`Overlay`], and a way to it in `app/keys.rs` or as a word in `palette`.
+
+pub mod command;
+pub mod help;
+pub mod menu;
+pub mod messages;
+pub mod palette;
+pub mod tutor;
+mod words;
+
+use std::fmt;
+use std::time::Instant;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use crate::console::app::App;
+use crate::console::keymap::{Action, Place};
+use crate::console::msg::Wear;
+use crate::console::store::Subject;
+use crate::console::term::input::Key;
+use crate::console::theme::Theme;
+use crate::console::widget::toast::Level;
+
+/// What an overlay asks the application for.
+#[derive(Debug)]
+pub enum Wish {
+    /// Take it away.
+    Close,
+    /// As if the key of the action had been pressed on the screen behind.
+    Run(Action),
+    /// Show a screen, with a filter when one is given.
+    Go(Place, Option<String>),
+    /// Show the screen in front with a filter.
+    Filter(String),
+    /// Keep the filter in force under a name.
+    SaveFilter(String),
+    /// Show one row.
+    Open(Subject),
+    /// Other colours.
+    Wear(Wear),
+    /// Talk to another server.
+    Switch(String),
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Tell the person something.
+    Say(Level, String),
+    /// Open another one in its place.
+    Show(Box<dyn Overlay>),
+}
+
+/// Something over the screen.
+pub trait Overlay: fmt::Debug {
+    /// Takes a key; whatever it is, it goes no further.
+    fn key(&mut self, key: Key, app: &App) -> Vec<Wish>;
+
+    /// Takes pasted text, which never runs anything.
+    fn paste(&mut self, _: &str, _: &App) -> Vec<Wish> {
+        Vec::new()
+    }
+
+    /// The wheel turned.
+    fn wheel(&mut self, _down: bool, _: &App) -> Vec<Wish> {
+        Vec::new()
+    }
+
+    /// Time passed.
+    fn tick(&mut self, _: &App) {}
+
+    /// When what it shows changes by itself.
+    fn next_change(&self) -> Option<Instant> {
+        None
+    }
+
+    /// What its keys do, for the last line.
+    fn hints(&self) -> Vec<(&'static str, &'static str)>;
+
+    /// Draws it over the window; gives where the terminal's cursor belongs.
+    fn draw(&self, app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position>;
+}
+
+/// The middle of an area, at most this wide and high.
+fn middle(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    }
+}
