@@ -254,7 +254,7 @@ fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<P
         ..area
     };
     if let Some(problem) = typing.problem {
-        let text = clean(&problem.to_string());
+        let text = clean(problem);
         let width = u16::try_from(text.width())
             .unwrap_or(u16::MAX)
             .min(line.width / 2);
@@ -274,10 +274,11 @@ fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<P
         Role::Match
     };
     let cursor = typing.line.draw(line, buffer, theme.style(role));
-    if let Some(problem) = typing.problem {
+    if let Some(span) = typing.wrong {
         let wrong = theme.style(Role::StatusWarn).underlined();
-        let (start, end) = (problem.span.start, problem.span.end);
-        typing.line.mark(line, (start, end), buffer, wrong);
+        typing
+            .line
+            .mark(line, (span.start, span.end), buffer, wrong);
     }
     typing.active.then_some(cursor)
 }

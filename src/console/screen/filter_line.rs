@@ -44,7 +44,8 @@ pub(super) struct FilterLine {
     line: Line,
     active: bool,
     before: String,
-    problem: Option<Problem>,
+    /// What is wrong, and the sentence for it.
+    problem: Option<(Problem, String)>,
     expr: Expr,
     offer: Completion,
     /// The candidate under the cursor.
@@ -89,13 +90,14 @@ impl FilterLine {
     }
 
     pub(super) fn typing(&self) -> Option<Typing<'_>> {
-        let shown = self.problem.as_ref().filter(|problem| {
+        let shown = self.problem.as_ref().filter(|(problem, _)| {
             // What may become right is not wrong while somebody types it.
             !(self.active && problem.unfinished && self.cursor() == self.line.text().len())
         });
         (self.active || !self.line.text().is_empty()).then_some(Typing {
             line: &self.line,
-            problem: shown,
+            problem: shown.map(|(_, said)| said.as_str()),
+            wrong: shown.map(|(problem, _)| problem.span),
             active: self.active,
             offers: if self.active {
                 &self.offer.candidates
@@ -328,7 +330,7 @@ impl FilterLine {
         self.recalled = None;
         self.offer(list, world);
         let parsed = parse(self.line.text(), list, &world.shelf.saved);
-        self.problem = parsed.problems.into_iter().next();
+        self.problem = first(parsed.problems);
         self.applies_at = Some(world.now + TYPING);
         Took::default()
     }
@@ -408,7 +410,7 @@ impl FilterLine {
     fn apply(&mut self, list: List, saved: &Saved) -> Took {
         self.applies_at = None;
         let parsed = parse(self.line.text(), list, saved);
-        self.problem = parsed.problems.into_iter().next();
+        self.problem = first(parsed.problems);
         let changed = self.problem.is_none() && parsed.expr != self.expr;
         if changed {
             self.expr = parsed.expr;
@@ -418,4 +420,10 @@ impl FilterLine {
             asks: Vec::new(),
         }
     }
+}
+
+fn first(problems: Vec<Problem>) -> Option<(Problem, String)> {
+    let problem = problems.into_iter().next()?;
+    let said = problem.to_string();
+    Some((problem, said))
 }

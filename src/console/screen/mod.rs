@@ -94,7 +94,9 @@ pub struct Tally {
 pub struct Typing<'a> {
     pub line: &'a crate::console::widget::input::Line,
     /// What is wrong with it so far.
-    pub problem: Option<&'a crate::query::Problem>,
+    pub problem: Option<&'a str>,
+    /// Where in it that is.
+    pub wrong: Option<crate::query::Span>,
     /// It takes the keys; otherwise it is shown because it is in force.
     pub active: bool,
     /// What could be typed, and which of it is under the cursor.
