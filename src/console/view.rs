@@ -230,7 +230,12 @@ fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 
 fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let typing = app.screen()?.typing()?;
-    let label = clean(" Filter ");
+    let screen = app.screen()?;
+    let label = clean(if screen.place() == Place::Timeline {
+        " As of "
+    } else {
+        " Filter "
+    });
     buffer.set_stringn(
         area.x,
         area.y,
