@@ -1,7 +1,7 @@
 //! `portcullis console`: opens the full-screen console.
 
 use crate::cli::{Context, Exit, Failure};
-use crate::client::{Channel, Client, Session};
+use crate::client::{Channel, Client, Session, ShelfFile};
 use crate::config::{COLORS, ConsoleSettings, Notify, Problem};
 use crate::console::keymap::remap;
 use crate::console::term::caps::Depth;
@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let settings = context.settings()?;
     let server = context.server()?;
     let state = context.state()?;
+    let shelf = ShelfFile::of(&state);
     let shown = server.to_string();
     let backend = context.backend()?;
     let (keymap, problems) = remap(&settings.keys);
@@ -73,6 +74,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         backends: settings.backends,
         backend,
         complaints: complaints(&problems),
+        shelf: Some(shelf),
     };
     let ended = if arguments.linear {
         console::linear::run(options).await

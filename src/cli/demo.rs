@@ -95,6 +95,7 @@ async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
         backends: Vec::new(),
         backend: None,
         complaints: super::console::complaints(&problems),
+        shelf: None,
     };
     let code = console::run(options)
         .await

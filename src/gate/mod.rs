@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod catalog;
+mod eligible;
 pub mod grants;
 pub mod incidents;
 pub mod locks;
