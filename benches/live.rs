@@ -15,7 +15,7 @@ use crate::node::{HOSTS, Node, hosts, submit};
 use crate::table::{self, Line, Times, note, short};
 
 /// Streams of one person: the server allows sixteen.
-const OF_ONE: usize = 10;
+const OF_ONE: usize = 4;
 /// People who ask and take back, by turns.
 const ASKERS: u32 = 8;
 /// How long events are made.
@@ -31,7 +31,7 @@ pub(crate) async fn streams() -> anyhow::Result<()> {
     let mut askers = askers(&node).await?;
     let mut root = node.root().await?;
     let mut watchers = Vec::new();
-    for number in 0..10 {
+    for number in 0..25 {
         let name = format!("auditor-{number}");
         watchers.push(node.invite(&mut root, &name, "auditor", "watchers").await?);
     }

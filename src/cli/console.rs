@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Context, Exit, Failure};
-use crate::client::{Channel, Client, Session};
+use crate::client::{Channel, Client, Session, ShelfFile};
 use crate::config::{COLORS, ConsoleSettings, Notify, Problem};
 use crate::console::keymap::remap;
 use crate::console::term::caps::Depth;
@@ -45,6 +45,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let settings = context.settings()?;
     let server = context.server()?;
     let state = context.state()?;
+    let shelf = ShelfFile::of(&state);
     let shown = server.to_string();
     let backend = context.backend()?;
     let (keymap, problems) = remap(&settings.keys);
@@ -81,6 +82,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         backends: settings.backends,
         backend,
         complaints: complaints(&problems),
+        shelf: Some(shelf),
     };
     if let Some(folder) = arguments.snapshot {
         return pictures(context, options, &folder, arguments.size).await;

@@ -117,6 +117,7 @@ async fn look(
         backends: Vec::new(),
         backend: None,
         complaints: super::console::complaints(&problems),
+        shelf: None,
     };
     if let Some(folder) = snapshot {
         // Colleagues need a moment until there is something to see.

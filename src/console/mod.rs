@@ -11,7 +11,6 @@ pub mod command;
 pub mod confirm;
 pub mod doc;
 mod effects;
-pub mod filter;
 pub mod keymap;
 pub mod layout;
 pub mod linear;
