@@ -20,4 +20,5 @@ mod sample;
 mod screens;
 mod term;
 mod theme;
+mod tutor;
 mod widget;
