@@ -136,6 +136,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/incidents/{id}", "/incidents/I-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
+        .replace("{session}", "4711-1")
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
         "GET /healthz"
@@ -184,6 +185,9 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             json!({"on": {"kind": "principal", "principal": "gone"}, "reason": "INC-1 leak"}),
         ),
         "POST /v1/locks/{id}/lift" => (Some(1), json!({"reason": "calm again"})),
+        "GET /v1/sessions" => (None, Value::Null),
+        // The only target here does not report sessions: whoever may try hears 422.
+        "POST /v1/grants/{id}/sessions/{session}/end" => (None, json!({"reason": "too long"})),
         "POST /v1/incidents/preview" => (None, json!({"scope": {"principals": [things.owner]}})),
         // The token is somebody else's; whoever may not commit is not told.
         "POST /v1/incidents" => (

@@ -197,6 +197,71 @@ async fn access_is_asked_for_approved_used_extended_and_revoked() {
     record_is_complete(&node, &id);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_psql_is_listed_with_its_last_command_and_ended_alone() {
+    let (node, _database) = set_up().await;
+    let ask = [
+        "request",
+        "orders-db",
+        "readonly",
+        "--for",
+        "1h",
+        "--reason",
+        "INC-4127 stuck orders",
+    ];
+    let request = node.json("ada", &ask);
+    node.said("root", &["approve", field(&request, "id")]);
+    let grant = loop {
+        let grant = node.json("ada", &["grants"])["items"][0].clone();
+        if field(&grant, "state") == "active" {
+            break grant;
+        }
+    };
+    let (first, mut second) = (open_psql(&node), open_psql(&node));
+    // A target's answer is good for two seconds, so the second may be missing at first.
+    let sessions = loop {
+        let sessions = node.json("root", &["sessions"])["items"].clone();
+        if sessions.as_array().unwrap().len() == 2 {
+            break sessions;
+        }
+    };
+    for session in sessions.as_array().unwrap() {
+        assert_eq!(field(session, "command"), "select what from orders;");
+        assert_eq!(
+            (field(session, "program"), field(session, "activity")),
+            ("portcullis connect", "idle")
+        );
+        assert_eq!(field(session, "grant"), field(&grant, "id"));
+    }
+    let listed = node.said("root", &["sessions"]);
+    assert!(listed.contains("select what from orders;"), "{listed}");
+
+    // Sessions are listed newest first, so the last one is that of the first psql.
+    let end = |session: &Value| {
+        let arguments = [
+            "sessions",
+            "end",
+            field(&grant, "id"),
+            field(session, "id"),
+            "--reason",
+            "it holds a lock",
+        ];
+        node.said("root", &arguments)
+    };
+    let ended = end(&sessions[1]);
+    assert!(ended.contains("ended: confirmed by the target"), "{ended}");
+    assert!(was_cut(first), "the first psql goes on");
+    assert!(end(&sessions[1]).contains("nothing was done"));
+    let mut stdin = second.stdin.take().unwrap();
+    stdin.write_all(b"select 'still ' || 'here';\n").unwrap();
+    drop(stdin);
+    let rest = second.wait_with_output().unwrap();
+    assert!(rest.status.success());
+    assert_eq!(String::from_utf8_lossy(&rest.stdout), "still here\n");
+    let record = node.said("root", &["audit", "--event", "session.ended"]);
+    assert_eq!(record.matches("it holds a lock").count(), 1, "{record}");
+}
+
 /// Every step is in the audit, with actor, reason, target, outcome and ids that belong together.
 fn record_is_complete(node: &Node, grant: &str) {
     let lines = node.said(

@@ -29,6 +29,7 @@ mod requests;
 
 mod revoke;
 mod serve;
+mod sessions;
 pub mod table;
 mod theme;
 mod token;
@@ -93,6 +94,7 @@ enum Command {
     Withdraw(withdraw::Arguments),
     Connect(connect::Arguments),
     Grants(grants::Arguments),
+    Sessions(sessions::Arguments),
     Extend(extend::Arguments),
     Return(give_back::Arguments),
     Claim(claim::Arguments),
@@ -151,6 +153,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
         Command::Connect(arguments) => connect::run(context, arguments).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
+        Command::Sessions(arguments) => sessions::run(context, arguments).await,
         Command::Extend(arguments) => extend::run(context, arguments).await,
         Command::Return(arguments) => give_back::run(context, arguments).await,
         Command::Claim(arguments) => claim::run(context, arguments).await,

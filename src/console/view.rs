@@ -82,7 +82,8 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
         }
         let cursor = overlay.draw(app, theme, over, buffer);
         if !overlay.is_whole() {
-            let keep = cursor.map(|at| at.y);
+            // The last lines say what the chosen thing is; messages keep to the top.
+            let keep = layout.regions.body.bottom().checked_sub(2);
             app.toasts().draw(layout.regions.body, buffer, theme, keep);
         }
         return cursor.filter(|at| area.contains(*at));
@@ -238,7 +239,12 @@ fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 
 fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let typing = app.screen()?.typing()?;
-    let label = clean(" Filter ");
+    let screen = app.screen()?;
+    let label = clean(if screen.place() == Place::Timeline {
+        " As of "
+    } else {
+        " Filter "
+    });
     buffer.set_stringn(
         area.x,
         area.y,

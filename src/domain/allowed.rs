@@ -36,6 +36,11 @@ pub fn on_request(
     ]
 }
 
+/// What `who` may do with a live session under a grant.
+pub fn on_session(who: &Principal, grant: &Grant) -> Vec<Allowed> {
+    vec![("end", grant.may_end_session(who))]
+}
+
 /// What `who` may do with a grant.
 pub fn on_grant(
     who: &Principal,

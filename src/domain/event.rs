@@ -56,6 +56,7 @@ events! {
     IncidentStarted = "incident.started", "started an incident on";
     LockPlaced = "lock.placed", "placed a lock on";
     LockLifted = "lock.lifted", "lifted the lock on";
+    SessionEnded = "session.ended", "ended a session of";
     CredentialIssued = "credential.issued", "received a credential for";
     AccessRefused = "access.refused", "was refused";
     PrincipalInvited = "principal.invited", "invited";

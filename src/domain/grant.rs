@@ -519,7 +519,7 @@ impl Grant {
         }
     }
 
-    fn event(&self, code: EventCode, actor: Actor) -> Event {
+    pub(in crate::domain) fn event(&self, code: EventCode, actor: Actor) -> Event {
         Event {
             principal: Some(self.holder.name.clone()),
             target: Some(self.target.clone()),

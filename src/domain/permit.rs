@@ -45,6 +45,8 @@ actions! {
     /// Place and lift locks.
     Lock, "place or lift locks", [Reviewer, Admin];
     ReadLocks, "see locks", [Reviewer, Admin, Auditor];
+    /// Cut live connections of somebody else.
+    EndSessions, "end the sessions of others", [Reviewer, Admin];
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];

@@ -337,7 +337,7 @@ async fn holder(writing: &mut Writing, grant: &Grant) -> Result<Principal, Error
         .ok_or_else(|| anyhow::anyhow!("the holder of {} is gone", grant.id))?)
 }
 
-async fn load(tx: &mut Tx, id: &GrantId) -> Result<Grant, Error> {
+pub(super) async fn load(tx: &mut Tx, id: &GrantId) -> Result<Grant, Error> {
     Ok(tx.grant(id).await?.ok_or_else(|| Refusal::NotFound {
         what: "grant",
         name: id.to_string(),
@@ -345,7 +345,7 @@ async fn load(tx: &mut Tx, id: &GrantId) -> Result<Grant, Error> {
 }
 
 /// What one may not see does not exist.
-fn visible(grant: Grant, who: &Principal) -> Result<Grant, Refusal> {
+pub(super) fn visible(grant: Grant, who: &Principal) -> Result<Grant, Refusal> {
     if grant.holder.id == who.id || permit(who, Action::ReadAll).is_ok() {
         return Ok(grant);
     }

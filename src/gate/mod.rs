@@ -15,6 +15,7 @@ pub mod locks;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
+pub mod sessions;
 pub mod sweep;
 mod ticket;
 pub mod work;
@@ -109,6 +110,7 @@ pub struct Gate {
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
     work: work::Desk,
     reconcile: reconcile::Seen,
+    sessions_lately: sessions::Lately,
     /// When people usually ask.
     hours: WorkingHours,
 }
@@ -147,6 +149,7 @@ impl Gate {
             denials: Mutex::new(HashMap::new()),
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
+            sessions_lately: sessions::Lately::default(),
             hours,
         })
     }

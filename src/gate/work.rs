@@ -213,7 +213,7 @@ impl Gate {
         Ok((grant, true, now))
     }
 
-    fn connector(&self, target: &TargetName) -> Result<Arc<dyn Connector>, Failure> {
+    pub(super) fn connector(&self, target: &TargetName) -> Result<Arc<dyn Connector>, Failure> {
         self.rules
             .current()
             .catalog

@@ -21,6 +21,7 @@ pub mod query;
 pub mod requests;
 pub mod router;
 pub mod search;
+pub mod sessions;
 pub mod stream;
 pub mod targets;
 pub mod views;

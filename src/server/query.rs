@@ -7,12 +7,17 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
+use crate::domain::ids::GrantId;
+use crate::domain::refusal::Refusal;
+
 use super::App;
 use super::caller::Signed;
 use super::error::Failed;
 
 /// Rows of one page at most.
 pub const PAGE_MAX: i64 = 200;
+/// No target names a session longer than this.
+const SESSION_MAX: usize = 64;
 /// Rows of one page where the caller does not say.
 pub const PAGE: i64 = 50;
 
@@ -169,10 +174,40 @@ where
             .await
             .map(|Path(text)| text)
             .unwrap_or_default();
-        let unknown = crate::domain::refusal::Refusal::NotFound {
+        let unknown = Refusal::NotFound {
             what: "record",
             name: text.escape_default().to_string(),
         };
         text.parse().map(Self).map_err(|_| unknown.into())
+    }
+}
+
+/// A grant and one of its sessions, out of the path.
+pub struct SessionOf(pub GrantId, pub String);
+
+impl FromRequestParts<App> for SessionOf {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failed> {
+        // Nobody is told what is wrong with a call before it is known who calls.
+        Signed::from_request_parts(parts, app).await?;
+        let (grant, session) = Path::<(String, String)>::from_request_parts(parts, app)
+            .await
+            .map(|Path(both)| both)
+            .unwrap_or_default();
+        let unknown = |name: &str| Refusal::NotFound {
+            what: "session",
+            name: name.escape_default().to_string(),
+        };
+        let fits = (1..=SESSION_MAX).contains(&session.len())
+            && session
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+        let grant = grant.parse().map_err(|_| unknown(&grant))?;
+        if fits {
+            Ok(Self(grant, session))
+        } else {
+            Err(unknown(&session).into())
+        }
     }
 }

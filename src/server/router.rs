@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, facets, grants, health, incidents, locks, people, requests, stream, targets,
+    App, audit, caller, facets, grants, health, incidents, locks, people, requests, sessions,
+    stream, targets,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -68,6 +69,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(locks::list, locks::place))
         .routes(routes!(locks::show))
         .routes(routes!(locks::lift))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
         .routes(routes!(incidents::list, incidents::commit))
         .routes(routes!(incidents::preview))
         .routes(routes!(incidents::show))

@@ -26,7 +26,7 @@ use crate::wire::{
     LockView, NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
 };
 
-fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
+pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
     allowed
         .into_iter()
         .map(|(action, allowed)| AllowedAction {

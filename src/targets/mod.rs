@@ -109,6 +109,64 @@ pub struct Observed {
     pub drift: Vec<String>,
 }
 
+/// One live connection under a grant, as far as the target tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    pub grant: GrantId,
+    /// The target's own name for it: letters, digits, `.` and `-`, never given out again for another one.
+    pub id: String,
+    pub started_at: Option<DateTime<Utc>>,
+    /// Where it comes from.
+    pub address: Option<String>,
+    /// The program, as it calls itself: hostile text.
+    pub program: Option<String>,
+    pub activity: Option<Activity>,
+    /// The last command, at most [`Live::COMMAND_MAX`] characters: hostile text.
+    pub command: Option<String>,
+}
+
+impl Live {
+    /// Longer commands are cut: this is for recognising a session, not for reading its work.
+    pub const COMMAND_MAX: usize = 500;
+}
+
+/// What a session does at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    Running,
+    Idle,
+    /// Idle, and holding what its transaction has touched.
+    IdleInTransaction,
+}
+
+impl Activity {
+    /// The word used in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Idle => "idle",
+            Self::IdleInTransaction => "idle_in_transaction",
+        }
+    }
+}
+
+/// The live sessions of a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reported {
+    pub sessions: Vec<Live>,
+    /// Why some or all are missing, as a sentence.
+    pub incomplete: Option<String>,
+}
+
+/// What came of ending one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionOutcome {
+    /// It was told to end, and the target was asked whether it is gone.
+    Ended,
+    /// There is no such session of this grant, or no longer.
+    Gone,
+}
+
 /// What the holder of a grant brings along to get a credential.
 #[derive(Debug, Clone, Copy)]
 pub enum CredentialAsk<'a> {
@@ -195,6 +253,19 @@ pub trait Connector: Send + Sync {
 
     /// Takes away an object that no grant backs, as `down` would.
     fn remove_orphan<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<Receipt, Failure>>;
+
+    /// Lists the live sessions of every grant on the target.
+    fn sessions(&self) -> BoxFuture<'_, Result<Reported, Failure>>;
+
+    /// Ends one session, which leaves the grant as it is.
+    ///
+    /// INVARIANT: nothing but this session of this grant is touched, and `Ended` is only said after the target was asked
+    /// whether it is gone.
+    fn end_session<'a>(
+        &'a self,
+        access: Access<'a>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<SessionOutcome, Failure>>;
 
     /// Makes what the holder logs in with. The caller has authorised this and stores `Credential::ends_at` first.
     fn credential<'a>(

@@ -9,6 +9,7 @@ mod limits;
 mod locks;
 mod people;
 mod requests;
+mod sessions;
 mod signals;
 
 use portcullis::client::ClientError;

@@ -2,13 +2,15 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 29] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["request"],
     &["requests"],
     &["withdraw"],
     &["connect"],
     &["grants"],
+    &["sessions"],
+    &["sessions", "end"],
     &["extend"],
     &["return"],
     &["claim"],

@@ -21,4 +21,5 @@ mod screens;
 mod term;
 mod theme;
 mod tutor;
+mod views;
 mod widget;

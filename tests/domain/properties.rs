@@ -597,6 +597,7 @@ fn stories_come_everywhere() {
         "config",
         "target",
         "server",
+        "session",
         "incident",
     ];
     let of_rules = EventCode::ALL.iter().map(|code| code.as_str());

@@ -66,6 +66,9 @@ user = "root"
 principals = ["admin"]
 "#;
 
+/// The master key of every world that shares its targets with nobody.
+const COMMON_KEY: [u8; 32] = [7; 32];
+
 /// Somebody's public key, to be certified.
 pub(crate) const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBCH1m1+Gib3OzoZR1L1IsIXHIMenDf/ammdVmU7rDbQ somebody";
@@ -83,6 +86,8 @@ pub(crate) struct World {
     pub(crate) location: Location,
     clock: Option<Arc<AtomicI64>>,
     folder: tempfile::TempDir,
+    /// The master key, which also says what on a target is of this installation.
+    key: [u8; 32],
     admin: Option<Client>,
 }
 
@@ -134,14 +139,22 @@ impl World {
         catalogue: &str,
         clock: Option<i64>,
     ) -> Self {
-        let mut world = Self::ready(backend, policy, catalogue, clock).await;
+        let mut world = Self::ready(backend, policy, catalogue, clock, COMMON_KEY).await;
+        world.admin = Some(world.bootstrap().await);
+        world
+    }
+
+    /// Starts as an installation of its own, for targets that other tests use, too.
+    pub(crate) async fn with_targets(backend: Backend, catalogue: &str) -> Self {
+        let key = portcullis::secret::random().unwrap();
+        let mut world = Self::ready(backend, POLICY, catalogue, None, key).await;
         world.admin = Some(world.bootstrap().await);
         world
     }
 
     /// Starts with nobody in it.
     pub(crate) async fn empty(backend: Backend) -> Self {
-        Self::ready(backend, POLICY, CATALOGUE, None).await
+        Self::ready(backend, POLICY, CATALOGUE, None, COMMON_KEY).await
     }
 
     /// The one-time code that the server has printed.
@@ -149,7 +162,13 @@ impl World {
         self.server().bootstrap_code().unwrap().expose().to_owned()
     }
 
-    async fn ready(backend: Backend, policy: &str, catalogue: &str, clock: Option<i64>) -> Self {
+    async fn ready(
+        backend: Backend,
+        policy: &str,
+        catalogue: &str,
+        clock: Option<i64>,
+        key: [u8; 32],
+    ) -> Self {
         ring();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("portcullis.toml"), catalogue).unwrap();
@@ -172,6 +191,7 @@ impl World {
             location,
             clock,
             folder,
+            key,
             admin: None,
         };
         world.start_server().await;
@@ -179,7 +199,7 @@ impl World {
     }
 
     async fn start_server(&mut self) {
-        let key = Key::new([7; 32]);
+        let key = Key::new(self.key);
         let environment = Environment {
             installation: Installation::of(&key),
             key,
@@ -458,7 +478,7 @@ pub(crate) async fn submit(client: &Client) -> RequestView {
 
 /// The public key line of the authority that the world's servers sign certificates with.
 pub(crate) fn authority() -> String {
-    let key = Key::new([7; 32]);
+    let key = Key::new(COMMON_KEY);
     let environment = Environment {
         installation: Installation::of(&key),
         key,

@@ -8,6 +8,7 @@ use portcullis::domain::ids::{GrantId, PrincipalName, RoleName};
 use portcullis::secret::{Key, random};
 use portcullis::targets::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
+    SessionOutcome,
 };
 
 /// A kind of target with a real server behind it. To add a kind: one of these, and a line in `conformance!` below.
@@ -216,6 +217,11 @@ async fn an_unreachable_target_is_a_failure_that_may_pass<S: Stand>() {
     for failure in [
         away.up(case.access(1)).await.err(),
         away.down(case.end(2, None)).await.err(),
+        away.sessions().await.err(),
+        away.end_session(case.access(1), "4711-1")
+            .await
+            .err()
+            .filter(|failure| !failure.permanent),
     ]
     .into_iter()
     .flatten()
@@ -239,6 +245,35 @@ async fn observe_sees_what_up_has_made<S: Stand>() {
         assert_eq!(object.drift, [""; 0]);
         assert_eq!(object.live_sessions, 0);
     }
+}
+
+async fn sessions_are_told_or_it_is_said_that_they_are_not<S: Stand>() {
+    let stand = S::set_up().await;
+    let case = Case::on(&stand).await;
+    stand.connector().up(case.access(1)).await.unwrap();
+    let reported = stand.connector().sessions().await.unwrap();
+    assert_eq!(reported.sessions, [], "nobody is connected");
+    let ended = stand
+        .connector()
+        .end_session(case.access(1), "4711-1763830000123")
+        .await;
+    match reported.incomplete {
+        None => assert_eq!(ended, Ok(SessionOutcome::Gone)),
+        Some(why) => {
+            assert!(!why.is_empty());
+            assert!(
+                ended.unwrap_err().permanent,
+                "what is not told cannot be ended"
+            );
+        }
+    }
+    // Whatever came of it, the access is as it was.
+    let credential = stand
+        .connector()
+        .credential(case.access(1), stand.ask())
+        .await
+        .unwrap();
+    assert!(stand.opens(&credential).await);
 }
 
 async fn an_orphan_can_be_removed_by_its_name<S: Stand>() {
@@ -307,6 +342,7 @@ conformance! {
     a_late_up_cannot_undo_a_down
     an_unreachable_target_is_a_failure_that_may_pass
     observe_sees_what_up_has_made
+    sessions_are_told_or_it_is_said_that_they_are_not
     an_orphan_can_be_removed_by_its_name
     an_unknown_role_is_a_failure_that_stays
 }

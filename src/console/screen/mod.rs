@@ -13,6 +13,7 @@ mod list;
 mod locks;
 mod requests;
 mod sessions;
+mod timeline;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -223,6 +224,7 @@ pub fn all() -> Vec<Box<dyn Screen>> {
         Box::new(sessions::SessionList::default()),
         Box::new(audit::Audit::default()),
         Box::new(locks::Locks::default()),
+        Box::new(timeline::Timeline::default()),
     ]
 }
 

@@ -9,6 +9,7 @@ mod ending;
 mod login;
 mod look;
 mod scram;
+mod sessions;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ use serde_json::json;
 use super::names::{grant_of, object_of};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
-    Observation, Plan, Preparation, Receipt, SettingsProblem, Up,
+    Observation, Plan, Preparation, Receipt, Reported, SessionOutcome, SettingsProblem, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
 use crate::domain::target::EnforcementClass;
@@ -180,6 +181,18 @@ impl Connector for Postgres {
             within(self.end(&grant, i64::MAX)).await
         }
         .boxed()
+    }
+
+    fn sessions(&self) -> BoxFuture<'_, Result<Reported, Failure>> {
+        within(self.live()).boxed()
+    }
+
+    fn end_session<'a>(
+        &'a self,
+        access: Access<'a>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<SessionOutcome, Failure>> {
+        within(self.cut_one(access.grant, session)).boxed()
     }
 
     fn credential<'a>(

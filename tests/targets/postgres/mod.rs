@@ -4,6 +4,7 @@ mod access;
 mod ending;
 mod names;
 mod observing;
+mod sessions;
 
 use chrono::{DateTime, Utc};
 use portcullis::domain::target::TargetKind;

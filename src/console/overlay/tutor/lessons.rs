@@ -18,8 +18,8 @@ pub(super) struct Lesson {
 pub(super) const LESSONS: [Lesson; 9] = [
     Lesson {
         title: "Find what needs you",
-        text: "Requests that wait for you stand on top, the oldest first. No row ever moves under \
-               your cursor. Below is the selected one: who, what, for how long, and why.",
+        text: "What waits for you stands on top, the oldest first; no row moves under your cursor. \
+               Below is the selected one: who, what, how long, why.",
         todo: "press j to go to the second request",
         done: |app, _| selected(app).is_some_and(|id| id != play_first()),
     },
@@ -97,4 +97,18 @@ fn play_first() -> String {
 
 fn asks(app: &App, kind: Kind) -> bool {
     app.strip().is_some_and(|strip| strip.kind() == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::clean;
+
+    #[test]
+    fn every_lesson_fits_above_the_practice_console() {
+        for lesson in &LESSONS {
+            assert!(clean(lesson.text).wrap(78).len() <= 2, "{}", lesson.title);
+            assert!(lesson.todo.len() <= 76, "{}", lesson.title);
+        }
+    }
 }

@@ -1,0 +1,86 @@
+//! Handlers for live sessions: the list under `/v1/sessions`, and the end of one under its grant.
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::domain::allowed;
+use crate::domain::principal::Principal;
+use crate::gate::sessions::{SeenSession, SeenSessions, word};
+use crate::wire::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
+
+use super::caller::{Mutation, Signed};
+use super::error::{Failed, Problems};
+use super::query::SessionOf;
+use super::{App, views};
+
+/// Lists live connections under grants, newest first, as far as the targets report them: everybody's for those who may see them, one's own otherwise. A target's answer is good for 2 seconds; `sources` says how old it is and what is missing.
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", responses((status = 200, body = Sessions), Problems))]
+pub async fn list(
+    State(app): State<App>,
+    Signed(caller): Signed,
+) -> Result<Json<Sessions>, Failed> {
+    let seen = app.gate.sessions(&caller).await?;
+    Ok(Json(view(&seen, &caller.principal)))
+}
+
+/// Ends one live connection, and answers once the target has confirmed that it is gone. The grant stays, and its holder may connect again.
+#[utoipa::path(post, path = "/v1/grants/{id}/sessions/{session}/end", tag = "sessions", params(
+    ("id" = String, Path, pattern = "^G-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("session" = String, Path, description = "the `id` of the session", pattern = "^[A-Za-z0-9.-]{1,64}$"),
+    ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
+), request_body = SessionEnd, responses((status = 200, body = SessionEnded), Problems))]
+pub async fn end(
+    State(app): State<App>,
+    SessionOf(id, session): SessionOf,
+    call: Mutation<SessionEnd>,
+) -> Result<Json<SessionEnded>, Failed> {
+    let Mutation { caller, once, body } = call;
+    match app
+        .gate
+        .end_session(&caller, &id, &session, &body.reason, &once)
+        .await
+    {
+        Ok(outcome) => Ok(Json(SessionEnded {
+            grant: id.to_string(),
+            session,
+            outcome: word(outcome).to_owned(),
+        })),
+        Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
+    }
+}
+
+fn view(seen: &SeenSessions, who: &Principal) -> Sessions {
+    Sessions {
+        items: seen
+            .sessions
+            .iter()
+            .map(|session| session_view(session, who))
+            .collect(),
+        sources: seen
+            .sources
+            .iter()
+            .map(|source| SessionSource {
+                target: source.target.to_string(),
+                as_of: source.as_of,
+                problem: source.problem.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn session_view(session: &SeenSession, who: &Principal) -> SessionView {
+    let SeenSession { live, grant } = session;
+    SessionView {
+        id: live.id.clone(),
+        grant: grant.id.to_string(),
+        holder: grant.holder.name.to_string(),
+        target: grant.target.to_string(),
+        role: grant.role.to_string(),
+        started_at: live.started_at,
+        address: live.address.clone(),
+        program: live.program.clone(),
+        activity: live.activity.map(|activity| activity.as_str().to_owned()),
+        command: live.command.clone(),
+        allowed_actions: views::actions(allowed::on_session(who, grant)),
+    }
+}
