@@ -53,8 +53,8 @@ pub(super) const LESSONS: [Lesson; 9] = [
     },
     Lesson {
         title: "Find one of many",
-        text: "A filter is words and field:value pairs; all must match. Esc drops it. The same \
-               language works in the commands: portcullis grants --filter 'user:mallory'.",
+        text: "A filter is words and field:value pairs, and all must match. Esc drops it. The \
+               same language works in the commands, with --filter.",
         todo: "press /, type mallory, press Enter",
         done: |app, play| {
             play.revoked > 0
@@ -65,8 +65,8 @@ pub(super) const LESSONS: [Lesson; 9] = [
     },
     Lesson {
         title: "Take access away",
-        text: "Revoking works even when little else does. It asks first, then for the reason; the \
-               sessions end at once, and it is shown as done only when the target was read back.",
+        text: "Revoking works even when little else does. It asks first, then for the reason. \
+               It is shown as done only when the target was read back.",
         todo: "press x, then y, then 2, then Enter",
         done: |_, play| play.revoked > 0,
     },
