@@ -118,7 +118,9 @@ impl Play {
             Query::Targets => Answer::Targets(page([].iter())),
             Query::Trail(_) => Answer::Trail(page([].iter())),
             Query::Audit { .. } => Answer::Audit(page([].iter())),
-            Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) => return None,
+            Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) | Query::Facets { .. } => {
+                return None;
+            }
         })
     }
 
