@@ -24,5 +24,6 @@ mod screens;
 mod survival;
 mod term;
 mod theme;
+mod tutor;
 mod views;
 mod widget;
