@@ -18,7 +18,11 @@ mod extend;
 mod find;
 mod give_back;
 mod grants;
+mod incident;
+mod incidents;
 mod keys;
+mod lock;
+mod locks;
 mod login;
 mod logout;
 mod prepare;
@@ -33,6 +37,7 @@ mod sessions;
 pub mod table;
 mod theme;
 mod token;
+mod unlock;
 mod wait;
 pub mod when;
 mod whoami;
@@ -101,6 +106,11 @@ enum Command {
     Approve(approve::Arguments),
     Deny(deny::Arguments),
     Revoke(revoke::Arguments),
+    Lock(lock::Arguments),
+    Unlock(unlock::Arguments),
+    Locks(locks::Arguments),
+    Incident(incident::Arguments),
+    Incidents(incidents::Arguments),
     Audit(audit::Arguments),
     Console(console::Arguments),
     Keys(keys::Arguments),
@@ -160,6 +170,11 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Approve(arguments) => approve::run(context, arguments).await,
         Command::Deny(arguments) => deny::run(context, arguments).await,
         Command::Revoke(arguments) => revoke::run(context, arguments).await,
+        Command::Lock(arguments) => lock::run(context, arguments).await,
+        Command::Unlock(arguments) => unlock::run(context, arguments).await,
+        Command::Locks(arguments) => locks::run(context, arguments).await,
+        Command::Incident(arguments) => incident::run(context, arguments).await,
+        Command::Incidents(arguments) => incidents::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, arguments).await,
         Command::Console(arguments) => console::run(context, arguments).await,
         Command::Keys(arguments) => keys::run(context, &arguments),

@@ -177,6 +177,13 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
             };
             Answer::Grants(client.grants(&query).await?)
         }
+        Query::Facets {
+            of,
+            field,
+            prefix,
+            q,
+            ..
+        } => Answer::Facets(client.facets(of.as_str(), field, prefix, q).await?),
         Query::Past { after } => {
             let query = GrantsQuery {
                 states: owned(&OVER),

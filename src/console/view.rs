@@ -15,6 +15,7 @@ use crate::console::run::clock::Skew;
 use crate::console::screen::{Screen, Tally};
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::frame::Shape;
+use crate::console::widget::offers;
 use crate::console::widget::status::Bar;
 use crate::text::{DisplayText, clean};
 use crate::wire::Me;
@@ -55,6 +56,9 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     } else if let Some(screen) = app.screen() {
         let row = screen.draw(app.world(), theme, &layout.panes, buffer);
         cursor = cursor.or(row);
+    }
+    if let Some(place) = layout.filter {
+        offers(app, theme, place, layout.regions.body, buffer);
     }
     if let (Some(place), Some(strip)) = (layout.strip, app.strip()) {
         cursor = draw_strip(app, strip, theme, place, buffer).or(cursor);
@@ -270,7 +274,29 @@ fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<P
         Role::Match
     };
     let cursor = typing.line.draw(line, buffer, theme.style(role));
+    if let Some(span) = typing.wrong {
+        let wrong = theme.style(Role::StatusWarn).underlined();
+        typing
+            .line
+            .mark(line, (span.start, span.end), buffer, wrong);
+    }
     typing.active.then_some(cursor)
+}
+
+/// Draws what could be typed next, over the list.
+fn offers(app: &App, theme: &Theme, line: Rect, body: Rect, buffer: &mut Buffer) {
+    let Some(typing) = app.screen().and_then(Screen::typing) else {
+        return;
+    };
+    offers::draw(
+        typing.offers,
+        typing.chosen,
+        line.x + 1,
+        line,
+        body,
+        theme,
+        buffer,
+    );
 }
 
 fn draw_strip(
@@ -382,7 +408,7 @@ fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         );
     } else if screen.typing().is_some_and(|typing| typing.active) {
         bar = bar.left(
-            clean(" Enter keep the filter   Esc drop it"),
+            clean(" Enter keep the filter   Esc drop it   Tab complete   Up used before"),
             theme.style(Role::TextMuted),
         );
     } else {

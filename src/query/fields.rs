@@ -66,6 +66,8 @@ pub enum Name {
     Trace,
     Channel,
     Address,
+    Program,
+    Incident,
 }
 
 /// How the values of a field are compared.
@@ -153,6 +155,8 @@ fields! {
     Trace "trace" [] Word &[Audit], false, "the call that caused it";
     Channel "channel" [] Word &[Audit], true, "through what: `tui`, `cli`, `api`, `system`";
     Address "address" ["ip"] Word &[Audit, Sessions], true, "from where";
+    Program "program" [] Word &[Sessions], false, "the program, as it calls itself";
+    Incident "incident" [] Word &[Locks], false, "the incident that it was placed in";
 }
 
 macro_rules! words {
@@ -273,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_word_means_one_field() {
-        let mut seen = BTreeSet::from(["is", "has", "tag", "env"]);
+        let mut seen = BTreeSet::from(["is", "has", "tag", "env", "since", "until"]);
         for field in FIELDS {
             assert_eq!(field.name.field().word, field.word);
             for word in std::iter::once(&field.word).chain(field.aliases) {
@@ -287,9 +291,9 @@ mod tests {
         let names: BTreeSet<Name> = FIELDS.iter().map(|field| field.name).collect();
         assert_eq!(
             (names.len(), names.last()),
-            (FIELDS.len(), Some(&Name::Address))
+            (FIELDS.len(), Some(&Name::Incident))
         );
-        assert_eq!(Name::Address as usize + 1, FIELDS.len());
+        assert_eq!(Name::Incident as usize + 1, FIELDS.len());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::domain::nearest::{list as listed, nearest};
 
 use super::LONGEST;
 use super::ast::{Expr, Pattern, Present, Subject, Term, Test, Than};
-use super::fields::{self, Field, Kind as Type, List};
+use super::fields::{self, Field, Kind as Type, List, Name};
 use super::lex::{Kind, Span, Token, lex, unquoted};
 use super::saved::Saved;
 use super::time::{Length, When};
@@ -322,6 +322,21 @@ impl<'a> Parser<'a, '_> {
             "is" => self.is(span, op, &values)?,
             "has" => self.has(span, op, &values)?,
             "env" => self.tag("env", span, op, &values)?,
+            // What the commands and the API call them.
+            "since" | "until" => {
+                let than = if word.eq_ignore_ascii_case("since") {
+                    Than::AtLeast
+                } else {
+                    Than::Less
+                };
+                if let Some(op) = op {
+                    let sign = op.span.of(self.text);
+                    self.problem(op.span, format!("`{word}` takes no `{sign}`"));
+                    return None;
+                }
+                let tests = self.moments(word, Some(than), span, &values)?;
+                Subject::Field(Name::Time, tests)
+            }
             lower => match (lower.strip_prefix("tag."), fields::find(lower)) {
                 (Some(name), _) if !name.is_empty() => {
                     let name = name.to_owned();
@@ -384,7 +399,7 @@ impl<'a> Parser<'a, '_> {
         let known: Vec<&'static str> = fields::of(self.list)
             .flat_map(|field| std::iter::once(&field.word).chain(field.aliases))
             .copied()
-            .chain(["is", "has", "env"])
+            .chain(["is", "has", "env", "since", "until"])
             .collect();
         // A field that begins like this is meant more often than one that is spelled like this.
         let begins = known
@@ -514,6 +529,26 @@ impl<'a> Parser<'a, '_> {
             };
             tests.extend(test);
         }
+        (!tests.is_empty()).then_some(tests)
+    }
+
+    fn moments(
+        &mut self,
+        name: &str,
+        than: Option<Than>,
+        span: Span,
+        values: &[Token],
+    ) -> Option<Vec<Test>> {
+        if values.is_empty() {
+            self.unfinished(
+                span,
+                format!("`{name}:` needs a moment, like `-2h` or `today`"),
+            );
+        }
+        let tests: Vec<Test> = values
+            .iter()
+            .filter_map(|value| self.moment(name, than, *value))
+            .collect();
         (!tests.is_empty()).then_some(tests)
     }
 

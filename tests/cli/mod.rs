@@ -6,6 +6,7 @@ mod flow;
 mod follow;
 mod help;
 mod hostile;
+mod incident;
 mod local;
 mod session;
 mod theme;

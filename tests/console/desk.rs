@@ -13,6 +13,7 @@ use portcullis::console::term::input::Key;
 use portcullis::console::theme::Theme;
 use portcullis::console::view::view;
 use portcullis::domain::ids::{GrantId, RequestId};
+use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{
     EventView, GrantView, IncidentView, LockView, Me, Page, RequestView, SessionSource,
     SessionView, Sessions, TargetView,
@@ -295,6 +296,7 @@ impl Desk {
                     next: None,
                 })
             }
+            Query::Facets { .. } => return None,
             Query::Past { .. } => Answer::Past(Page {
                 items: Vec::new(),
                 next: None,
@@ -330,7 +332,14 @@ impl Desk {
             }
             Query::TryOut(ask) => Answer::TriedOut(Box::new(sample::preview(self, ask))),
             Query::Incident(_) => Answer::Incident(Box::new(self.incident.clone()?)),
-            Query::Audit { after, .. } => {
+            Query::Audit { after, scope, .. } => {
+                let asking = Context {
+                    now: self.server_now(),
+                    me: "maya",
+                };
+                let text = scope.q.clone().unwrap_or_default();
+                let filter = parse(&text, List::Audit, &Saved::default());
+                let filter = filter.whole().unwrap();
                 let before = after
                     .as_ref()
                     .map_or(i64::MAX, |after| after.parse().unwrap());
@@ -338,7 +347,7 @@ impl Desk {
                     .events
                     .iter()
                     .rev()
-                    .filter(|event| event.index < before)
+                    .filter(|event| event.index < before && filter.lets(*event, asking))
                     .take(100)
                     .cloned()
                     .collect();

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use ratatui::layout::Size;
 
+use crate::client::{Shelf, Shelving};
 use crate::config::Backend;
 use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
@@ -107,6 +108,8 @@ pub struct Settings {
     pub themes: Vec<String>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// The filters that the person keeps.
+    pub shelf: Shelf,
     /// Every server that has a name.
     pub backends: Vec<Backend>,
     /// The one in use, when it has a name.
@@ -125,6 +128,7 @@ impl App {
             link: Link::default(),
             clock: Clock::new(at),
             me: None,
+            shelf: settings.shelf.clone(),
             targets: Vec::new(),
             trail: None,
             sessions_problem: None,
@@ -437,10 +441,43 @@ impl App {
                     effects.push(Effect::Copy(text));
                 }
                 Ask::Say(level, text) => self.say(level, &text),
+                Ask::Shelve(change) => effects.extend(self.shelve(change)),
                 Ask::Show(subject) => effects.extend(self.show(&subject)),
             }
         }
         effects
+    }
+
+    /// Gives the filter that is in force a name.
+    pub fn save_filter(&mut self, name: &str) -> Vec<Effect> {
+        let typing = self.screen().and_then(Screen::typing);
+        let text = typing.map(|typing| typing.line.text().to_owned());
+        let change = Shelving::Save {
+            name: name.to_owned(),
+            text: text.unwrap_or_default(),
+        };
+        self.shelve(change)
+    }
+
+    /// Forgets a saved filter.
+    pub fn forget_filter(&mut self, name: &str) -> Vec<Effect> {
+        self.shelve(Shelving::Forget(name.to_owned()))
+    }
+
+    fn shelve(&mut self, change: Shelving) -> Vec<Effect> {
+        if let Err(why) = self.world.shelf.apply(&change) {
+            self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        match &change {
+            Shelving::Save { name, .. } => {
+                let text = format!("saved as @{}", name.trim_start_matches('@'));
+                self.say(Level::Info, &text);
+            }
+            Shelving::Forget(name) => self.say(Level::Info, &format!("forgot {name}")),
+            Shelving::Use(..) => {}
+        }
+        vec![Effect::Shelve(change)]
     }
 
     /// Goes to the screen that has a row, and selects it there.

@@ -137,12 +137,6 @@ impl App {
         self.asked(asks)
     }
 
-    fn save_filter(&mut self, name: &str) -> Vec<Effect> {
-        let text = format!("`@{name}` cannot be kept: saved filters are not there yet");
-        self.say(Level::Warn, &text);
-        Vec::new()
-    }
-
     /// Shows a row on its screen; one that is not known is asked for first.
     fn open(&mut self, subject: Subject) -> Vec<Effect> {
         let query = alone(subject.clone());

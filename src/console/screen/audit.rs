@@ -1,17 +1,15 @@
 //! The audit record, newest at the bottom: live, pausable, and as far back as somebody cares to scroll.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
 use crate::client::AuditQuery;
-use crate::console::filter::{Filter, Filtered};
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::record::Record;
-use crate::console::screen::filter_line::FilterLine;
+use crate::console::screen::filter_line::{BEGINS, FilterLine, Took};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -21,28 +19,9 @@ use crate::console::widget::frame::Shape;
 use crate::console::widget::order::scroll;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
 use crate::console::world::World;
-use crate::domain::ids::{GrantId, RequestId};
-use crate::domain::span::Span;
+use crate::query::List;
 use crate::text::clean;
 use crate::wire::EventView;
-
-const FIELDS: &[&str] = &[
-    "actor",
-    "event",
-    "target",
-    "request",
-    "grant",
-    "outcome",
-    "since",
-    "until",
-    "principal",
-    "role",
-    "trace",
-    "channel",
-];
-
-/// How long nobody types before a filter is asked for.
-const TYPING: Duration = Duration::from_millis(150);
 
 const COLUMNS: &[Column] = &[
     Column {
@@ -103,7 +82,6 @@ const COMMANDS: &[Action] = &[
 pub(super) struct Audit {
     record: Record,
     filter: FilterLine,
-    scope: Scope,
     selected: Option<i64>,
     /// The oldest event at the last look, to notice rows that came above.
     oldest: Option<i64>,
@@ -111,143 +89,6 @@ pub(super) struct Audit {
     zoomed: bool,
     scroll: u16,
     asked: bool,
-    /// When the filter being typed is asked for; a call for each letter would be seven too many.
-    apply: Option<Instant>,
-}
-
-/// A filter with its moments resolved.
-#[derive(Debug, Clone, Default)]
-struct Scope {
-    filter: Filter,
-    since: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
-}
-
-impl Scope {
-    fn of(filter: &Filter, now: DateTime<Utc>) -> Result<Self, String> {
-        let mut filter = filter.clone();
-        let since = filter
-            .take("since")
-            .map(|text| moment(&text, now))
-            .transpose()?;
-        let until = filter
-            .take("until")
-            .map(|text| moment(&text, now))
-            .transpose()?;
-        Ok(Self {
-            filter,
-            since,
-            until,
-        })
-    }
-
-    fn lets(&self, event: &EventView) -> bool {
-        self.since.is_none_or(|since| event.time >= since)
-            && self.until.is_none_or(|until| event.time < until)
-            && self.filter.lets(event)
-    }
-
-    /// What of the filter the server can compare; the rest is compared here.
-    fn asked(&self) -> AuditQuery {
-        let one = |field: &str| {
-            self.filter
-                .wanted(field)
-                .filter(|value| !value.contains([',', '*']))
-        };
-        // Ids are compared as they are written, and filters are in small letters.
-        let request =
-            one("request").map(|text| text.parse::<RequestId>().map_or(text, |id| id.to_string()));
-        let grant =
-            one("grant").map(|text| text.parse::<GrantId>().map_or(text, |id| id.to_string()));
-        let events = self.filter.wanted("event").unwrap_or_default();
-        let events: Vec<String> = events
-            .split(',')
-            .filter(|code| !code.is_empty())
-            .map(str::to_owned)
-            .collect();
-        // The server knows `grant.*` but no other wildcard.
-        let plain = events
-            .iter()
-            .all(|code| !code.trim_end_matches(".*").contains('*'));
-        AuditQuery {
-            actor: one("actor"),
-            events: if plain { events } else { Vec::new() },
-            target: one("target"),
-            request,
-            grant,
-            outcome: one("outcome"),
-            since: self.since,
-            until: self.until,
-            text: self.filter.words().filter(|text| !text.contains(' ')),
-            ..AuditQuery::default()
-        }
-    }
-}
-
-/// A moment as people write it: `2h` ago, a date, a time of today, or all of RFC 3339.
-fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
-    if let Ok(span) = text.trim_start_matches('-').parse::<Span>() {
-        return Ok(now - span.to_chrono());
-    }
-    if let Ok(at) = DateTime::parse_from_rfc3339(&text.to_uppercase()) {
-        return Ok(at.with_timezone(&Utc));
-    }
-    let date = match text {
-        "today" => Some(now.date_naive()),
-        "yesterday" => now.date_naive().pred_opt(),
-        _ => text.parse::<NaiveDate>().ok(),
-    };
-    if let Some(date) = date {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc());
-    }
-    match NaiveTime::parse_from_str(text, "%H:%M")
-        .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"))
-    {
-        Ok(time) => Ok(now.date_naive().and_time(time).and_utc()),
-        Err(_) => Err(format!(
-            "`{text}` is no moment: write `2h`, `14:30`, `today` or `2026-11-20`"
-        )),
-    }
-}
-
-impl Filtered for EventView {
-    fn field(&self, name: &str) -> Vec<&str> {
-        let optional = |value: &Option<String>| value.as_deref().map(|_| ()).is_some();
-        let value = match name {
-            "event" => return vec![&self.event],
-            "outcome" => return vec![&self.outcome],
-            "channel" => return vec![&self.channel],
-            "actor" => return vec![&self.actor.name],
-            "target" => &self.target,
-            "request" => &self.request,
-            "grant" => &self.grant,
-            "principal" => &self.principal,
-            "role" => &self.role,
-            "trace" => &self.trace,
-            _ => return Vec::new(),
-        };
-        if optional(value) {
-            value.as_deref().into_iter().collect()
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn mentions(&self, word: &str) -> bool {
-        let optional = [
-            &self.target,
-            &self.request,
-            &self.grant,
-            &self.principal,
-            &self.reason,
-        ];
-        let fixed = [&self.event, &self.actor.name, &self.sentence];
-        optional
-            .iter()
-            .filter_map(|text| text.as_ref())
-            .chain(fixed)
-            .any(|text| text.to_lowercase().contains(word))
-    }
 }
 
 impl Audit {
@@ -298,20 +139,41 @@ impl Audit {
         self.record.pause();
     }
 
-    fn restart(&mut self, world: &World) -> Vec<Ask> {
-        self.apply = None;
-        match Scope::of(self.filter.filter(), world.server_now()) {
-            Ok(scope) => {
-                self.scope = scope;
-                self.selected = None;
-                self.asked = true;
-                vec![Ask::Fetch(self.record.restart(self.scope.asked()))]
-            }
-            Err(problem) => {
-                self.filter.complain(Some(problem));
-                Vec::new()
-            }
+    fn restart(&mut self) -> Vec<Ask> {
+        self.selected = None;
+        self.asked = true;
+        let filter = self.filter.filter();
+        let scope = AuditQuery {
+            q: (!filter.is_empty()).then(|| filter.to_string()),
+            ..AuditQuery::default()
+        };
+        vec![Ask::Fetch(self.record.restart(scope))]
+    }
+
+    /// Takes note of what a key did to the filter.
+    fn took(&mut self, took: Took) -> Vec<Ask> {
+        let mut asks = took.asks;
+        if took.changed {
+            asks.extend(self.restart());
         }
+        asks
+    }
+
+    /// What an event has, for filters.
+    fn cells(event: &EventView) -> Vec<(&'static str, String)> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        vec![
+            ("event", event.event.clone()),
+            ("actor", event.actor.name.clone()),
+            ("target", text(&event.target)),
+            ("principal", text(&event.principal)),
+            ("outcome", event.outcome.clone()),
+            ("grant", text(&event.grant)),
+            ("request", text(&event.request)),
+            ("trace", text(&event.trace)),
+            ("channel", event.channel.clone()),
+            ("address", text(&event.address)),
+        ]
     }
 
     fn row(world: &World, theme: &Theme, event: &EventView) -> Row {
@@ -374,6 +236,10 @@ impl Screen for Audit {
         COMMANDS
     }
 
+    fn does(&self, action: Action) -> bool {
+        COMMANDS.contains(&action) || BEGINS.contains(&action)
+    }
+
     fn subject(&self) -> Option<Subject> {
         None
     }
@@ -398,6 +264,11 @@ impl Screen for Audit {
             }
             return Vec::new();
         }
+        let current = self.current().cloned();
+        let cells = || current.as_ref().map(Self::cells).unwrap_or_default();
+        if self.filter.begins(action, List::Audit, cells, world) {
+            return Vec::new();
+        }
         match action {
             Action::Down => self.step(1),
             Action::Up => self.step(-1),
@@ -418,11 +289,7 @@ impl Screen for Audit {
                 self.scroll = 0;
                 Vec::new()
             }
-            Action::Filter => {
-                self.filter.open();
-                Vec::new()
-            }
-            Action::Back if self.filter.clear() => self.restart(world),
+            Action::Back if self.filter.clear() => self.restart(),
             Action::Copy => {
                 let about = self.current().map(|event| {
                     event
@@ -447,21 +314,13 @@ impl Screen for Audit {
     }
 
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
-        if self.filter.key(key, FIELDS) {
-            self.apply = Some(world.now + TYPING);
-        }
-        let done = self.filter.typing().is_none_or(|typing| !typing.active);
-        if done && self.apply.is_some() {
-            return self.restart(world);
-        }
-        Vec::new()
+        let took = self.filter.key(key, List::Audit, world);
+        self.took(took)
     }
 
     fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
-        if self.filter.paste(text, FIELDS) {
-            self.apply = Some(world.now + TYPING);
-        }
-        Vec::new()
+        let took = self.filter.paste(text, List::Audit, world);
+        self.took(took)
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -478,20 +337,25 @@ impl Screen for Audit {
 
     fn hear(&mut self, news: &News<'_>, world: &World) -> Vec<Ask> {
         let query = match news {
-            News::Live { .. } if !self.asked => return self.restart(world),
+            News::Live { .. } if !self.asked => return self.restart(),
             News::Live { gap: true } => self.record.cut(),
             News::Live { gap: false } => self.record.retry(),
             News::Events(events) => {
-                let scope = &self.scope;
-                self.record
-                    .push(events.iter().filter(|event| scope.lets(event)).cloned());
+                let (filter, asking) = (self.filter.filter(), world.asking());
+                let matching = events
+                    .iter()
+                    .filter(|event| filter.lets(event.as_ref(), asking));
+                self.record.push(matching.cloned());
+                None
+            }
+            News::Facets { of, turn, items } => {
+                if *of == List::Audit {
+                    self.filter.facets(*turn, items);
+                }
                 None
             }
             News::Past { .. } | News::Locks(_) => None,
-            News::Page { turn, page } => {
-                let scope = &self.scope;
-                self.record.page(*turn, *page, |event| scope.lets(event))
-            }
+            News::Page { turn, page } => self.record.page(*turn, *page),
         };
         query.map(Ask::Fetch).into_iter().collect()
     }
@@ -518,14 +382,12 @@ impl Screen for Audit {
     }
 
     fn tick(&mut self, world: &World) -> Vec<Ask> {
-        match self.apply {
-            Some(apply) if apply <= world.now => self.restart(world),
-            _ => Vec::new(),
-        }
+        let took = self.filter.tick(List::Audit, world);
+        self.took(took)
     }
 
     fn next_change(&self) -> Option<Instant> {
-        self.apply
+        self.filter.next_change()
     }
 
     fn status(&self, _: &World) -> (String, String) {

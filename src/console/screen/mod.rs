@@ -23,6 +23,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::Shelving;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Chord, Place};
 use crate::console::layout::Panes;
@@ -32,7 +33,8 @@ use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
-use crate::wire::{EventView, Page};
+use crate::query::List;
+use crate::wire::{EventView, Facet, Page};
 
 /// What a screen asks the application for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum Ask {
     Copy(String),
     /// Tell the person something.
     Say(Level, String),
+    /// Keep a filter.
+    Shelve(Shelving),
     /// Go to the screen that has this row, and select it.
     Show(Subject),
 }
@@ -54,6 +58,12 @@ pub enum News<'a> {
     Live { gap: bool },
     /// Live events in the order of their index.
     Events(&'a [Rc<EventView>]),
+    /// The values of a field of a list, counted for a filter being typed.
+    Facets {
+        of: List,
+        turn: u64,
+        items: &'a [Facet],
+    },
     /// Older grants came; `next` is where the ones before them begin, `oldest` how far back these reach.
     Past {
         next: Option<&'a str>,
@@ -85,8 +95,13 @@ pub struct Typing<'a> {
     pub line: &'a crate::console::widget::input::Line,
     /// What is wrong with it so far.
     pub problem: Option<&'a str>,
+    /// Where in it that is.
+    pub wrong: Option<crate::query::Span>,
     /// It takes the keys; otherwise it is shown because it is in force.
     pub active: bool,
+    /// What could be typed, and which of it is under the cursor.
+    pub offers: &'a [crate::query::complete::Candidate],
+    pub chosen: Option<usize>,
 }
 
 /// One of the views behind the number keys.

@@ -426,6 +426,9 @@ impl Screen for Timeline {
         self.typing.as_ref().map(|line| Typing {
             line,
             problem: self.problem.as_deref(),
+            wrong: None,
+            offers: &[],
+            chosen: None,
             active: true,
         })
     }
