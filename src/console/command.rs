@@ -43,8 +43,9 @@ fn words(app: &App, action: Action) -> Result<Vec<String>, String> {
         Action::Filter | Action::Export | Action::Follow => {
             return app
                 .screen()
+                .filter(|screen| screen.place() != Place::Timeline)
                 .map(|screen| list(&screen.title().to_lowercase()))
-                .ok_or_else(|| "no screen is open".to_owned());
+                .ok_or_else(|| "there is no command for this screen".to_owned());
         }
         _ => {}
     }

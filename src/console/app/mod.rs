@@ -442,6 +442,10 @@ impl App {
                 }
                 Ask::Say(level, text) => self.say(level, &text),
                 Ask::Shelve(change) => effects.extend(self.shelve(change)),
+                Ask::Export(scope) => {
+                    self.say(Level::Info, "writing the record that matches to a file");
+                    effects.push(Effect::Export(scope));
+                }
                 Ask::Show(subject) => effects.extend(self.show(&subject)),
             }
         }

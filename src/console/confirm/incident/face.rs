@@ -283,14 +283,14 @@ impl Incident {
         };
         let requests = match preview.requests.len() {
             0 => String::new(),
-            count => format!(", {count} pending requests"),
+            number => format!(", {}", show::count(number, "pending request")),
         };
         doc.fact(
             "Dry run",
             &format!(
-                "{} grants of {} people{requests}; as of {}, {good}",
-                preview.grants.len(),
-                preview.people,
+                "{} of {}{requests}; as of {}, {good}",
+                show::count(preview.grants.len(), "grant"),
+                show::people(usize::try_from(preview.people).unwrap_or(usize::MAX)),
                 preview.as_of.format("%H:%M:%SZ"),
             ),
             Role::TextStrong,
