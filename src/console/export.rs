@@ -1,7 +1,7 @@
 //! Writes the record that matches a filter to a file, one JSON object a line, page by page.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::SecondsFormat;
 
@@ -25,7 +25,7 @@ pub(super) async fn audit(client: &Client, scope: AuditQuery) -> Result<String, 
     written.map(|count| format!("{count} events are in {}", path.display()))
 }
 
-async fn pages(client: &Client, scope: AuditQuery, path: &PathBuf) -> Result<usize, String> {
+async fn pages(client: &Client, scope: AuditQuery, path: &Path) -> Result<usize, String> {
     let mut file = create(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut after = None;
     let mut count = 0;

@@ -122,18 +122,14 @@ impl Timeline {
         };
         let text = line.text().trim().to_lowercase();
         let at = When::read(&text).and_then(|when| when.within(now).from);
-        match at {
-            Some(at) => {
-                self.typing = None;
-                self.problem = None;
-                self.window.ask(at, now);
-                self.moved(world)
-            }
-            None => {
-                self.problem = Some("write `14:32`, `-2h` or `2026-11-20`".to_owned());
-                Vec::new()
-            }
-        }
+        let Some(at) = at else {
+            self.problem = Some("write `14:32`, `-2h` or `2026-11-20`".to_owned());
+            return Vec::new();
+        };
+        self.typing = None;
+        self.problem = None;
+        self.window.ask(at, now);
+        self.moved(world)
     }
 
     /// Who had access at the moment that is asked about.
