@@ -18,6 +18,7 @@ pub mod link;
 pub mod msg;
 pub mod notice;
 pub mod overlay;
+pub mod picture;
 pub mod record;
 pub mod refresh;
 pub mod run;

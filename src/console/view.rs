@@ -26,15 +26,21 @@ const WIDE: u16 = 100;
 /// Draws everything.
 pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
+    if let Some(at) = paint(app, theme, area, frame.buffer_mut()) {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// Draws everything into a buffer as large as the window; gives where the terminal's cursor belongs.
+pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let layout = app.layout();
-    let buffer = frame.buffer_mut();
     buffer.set_style(
         area,
         theme.style(Role::Surface).patch(theme.style(Role::Text)),
     );
     if layout.regions.shape == Shape::TooSmall {
         too_small(app, theme, area, buffer);
-        return;
+        return None;
     }
     header(app, theme, layout.regions.header, buffer);
     tabs(app, theme, layout.regions.tabs, buffer);
@@ -70,16 +76,21 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     status(app, theme, &layout, buffer);
     hints(app, theme, layout.regions.hints, buffer);
     if let Some(overlay) = app.overlay() {
-        let over = Rect {
+        let mut over = Rect {
             y: layout.regions.body.y,
             height: layout.regions.hints.y.saturating_sub(layout.regions.body.y),
             ..area
         };
-        let cursor = overlay.draw(app, theme, over, buffer);
-        if let Some(at) = cursor.filter(|at| area.contains(*at)) {
-            frame.set_cursor_position(at);
+        if overlay.is_whole() {
+            over = area;
         }
-        return;
+        let cursor = overlay.draw(app, theme, over, buffer);
+        if !overlay.is_whole() {
+            // The last lines say what the chosen thing is; messages keep to the top.
+            let keep = layout.regions.body.bottom().checked_sub(2);
+            app.toasts().draw(layout.regions.body, buffer, theme, keep);
+        }
+        return cursor.filter(|at| area.contains(*at));
     }
     let free = Rect {
         height: layout
@@ -94,9 +105,7 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     };
     app.toasts()
         .draw(free, buffer, theme, cursor.map(|at| at.y));
-    if let Some(at) = cursor.filter(|at| area.contains(*at)) {
-        frame.set_cursor_position(at);
-    }
+    cursor.filter(|at| area.contains(*at))
 }
 
 /// The tab at a place on the screen.
