@@ -26,15 +26,21 @@ const WIDE: u16 = 100;
 /// Draws everything.
 pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
+    if let Some(at) = paint(app, theme, area, frame.buffer_mut()) {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// Draws everything into a buffer as large as the window; gives where the terminal's cursor belongs.
+pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let layout = app.layout();
-    let buffer = frame.buffer_mut();
     buffer.set_style(
         area,
         theme.style(Role::Surface).patch(theme.style(Role::Text)),
     );
     if layout.regions.shape == Shape::TooSmall {
         too_small(app, theme, area, buffer);
-        return;
+        return None;
     }
     header(app, theme, layout.regions.header, buffer);
     tabs(app, theme, layout.regions.tabs, buffer);
@@ -70,16 +76,21 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     status(app, theme, &layout, buffer);
     hints(app, theme, layout.regions.hints, buffer);
     if let Some(overlay) = app.overlay() {
-        let over = Rect {
+        let mut over = Rect {
             y: layout.regions.body.y,
             height: layout.regions.hints.y.saturating_sub(layout.regions.body.y),
             ..area
         };
-        let cursor = overlay.draw(app, theme, over, buffer);
-        if let Some(at) = cursor.filter(|at| area.contains(*at)) {
-            frame.set_cursor_position(at);
+        if overlay.is_whole() {
+            over = area;
         }
-        return;
+        let cursor = overlay.draw(app, theme, over, buffer);
+        if !overlay.is_whole() {
+            // The last lines say what the chosen thing is; messages keep to the top.
+            let keep = layout.regions.body.bottom().checked_sub(2);
+            app.toasts().draw(layout.regions.body, buffer, theme, keep);
+        }
+        return cursor.filter(|at| area.contains(*at));
     }
     let free = Rect {
         height: layout
@@ -87,16 +98,16 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
             .map_or(layout.regions.body.bottom(), |strip| strip.y),
         ..area
     };
+    // A list that has the whole body has its keys in the last line.
+    let own = 2 * u16::from(app.incident().is_some() || app.review().is_some());
     let free = Rect {
         y: layout.regions.body.y,
-        height: free.height.saturating_sub(layout.regions.body.y),
+        height: free.height.saturating_sub(layout.regions.body.y + own),
         ..area
     };
     app.toasts()
         .draw(free, buffer, theme, cursor.map(|at| at.y));
-    if let Some(at) = cursor.filter(|at| area.contains(*at)) {
-        frame.set_cursor_position(at);
-    }
+    cursor.filter(|at| area.contains(*at))
 }
 
 /// The tab at a place on the screen.
@@ -135,18 +146,31 @@ fn tab_texts(app: &App) -> Vec<DisplayText> {
         if !word.is_empty() {
             text.push_str(&format!(" {word}"));
         }
-        clean(&if index == front {
-            format!("[{text}]")
-        } else {
-            format!(" {text} ")
-        })
+        (index == front, text)
     };
-    screens
+    let texts: Vec<(bool, String)> = screens
         .iter()
         .map(AsRef::as_ref)
         .enumerate()
         .map(text)
-        .collect()
+        .collect();
+    let draw = |air: &str| -> Vec<DisplayText> {
+        let tab = |(front, text): &(bool, String)| {
+            clean(&if *front {
+                format!("[{text}]")
+            } else {
+                format!("{air}{text}{air}")
+            })
+        };
+        texts.iter().map(tab).collect()
+    };
+    let wide = draw(" ");
+    let needed: usize = wide.iter().map(|text| text.width() + 1).sum();
+    if needed < usize::from(app.layout().regions.tabs.width) {
+        wide
+    } else {
+        draw("")
+    }
 }
 
 fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {

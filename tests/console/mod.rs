@@ -23,5 +23,6 @@ mod screens;
 mod survival;
 mod term;
 mod theme;
+mod tutor;
 mod views;
 mod widget;

@@ -1,6 +1,8 @@
 //! What overlays wish for, done as if the person had pressed the keys: an overlay can open a question and never answer
 //! one.
 
+use ratatui::layout::Size;
+
 use crate::config::Backend;
 use crate::console::app::App;
 use crate::console::app::polls::alone;
@@ -20,6 +22,11 @@ impl App {
     pub fn front(&self) -> Place {
         self.screen()
             .map_or(Place::Anywhere, |screen| screen.place())
+    }
+
+    /// How large the window is.
+    pub fn size(&self) -> Size {
+        self.size
     }
 
     /// Every server that has a name.
