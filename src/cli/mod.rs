@@ -15,6 +15,7 @@ mod demo;
 mod deny;
 mod exit;
 mod extend;
+mod filter;
 mod find;
 mod give_back;
 mod grants;
@@ -51,6 +52,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use context::Context;
 pub use exit::{Exit, Failure};
+pub use filter::filters;
 pub use print::Printer;
 pub use reference::reference;
 

@@ -184,6 +184,12 @@ impl Printer {
             return failure.exit;
         }
         let mut said = format!("error: {}\n", text::clean(&failure.text));
+        if let Some((text, span)) = &failure.marked {
+            let width = |part: Option<&str>| text::clean(part.unwrap_or_default()).width();
+            let marks = "^".repeat(width(text.get(span.start..span.end)).max(1));
+            let before = " ".repeat(width(text.get(..span.start)));
+            let _ = writeln!(said, "  {}\n  {before}{marks}", text::clean(text));
+        }
         if let Some(hint) = &failure.hint {
             let _ = writeln!(said, "hint: {}", text::clean(hint));
         }
