@@ -192,12 +192,12 @@ fn terms(list: List, prefix: &str, saved: &Saved) -> Vec<Candidate> {
             found.push(candidate(word, help));
         }
     }
-    if !prefix.is_empty() {
+    if prefix.is_empty() {
+        found.extend(stored(saved, prefix));
+    } else {
         // Whoever types `pend` means the word more often than the text.
         let words = fields::words(list).filter(|word| word.word.starts_with(prefix));
         found.extend(words.map(|word| candidate(format!("is:{}", word.word), word.help)));
-    } else {
-        found.extend(stored(saved, prefix));
     }
     found
 }
@@ -295,7 +295,7 @@ fn suggested(field: &Field, list: List, first: bool) -> Vec<Candidate> {
             candidate("<=", "at most"),
         ]),
         Type::Length | Type::Running => {
-            found.extend(["15m", "1h", "4h", "1d"].map(|length| candidate(length, "")))
+            found.extend(["15m", "1h", "4h", "1d"].map(|length| candidate(length, "")));
         }
         Type::Word | Type::Prose => {}
     }
