@@ -133,15 +133,18 @@ pub fn complete(text: &str, cursor: usize, list: List, saved: &Saved) -> Complet
             let word = field.span.of(text).trim_end_matches(':').to_lowercase();
             let end = tokens
                 .iter()
-                .skip(at)
-                .take_while(|token| {
-                    matches!(
-                        token.kind,
-                        Kind::Field | Kind::Op | Kind::Comma | Kind::Value | Kind::Quoted { .. }
-                    )
-                })
-                .last()
-                .map_or(cursor, |last| last.span.end);
+                .skip(at + 1)
+                .fold(token.span.end, |end, next| {
+                    let of_term = matches!(
+                        next.kind,
+                        Kind::Op | Kind::Comma | Kind::Value | Kind::Quoted { .. }
+                    );
+                    if of_term && next.span.start == end {
+                        next.span.end
+                    } else {
+                        end
+                    }
+                });
             let negated = before
                 .iter()
                 .rev()
