@@ -12,8 +12,10 @@ use crate::client::{
     AuditQuery, Client, ClientError, Followed, GrantsQuery, RequestsQuery, RetryNow, follow,
 };
 use crate::console::confirm::{Act, Mutation};
+use crate::console::export;
 use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Tidings, Trip};
 use crate::console::store::Subject;
+use crate::console::widget::toast::Level;
 use crate::wire::{
     Approval, Denial, EventView, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd,
 };
@@ -133,6 +135,21 @@ impl Server {
                     received: Instant::now(),
                 },
             )
+        });
+    }
+
+    /// Writes the record that matches to a file of its own, and says where.
+    pub(super) fn export(&mut self, scope: AuditQuery) {
+        let client = self.client.clone();
+        self.spawn(async move {
+            let said = match client {
+                Ok(client) => export::audit(&client, scope).await,
+                Err(failure) => Err(failure.text().to_owned()),
+            };
+            match said {
+                Ok(text) => Msg::Say(Level::Success, text),
+                Err(why) => Msg::Say(Level::Error, format!("nothing was written: {why}")),
+            }
         });
     }
 

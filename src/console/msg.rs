@@ -137,6 +137,8 @@ pub enum Effect {
     Switch(String),
     /// Put text on the clipboard.
     Copy(String),
+    /// Write the record that matches to a file, one JSON object a line.
+    Export(Box<AuditQuery>),
     /// Keep a filter on this machine.
     Shelve(Shelving),
     /// Drop keys typed ahead of a question.

@@ -98,9 +98,11 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
             .map_or(layout.regions.body.bottom(), |strip| strip.y),
         ..area
     };
+    // A list that has the whole body has its keys in the last line.
+    let own = 2 * u16::from(app.incident().is_some() || app.review().is_some());
     let free = Rect {
         y: layout.regions.body.y,
-        height: free.height.saturating_sub(layout.regions.body.y),
+        height: free.height.saturating_sub(layout.regions.body.y + own),
         ..area
     };
     app.toasts()
@@ -144,18 +146,31 @@ fn tab_texts(app: &App) -> Vec<DisplayText> {
         if !word.is_empty() {
             text.push_str(&format!(" {word}"));
         }
-        clean(&if index == front {
-            format!("[{text}]")
-        } else {
-            format!(" {text} ")
-        })
+        (index == front, text)
     };
-    screens
+    let texts: Vec<(bool, String)> = screens
         .iter()
         .map(AsRef::as_ref)
         .enumerate()
         .map(text)
-        .collect()
+        .collect();
+    let draw = |air: &str| -> Vec<DisplayText> {
+        let tab = |(front, text): &(bool, String)| {
+            clean(&if *front {
+                format!("[{text}]")
+            } else {
+                format!("{air}{text}{air}")
+            })
+        };
+        texts.iter().map(tab).collect()
+    };
+    let wide = draw(" ");
+    let needed: usize = wide.iter().map(|text| text.width() + 1).sum();
+    if needed < usize::from(app.layout().regions.tabs.width) {
+        wide
+    } else {
+        draw("")
+    }
 }
 
 fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {

@@ -200,6 +200,34 @@ on_both! {
         let log = world.audit().await;
         let refused = log.iter().find(|event| event.event == "access.refused").unwrap();
         assert_eq!((refused.actor.name.as_str(), refused.details["code"].as_str()), ("ada", Some("not-allowed")));
+        // A search for the grant or its target finds the attempt.
+        assert_eq!((refused.grant.as_deref(), refused.target.as_deref(), refused.role.as_deref()), (Some(grant.id.as_str()), Some("bastion"), Some("readonly")));
+    }
+}
+
+on_both! {
+    async fn a_refusal_on_record_names_no_more_than_was_typed(world: World) {
+        let (ada, ben) = (world.engineer("ada").await, world.engineer("ben").await);
+        let grant = world.granted(&ada).await;
+        assert_eq!(refused(ben.revoke(&grant.id, grant.version, &leaving(), &key()).await), "not-allowed");
+        let log = world.audit().await;
+        let event = log.iter().find(|event| event.event == "access.refused").unwrap();
+        assert_eq!((event.grant.as_deref(), &event.target, &event.role), (Some(grant.id.as_str()), &None, &None));
+    }
+}
+
+on_both! {
+    async fn an_extension_that_nobody_decided_expires_with_its_grant(world: World) {
+        let ada = world.engineer("ada").await;
+        let grant = world.granted(&ada).await;
+        let request = extend(&ada, &grant, "30m").await.unwrap();
+        assert_eq!(request.state, "pending");
+        world.admin().revoke(&grant.id, grant.version, &leaving(), &key()).await.unwrap();
+        let expired = world.request_in(&request.id, &["expired"]).await;
+        assert!(expired.decided_at < Some(expired.decide_by));
+        let log = world.audit().await;
+        let event = log.iter().find(|event| event.event == "request.expired").unwrap();
+        assert!(["closing", "revoked"].contains(&event.details["grant_state"].as_str().unwrap()));
     }
 }
 

@@ -318,3 +318,49 @@ on_both! {
         assert!(incident.done);
     }
 }
+
+/// Grants that nobody has to make one after the other: copies of one, far in the future.
+async fn many(world: &World, count: usize) {
+    let ada = world.engineer("ada").await;
+    let start = world.now().await + TimeDelta::hours(2);
+    let later = NewRequest {
+        not_before: Some(start),
+        ..ask()
+    };
+    let request = ada.submit(&later, &key()).await.unwrap();
+    let approval = Approval::default();
+    let approve = world
+        .admin()
+        .approve(&request.id, 1, &approval, &key())
+        .await;
+    approve.unwrap();
+    let numbers = (1..count).map(|nth| format!("('G-{nth:010}')"));
+    let columns = "request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, starts_at, expires_at, max_expires_at, attempts, extensions, epoch, created_at, version";
+    let sql = format!(
+        "with more (id) as (values {}) insert into grants (id, {columns}) select more.id, {columns} from grants cross join more",
+        numbers.collect::<Vec<_>>().join(", "),
+    );
+    world.execute(&sql).await;
+}
+
+on_both! {
+    async fn an_incident_takes_five_thousand_grants_in_one_call(world: World) {
+        many(&world, 5_000).await;
+        let (preview, commit) = shown(world.admin(), &everything()).await;
+        assert_eq!(preview.items.len(), 5_000);
+        let started = send(world.admin(), &commit).await.unwrap();
+        assert_eq!(started.items.len(), 5_000);
+        assert!(started.items.iter().all(|item| item.blocked_at.is_some() && item.state != "scheduled"));
+        assert_eq!(world.number("select count(*) from grants where state not in ('closing', 'revoked')").await, 0);
+        assert_eq!(world.number("select count(*) from audit where code = 'grant.closing'").await, 5_000);
+    }
+}
+
+on_both! {
+    async fn one_more_than_fits_is_refused_with_what_to_do(world: World) {
+        many(&world, 5_001).await;
+        let error = world.admin().preview_incident(&everything()).await.unwrap_err();
+        assert_eq!(error.code(), Some("too-many-items"));
+        assert_eq!(error.to_string(), "these are 5001 grants and requests, and one incident takes 5000");
+    }
+}

@@ -355,7 +355,7 @@ fn an_incident_commits_exactly_the_dry_run() {
     assert_eq!(desk.app.incident().unwrap().step(), IncidentStep::Review);
     let screen = desk.screen();
     assert!(
-        screen.contains("2 grants of 2 people, 1 pending requests"),
+        screen.contains("2 grants of 2 people, 1 pending request;"),
         "{screen}"
     );
     assert!(
@@ -363,7 +363,12 @@ fn an_incident_commits_exactly_the_dry_run() {
         "{screen}"
     );
     desk.keys("Space");
-    desk.keys("Tab");
+    assert!(
+        desk.screen().contains("the lock takes away every grant"),
+        "{}",
+        desk.screen()
+    );
+    desk.keys("G Space Tab");
     desk.type_in("INC-4127 token theft");
     desk.keys("Enter 3 Enter");
     assert_eq!(desk.changes(), []);
@@ -381,7 +386,7 @@ fn an_incident_commits_exactly_the_dry_run() {
         (commit.token.as_str(), commit.items.len(), commit.count),
         ("t-1", 3, 2)
     );
-    assert_eq!(commit.keep, [commit.items[0].id.clone()]);
+    assert_eq!(commit.keep, [commit.items[2].id.clone()]);
     assert!(
         desk.screen().contains("the server has not answered yet"),
         "{}",

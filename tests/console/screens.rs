@@ -145,7 +145,7 @@ fn a_window_too_small_says_what_it_needs_and_how_to_leave() {
     let mut desk = desk(60, 15);
     assert_eq!(
         desk.screen().trim_end(),
-        "needs 80x20, this is 60x15\nLIVE 1ms\nRequests 2 !2\nGrants 4 !2\nLocks 0\nq quit"
+        "needs 80x20, this is 60x15\nLIVE 1ms\nRequests 2 !2\nGrants 4 !2\nq quit"
     );
     desk.keys("a");
     assert!(desk.app.strip().is_none());

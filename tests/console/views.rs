@@ -205,7 +205,7 @@ fn the_timeline_answers_who_had_access_at_a_moment() {
     let screen = desk.screen();
     assert!(screen.contains("As of 00:10:00Z"), "{screen}");
     assert!(
-        screen.contains("1 person had access by 1 grants"),
+        screen.contains("1 person had access by 1 grant"),
         "{screen}"
     );
     desk.keys("0");
@@ -269,4 +269,35 @@ fn receipts() {
         desk.send(Msg::Acted(change, Ok(Receipt::Incident(view)), trip));
         insta::assert_snapshot!(format!("receipts_{width}x{height}"), desk.screen());
     }
+}
+
+#[test]
+fn the_record_can_be_jumped_through() {
+    let mut desk = Desk::new(120, 40);
+    desk.events = (0..600)
+        .map(|index| {
+            let mut event = event(index, "grant.activated", "portcullis");
+            event.time = desk.server_now() - TimeDelta::minutes(600 - index);
+            if index == 50 {
+                event.outcome = "denied".to_owned();
+                event.event = "request.refused".to_owned();
+            }
+            event
+        })
+        .collect();
+    desk.connect();
+    desk.keys("4 (");
+    assert!(desk.screen().contains("Event 50 "), "{}", desk.screen());
+    desk.keys("]");
+    assert!(desk.screen().contains("Event 110 "), "{}", desk.screen());
+    desk.keys("[");
+    assert!(desk.screen().contains("Event 50 "), "{}", desk.screen());
+    desk.keys(")");
+    assert!(
+        desk.screen().contains("nothing was refused or failed"),
+        "{}",
+        desk.screen()
+    );
+    desk.keys("o");
+    assert!(desk.screen().contains("trace:c-1"), "{}", desk.screen());
 }

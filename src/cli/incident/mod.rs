@@ -40,6 +40,10 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 struct Start {
     /// Grants on this target; may be given several times
     #[arg(long, value_name = "TARGET")]

@@ -93,6 +93,9 @@ impl App {
                     return self.send_queued();
                 }
                 match undo.as_ref().and_then(Undo::offer) {
+                    // Its receipts say more.
+                    _ if matches!(mutation.act(), Act::Incident { .. })
+                        && self.open.in_incident => {}
                     Some((offer, until)) => {
                         self.toasts.push_until(
                             level,

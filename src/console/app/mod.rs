@@ -22,7 +22,7 @@ use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
 use crate::console::app::undo::Undo;
-use crate::console::confirm::{Kind, Mutation, Strip};
+use crate::console::confirm::{Incident, Kind, LockForm, Mutation, Review, Strip};
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
@@ -412,9 +412,9 @@ impl App {
     fn armed_at(&self) -> Option<Instant> {
         let moments = [
             self.strip.as_ref().map(Strip::armed_at),
-            self.open.form.as_ref().map(|form| form.armed_at()),
-            self.open.review.as_ref().map(|review| review.armed_at()),
-            self.incident().map(|incident| incident.armed_at()),
+            self.open.form.as_ref().map(LockForm::armed_at),
+            self.open.review.as_ref().map(Review::armed_at),
+            self.incident().map(Incident::armed_at),
         ];
         moments.into_iter().flatten().max()
     }
@@ -442,6 +442,10 @@ impl App {
                 }
                 Ask::Say(level, text) => self.say(level, &text),
                 Ask::Shelve(change) => effects.extend(self.shelve(change)),
+                Ask::Export(scope) => {
+                    self.say(Level::Info, "writing the record that matches to a file");
+                    effects.push(Effect::Export(scope));
+                }
                 Ask::Show(subject) => effects.extend(self.show(&subject)),
             }
         }

@@ -31,14 +31,14 @@ impl Strip {
             && let Some(age) = world.link.age(world.now)
         {
             let age = countdown::text(age);
-            let word = match self.kind {
+            let doing = match self.kind {
                 Kind::EndSession => "ending it",
                 Kind::Return => "returning it",
                 _ => "revoking",
             };
             doc.fact(
                 "Careful",
-                &format!("what you see is {age} old; {word} works anyway"),
+                &format!("what you see is {age} old; {doing} works anyway"),
                 Role::StatusWarn,
             );
         }

@@ -9,6 +9,7 @@ use crate::client::AuditQuery;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::record::Record;
+use crate::console::screen::audit_jump::{self, Found, Seek};
 use crate::console::screen::filter_line::{BEGINS, FilterLine, Took};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
@@ -17,6 +18,7 @@ use crate::console::term::input::Key;
 use crate::console::theme::{Role, Theme};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::order::scroll;
+use crate::console::widget::toast::Level;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
 use crate::console::world::World;
 use crate::query::List;
@@ -75,6 +77,15 @@ const COMMANDS: &[Action] = &[
     Action::Bottom,
     Action::Help,
     Action::Copy,
+    Action::HourBack,
+    Action::HourForward,
+    Action::DayBack,
+    Action::DayForward,
+    Action::PreviousDenied,
+    Action::NextDenied,
+    Action::SameTrace,
+    Action::Export,
+    Action::Lock,
 ];
 
 /// The list of events.
@@ -89,9 +100,46 @@ pub(super) struct Audit {
     zoomed: bool,
     scroll: u16,
     asked: bool,
+    /// A place to go to once the rows are there, and how many pages may still be read for it.
+    seek: Option<(Seek, u8)>,
 }
 
 impl Audit {
+    /// Goes to a place, or reads towards it.
+    fn jump(&mut self, found: Found, pages: u8) -> Vec<Ask> {
+        match found {
+            Found::Place(place) => {
+                self.seek = None;
+                self.pause();
+                self.go(place)
+            }
+            Found::Older(seek) if !self.record.is_complete() && pages > 0 => {
+                self.seek = Some((seek, pages - 1));
+                self.pause();
+                self.go(0)
+            }
+            Found::Older(Seek::Time(_)) => {
+                self.seek = None;
+                self.pause();
+                self.go(0)
+            }
+            Found::Older(Seek::Denied(_)) | Found::Nowhere => {
+                self.seek = None;
+                let text = "nothing was refused or failed that way, as far as was read";
+                vec![Ask::Say(Level::Info, text.to_owned())]
+            }
+        }
+    }
+
+    /// What is in force, for the server.
+    fn scope(&self) -> AuditQuery {
+        let filter = self.filter.filter();
+        AuditQuery {
+            q: (!filter.is_empty()).then(|| filter.to_string()),
+            ..AuditQuery::default()
+        }
+    }
+
     fn place(&self) -> usize {
         self.selected
             .map_or(usize::MAX, |index| self.record.place_of(index))
@@ -142,11 +190,8 @@ impl Audit {
     fn restart(&mut self) -> Vec<Ask> {
         self.selected = None;
         self.asked = true;
-        let filter = self.filter.filter();
-        let scope = AuditQuery {
-            q: (!filter.is_empty()).then(|| filter.to_string()),
-            ..AuditQuery::default()
-        };
+        self.seek = None;
+        let scope = self.scope();
         vec![Ask::Fetch(self.record.restart(scope))]
     }
 
@@ -244,6 +289,12 @@ impl Screen for Audit {
         None
     }
 
+    fn person(&self, _: &World) -> Option<String> {
+        let event = self.current()?;
+        let person = (event.actor.kind == "principal").then(|| event.actor.name.clone());
+        event.principal.clone().or(person)
+    }
+
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
         let page = isize::try_from(panes.rows().max(1)).unwrap_or(1);
         if self.zoomed {
@@ -269,7 +320,25 @@ impl Screen for Audit {
         if self.filter.begins(action, List::Audit, cells, world) {
             return Vec::new();
         }
+        if let Some(found) = audit_jump::jump(action, self.record.rows(), self.place()) {
+            return self.jump(found, audit_jump::PAGES);
+        }
+        // Who moves by hand is where they want to be.
+        self.seek = None;
         match action {
+            Action::SameTrace => match current.and_then(|event| event.trace) {
+                Some(trace) => {
+                    let took = self
+                        .filter
+                        .only(&format!("trace:{trace}"), List::Audit, world);
+                    self.took(took)
+                }
+                None => vec![Ask::Say(
+                    Level::Info,
+                    "the event belongs to no call".to_owned(),
+                )],
+            },
+            Action::Export => vec![Ask::Export(Box::new(self.scope()))],
             Action::Down => self.step(1),
             Action::Up => self.step(-1),
             Action::HalfDown => self.step(page / 2),
@@ -357,7 +426,12 @@ impl Screen for Audit {
             News::Past { .. } | News::Locks(_) => None,
             News::Page { turn, page } => self.record.page(*turn, *page),
         };
-        query.map(Ask::Fetch).into_iter().collect()
+        let mut asks: Vec<Ask> = query.map(Ask::Fetch).into_iter().collect();
+        if let (News::Page { page: Ok(_), .. }, Some((seek, pages))) = (news, self.seek) {
+            let found = audit_jump::find(seek, self.record.rows());
+            asks.extend(self.jump(found, pages));
+        }
+        asks
     }
 
     fn settle(&mut self, world: &World, panes: &Panes) {

@@ -135,6 +135,13 @@ impl FilterLine {
         self.offer(list, world);
     }
 
+    /// Puts a filter in force without anybody typing it.
+    pub(super) fn only(&mut self, text: &str, list: List, world: &World) -> Took {
+        self.open(list, world);
+        self.line.set(text);
+        self.done(list, world)
+    }
+
     /// Begins to type the name of a saved filter.
     fn open_saved(&mut self, list: List, world: &World) {
         self.open(list, world);

@@ -28,6 +28,10 @@ pub(super) fn does(action: Action) -> bool {
 
 /// A list of rows known by an id.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts about a list that do not depend on each other"
+)]
 pub(super) struct List<I> {
     pub(super) order: Order<I>,
     pub(super) top: usize,
@@ -94,8 +98,8 @@ impl<I: Clone + Eq + Hash> List<I> {
             return true;
         }
         match action {
-            Action::Down => self.order.step(1),
-            Action::Up => self.order.step(-1),
+            Action::Down | Action::NextItem => self.order.step(1),
+            Action::Up | Action::PreviousItem => self.order.step(-1),
             Action::HalfDown => self.order.step(page / 2),
             Action::HalfUp => self.order.step(-(page / 2)),
             Action::PageDown => self.order.step(page),
@@ -108,8 +112,6 @@ impl<I: Clone + Eq + Hash> List<I> {
                 self.scroll = 0;
             }
             Action::SortAgain => self.sort(),
-            Action::NextItem => self.order.step(1),
-            Action::PreviousItem => self.order.step(-1),
             Action::Mark | Action::MarkRange | Action::MarkAll | Action::ClearMarks => {
                 self.mark(action);
             }

@@ -204,7 +204,7 @@ impl Screen for Locks {
             .filter(|(_, view)| view.state == "in_force")
             .count();
         Tally {
-            count: self.read.then_some(in_force),
+            count: (in_force > 0).then_some(in_force),
             urgent: 0,
             word: String::new(),
         }

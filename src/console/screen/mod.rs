@@ -5,6 +5,7 @@
 //! To add one: a file with a type that implements [`Screen`], and one line in [`all`].
 
 mod audit;
+mod audit_jump;
 mod detail;
 mod face;
 mod filter_line;
@@ -23,6 +24,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::AuditQuery;
 use crate::client::Shelving;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Chord, Place};
@@ -47,6 +49,8 @@ pub enum Ask {
     Say(Level, String),
     /// Keep a filter.
     Shelve(Shelving),
+    /// Write the record that matches to a file.
+    Export(Box<AuditQuery>),
     /// Go to the screen that has this row, and select it.
     Show(Subject),
 }

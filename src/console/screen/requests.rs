@@ -70,7 +70,7 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         title: "UNUSUAL",
-        width: Width::Flex { min: 12, share: 3 },
+        width: Width::Flex { min: 15, share: 2 },
         cut: Cut::End,
         optional: true,
     },

@@ -35,6 +35,8 @@ use crate::wire::GrantView;
 
 /// Pages of older grants read at most: ten thousand grants.
 const PAGES: u32 = 50;
+/// Columns for names in the answer.
+const LABELS: usize = 18;
 /// Columns that a jump to the side takes.
 const JUMP: i32 = 4;
 
@@ -120,18 +122,14 @@ impl Timeline {
         };
         let text = line.text().trim().to_lowercase();
         let at = When::read(&text).and_then(|when| when.within(now).from);
-        match at {
-            Some(at) => {
-                self.typing = None;
-                self.problem = None;
-                self.window.ask(at, now);
-                self.moved(world)
-            }
-            None => {
-                self.problem = Some("write `14:32`, `-2h` or `2026-11-20`".to_owned());
-                Vec::new()
-            }
-        }
+        let Some(at) = at else {
+            self.problem = Some("write `14:32`, `-2h` or `2026-11-20`".to_owned());
+            return Vec::new();
+        };
+        self.typing = None;
+        self.problem = None;
+        self.window.ask(at, now);
+        self.moved(world)
     }
 
     /// Who had access at the moment that is asked about.
@@ -165,14 +163,11 @@ impl Timeline {
         } else {
             ""
         };
-        let people = match people.len() {
-            1 => "1 person".to_owned(),
-            count => format!("{count} people"),
-        };
+        let people = show::people(people.len());
         format!(
-            "As of {} ({when}): {people} {had} access by {} grants{unread}",
+            "As of {} ({when}): {people} {had} access by {}{unread}",
             show::moment(at, now),
-            views.len()
+            show::count(views.len(), "grant")
         )
     }
 
@@ -186,8 +181,9 @@ impl Timeline {
                 "closing" => "closing".to_owned(),
                 _ => show::moment(end, now),
             };
-            doc.fact(
+            doc.labelled(
                 &view.holder,
+                LABELS,
                 &format!(
                     "{} on {}, {} to {end} ({})",
                     view.role,
@@ -195,7 +191,6 @@ impl Timeline {
                     show::moment(start, now),
                     show::grant(view).word
                 ),
-                Role::Text,
             );
         }
         doc
