@@ -20,6 +20,7 @@ fn refuse(desk: &mut Desk, change: Mutation, code: &str, text: &str) {
         code: code.to_owned(),
         text: text.to_owned(),
         hint: None,
+        trace: None,
     };
     let trip = trip(desk);
     desk.send(Msg::Acted(change, Err(refused), trip));
