@@ -20,6 +20,7 @@ use portcullis::wire::{
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use serde_json::json;
 
@@ -229,14 +230,19 @@ impl Desk {
             .collect()
     }
 
-    /// The picture as text.
-    pub(crate) fn screen(&self) -> String {
+    /// The picture.
+    pub(crate) fn frame(&self) -> Buffer {
         let mut terminal =
             Terminal::new(TestBackend::new(self.size.width, self.size.height)).unwrap();
         terminal
             .draw(|frame| view(&self.app, &self.theme, frame))
             .unwrap();
-        let buffer = terminal.backend().buffer();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The picture as text.
+    pub(crate) fn screen(&self) -> String {
+        let buffer = self.frame();
         let line = |y| -> String {
             let cells = (0..self.size.width).map(|x| buffer[(x, y)].symbol());
             cells.collect::<String>().trim_end().to_owned()

@@ -4,6 +4,7 @@ mod backends;
 mod commandline;
 mod desk;
 mod display;
+mod dumps;
 mod filter;
 mod help;
 mod hostile;
