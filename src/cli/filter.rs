@@ -55,8 +55,7 @@ pub(super) fn help(list: List) -> String {
     );
     let _ = write!(
         out,
-        "\n  Values: {}\n  `@me` is you, `@name` a filter saved in the console.\nExample: portcullis {} --filter '{}'",
-        "x, x*, =x, ~pattern; >30m, 30m..2h; -2h, today, 14:30, 2026-11-20..2026-11-21 (UTC)",
+        "\n  Values: x, x*, =x, ~pattern; >30m, 30m..2h; -2h, today, 14:30, 2026-11-20..2026-11-21 (UTC)\n  `@me` is you, `@name` a filter saved in the console.\nExample: portcullis {} --filter '{}'",
         list.as_str(),
         example(list)
     );

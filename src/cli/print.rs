@@ -169,12 +169,15 @@ impl Printer {
             return failure.exit;
         }
         if self.json {
-            let own = serde_json::json!({
+            let mut own = serde_json::json!({
                 "type": format!("urn:portcullis:problem:{}", failure.code()),
                 "code": failure.code(),
                 "title": failure.text,
                 "hint": failure.hint,
             });
+            if let Some((_, span)) = &failure.marked {
+                own["span"] = serde_json::json!({"start": span.start, "end": span.end});
+            }
             let json = failure
                 .problem
                 .as_ref()

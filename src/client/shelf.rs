@@ -75,11 +75,15 @@ impl Shelf {
     }
 
     fn write(&self) -> String {
-        let used = self.history.iter();
-        let used: String = used
-            .map(|(list, text)| format!("{} {text}\n", list.as_str()))
-            .collect();
-        format!("{}{used}", self.saved.write())
+        let saved = self.saved.write();
+        self.history.iter().fold(saved, |mut out, (list, text)| {
+            out.push_str(&format!(
+                "{} {text}
+",
+                list.as_str()
+            ));
+            out
+        })
     }
 }
 
@@ -106,12 +110,12 @@ impl ShelfFile {
             text,
             hint: format!("the file is `{}`", self.0.display()),
         };
-        let mut shelf = self.read();
-        shelf.apply(change).map_err(local)?;
+        let mut kept = self.read();
+        kept.apply(change).map_err(local)?;
         let folder = self.0.parent().unwrap_or(&self.0);
         let write = || {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(shelf.write().as_bytes())?;
+            file.write_all(kept.write().as_bytes())?;
             file.persist(&self.0)?;
             Ok(())
         };

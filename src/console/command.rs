@@ -44,9 +44,35 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
         (Action::GoGrants, "grants"),
         (Action::GoSessions, "sessions"),
         (Action::GoAudit, "audit"),
+        (Action::GoLocks, "locks"),
     ];
     if let Some((_, verb)) = go.iter().find(|(known, _)| *known == action) {
         return Ok(Some(owned(&[verb])));
+    }
+    let screen = app.screen();
+    if action == Action::Lock {
+        let person = screen.and_then(|screen| screen.person(app.world()));
+        let person = person.ok_or_else(|| "nobody is selected".to_owned())?;
+        return Ok(Some(owned(&[
+            "lock",
+            "principal",
+            &person,
+            "--reason",
+            BLANK,
+        ])));
+    }
+    if action == Action::Incident {
+        let (target, filter) = screen
+            .map(|screen| screen.scope(app.world()))
+            .unwrap_or_default();
+        let mut words = owned(&["incident"]);
+        match (target, filter) {
+            (_, Some(filter)) => words.extend(["--filter".to_owned(), filter]),
+            (Some(target), None) => words.extend(["--target".to_owned(), target]),
+            (None, None) => words.push("--everything".to_owned()),
+        }
+        words.extend(owned(&["--dry-run", "--reason", BLANK]));
+        return Ok(Some(words));
     }
     if !matches!(action, Action::Filter | Action::Export | Action::Follow) {
         return Ok(None);
@@ -59,7 +85,8 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
     if action == Action::Follow {
         words.push("--follow".to_owned());
     }
-    if let Some(filter) = app.filter_text().filter(|text| !text.is_empty()) {
+    let filters = !matches!(app.front(), Place::Sessions | Place::Locks);
+    if let Some(filter) = app.filter_text().filter(|text| filters && !text.is_empty()) {
         words.extend(["--filter".to_owned(), filter]);
     }
     Ok(Some(words))
@@ -88,6 +115,9 @@ fn of_row(app: &App, action: Action, subject: Subject) -> Result<Vec<String>, St
         (Action::EndSession, Subject::Session(key), _) => {
             let grant = key.grant.as_str();
             return Ok(owned(&["sessions", "end", grant, id, "--reason", BLANK]));
+        }
+        (Action::Lift, Subject::Lock(_), _) => {
+            return Ok(owned(&["unlock", id, "--reason", BLANK]));
         }
         _ => return Err("there is no command for this key".to_owned()),
     };

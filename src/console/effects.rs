@@ -376,6 +376,7 @@ fn failure(error: ClientError) -> Failure {
                 code: problem.code.clone(),
                 text: problem.title.clone(),
                 hint,
+                trace: Some(problem.instance.clone()),
             }
         }
         ClientError::NotSignedIn { text } => Failure::SignedOut(text),
@@ -383,6 +384,7 @@ fn failure(error: ClientError) -> Failure {
             code: "local".to_owned(),
             text,
             hint: Some(hint),
+            trace: None,
         },
         other => Failure::Unreachable(other.to_string()),
     }

@@ -98,6 +98,8 @@ pub enum Failure {
         code: String,
         text: String,
         hint: Option<String>,
+        /// What to quote when asking the people who run the server.
+        trace: Option<String>,
     },
     /// No answer: whatever was asked for may or may not have happened.
     Unreachable(String),
@@ -110,6 +112,14 @@ impl Failure {
     pub fn text(&self) -> &str {
         match self {
             Self::Refused { text, .. } | Self::Unreachable(text) | Self::SignedOut(text) => text,
+        }
+    }
+
+    /// What to quote when asking the people who run the server.
+    pub fn trace(&self) -> Option<&str> {
+        match self {
+            Self::Refused { trace, .. } => trace.as_deref(),
+            Self::Unreachable(_) | Self::SignedOut(_) => None,
         }
     }
 

@@ -121,10 +121,19 @@ const CLOSED: &[&str] = &["ended", "returned", "revoked", "activation_failed"];
 macro_rules! fields {
     ($($name:ident $word:literal [$($alias:literal),*] $kind:ident $lists:expr, $counted:literal, $help:literal;)*) => {
         /// Every field, the most used first.
-        pub static FIELDS: &[Field] = &[$(Field {
-            name: Name::$name, word: $word, aliases: &[$($alias),*], kind: Kind::$kind, lists: $lists,
-            counted: $counted, help: $help,
-        }),*];
+        pub static FIELDS: &[&Field] = &[$(Name::$name.field()),*];
+
+        impl Name {
+            /// Its line in the table.
+            pub const fn field(self) -> &'static Field {
+                match self {
+                    $(Self::$name => &Field {
+                        name: Self::$name, word: $word, aliases: &[$($alias),*], kind: Kind::$kind, lists: $lists,
+                        counted: $counted, help: $help,
+                    },)*
+                }
+            }
+        }
     };
 }
 
@@ -202,20 +211,6 @@ words! {
     "mine" Locks &[], "I placed it";
 }
 
-impl Name {
-    /// Its line in the table.
-    #[expect(
-        clippy::expect_used,
-        reason = "the test `every_field_is_in_the_table_once` looks each of them up"
-    )]
-    pub fn field(self) -> &'static Field {
-        FIELDS
-            .iter()
-            .find(|field| field.name == self)
-            .expect("every name is in the table")
-    }
-}
-
 impl Field {
     /// Says whether rows of a list have it.
     pub fn is_in(&self, list: List) -> bool {
@@ -251,12 +246,16 @@ impl Field {
 pub fn find(word: &str) -> Option<&'static Field> {
     FIELDS
         .iter()
+        .copied()
         .find(|field| field.word == word || field.aliases.contains(&word))
 }
 
 /// The fields of a list.
 pub fn of(list: List) -> impl Iterator<Item = &'static Field> {
-    FIELDS.iter().filter(move |field| field.is_in(list))
+    FIELDS
+        .iter()
+        .copied()
+        .filter(move |field| field.is_in(list))
 }
 
 /// The `is:` words of a list.

@@ -224,11 +224,9 @@ impl<'a> Parser<'a, '_> {
 
     fn unary(&mut self, depth: usize) -> Option<Expr> {
         let token = self.next()?;
-        if depth > DEEPEST {
-            if matches!(token.kind, Kind::Minus | Kind::Not | Kind::Open) {
-                self.problem(token.span, "this is nested too deeply".to_owned());
-                return None;
-            }
+        if depth > DEEPEST && matches!(token.kind, Kind::Minus | Kind::Not | Kind::Open) {
+            self.problem(token.span, "this is nested too deeply".to_owned());
+            return None;
         }
         match token.kind {
             Kind::Minus | Kind::Not => {
@@ -479,12 +477,11 @@ impl<'a> Parser<'a, '_> {
                 found.push(Present::Tag(name.to_owned()));
                 continue;
             }
-            match fields::find(&word).filter(|field| field.is_in(self.list)) {
-                Some(field) => found.push(Present::Field(field.name)),
-                None => {
-                    let near = self.nearest_field(&word).map(str::to_owned);
-                    self.unknown(at, format!("{} have no `{word}`", rows(self.list)), near);
-                }
+            if let Some(field) = fields::find(&word).filter(|field| field.is_in(self.list)) {
+                found.push(Present::Field(field.name));
+            } else {
+                let near = self.nearest_field(&word).map(str::to_owned);
+                self.unknown(at, format!("{} have no `{word}`", rows(self.list)), near);
             }
         }
         (!found.is_empty()).then_some(Subject::Has(found))
@@ -605,20 +602,20 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn moment(&mut self, name: &str, than: Option<Than>, token: Token) -> Option<Test> {
-        let text = unquoted(token.span.of(self.text)).to_ascii_lowercase();
-        let range = text.split_once("..").filter(|_| than.is_none());
+        let written = unquoted(token.span.of(self.text)).to_ascii_lowercase();
+        let range = written.split_once("..").filter(|_| than.is_none());
         let test = match range {
             Some((from, until)) => {
                 sides(from, until, When::read).map(|(from, until)| Test::AtBetween(from, until))
             }
-            None => When::read(&text).map(|when| match than {
+            None => When::read(&written).map(|when| match than {
                 Some(than) => Test::AtThan(than, when),
                 None => Test::At(when),
             }),
         };
         if test.is_none() {
             let message = format!(
-                "`{text}` is no moment for `{name}`: write `-2h`, `14:30`, `today`, `2026-11-20` or a range like `-2d..-1d`"
+                "`{written}` is no moment for `{name}`: write `-2h`, `14:30`, `today`, `2026-11-20` or a range like `-2d..-1d`"
             );
             self.unfinished(token.span, message);
         }
@@ -626,12 +623,12 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn length(&mut self, name: &str, kind: Type, than: Option<Than>, token: Token) -> Option<Test> {
-        let text = unquoted(token.span.of(self.text)).to_ascii_lowercase();
-        let range = text.split_once("..").filter(|_| than.is_none());
+        let written = unquoted(token.span.of(self.text)).to_ascii_lowercase();
+        let range = written.split_once("..").filter(|_| than.is_none());
         let test = match range {
             Some((from, until)) => sides(from, until, Length::read)
                 .map(|(from, until)| Test::LastsBetween(from, until)),
-            None => Length::read(&text).map(|length| match than {
+            None => Length::read(&written).map(|length| match than {
                 Some(than) => Test::LastsThan(than, length),
                 None => Test::Lasts(length),
             }),
@@ -646,12 +643,12 @@ impl<'a> Parser<'a, '_> {
             }
             None => {
                 let message = format!(
-                    "`{text}` is no length for `{name}`: write `45s`, `30m`, `2h30m` or `1d`"
+                    "`{written}` is no length for `{name}`: write `45s`, `30m`, `2h30m` or `1d`"
                 );
                 self.unfinished(token.span, message);
                 None
             }
-            test => test,
+            read => read,
         }
     }
 }

@@ -7,6 +7,7 @@ mod follow;
 mod help;
 mod hostile;
 mod incident;
+mod keys;
 mod local;
 mod session;
 mod theme;

@@ -172,6 +172,7 @@ fn text_of_strangers_in_messages_filters_and_pastes_is_only_text() {
             code: attack.clone(),
             text: attack.clone(),
             hint: Some(attack.clone()),
+            trace: None,
         };
         desk.send(Msg::Answer(Query::Me, Err(failure), trip));
         desk.send(Msg::Say(

@@ -204,7 +204,6 @@ impl FilterLine {
                 self.accept(list, world)
             }
             KeyCode::Tab | KeyCode::BackTab => Took::default(),
-            KeyCode::Enter => self.done(list, world),
             KeyCode::Down if self.recalled.is_some() && self.chosen.is_none() => {
                 self.recall(-1, list, world)
             }
@@ -218,7 +217,7 @@ impl FilterLine {
                 Took::default()
             }
             KeyCode::Up => self.recall(1, list, world),
-            KeyCode::Down => self.done(list, world),
+            KeyCode::Enter | KeyCode::Down => self.done(list, world),
             KeyCode::Esc if self.chosen.is_some() && !self.cells => {
                 self.chosen = None;
                 Took::default()

@@ -75,6 +75,7 @@ impl Play {
             code: "not_found".to_owned(),
             text: "the tutor has no such thing".to_owned(),
             hint: None,
+            trace: None,
         });
         Msg::Answer(query, answer, trip(now))
     }
@@ -130,6 +131,7 @@ impl Play {
             code: "tutor".to_owned(),
             text: "the tutor does not do this".to_owned(),
             hint: Some("try it in your own console".to_owned()),
+            trace: None,
         });
         Msg::Acted(mutation, receipt, trip(now))
     }
