@@ -12,6 +12,8 @@ use crate::table::{self, Line, Times, note, short};
 use crate::terminal::{Frame, Terminal};
 use crate::usage::Usage;
 
+/// The key of the audit record.
+const AUDIT: &str = "4";
 /// Starts of each program.
 const STARTS: usize = 15;
 /// Moves of the cursor that are timed.
@@ -20,6 +22,10 @@ const MOVES: usize = 200;
 const TURN: usize = 8;
 /// How long each program is watched doing nothing.
 const WATCHED: Duration = Duration::from_secs(10);
+/// Events for every second of the storm, and how long it lasts.
+const STORM: (f64, Duration) = (1_000.0, Duration::from_secs(40));
+/// Starts of programs that read a million lines first.
+const SLOW_STARTS: usize = 4;
 
 /// What one program in a terminal takes.
 #[derive(Default)]
@@ -41,6 +47,7 @@ pub(crate) fn figures() -> anyhow::Result<()> {
     let mut lines = Vec::new();
     let others = others()?;
     let mut few = f64::NAN;
+    let mut ours = Seen::default();
     for events in [10_i64, 10_000, 1_000_000] {
         note(&format!("console, {events} events"));
         let began = Instant::now();
@@ -51,11 +58,12 @@ pub(crate) fn figures() -> anyhow::Result<()> {
             short(began.elapsed().as_secs_f64())
         ));
         let console = command(&node, &home);
-        let seen = watch(&console, &["LIVE"], "3", ("k", "j"))?;
+        let seen = watch(&console, &["LIVE"], AUDIT, ("k", "j"), STARTS)?;
         if few.is_nan() {
             few = seen.keys.p50();
         }
         lines.extend(describe(events, &seen, few, &others));
+        ours = seen;
     }
     if let Some(writes) = writes(&command(&node, &home))? {
         lines.push(
@@ -63,17 +71,10 @@ pub(crate) fn figures() -> anyhow::Result<()> {
                 .goal("1", (writes - 1.0).abs() < 0.1),
         );
     }
+    note("console, in a storm of events");
+    lines.extend(storm(&node, &command(&node, &home))?);
     for (name, seen) in &others {
-        lines.push(Line::new(
-            format!("{name}: exec -> first frame"),
-            &seen.first,
-        ));
-        lines.push(Line::new(format!("{name}: key -> frame"), &seen.keys));
-        lines.push(Line::new(
-            format!("{name}: bytes per move"),
-            short(crate::api::middle(&seen.bytes)),
-        ));
-        lines.push(Line::new(format!("{name}: idle"), idle(seen)));
+        lines.extend(compared(name, seen, &ours));
     }
     table::print(
         "The console in a terminal of 160x50 (other programs in the same terminal below)",
@@ -113,6 +114,94 @@ fn describe(events: i64, seen: &Seen, few: f64, others: &[(String, Seen)]) -> Ve
     ]
 }
 
+/// Ours, over a million events, beside another program.
+fn compared(name: &str, theirs: &Seen, ours: &Seen) -> Vec<Line> {
+    let (bytes, their_bytes) = (
+        crate::api::middle(&ours.bytes),
+        crate::api::middle(&theirs.bytes),
+    );
+    let quiet = |number: f64| if number > 0.0 { number } else { f64::NAN };
+    vec![
+        Line::new(format!("beside {name}: exec -> first frame"), &ours.first)
+            .beside(&theirs.first, ours.first.p50() / theirs.first.p50()),
+        Line::new(format!("beside {name}: key -> frame"), &ours.keys)
+            .beside(&theirs.keys, ours.keys.p50() / theirs.keys.p50()),
+        Line::new(format!("beside {name}: bytes per move"), short(bytes))
+            .beside(short(their_bytes), bytes / their_bytes),
+        Line::new(format!("beside {name}: idle"), idle(ours))
+            .beside(idle(theirs), ours.cpu / quiet(theirs.cpu)),
+        Line::new(
+            format!("beside {name}: memory, highest"),
+            format!("{} MiB", short(ours.peak_mib)),
+        )
+        .beside(
+            format!("{} MiB", short(theirs.peak_mib)),
+            ours.peak_mib / theirs.peak_mib,
+        ),
+    ]
+}
+
+/// Keys, work, bytes and memory while events come in: with as many as an hour has at a busy place, in less time.
+fn storm(node: &Node, command: &CommandBuilder) -> anyhow::Result<Vec<Line>> {
+    let runtime = tokio::runtime::Handle::current();
+    let askers = runtime.block_on(crate::live::askers(node))?;
+    let mut terminal = Terminal::start(command.clone())?;
+    terminal.shows(|screen| screen.contains("LIVE"))?;
+    terminal.settle(Duration::from_millis(500))?;
+    terminal.send(AUDIT)?;
+    terminal.settle(Duration::from_millis(700))?;
+    for _ in 0..TURN {
+        terminal.press("k")?;
+    }
+    let (rate, time) = STORM;
+    let making = runtime.spawn(crate::live::storm(askers, rate, time));
+    // The first second is the server's own start of the storm.
+    terminal.watch(Duration::from_secs(1))?;
+    let (before, began) = (Usage::of(terminal.pid()?)?, Instant::now());
+    let (mut times, mut stuck, mut number) = (Times::default(), 0_u32, 0_usize);
+    while began.elapsed() + Duration::from_secs(2) < time {
+        let key = if (number / TURN).is_multiple_of(2) {
+            "j"
+        } else {
+            "k"
+        };
+        number += 1;
+        match terminal.moves(key)? {
+            Some(took) => times.push(took),
+            None => stuck += 1,
+        }
+        terminal.watch(Duration::from_millis(40))?;
+    }
+    let (after, passed) = (Usage::of(terminal.pid()?)?, began.elapsed());
+    let rate = runtime.block_on(making)??;
+    let cpu = after.percent_since(&before, passed);
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let (first, last) = (
+        before.resident_kib as f64 / 1_024.0,
+        after.resident_kib as f64 / 1_024.0,
+    );
+    let events = rate * time.as_secs_f64();
+    let at = |what: &str| format!("{what}, at {} events/s", short(rate));
+    Ok(vec![
+        Line::new(at("key -> cursor moved"), &times)
+            .goal("p50 < 2", times.p50() < 2.0)
+            .goal("p99 < 16 ms", times.p99() < 16.0)
+            .goal(format!("every key ({stuck} not)"), stuck == 0),
+        Line::new(at("work"), format!("{} %", short(cpu))).goal("< 5 %", cpu < 5.0),
+        Line::new(
+            format!(
+                "memory after {} events in {} s (an hour at {}/s)",
+                short(events),
+                time.as_secs(),
+                short(events / 3_600.0)
+            ),
+            format!("{} MiB", short(last)),
+        )
+        .beside(format!("{} MiB at its start", short(first)), last / first)
+        .goal("< 40 MB", last < 38.1),
+    ])
+}
+
 fn idle(seen: &Seen) -> String {
     format!(
         "{} %, {} wake-ups/s, {} bytes/s",
@@ -150,9 +239,10 @@ fn watch(
     words: &[&str],
     view: &str,
     moves: (&str, &str),
+    starts: usize,
 ) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
-    for _ in 0..STARTS {
+    for _ in 0..starts {
         let mut terminal = Terminal::start(command.clone())?;
         seen.first
             .push(terminal.shows(|screen| !screen.trim().is_empty())?);
@@ -203,30 +293,40 @@ fn others() -> anyhow::Result<Vec<(String, Seen)>> {
         let command = CommandBuilder::new("htop");
         all.push((
             "htop".to_owned(),
-            watch(&command, &["CPU"], "", ("\x1b[B", "\x1b[A"))?,
+            watch(&command, &["CPU"], "", ("\x1b[B", "\x1b[A"), STARTS)?,
         ));
     }
-    if is_installed("less") {
-        note("less on a million lines");
-        let text = tempfile::NamedTempFile::new()?;
-        let mut lines = String::new();
-        for line in 0..1_000_000 {
-            use std::fmt::Write as _;
-            let who = line % 211;
-            writeln!(
-                lines,
-                "{line} 03:12:09 grant.activated engineer-{who} host-7"
-            )?;
+    let text = tempfile::Builder::new().suffix(".log").tempfile()?;
+    std::fs::write(text.path(), million()?)?;
+    for (name, moves) in [("less", ("j", "k")), ("lnav", ("k", "j"))] {
+        if is_installed(name) {
+            note(&format!("{name} on a million lines"));
+            let mut command = CommandBuilder::new(name);
+            let home = tempfile::tempdir()?;
+            command.env("HOME", home.path());
+            command.arg(text.path());
+            all.push((
+                name.to_owned(),
+                watch(&command, &["host-7"], "", moves, SLOW_STARTS)?,
+            ));
         }
-        std::fs::write(text.path(), lines)?;
-        let mut command = CommandBuilder::new("less");
-        command.arg(text.path());
-        all.push((
-            "less".to_owned(),
-            watch(&command, &["host-7"], "", ("j", "k"))?,
-        ));
     }
     Ok(all)
+}
+
+/// A million lines of a log, about as long as our rows.
+fn million() -> anyhow::Result<String> {
+    use std::fmt::Write as _;
+    let mut lines = String::new();
+    for line in 0..1_000_000 {
+        let (who, second) = (line % 211, line / 100 % 60);
+        let (hour, minute) = (line / 360_000, line / 6_000 % 60);
+        writeln!(
+            lines,
+            "2026-11-20T{hour:02}:{minute:02}:{second:02} grant.activated engineer-{who} host-7 number {line}"
+        )?;
+    }
+    Ok(lines)
 }
 
 fn is_installed(name: &str) -> bool {
@@ -242,7 +342,7 @@ fn writes(command: &CommandBuilder) -> anyhow::Result<Option<f64>> {
     }
     let mut terminal = Terminal::start(command.clone())?;
     terminal.shows(|screen| screen.contains("LIVE"))?;
-    terminal.send("3")?;
+    terminal.send(AUDIT)?;
     terminal.settle(Duration::from_millis(700))?;
     for _ in 0..TURN {
         terminal.press("k")?;

@@ -15,7 +15,7 @@ use crate::node::{HOSTS, Node, hosts, submit};
 use crate::table::{self, Line, Times, note, short};
 
 /// Streams of one person: the server allows sixteen.
-const OF_ONE: usize = 10;
+const OF_ONE: usize = 4;
 /// People who ask and take back, by turns.
 const ASKERS: u32 = 8;
 /// How long events are made.
@@ -28,17 +28,10 @@ type Seen = Vec<(u64, Instant)>;
 
 pub(crate) async fn streams() -> anyhow::Result<()> {
     let node = Node::start(&hosts(), "sqlite")?;
+    let mut askers = askers(&node).await?;
     let mut root = node.root().await?;
-    let mut askers = Vec::new();
-    for number in 0..ASKERS {
-        let name = format!("engineer-{number}");
-        askers.push(
-            node.invite(&mut root, &name, "requester", "engineers")
-                .await?,
-        );
-    }
     let mut watchers = Vec::new();
-    for number in 0..10 {
+    for number in 0..25 {
         let name = format!("auditor-{number}");
         watchers.push(node.invite(&mut root, &name, "auditor", "watchers").await?);
     }
@@ -54,7 +47,7 @@ pub(crate) async fn streams() -> anyhow::Result<()> {
         }
         // Each stream is open once its greeting is there; a call's worth of time is more than enough.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let made = make(&mut askers, rate).await?;
+        let made = make(&mut askers, rate, TIME).await?;
         tokio::time::sleep(Duration::from_millis(500)).await;
         let (mut times, mut arrived) = (Times::default(), 0);
         readers.abort_all();
@@ -133,8 +126,31 @@ struct Made {
     rate: f64,
 }
 
+/// People who ask and take back.
+pub(crate) async fn askers(node: &Node) -> anyhow::Result<Vec<Connection>> {
+    let mut root = node.root().await?;
+    let mut askers = Vec::new();
+    for number in 0..ASKERS {
+        let name = format!("engineer-{number}");
+        askers.push(
+            node.invite(&mut root, &name, "requester", "engineers")
+                .await?,
+        );
+    }
+    Ok(askers)
+}
+
+/// Makes events for a while, and gives how many came every second.
+pub(crate) async fn storm(
+    mut askers: Vec<Connection>,
+    rate: f64,
+    time: Duration,
+) -> anyhow::Result<f64> {
+    Ok(make(&mut askers, rate, time).await?.rate)
+}
+
 /// Asks and takes back, so that about `rate` events come every second.
-async fn make(askers: &mut Vec<Connection>, rate: f64) -> anyhow::Result<Made> {
+async fn make(askers: &mut Vec<Connection>, rate: f64, time: Duration) -> anyhow::Result<Made> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let pace = Duration::from_secs_f64(2.0 * f64::from(ASKERS) / rate);
     let mut asking = JoinSet::new();
@@ -144,7 +160,7 @@ async fn make(askers: &mut Vec<Connection>, rate: f64) -> anyhow::Result<Made> {
             let mut sent = Vec::new();
             let mut ticks = tokio::time::interval_at((began + pace * place / ASKERS).into(), pace);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            while began.elapsed() < TIME {
+            while began.elapsed() < time {
                 ticks.tick().await;
                 let number = NUMBER.fetch_add(1, Ordering::Relaxed);
                 let host = format!("host-{}", number % u64::try_from(HOSTS)?);

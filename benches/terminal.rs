@@ -164,6 +164,29 @@ impl Terminal {
     }
 }
 
+impl Terminal {
+    /// Presses a key and waits until the cursor is on another row: the answer to the key, whatever else is drawn
+    /// meanwhile. `None` when it stays.
+    pub(crate) fn moves(&mut self, key: &str) -> anyhow::Result<Option<Duration>> {
+        while let Ok((_, bytes)) = self.output.try_recv() {
+            self.take(&bytes)?;
+        }
+        let (before, _) = self.screen.screen().cursor_position();
+        let pressed = Instant::now();
+        self.send(key)?;
+        while pressed.elapsed() < Duration::from_secs(1) {
+            let Ok((at, bytes)) = self.output.recv_timeout(Duration::from_millis(200)) else {
+                continue;
+            };
+            self.take(&bytes)?;
+            if self.screen.screen().cursor_position().0 != before {
+                return Ok(Some(at.saturating_duration_since(pressed)));
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -156,10 +156,15 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/incidents/{id}"
         | "GET /v1/audit"
         | "GET /v1/facets"
+        | "GET /v1/sessions"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
         "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),
-        "POST /v1/sign-out" | "DELETE /v1/sign-ins/{id}" => (None, json!({})),
+        // To release a claim needs one; without it a reviewer hears 409, and everybody else may not even ask.
+        "POST /v1/sign-out"
+        | "DELETE /v1/sign-ins/{id}"
+        | "POST /v1/requests/{id}/claim"
+        | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/invitations" => (
             None,
             json!({"name": format!("new{}", things.request.trim_start_matches("R-")), "roles": ["requester"]}),
@@ -171,8 +176,6 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
         "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),
-        // To release one needs a claim; without one a reviewer hears 409, and everybody else may not even ask.
-        "POST /v1/requests/{id}/claim" | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/grants/{id}/extend" => (
             Some(things.version),
             json!({"by": "15m", "reason": "still at it"}),
@@ -185,7 +188,6 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             json!({"on": {"kind": "principal", "principal": "gone"}, "reason": "INC-1 leak"}),
         ),
         "POST /v1/locks/{id}/lift" => (Some(1), json!({"reason": "calm again"})),
-        "GET /v1/sessions" => (None, Value::Null),
         // The only target here does not report sessions: whoever may try hears 422.
         "POST /v1/grants/{id}/sessions/{session}/end" => (None, json!({"reason": "too long"})),
         "POST /v1/incidents/preview" => (None, json!({"scope": {"principals": [things.owner]}})),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use portcullis::cli::reference;
+use portcullis::cli::{filters, reference};
 use portcullis::config;
 use portcullis::console::keymap::{BINDINGS, Place};
 
@@ -50,6 +50,7 @@ fn with(readme: &str, name: &str, generated: &str) -> String {
 fn the_tables_are_what_the_code_says() {
     let mut right = with(README, "keys", &keys());
     right = with(&right, "commands", &reference());
+    right = with(&right, "filters", &filters());
     right = with(&right, "configuration", &config::reference());
     if std::env::var_os("PORTCULLIS_README").is_some_and(|value| value == "write") {
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), right).unwrap();

@@ -313,6 +313,85 @@ fn record_is_complete(node: &Node, grant: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_incident_cuts_live_sessions_and_its_receipt_says_so() {
+    let (node, database) = set_up().await;
+    let ask = |reason: &str| {
+        let words = [
+            "request",
+            "orders-db",
+            "readonly",
+            "--for",
+            "1h",
+            "--reason",
+        ];
+        node.said("ada", &[&words[..], &[reason]].concat());
+        let request = node.json("root", &["requests"])["items"][0].clone();
+        node.said("root", &["approve", field(&request, "id")]);
+    };
+    ask("INC-4127 stuck orders");
+    let grant = loop {
+        let grant = node.json("ada", &["grants"])["items"][0].clone();
+        if field(&grant, "state") == "active" {
+            break grant;
+        }
+    };
+    let id = field(&grant, "id").to_owned();
+    let dsn = node.said("ada", &["connect", "orders-db", "--print"]);
+    let (one, other) = (open_psql(&node), open_psql(&node));
+
+    let start = [
+        "incident",
+        "--target",
+        "orders-db",
+        "--lock",
+        "--reason",
+        "INC-1 leak",
+    ];
+    let said = node.said("root", &[&start[..], &["--count", "1"]].concat());
+    assert!(said.ends_with("all of it is off\n"), "{said}");
+    // It says so only after the target was read back.
+    assert_eq!(roles(&database, &id).await, 0);
+    assert!(was_cut(one) && was_cut(other), "an open session goes on");
+    assert!(!try_dsn(dsn.trim()));
+    let incidents = node.json("root", &["incidents"]);
+    let incident = node.json(
+        "root",
+        &["incident", "show", field(&incidents["items"][0], "id")],
+    );
+    let receipt = &incident["items"][0];
+    assert_eq!(
+        (field(receipt, "id"), field(receipt, "outcome")),
+        (id.as_str(), "revoked")
+    );
+    assert_eq!(receipt["sessions_ended"], 2, "{receipt}");
+    assert!(field(receipt, "read_back_at") >= field(receipt, "blocked_at"));
+    let steps: Vec<&str> = receipt["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(steps.len() > 1, "{steps:?}");
+
+    // The lock stays, and nobody gets in until it is lifted.
+    let refused = node.run(
+        "ada",
+        &[
+            "request",
+            "orders-db",
+            "readonly",
+            "--for",
+            "1h",
+            "--reason",
+            "INC-4127 again",
+        ],
+    );
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("there is a lock on target `orders-db`")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_grant_ends_by_itself_though_the_server_was_killed() {
     let (mut node, database) = set_up().await;
     node.said(

@@ -4,15 +4,17 @@ use chrono::{DateTime, Local, Utc};
 
 use crate::cli::requests::PAGE;
 use crate::cli::when::{Toward, When};
-use crate::cli::{Context, Exit, Failure, words};
-use crate::client::{AuditQuery, Client, Followed, follow};
+use crate::cli::{Context, Exit, Failure, filter, words};
+use crate::client::{AuditQuery, Client, Followed, follow, follow_matching};
 use crate::domain::ids::{GrantId, RequestId};
+use crate::query::List;
 use crate::wire::EventView;
 
 /// Search the record of who did what; the newest event comes last
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Moments: -2h, today, yesterday, 14:30, 2026-11-22, \"2026-11-22 14:30\", or RFC 3339.\nExample: portcullis audit --event grant.revoked --since -24h"
+    after_help = "Moments: -2h, today, yesterday, 14:30, 2026-11-22, \"2026-11-22 14:30\", or RFC 3339.\nExample: portcullis audit --event grant.revoked --since -24h",
+    after_long_help = format!("Moments: -2h, today, yesterday, 14:30, 2026-11-22, \"2026-11-22 14:30\", or RFC 3339.\n\n{}", filter::help(List::Audit))
 )]
 pub(super) struct Arguments {
     /// Who did it
@@ -42,6 +44,9 @@ pub(super) struct Arguments {
     /// Words in its reason or among its names; all of them must be there
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
+    /// Only events that a filter lets through, like 'outcome:denied env:prod'; --help explains
+    #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+    filter: Option<String>,
     /// Go on with what happens from now on
     #[arg(long, conflicts_with = "until")]
     follow: bool,
@@ -51,9 +56,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let filter = match &arguments.filter {
+        Some(text) => Some(filter::read(context, text, List::Audit)?),
+        None => None,
+    };
     let client = context.client()?;
     let (follows, limit) = (arguments.follow, arguments.limit);
-    let query = query(context, &client, arguments).await?;
+    let mut query = query(context, &client, arguments).await?;
+    query.q.clone_from(&filter);
     if !follows {
         let events = past(&client, query, limit).await?;
         print_all(context, &events)?;
@@ -62,7 +72,10 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         }
         return Ok(Exit::DONE);
     }
-    let mut stream = follow(client.clone(), None);
+    let mut stream = match filter {
+        Some(filter) => follow_matching(client.clone(), None, filter),
+        None => follow(client.clone(), None),
+    };
     let mut shown = None;
     while let Some(followed) = stream.next().await {
         match followed {

@@ -1,7 +1,9 @@
 //! `portcullis console`: opens the full-screen console.
 
+use std::path::{Path, PathBuf};
+
 use crate::cli::{Context, Exit, Failure};
-use crate::client::{Channel, Client, Session};
+use crate::client::{Channel, Client, Session, ShelfFile};
 use crate::config::{COLORS, ConsoleSettings, Notify, Problem};
 use crate::console::keymap::remap;
 use crate::console::term::caps::Depth;
@@ -22,6 +24,12 @@ pub(super) struct Arguments {
     /// Print lines instead of drawing a screen, and take commands: for screen readers and pipes
     #[arg(long)]
     pub linear: bool,
+    /// Write a picture of each view into this folder instead of opening the console
+    #[arg(long, value_name = "DIR", conflicts_with = "linear")]
+    pub snapshot: Option<PathBuf>,
+    /// The size of the pictures, as columns and rows
+    #[arg(long, value_name = "COLUMNSxROWS", default_value = "120x40", value_parser = size, requires = "snapshot")]
+    pub size: (u16, u16),
     /// Draw with plain characters only
     #[arg(long)]
     pub ascii: bool,
@@ -37,6 +45,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let settings = context.settings()?;
     let server = context.server()?;
     let state = context.state()?;
+    let shelf = ShelfFile::of(&state);
     let shown = server.to_string();
     let backend = context.backend()?;
     let (keymap, problems) = remap(&settings.keys);
@@ -73,7 +82,11 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         backends: settings.backends,
         backend,
         complaints: complaints(&problems),
+        shelf: Some(shelf),
     };
+    if let Some(folder) = arguments.snapshot {
+        return pictures(context, options, &folder, arguments.size).await;
+    }
     let ended = if arguments.linear {
         console::linear::run(options).await
     } else {
@@ -81,6 +94,35 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     };
     let code = ended.map_err(|error| Failure::here(error.text, error.hint))?;
     Ok(Exit(code))
+}
+
+/// Takes pictures and says where they are.
+pub(super) async fn pictures(
+    context: &Context<'_>,
+    options: Options,
+    folder: &Path,
+    size: (u16, u16),
+) -> Result<Exit, Failure> {
+    let names = console::picture::take(options, folder, size)
+        .await
+        .map_err(|error| Failure::here(error.text, error.hint))?;
+    let body = serde_json::json!({ "folder": folder, "pictures": names });
+    context.printer.answer(&body, |printer| {
+        let (count, folder) = (names.len(), folder.display());
+        printer.line(&format!(
+            "{count} pictures in {folder}: {}",
+            names.join(", ")
+        ))
+    })?;
+    Ok(Exit::DONE)
+}
+
+/// `120x40`, within what anybody's screen can show.
+pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
+    text.split_once('x')
+        .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
+        .filter(|(columns, rows)| (20..=400).contains(columns) && (5..=200).contains(rows))
+        .ok_or_else(|| "write for example `120x40`".to_owned())
 }
 
 /// What was wrong with the keys, for the person who looks at the shipped ones instead.

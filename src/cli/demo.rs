@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,6 +12,9 @@ use crate::client::{Channel, Client, ServerUrl, Session, StateDir};
 use crate::console;
 use crate::console::keymap::remap;
 use crate::demo::{Demo, Options};
+
+/// How long the demonstration runs before pictures are taken of it.
+const LIVED_IN: Duration = Duration::from_secs(12);
 
 /// Try everything on this machine: a server, colleagues who ask for access, targets, and the console on top
 #[derive(Debug, Clone, clap::Args)]
@@ -23,6 +28,12 @@ pub(super) struct Arguments {
     /// Without the console: print how to reach the server and wait
     #[arg(long)]
     pub headless: bool,
+    /// Write a picture of each view of the console into this folder, and end
+    #[arg(long, value_name = "DIR", conflicts_with = "headless")]
+    pub snapshot: Option<PathBuf>,
+    /// The size of the pictures, as columns and rows
+    #[arg(long, value_name = "COLUMNSxROWS", default_value = "120x40", value_parser = super::console::size, requires = "snapshot")]
+    pub size: (u16, u16),
     /// The address and port to listen on; port 0 is any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
@@ -30,7 +41,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if !arguments.headless && !terminal {
+    if !arguments.headless && arguments.snapshot.is_none() && !terminal {
         return Err(Failure::here(
             "the console needs a terminal for keys and screen",
             "add `--headless` to have everything but the console",
@@ -59,7 +70,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let done = if arguments.headless {
         show(context, &demo).map(|()| Exit::DONE)
     } else {
-        look(context, &demo).await
+        look(
+            context,
+            &demo,
+            arguments.snapshot.as_deref(),
+            arguments.size,
+        )
+        .await
     };
     if arguments.headless && done.is_ok() {
         until_told_to_stop.await;
@@ -69,7 +86,12 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
 }
 
 /// Opens the console as the admin of the demonstration.
-async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
+async fn look(
+    context: &Context<'_>,
+    demo: &Demo,
+    snapshot: Option<&Path>,
+    size: (u16, u16),
+) -> Result<Exit, Failure> {
     for missing in demo.missing() {
         context.printer.note(missing);
     }
@@ -95,7 +117,13 @@ async fn look(context: &Context<'_>, demo: &Demo) -> Result<Exit, Failure> {
         backends: Vec::new(),
         backend: None,
         complaints: super::console::complaints(&problems),
+        shelf: None,
     };
+    if let Some(folder) = snapshot {
+        // Colleagues need a moment until there is something to see.
+        tokio::time::sleep(LIVED_IN).await;
+        return super::console::pictures(context, options, folder, size).await;
+    }
     let code = console::run(options)
         .await
         .map_err(|error| Failure::here(error.text, error.hint))?;

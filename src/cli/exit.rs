@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::client::ClientError;
+use crate::query::Span;
 use crate::wire::Problem;
 
 /// Shown under `--help`.
@@ -46,6 +47,8 @@ pub struct Failure {
     /// Empty when everything is said already.
     pub text: String,
     pub hint: Option<String>,
+    /// A text of the command line, and the part of it that is wrong.
+    pub marked: Option<(String, Span)>,
     /// As the server gave it.
     pub problem: Option<Box<Problem>>,
 }
@@ -57,6 +60,7 @@ impl Failure {
             exit,
             text: text.into(),
             hint,
+            marked: None,
             problem: None,
         }
     }
@@ -124,6 +128,7 @@ impl From<ClientError> for Failure {
             exit,
             text,
             hint,
+            marked: None,
             problem,
         }
     }

@@ -2,15 +2,17 @@
 
 use crate::cli::requests::PAGE;
 use crate::cli::table::{Cut, Table};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure, filter, words};
 use crate::client::{Client, GrantsQuery};
 use crate::domain::ids::TargetName;
+use crate::query::List;
 use crate::wire::{GrantView, Page};
 
 const OPEN: [&str; 4] = ["scheduled", "activating", "active", "closing"];
 
 /// List grants that are open: who has access to what, and until when
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = filter::help(List::Grants))]
 pub(super) struct Arguments {
     /// Only your own
     #[arg(long)]
@@ -21,6 +23,9 @@ pub(super) struct Arguments {
     /// Only on this target
     #[arg(long, value_name = "TARGET")]
     target: Option<TargetName>,
+    /// Only those that a filter lets through, like 'env:prod age:>30m'; --help explains
+    #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+    filter: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
@@ -37,6 +42,10 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         states,
         mine: arguments.mine,
         target: arguments.target.map(|target| target.to_string()),
+        q: arguments
+            .filter
+            .map(|text| filter::read(context, &text, List::Grants))
+            .transpose()?,
         ..GrantsQuery::default()
     };
     let page = collect(&client, query, arguments.limit).await?;

@@ -15,10 +15,15 @@ mod demo;
 mod deny;
 mod exit;
 mod extend;
+mod filter;
 mod find;
 mod give_back;
 mod grants;
+mod incident;
+mod incidents;
 mod keys;
+mod lock;
+mod locks;
 mod login;
 mod logout;
 mod prepare;
@@ -33,6 +38,7 @@ mod sessions;
 pub mod table;
 mod theme;
 mod token;
+mod unlock;
 mod wait;
 pub mod when;
 mod whoami;
@@ -46,6 +52,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use context::Context;
 pub use exit::{Exit, Failure};
+pub use filter::filters;
 pub use print::Printer;
 pub use reference::reference;
 
@@ -101,6 +108,11 @@ enum Command {
     Approve(approve::Arguments),
     Deny(deny::Arguments),
     Revoke(revoke::Arguments),
+    Lock(lock::Arguments),
+    Unlock(unlock::Arguments),
+    Locks(locks::Arguments),
+    Incident(incident::Arguments),
+    Incidents(incidents::Arguments),
     Audit(audit::Arguments),
     Console(console::Arguments),
     Keys(keys::Arguments),
@@ -160,6 +172,11 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Approve(arguments) => approve::run(context, arguments).await,
         Command::Deny(arguments) => deny::run(context, arguments).await,
         Command::Revoke(arguments) => revoke::run(context, arguments).await,
+        Command::Lock(arguments) => lock::run(context, arguments).await,
+        Command::Unlock(arguments) => unlock::run(context, arguments).await,
+        Command::Locks(arguments) => locks::run(context, arguments).await,
+        Command::Incident(arguments) => incident::run(context, arguments).await,
+        Command::Incidents(arguments) => incidents::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, arguments).await,
         Command::Console(arguments) => console::run(context, arguments).await,
         Command::Keys(arguments) => keys::run(context, &arguments),

@@ -169,12 +169,15 @@ impl Printer {
             return failure.exit;
         }
         if self.json {
-            let own = serde_json::json!({
+            let mut own = serde_json::json!({
                 "type": format!("urn:portcullis:problem:{}", failure.code()),
                 "code": failure.code(),
                 "title": failure.text,
                 "hint": failure.hint,
             });
+            if let Some((_, span)) = &failure.marked {
+                own["span"] = serde_json::json!({"start": span.start, "end": span.end});
+            }
             let json = failure
                 .problem
                 .as_ref()
@@ -184,6 +187,12 @@ impl Printer {
             return failure.exit;
         }
         let mut said = format!("error: {}\n", text::clean(&failure.text));
+        if let Some((text, span)) = &failure.marked {
+            let width = |part: Option<&str>| text::clean(part.unwrap_or_default()).width();
+            let marks = "^".repeat(width(text.get(span.start..span.end)).max(1));
+            let before = " ".repeat(width(text.get(..span.start)));
+            let _ = writeln!(said, "  {}\n  {before}{marks}", text::clean(text));
+        }
         if let Some(hint) = &failure.hint {
             let _ = writeln!(said, "hint: {}", text::clean(hint));
         }

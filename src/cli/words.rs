@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Local, Utc};
 
 use crate::domain::span::Span;
-use crate::wire::{GrantView, RequestView};
+use crate::wire::{GrantView, IncidentScope, LockOn, RequestView};
 
 /// A moment on the reader's clock.
 pub(super) fn moment(moment: DateTime<Utc>) -> String {
@@ -165,6 +165,40 @@ pub(super) fn held(grant: &GrantView) -> String {
         "{} {} has {} on {}",
         grant.id, grant.holder, grant.role, grant.target
     )
+}
+
+/// What a lock is on.
+pub(super) fn locked(on: &LockOn) -> String {
+    match on {
+        LockOn::Principal { principal } => principal.clone(),
+        LockOn::Target { target } => target.clone(),
+        LockOn::Role { target, role } => format!("{role} on {target}"),
+        LockOn::Tag { name, value } => format!("targets with {name}={value}"),
+        LockOn::Everything => "everything".to_owned(),
+    }
+}
+
+/// What an incident is about.
+pub(super) fn scope(scope: &IncidentScope) -> String {
+    let mut parts = Vec::new();
+    if !scope.targets.is_empty() {
+        parts.push(scope.targets.join(", "));
+    }
+    parts.extend(
+        scope
+            .tags
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    );
+    if !scope.principals.is_empty() {
+        parts.push(format!("grants of {}", scope.principals.join(", ")));
+    }
+    parts.extend(scope.filter.clone());
+    if parts.is_empty() {
+        "everything".to_owned()
+    } else {
+        parts.join("; ")
+    }
 }
 
 #[cfg(test)]

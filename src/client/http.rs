@@ -9,6 +9,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// Longer than the pause between two heartbeats of the event stream.
 const SILENCE: Duration = Duration::from_secs(20);
 
+/// Shorter than the server keeps a silent connection, so that a call is never sent into one that is being closed.
+const IDLE: Duration = Duration::from_secs(4);
+
 /// Makes an HTTP client for one server.
 ///
 /// It follows no redirect, because a redirect could carry the bearer token elsewhere. For a server on this machine
@@ -21,6 +24,7 @@ pub fn http(server: &ServerUrl) -> Result<reqwest::Client, ClientError> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT)
         .read_timeout(SILENCE)
+        .pool_idle_timeout(IDLE)
         .tcp_nodelay(true);
     if server.is_plain() {
         builder = builder.no_proxy().tls_certs_only([]);

@@ -13,6 +13,7 @@ mod queries;
 mod send;
 mod server_url;
 pub mod session;
+mod shelf;
 pub mod sse;
 
 pub use error::ClientError;
@@ -23,3 +24,4 @@ pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};
 pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
+pub use shelf::{Shelf, ShelfFile, Shelving};

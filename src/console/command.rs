@@ -2,6 +2,7 @@
 //! test holds every line against their parser.
 
 use crate::console::app::App;
+use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
 
@@ -10,70 +11,129 @@ const BLANK: &str = "…";
 /// What most extensions are.
 const EXTEND_BY: &str = "15m";
 
-/// The command line for an action on what is selected; `Err` says why there is none.
+/// The command line for an action on what is selected, one line for each marked row; `Err` says why there is none.
 pub fn command(app: &App, action: Action) -> Result<String, String> {
-    if !app.works(app.front(), action) && !app.works(Place::Anywhere, action) {
+    let works = app.works(app.front(), action) || app.works(Place::Anywhere, action);
+    if !works {
         return Err("this key does nothing here".to_owned());
     }
-    let words = words(app, action)?;
-    let mut line = vec!["portcullis".to_owned()];
-    line.extend(words);
-    if let Some(name) = app.backend().filter(|_| app.backends().len() > 1) {
-        line.extend(["--backend".to_owned(), name.clone()]);
+    if let Some(words) = of_screen(app, action)? {
+        return Ok(line(app, words));
     }
-    let line: Vec<String> = line.iter().map(|word| quoted(word)).collect();
-    Ok(line.join(" "))
+    let screen = app.screen().ok_or_else(|| "no screen is open".to_owned())?;
+    let kind = Kind::of(action);
+    let mut subjects = screen.marked();
+    if subjects.is_empty() || kind.is_none() {
+        let one = match kind {
+            Some(kind) => screen.subject_of(kind),
+            None => screen.subject(),
+        };
+        subjects = vec![one.ok_or_else(|| "nothing is selected".to_owned())?];
+    }
+    let mut lines = Vec::new();
+    for subject in subjects {
+        lines.push(line(app, of_row(app, action, subject)?));
+    }
+    Ok(lines.join("\n"))
 }
 
-fn words(app: &App, action: Action) -> Result<Vec<String>, String> {
-    let list = |verb: &str| -> Vec<String> {
-        let mut words = vec![verb.to_owned()];
-        let filter = app.filter_text();
-        if let Some(filter) = filter.filter(|text| !text.is_empty()) {
-            words.extend(["--filter".to_owned(), filter]);
-        }
-        words
-    };
-    match action {
-        Action::GoRequests => return Ok(vec!["requests".to_owned()]),
-        Action::GoGrants => return Ok(vec!["grants".to_owned()]),
-        Action::GoSessions => return Ok(vec!["sessions".to_owned()]),
-        Action::GoAudit => return Ok(vec!["audit".to_owned()]),
-        Action::GoLocks => return Ok(vec!["locks".to_owned()]),
-        Action::Filter | Action::Export | Action::Follow => {
-            return app
-                .screen()
-                .map(|screen| list(&screen.title().to_lowercase()))
-                .ok_or_else(|| "no screen is open".to_owned());
-        }
-        _ => {}
+/// Commands that are about no row.
+fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
+    let go = [
+        (Action::GoRequests, "requests"),
+        (Action::GoGrants, "grants"),
+        (Action::GoSessions, "sessions"),
+        (Action::GoAudit, "audit"),
+        (Action::GoLocks, "locks"),
+    ];
+    if let Some((_, verb)) = go.iter().find(|(known, _)| *known == action) {
+        return Ok(Some(owned(&[verb])));
     }
-    let subject = app
-        .screen()
-        .and_then(|screen| screen.subject())
-        .ok_or_else(|| "nothing is selected".to_owned())?;
-    let seen = app
-        .world()
-        .store
-        .get(&subject)
-        .ok_or_else(|| "it is no longer there".to_owned())?;
+    let screen = app.screen();
+    if action == Action::Lock {
+        let person = screen.and_then(|screen| screen.person(app.world()));
+        let person = person.ok_or_else(|| "nobody is selected".to_owned())?;
+        return Ok(Some(owned(&[
+            "lock",
+            "principal",
+            &person,
+            "--reason",
+            BLANK,
+        ])));
+    }
+    if action == Action::Incident {
+        let (target, filter) = screen
+            .map(|screen| screen.scope(app.world()))
+            .unwrap_or_default();
+        let mut words = owned(&["incident"]);
+        match (target, filter) {
+            (_, Some(filter)) => words.extend(["--filter".to_owned(), filter]),
+            (Some(target), None) => words.extend(["--target".to_owned(), target]),
+            (None, None) => words.push("--everything".to_owned()),
+        }
+        words.extend(owned(&["--dry-run", "--reason", BLANK]));
+        return Ok(Some(words));
+    }
+    if !matches!(action, Action::Filter | Action::Export | Action::Follow) {
+        return Ok(None);
+    }
+    let way = app.front().way();
+    let Some((_, verb)) = go.iter().find(|(known, _)| Some(*known) == way) else {
+        return Err("there is no command for this key".to_owned());
+    };
+    let mut words = owned(&[verb]);
+    if action == Action::Follow {
+        words.push("--follow".to_owned());
+    }
+    let filters = !matches!(app.front(), Place::Sessions | Place::Locks);
+    if let Some(filter) = app.filter_text().filter(|text| filters && !text.is_empty()) {
+        words.extend(["--filter".to_owned(), filter]);
+    }
+    Ok(Some(words))
+}
+
+fn of_row(app: &App, action: Action, subject: Subject) -> Result<Vec<String>, String> {
+    let subject = match (action, subject) {
+        (Action::Revoke | Action::Extend, Subject::Session(key)) => Subject::Grant(key.grant),
+        (_, subject) => subject,
+    };
+    let seen = app.world().store.get(&subject);
+    let seen = seen.ok_or_else(|| "it is no longer there".to_owned())?;
     let id = subject.as_str();
     let mut words = match (action, &subject, &seen) {
         (Action::Approve, Subject::Request(_), _) => owned(&["approve", id]),
-        (Action::Narrow, Subject::Request(_), Seen::Request(view)) => {
+        (Action::Narrow, _, Seen::Request(view)) => {
             owned(&["approve", id, "--for", &view.duration_granted])
         }
         (Action::Deny, Subject::Request(_), _) => owned(&["deny", id, "--comment", BLANK]),
+        (Action::Claim, Subject::Request(_), _) => return Ok(owned(&["claim", id])),
         (Action::Revoke, Subject::Grant(_), _) => owned(&["revoke", id, "--reason", BLANK]),
         (Action::Extend, Subject::Grant(_), _) => {
             owned(&["extend", id, "--by", EXTEND_BY, "--reason", BLANK])
         }
         (Action::GiveBack, Subject::Grant(_), _) => owned(&["return", id]),
+        (Action::EndSession, Subject::Session(key), _) => {
+            let grant = key.grant.as_str();
+            return Ok(owned(&["sessions", "end", grant, id, "--reason", BLANK]));
+        }
+        (Action::Lift, Subject::Lock(_), _) => {
+            return Ok(owned(&["unlock", id, "--reason", BLANK]));
+        }
         _ => return Err("there is no command for this key".to_owned()),
     };
     words.push("--if-version".to_owned());
     words.push(seen.version().to_string());
     Ok(words)
+}
+
+/// The words as one line for a shell, for the server in use.
+fn line(app: &App, mut words: Vec<String>) -> String {
+    words.insert(0, "portcullis".to_owned());
+    if let Some(name) = app.backend().filter(|_| app.backends().len() > 1) {
+        words.extend(["--backend".to_owned(), name.clone()]);
+    }
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    words.join(" ")
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

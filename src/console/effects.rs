@@ -12,8 +12,10 @@ use crate::client::{
     AuditQuery, Client, ClientError, Followed, GrantsQuery, RequestsQuery, RetryNow, follow,
 };
 use crate::console::confirm::{Act, Mutation};
+use crate::console::export;
 use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Tidings, Trip};
 use crate::console::store::Subject;
+use crate::console::widget::toast::Level;
 use crate::wire::{
     Approval, Denial, EventView, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd,
 };
@@ -136,6 +138,21 @@ impl Server {
         });
     }
 
+    /// Writes the record that matches to a file of its own, and says where.
+    pub(super) fn export(&mut self, scope: AuditQuery) {
+        let client = self.client.clone();
+        self.spawn(async move {
+            let said = match client {
+                Ok(client) => export::audit(&client, scope).await,
+                Err(failure) => Err(failure.text().to_owned()),
+            };
+            match said {
+                Ok(text) => Msg::Say(Level::Success, text),
+                Err(why) => Msg::Say(Level::Error, format!("nothing was written: {why}")),
+            }
+        });
+    }
+
     fn spawn(&mut self, call: impl Future<Output = Msg> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         let answers = self.answers.clone();
@@ -177,6 +194,13 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
             };
             Answer::Grants(client.grants(&query).await?)
         }
+        Query::Facets {
+            of,
+            field,
+            prefix,
+            q,
+            ..
+        } => Answer::Facets(client.facets(of.as_str(), field, prefix, q).await?),
         Query::Past { after } => {
             let query = GrantsQuery {
                 states: owned(&OVER),
@@ -352,6 +376,7 @@ fn failure(error: ClientError) -> Failure {
                 code: problem.code.clone(),
                 text: problem.title.clone(),
                 hint,
+                trace: Some(problem.instance.clone()),
             }
         }
         ClientError::NotSignedIn { text } => Failure::SignedOut(text),
@@ -359,6 +384,7 @@ fn failure(error: ClientError) -> Failure {
             code: "local".to_owned(),
             text,
             hint: Some(hint),
+            trace: None,
         },
         other => Failure::Unreachable(other.to_string()),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
-use crate::client::AuditQuery;
+use crate::client::{AuditQuery, Shelving};
 use crate::console::confirm::Mutation;
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -15,9 +15,10 @@ use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, LockId, RequestId};
+use crate::query::List;
 use crate::wire::{
-    EventView, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView, Me, Page,
-    RequestView, SessionEnded, Sessions, TargetView,
+    EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView, Me,
+    Page, RequestView, SessionEnded, Sessions, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -97,6 +98,8 @@ pub enum Failure {
         code: String,
         text: String,
         hint: Option<String>,
+        /// What to quote when asking the people who run the server.
+        trace: Option<String>,
     },
     /// No answer: whatever was asked for may or may not have happened.
     Unreachable(String),
@@ -109,6 +112,14 @@ impl Failure {
     pub fn text(&self) -> &str {
         match self {
             Self::Refused { text, .. } | Self::Unreachable(text) | Self::SignedOut(text) => text,
+        }
+    }
+
+    /// What to quote when asking the people who run the server.
+    pub fn trace(&self) -> Option<&str> {
+        match self {
+            Self::Refused { trace, .. } => trace.as_deref(),
+            Self::Unreachable(_) | Self::SignedOut(_) => None,
         }
     }
 
@@ -136,6 +147,10 @@ pub enum Effect {
     Switch(String),
     /// Put text on the clipboard.
     Copy(String),
+    /// Write the record that matches to a file, one JSON object a line.
+    Export(Box<AuditQuery>),
+    /// Keep a filter on this machine.
+    Shelve(Shelving),
     /// Drop keys typed ahead of a question.
     ForgetKeys,
     /// Call the person, who looks elsewhere.
@@ -186,6 +201,14 @@ pub enum Query {
         after: Option<String>,
     },
     Grant(GrantId),
+    /// The values of a field of a list that begin like this, among rows that match. `turn` numbers the line.
+    Facets {
+        turn: u64,
+        of: List,
+        field: String,
+        prefix: String,
+        q: String,
+    },
     /// Grants that are over, further back than the lists go.
     Past {
         after: Option<String>,
@@ -226,6 +249,7 @@ pub enum Answer {
     TriedOut(Box<IncidentPreview>),
     Incident(Box<IncidentView>),
     Audit(Page<EventView>),
+    Facets(Facets),
 }
 
 /// What a change led to.

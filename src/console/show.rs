@@ -111,6 +111,20 @@ pub fn stamp(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     at.format(format).to_string()
 }
 
+/// So many of something: `1 grant`, `3 grants`.
+pub fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// So many people.
+pub fn people(number: usize) -> String {
+    match number {
+        1 => "1 person".to_owned(),
+        number => format!("{number} people"),
+    }
+}
+
 /// How long ago.
 pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     countdown::text((now - at).to_std().unwrap_or_default())

@@ -9,6 +9,7 @@ use ratatui::layout::{Position, Size};
 use tokio::select;
 use tokio::time::sleep_until;
 
+use crate::client::ShelfFile;
 use crate::config::{Backend, Notify};
 use crate::console::Calling;
 use crate::console::app::{App, Settings};
@@ -53,6 +54,8 @@ pub struct Options {
     pub ascii: bool,
     /// Take clicks and the wheel.
     pub mouse: bool,
+    /// Where the person's filters are kept.
+    pub shelf: Option<ShelfFile>,
     /// Nothing may be changed, or it may whatever a backend says.
     pub readonly: Option<bool>,
     /// The keys in force.
@@ -83,6 +86,7 @@ impl Options {
             backends: self.backends.clone(),
             backend: self.backend.clone(),
             complaints: self.complaints.clone(),
+            shelf: self.shelf.as_ref().map(ShelfFile::read).unwrap_or_default(),
         }
     }
 }
@@ -182,6 +186,7 @@ impl Desk {
             server,
             incoming,
             keyboard: None,
+            shelf: options.shelf,
             connect: options.connect,
         };
         if let Some(code) = self.take(Msg::Start, &mut outside).await? {
@@ -350,9 +355,19 @@ impl Desk {
                 Effect::RetryNow => outside.server.retry_now(),
                 Effect::Fetch(query) => outside.server.fetch(query),
                 Effect::Mutate(mutation) => outside.server.change(mutation),
+                Effect::Export(scope) => outside.server.export(*scope),
                 Effect::Copy(text) => {
                     if let Ok(sequence) = osc::copy(&text, self.caps.between) {
                         self.terminal.backend_mut().attach(&sequence);
+                    }
+                }
+                Effect::Shelve(change) => {
+                    let kept = outside.shelf.as_ref().map(|shelf| shelf.apply(&change));
+                    if let Some(Err(error)) = kept {
+                        let told = Msg::Say(Level::Warn, error.to_string());
+                        if let Some(code) = Box::pin(self.take(told, outside)).await? {
+                            return Ok(Some(code));
+                        }
                     }
                 }
                 Effect::ForgetKeys => {
@@ -469,6 +484,7 @@ struct Outside {
     server: Server,
     incoming: Incoming,
     keyboard: Option<Keyboard>,
+    shelf: Option<ShelfFile>,
     connect: Connect,
 }
 

@@ -15,6 +15,7 @@ use crate::console::run::clock::Skew;
 use crate::console::screen::{Screen, Tally};
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::frame::Shape;
+use crate::console::widget::offers;
 use crate::console::widget::status::Bar;
 use crate::text::{DisplayText, clean};
 use crate::wire::Me;
@@ -25,15 +26,21 @@ const WIDE: u16 = 100;
 /// Draws everything.
 pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
+    if let Some(at) = paint(app, theme, area, frame.buffer_mut()) {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// Draws everything into a buffer as large as the window; gives where the terminal's cursor belongs.
+pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let layout = app.layout();
-    let buffer = frame.buffer_mut();
     buffer.set_style(
         area,
         theme.style(Role::Surface).patch(theme.style(Role::Text)),
     );
     if layout.regions.shape == Shape::TooSmall {
         too_small(app, theme, area, buffer);
-        return;
+        return None;
     }
     header(app, theme, layout.regions.header, buffer);
     tabs(app, theme, layout.regions.tabs, buffer);
@@ -56,6 +63,9 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
         let row = screen.draw(app.world(), theme, &layout.panes, buffer);
         cursor = cursor.or(row);
     }
+    if let Some(place) = layout.filter {
+        offers(app, theme, place, layout.regions.body, buffer);
+    }
     if let (Some(place), Some(strip)) = (layout.strip, app.strip()) {
         cursor = draw_strip(app, strip, theme, place, buffer).or(cursor);
     }
@@ -66,16 +76,21 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     status(app, theme, &layout, buffer);
     hints(app, theme, layout.regions.hints, buffer);
     if let Some(overlay) = app.overlay() {
-        let over = Rect {
+        let mut over = Rect {
             y: layout.regions.body.y,
             height: layout.regions.hints.y.saturating_sub(layout.regions.body.y),
             ..area
         };
-        let cursor = overlay.draw(app, theme, over, buffer);
-        if let Some(at) = cursor.filter(|at| area.contains(*at)) {
-            frame.set_cursor_position(at);
+        if overlay.is_whole() {
+            over = area;
         }
-        return;
+        let cursor = overlay.draw(app, theme, over, buffer);
+        if !overlay.is_whole() {
+            // The last lines say what the chosen thing is; messages keep to the top.
+            let keep = layout.regions.body.bottom().checked_sub(2);
+            app.toasts().draw(layout.regions.body, buffer, theme, keep);
+        }
+        return cursor.filter(|at| area.contains(*at));
     }
     let free = Rect {
         height: layout
@@ -83,16 +98,16 @@ pub fn view(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
             .map_or(layout.regions.body.bottom(), |strip| strip.y),
         ..area
     };
+    // A list that has the whole body has its keys in the last line.
+    let own = 2 * u16::from(app.incident().is_some() || app.review().is_some());
     let free = Rect {
         y: layout.regions.body.y,
-        height: free.height.saturating_sub(layout.regions.body.y),
+        height: free.height.saturating_sub(layout.regions.body.y + own),
         ..area
     };
     app.toasts()
         .draw(free, buffer, theme, cursor.map(|at| at.y));
-    if let Some(at) = cursor.filter(|at| area.contains(*at)) {
-        frame.set_cursor_position(at);
-    }
+    cursor.filter(|at| area.contains(*at))
 }
 
 /// The tab at a place on the screen.
@@ -131,18 +146,31 @@ fn tab_texts(app: &App) -> Vec<DisplayText> {
         if !word.is_empty() {
             text.push_str(&format!(" {word}"));
         }
-        clean(&if index == front {
-            format!("[{text}]")
-        } else {
-            format!(" {text} ")
-        })
+        (index == front, text)
     };
-    screens
+    let texts: Vec<(bool, String)> = screens
         .iter()
         .map(AsRef::as_ref)
         .enumerate()
         .map(text)
-        .collect()
+        .collect();
+    let draw = |air: &str| -> Vec<DisplayText> {
+        let tab = |(front, text): &(bool, String)| {
+            clean(&if *front {
+                format!("[{text}]")
+            } else {
+                format!("{air}{text}{air}")
+            })
+        };
+        texts.iter().map(tab).collect()
+    };
+    let wide = draw(" ");
+    let needed: usize = wide.iter().map(|text| text.width() + 1).sum();
+    if needed < usize::from(app.layout().regions.tabs.width) {
+        wide
+    } else {
+        draw("")
+    }
 }
 
 fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -230,7 +258,12 @@ fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 
 fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let typing = app.screen()?.typing()?;
-    let label = clean(" Filter ");
+    let screen = app.screen()?;
+    let label = clean(if screen.place() == Place::Timeline {
+        " As of "
+    } else {
+        " Filter "
+    });
     buffer.set_stringn(
         area.x,
         area.y,
@@ -265,7 +298,29 @@ fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<P
         Role::Match
     };
     let cursor = typing.line.draw(line, buffer, theme.style(role));
+    if let Some(span) = typing.wrong {
+        let wrong = theme.style(Role::StatusWarn).underlined();
+        typing
+            .line
+            .mark(line, (span.start, span.end), buffer, wrong);
+    }
     typing.active.then_some(cursor)
+}
+
+/// Draws what could be typed next, over the list.
+fn offers(app: &App, theme: &Theme, line: Rect, body: Rect, buffer: &mut Buffer) {
+    let Some(typing) = app.screen().and_then(Screen::typing) else {
+        return;
+    };
+    offers::draw(
+        typing.offers,
+        typing.chosen,
+        line.x + 1,
+        line,
+        body,
+        theme,
+        buffer,
+    );
 }
 
 fn draw_strip(
@@ -377,7 +432,7 @@ fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         );
     } else if screen.typing().is_some_and(|typing| typing.active) {
         bar = bar.left(
-            clean(" Enter keep the filter   Esc drop it"),
+            clean(" Enter keep the filter   Esc drop it   Tab complete   Up used before"),
             theme.style(Role::TextMuted),
         );
     } else {

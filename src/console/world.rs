@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use crate::client::Shelf;
 use crate::console::confirm::Kind;
 use crate::console::keymap::Keymap;
 use crate::console::link::Link;
 use crate::console::run::clock::Clock;
 use crate::console::store::{Store, Subject};
+use crate::query::Context;
 use crate::text::{DisplayText, clean};
 use crate::wire::{EventView, Me, TargetView};
 
@@ -31,6 +33,8 @@ pub struct World {
     pub link: Link,
     pub clock: Clock,
     pub me: Option<Me>,
+    /// The filters that the person keeps.
+    pub shelf: Shelf,
     /// The catalogue, for the roles that a request could be narrowed to.
     pub targets: Vec<TargetView>,
     /// What the record says about the row whose detail is open.
@@ -73,6 +77,14 @@ impl World {
             self.link.decidable(self.now)?;
         }
         seen.allows(kind.word())
+    }
+
+    /// Who asks when a filter is tried, and when.
+    pub fn asking(&self) -> Context<'_> {
+        Context {
+            now: self.server_now(),
+            me: self.my_name(),
+        }
     }
 
     /// The name of the person at the keyboard.

@@ -45,7 +45,7 @@ pub struct Times {
 pub struct UtcOffset(FixedOffset);
 
 /// When people usually work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkingHours {
     pub days: Days,
     pub times: Times,
@@ -73,16 +73,6 @@ impl Default for Times {
 impl Default for UtcOffset {
     fn default() -> Self {
         Self(Utc.fix())
-    }
-}
-
-impl Default for WorkingHours {
-    fn default() -> Self {
-        Self {
-            days: Days::default(),
-            times: Times::default(),
-            offset: UtcOffset::default(),
-        }
     }
 }
 

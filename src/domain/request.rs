@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, Record, Step};
 use super::claim::Claim;
 use super::event::{Actor, Event, EventCode};
-use super::grant::Grant;
+use super::grant::{Grant, GrantState};
 use super::ids::{GrantId, RequestId, RoleName, TargetName};
 use super::lock::{Locks, Subject};
 use super::policy::{Snapshot, Way};
@@ -667,6 +667,25 @@ impl Request {
         let event = next
             .event(EventCode::RequestExpired, Actor::System)
             .moment("decide_by", self.decide_by);
+        Some((
+            next.clone(),
+            vec![Step::new(Record::Request(next, None), event)],
+        ))
+    }
+
+    /// Lets a pending extension expire whose grant can no longer be extended; `None` for anything else.
+    pub fn outlived(&self, parent: &Grant, now: DateTime<Utc>) -> Option<(Self, Change)> {
+        let open = matches!(
+            parent.state,
+            GrantState::Scheduled | GrantState::Activating | GrantState::Active
+        );
+        if self.state != RequestState::Pending || self.kind != RequestKind::Extend || open {
+            return None;
+        }
+        let next = self.decided(RequestState::Expired, now);
+        let event = next
+            .event(EventCode::RequestExpired, Actor::System)
+            .detail("grant_state", parent.state.as_str());
         Some((
             next.clone(),
             vec![Step::new(Record::Request(next, None), event)],

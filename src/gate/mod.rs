@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod catalog;
+mod eligible;
 pub mod grants;
 pub mod incidents;
 pub mod locks;
@@ -30,7 +31,7 @@ use crate::catalog::Watcher;
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
-use crate::domain::ids::SignInId;
+use crate::domain::ids::{GrantId, PrincipalId, RequestId, SignInId};
 use crate::domain::lock::Lock;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
@@ -306,6 +307,7 @@ impl Gate {
             .write_refusal(
                 caller,
                 event,
+                about,
                 format!("{} {} {about}", caller.principal.id, refusal.code()),
             )
             .await
@@ -314,12 +316,19 @@ impl Gate {
         }
     }
 
-    async fn write_refusal(&self, caller: &Caller, event: Event, key: String) -> Result<(), Error> {
+    async fn write_refusal(
+        &self,
+        caller: &Caller,
+        mut event: Event,
+        about: &str,
+        key: String,
+    ) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         if !self.is_news(key, now) {
             return Ok(());
         }
+        name_subject(&mut tx, &mut event, caller, about).await?;
         tx.apply(
             &vec![Step::new(Record::Nothing, event)],
             &caller.origin,
@@ -387,6 +396,38 @@ impl Gate {
         metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
         Ok(())
     }
+}
+
+/// Puts what a refused call was about where searches look for it. Whoever was refused reads this event, so it names
+/// no more than they typed, unless they may see the rest.
+async fn name_subject(
+    tx: &mut Tx,
+    event: &mut Event,
+    caller: &Caller,
+    about: &str,
+) -> Result<(), Error> {
+    let sees_all = permit(&caller.principal, Action::ReadAll).is_ok();
+    let sees = |owner: &PrincipalId| sees_all || *owner == caller.principal.id;
+    if let Ok(id) = about.parse::<GrantId>() {
+        if let Some(grant) = tx.grant(&id).await?.filter(|grant| sees(&grant.holder.id)) {
+            event.target = Some(grant.target);
+            event.role = Some(grant.role);
+            event.request = Some(grant.request);
+        }
+        event.grant = Some(id);
+    } else if let Ok(id) = about.parse::<RequestId>() {
+        let request = tx.request(&id).await?;
+        if let Some(request) = request.filter(|request| sees(&request.requester.id)) {
+            event.target = Some(request.target);
+            event.role = Some(request.role);
+            event.grant = request.grant;
+        }
+        event.request = Some(id);
+    } else if let Some((role, target)) = about.split_once(" on ") {
+        event.role = role.parse().ok();
+        event.target = target.parse().ok();
+    }
+    Ok(())
 }
 
 /// A fresh trace: what events of one call and of the work that follows from it have in common.

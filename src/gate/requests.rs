@@ -475,7 +475,7 @@ fn same_version(request: &Request, version: i64) -> Result<(), Refusal> {
     }
 }
 
-async fn parent_of(tx: &mut Tx, request: &Request) -> Result<Option<Grant>, Error> {
+pub(super) async fn parent_of(tx: &mut Tx, request: &Request) -> Result<Option<Grant>, Error> {
     match (request.kind, &request.grant) {
         (RequestKind::Extend, Some(grant)) => Ok(tx.grant(grant).await?),
         _ => Ok(None),

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::ids::RequestId;
 
+use super::requests::parent_of;
 use super::{Error, Gate, new_trace};
 
 /// How often deadlines are looked at.
@@ -43,10 +44,13 @@ impl Gate {
         }
     }
 
-    /// Lets every request expire whose deadline has passed; answers how many did.
+    /// Lets every request expire whose deadline has passed, or whose grant is going; answers how many did.
     pub async fn expire_due(&self) -> Result<usize, Error> {
         let (mut tx, now) = self.glance().await?;
-        let due = tx.overdue_requests(now, BATCH).await?;
+        let mut due = tx.overdue_requests(now, BATCH).await?;
+        drop(tx);
+        let mut tx = self.store.glance().await?;
+        due.extend(tx.outlived_extensions(BATCH).await?);
         drop(tx);
         for id in &due {
             self.expire(id).await?;
@@ -60,7 +64,9 @@ impl Gate {
         let Some(request) = tx.request(id).await? else {
             return Ok(());
         };
-        match request.expire(now) {
+        let parent = parent_of(&mut tx, &request).await?;
+        let outlived = || request.outlived(parent.as_ref()?, now);
+        match request.expire(now).or_else(outlived) {
             None => Ok(()),
             Some((_, change)) => match self.apply_own(tx, &change, &new_trace(), now).await {
                 // Somebody decided it in the same moment; that is what counts.

@@ -83,10 +83,11 @@ impl Ticket {
     }
 
     fn seal(&self, key: &Key, who: &PrincipalId, ask: &Ask, items: &[Shown]) -> [u8; 32] {
-        let listed: String = items
+        let listed: Vec<String> = items
             .iter()
-            .map(|item| format!("{} {}\n", item.id.as_str(), item.version))
+            .map(|item| format!("{} {}", item.id.as_str(), item.version))
             .collect();
+        let listed = listed.join("\n");
         let until = self.good_until.timestamp_millis().to_string();
         let parts = [who.as_str(), &until, &self.digest(), &ask.whole(), &listed];
         key.derive(LABEL, &parts)

@@ -22,7 +22,7 @@ use crate::targets::{Connector, Down, Failure};
 
 use super::grants::access;
 use super::locks::bearing;
-use super::{Error, Gate};
+use super::{Error, Gate, eligible};
 
 /// Work on one target at the same time. More would not make one server faster, and could exhaust its connections.
 const SLOTS: usize = 4;
@@ -244,8 +244,8 @@ impl Gate {
         }
     }
 
-    /// Begins to make the access, unless a lock matches it: then it goes, also where the lock was placed in the very
-    /// moment of the approval. Answers whether it was begun.
+    /// Begins to make the access, unless a lock matches it, also one that was placed in the very moment of the approval,
+    /// or its holder is no longer eligible at a scheduled start: then it goes. Answers whether it was begun.
     async fn begin(&self, due: &Due) -> Result<(Grant, bool, DateTime<Utc>), Error> {
         let rules = self.rules.current();
         let mut tx = self.store.write().await?;
@@ -254,11 +254,14 @@ impl Gate {
         let in_force = tx.locks_in_force(now).await?;
         let lock = bearing(&in_force, &rules.catalog, &grant.target).on((&grant).into(), now);
         let next = match lock {
-            None => grant.activate(now),
             Some(lock) => {
                 let because = ("lock", lock.id.as_str());
                 grant.cut(None, &lock.closing_reason(), because, now)
             }
+            None => match eligible::lost(&mut tx, &grant, &rules, now).await? {
+                Some(why) => grant.cut(None, &why, ("policy_version", &rules.version), now),
+                None => grant.activate(now),
+            },
         };
         let Some((grant, step)) = next else {
             return Ok((grant, false, now));

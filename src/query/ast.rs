@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use super::fields::{Name, Word};
+use super::fields::{Kind, Name, Word};
 use super::lex::{Span, is_name};
 use super::time::{Length, When};
 
@@ -176,6 +176,17 @@ impl Expr {
             Self::Not(inner) => inner.terms(),
             Self::Term(term) => vec![term],
         }
+    }
+
+    /// Says whether a row may begin or cease to pass although nothing happens to it.
+    pub fn runs(&self) -> bool {
+        self.terms().iter().any(|term| match &term.subject {
+            Subject::Field(name, _) => matches!(name.field().kind, Kind::Running | Kind::Moment),
+            Subject::Is(words) => words
+                .iter()
+                .any(|word| matches!(word.word, "urgent" | "expiring")),
+            _ => false,
+        })
     }
 
     pub(super) fn all(mut parts: Vec<Self>) -> Self {

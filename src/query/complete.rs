@@ -133,15 +133,18 @@ pub fn complete(text: &str, cursor: usize, list: List, saved: &Saved) -> Complet
             let word = field.span.of(text).trim_end_matches(':').to_lowercase();
             let end = tokens
                 .iter()
-                .skip(at)
-                .take_while(|token| {
-                    matches!(
-                        token.kind,
-                        Kind::Field | Kind::Op | Kind::Comma | Kind::Value | Kind::Quoted { .. }
-                    )
-                })
-                .last()
-                .map_or(cursor, |last| last.span.end);
+                .skip(at + 1)
+                .fold(token.span.end, |end, next| {
+                    let of_term = matches!(
+                        next.kind,
+                        Kind::Op | Kind::Comma | Kind::Value | Kind::Quoted { .. }
+                    );
+                    if of_term && next.span.start == end {
+                        next.span.end
+                    } else {
+                        end
+                    }
+                });
             let negated = before
                 .iter()
                 .rev()
@@ -192,12 +195,12 @@ fn terms(list: List, prefix: &str, saved: &Saved) -> Vec<Candidate> {
             found.push(candidate(word, help));
         }
     }
-    if !prefix.is_empty() {
+    if prefix.is_empty() {
+        found.extend(stored(saved, prefix));
+    } else {
         // Whoever types `pend` means the word more often than the text.
         let words = fields::words(list).filter(|word| word.word.starts_with(prefix));
         found.extend(words.map(|word| candidate(format!("is:{}", word.word), word.help)));
-    } else {
-        found.extend(stored(saved, prefix));
     }
     found
 }
@@ -243,18 +246,20 @@ fn values(
     } else {
         word.strip_prefix("tag.").map(|_| word)
     };
+    // Sessions and locks are few, and whoever looks at them has them all.
+    let has_counts = !matches!(list, List::Sessions | List::Locks);
     let counted = |field: &str| Counted {
         field: field.to_owned(),
         prefix: prefix.to_owned(),
         rest,
     };
     if let Some(tag) = tag {
-        completion.counted = Some(counted(tag));
+        completion.counted = has_counts.then(|| counted(tag));
         return completion;
     }
     if let Some(field) = fields::find(word).filter(|field| field.is_in(list)) {
         completion.candidates = known(suggested(field, list, first));
-        completion.counted = field.counted.then(|| counted(field.word));
+        completion.counted = (field.counted && has_counts).then(|| counted(field.word));
     }
     completion
 }
@@ -293,7 +298,7 @@ fn suggested(field: &Field, list: List, first: bool) -> Vec<Candidate> {
             candidate("<=", "at most"),
         ]),
         Type::Length | Type::Running => {
-            found.extend(["15m", "1h", "4h", "1d"].map(|length| candidate(length, "")))
+            found.extend(["15m", "1h", "4h", "1d"].map(|length| candidate(length, "")));
         }
         Type::Word | Type::Prose => {}
     }

@@ -15,6 +15,7 @@ impl Span {
     }
 
     /// From the beginning of this to the end of the other.
+    #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self {
             start: self.start,

@@ -57,7 +57,7 @@ pub fn values(
 
 fn exact(test: &Test, known: &[&str], context: Context<'_>) -> Option<BTreeSet<String>> {
     match test {
-        Test::Text(text) | Test::Exactly(text) => Some(BTreeSet::from([text.clone()])),
+        Test::Text(value) | Test::Exactly(value) => Some(BTreeSet::from([value.clone()])),
         Test::Me => Some(BTreeSet::from([context.me.to_owned()])),
         Test::Wild {
             text,

@@ -7,7 +7,7 @@ use crate::domain::nearest::{list as listed, nearest};
 
 use super::LONGEST;
 use super::ast::{Expr, Pattern, Present, Subject, Term, Test, Than};
-use super::fields::{self, Field, Kind as Type, List};
+use super::fields::{self, Field, Kind as Type, List, Name};
 use super::lex::{Kind, Span, Token, lex, unquoted};
 use super::saved::Saved;
 use super::time::{Length, When};
@@ -224,11 +224,9 @@ impl<'a> Parser<'a, '_> {
 
     fn unary(&mut self, depth: usize) -> Option<Expr> {
         let token = self.next()?;
-        if depth > DEEPEST {
-            if matches!(token.kind, Kind::Minus | Kind::Not | Kind::Open) {
-                self.problem(token.span, "this is nested too deeply".to_owned());
-                return None;
-            }
+        if depth > DEEPEST && matches!(token.kind, Kind::Minus | Kind::Not | Kind::Open) {
+            self.problem(token.span, "this is nested too deeply".to_owned());
+            return None;
         }
         match token.kind {
             Kind::Minus | Kind::Not => {
@@ -322,6 +320,21 @@ impl<'a> Parser<'a, '_> {
             "is" => self.is(span, op, &values)?,
             "has" => self.has(span, op, &values)?,
             "env" => self.tag("env", span, op, &values)?,
+            // What the commands and the API call them.
+            "since" | "until" => {
+                let than = if word.eq_ignore_ascii_case("since") {
+                    Than::AtLeast
+                } else {
+                    Than::Less
+                };
+                if let Some(op) = op {
+                    let sign = op.span.of(self.text);
+                    self.problem(op.span, format!("`{word}` takes no `{sign}`"));
+                    return None;
+                }
+                let tests = self.moments(word, Some(than), span, &values)?;
+                Subject::Field(Name::Time, tests)
+            }
             lower => match (lower.strip_prefix("tag."), fields::find(lower)) {
                 (Some(name), _) if !name.is_empty() => {
                     let name = name.to_owned();
@@ -384,7 +397,7 @@ impl<'a> Parser<'a, '_> {
         let known: Vec<&'static str> = fields::of(self.list)
             .flat_map(|field| std::iter::once(&field.word).chain(field.aliases))
             .copied()
-            .chain(["is", "has", "env"])
+            .chain(["is", "has", "env", "since", "until"])
             .collect();
         // A field that begins like this is meant more often than one that is spelled like this.
         let begins = known
@@ -464,12 +477,11 @@ impl<'a> Parser<'a, '_> {
                 found.push(Present::Tag(name.to_owned()));
                 continue;
             }
-            match fields::find(&word).filter(|field| field.is_in(self.list)) {
-                Some(field) => found.push(Present::Field(field.name)),
-                None => {
-                    let near = self.nearest_field(&word).map(str::to_owned);
-                    self.unknown(at, format!("{} have no `{word}`", rows(self.list)), near);
-                }
+            if let Some(field) = fields::find(&word).filter(|field| field.is_in(self.list)) {
+                found.push(Present::Field(field.name));
+            } else {
+                let near = self.nearest_field(&word).map(str::to_owned);
+                self.unknown(at, format!("{} have no `{word}`", rows(self.list)), near);
             }
         }
         (!found.is_empty()).then_some(Subject::Has(found))
@@ -514,6 +526,26 @@ impl<'a> Parser<'a, '_> {
             };
             tests.extend(test);
         }
+        (!tests.is_empty()).then_some(tests)
+    }
+
+    fn moments(
+        &mut self,
+        name: &str,
+        than: Option<Than>,
+        span: Span,
+        values: &[Token],
+    ) -> Option<Vec<Test>> {
+        if values.is_empty() {
+            self.unfinished(
+                span,
+                format!("`{name}:` needs a moment, like `-2h` or `today`"),
+            );
+        }
+        let tests: Vec<Test> = values
+            .iter()
+            .filter_map(|value| self.moment(name, than, *value))
+            .collect();
         (!tests.is_empty()).then_some(tests)
     }
 
@@ -570,20 +602,20 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn moment(&mut self, name: &str, than: Option<Than>, token: Token) -> Option<Test> {
-        let text = unquoted(token.span.of(self.text)).to_ascii_lowercase();
-        let range = text.split_once("..").filter(|_| than.is_none());
+        let written = unquoted(token.span.of(self.text)).to_ascii_lowercase();
+        let range = written.split_once("..").filter(|_| than.is_none());
         let test = match range {
             Some((from, until)) => {
                 sides(from, until, When::read).map(|(from, until)| Test::AtBetween(from, until))
             }
-            None => When::read(&text).map(|when| match than {
+            None => When::read(&written).map(|when| match than {
                 Some(than) => Test::AtThan(than, when),
                 None => Test::At(when),
             }),
         };
         if test.is_none() {
             let message = format!(
-                "`{text}` is no moment for `{name}`: write `-2h`, `14:30`, `today`, `2026-11-20` or a range like `-2d..-1d`"
+                "`{written}` is no moment for `{name}`: write `-2h`, `14:30`, `today`, `2026-11-20` or a range like `-2d..-1d`"
             );
             self.unfinished(token.span, message);
         }
@@ -591,12 +623,12 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn length(&mut self, name: &str, kind: Type, than: Option<Than>, token: Token) -> Option<Test> {
-        let text = unquoted(token.span.of(self.text)).to_ascii_lowercase();
-        let range = text.split_once("..").filter(|_| than.is_none());
+        let written = unquoted(token.span.of(self.text)).to_ascii_lowercase();
+        let range = written.split_once("..").filter(|_| than.is_none());
         let test = match range {
             Some((from, until)) => sides(from, until, Length::read)
                 .map(|(from, until)| Test::LastsBetween(from, until)),
-            None => Length::read(&text).map(|length| match than {
+            None => Length::read(&written).map(|length| match than {
                 Some(than) => Test::LastsThan(than, length),
                 None => Test::Lasts(length),
             }),
@@ -611,12 +643,12 @@ impl<'a> Parser<'a, '_> {
             }
             None => {
                 let message = format!(
-                    "`{text}` is no length for `{name}`: write `45s`, `30m`, `2h30m` or `1d`"
+                    "`{written}` is no length for `{name}`: write `45s`, `30m`, `2h30m` or `1d`"
                 );
                 self.unfinished(token.span, message);
                 None
             }
-            test => test,
+            read => read,
         }
     }
 }

@@ -256,6 +256,7 @@ impl Row for SessionView {
             Name::Role => takes(Value::Text(&self.role)),
             Name::Grant => takes(Value::Text(&self.grant)),
             Name::Address => some(self.address.as_ref(), takes),
+            Name::Program => some(self.program.as_ref(), takes),
             Name::Time => self.started_at.is_some_and(|at| takes(Value::Moment(at))),
             Name::Age => self.started_at.is_some_and(|at| since(at, context, takes)),
             _ => false,
@@ -326,6 +327,7 @@ impl Row for LockView {
                 takes(Value::Text(&self.placed_by)) || some(self.lifted_by.as_ref(), takes)
             }
             Name::Reason => takes(Value::Text(&self.reason)),
+            Name::Incident => some(self.incident.as_ref(), takes),
             Name::Time => takes(Value::Moment(self.created_at)),
             Name::Age => since(self.created_at, context, takes),
             Name::Left => {

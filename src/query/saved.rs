@@ -65,9 +65,13 @@ impl Saved {
 
     /// One filter a line, as [`Saved::read`] takes them.
     pub fn write(&self) -> String {
-        self.iter()
-            .map(|(name, text)| format!("@{name} {text}\n"))
-            .collect()
+        self.iter().fold(String::new(), |mut out, (name, text)| {
+            out.push_str(&format!(
+                "@{name} {text}
+"
+            ));
+            out
+        })
     }
 }
 

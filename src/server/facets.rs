@@ -59,7 +59,7 @@ pub async fn count(
         me: caller.principal.name.as_str(),
     };
     let mut counts = Counts {
-        counts: HashMap::new(),
+        seen: HashMap::new(),
         what,
         prefix,
     };
@@ -113,7 +113,7 @@ fn what(field: &str, list: List) -> Result<What, Failed> {
 }
 
 struct Counts {
-    counts: HashMap<String, u64>,
+    seen: HashMap<String, u64>,
     what: What,
     prefix: String,
 }
@@ -138,7 +138,7 @@ impl Counts {
             values.dedup();
             for value in values {
                 if !value.is_empty() && value.to_lowercase().starts_with(&self.prefix) {
-                    *self.counts.entry(value).or_default() += 1;
+                    *self.seen.entry(value).or_default() += 1;
                 }
             }
         }
@@ -146,7 +146,7 @@ impl Counts {
 
     fn most(self) -> Vec<Facet> {
         let mut items: Vec<Facet> = self
-            .counts
+            .seen
             .into_iter()
             .map(|(value, count)| Facet { value, count })
             .collect();

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 /// Headers arrive within this time of the connection becoming idle, or it is closed.
-const HEADERS: Duration = Duration::from_secs(10);
+const HEADERS: Duration = Duration::from_secs(5);
 /// Connections at once. Each holds a file descriptor, of which there are 1,024 on many systems.
 const CONNECTIONS: usize = 4_096;
 /// More header fields than any client of ours sends.

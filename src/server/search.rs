@@ -235,3 +235,81 @@ impl<V: Row, C: Clone> Search<V, C> {
 pub fn senseless(why: impl Into<String>) -> Failed {
     Failed::Malformed(StatusCode::BAD_REQUEST, why.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::eval::Value;
+
+    /// A row that mentions its number.
+    struct Numbered(usize);
+
+    impl Row for Numbered {
+        fn any(&self, _: Name, _: Context<'_>, _: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
+            false
+        }
+
+        fn tag(&self, _: &str) -> Option<&str> {
+            None
+        }
+
+        fn is(&self, _: &str, _: Context<'_>) -> bool {
+            false
+        }
+
+        fn texts(&self, takes: &mut dyn FnMut(&str) -> bool) -> bool {
+            takes(&self.0.to_string())
+        }
+    }
+
+    fn wanted(text: &str) -> Wanted {
+        Wanted {
+            expr: query::parse(text, List::Audit, &Saved::default()).expr,
+            list: List::Audit,
+            now: DateTime::UNIX_EPOCH,
+            me: String::new(),
+        }
+    }
+
+    /// Pages through so many rows and gives the numbers found on each page.
+    fn pages(text: &str, limit: i64, rows: usize) -> Vec<Vec<usize>> {
+        let mut pages = Vec::new();
+        let mut from = 0;
+        loop {
+            let mut search: Search<Numbered, usize> = Search::new(Some(wanted(text)), limit);
+            let mut at = from;
+            while let Some(more) = search.more() {
+                let end = rows.min(at + usize::try_from(more).unwrap());
+                search.take((at..end).map(|row| (Numbered(row), row + 1)));
+                at = search.next.unwrap_or(end);
+            }
+            pages.push(search.found.iter().map(|row| row.0).collect());
+            match search.next {
+                Some(next) => from = next,
+                None => return pages,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_hold_every_row_that_passes_once_and_in_order() {
+        let all: Vec<usize> = (0..1_200)
+            .filter(|row| row.to_string().contains('7'))
+            .collect();
+        for limit in [1, 7, 200] {
+            let found = pages("7", limit, 1_200);
+            assert_eq!(found.concat(), all, "{limit}");
+            let short = found
+                .iter()
+                .filter(|page| page.len() < usize::try_from(limit).unwrap());
+            assert!(short.count() <= 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_filter_that_matches_little_looks_at_a_bounded_number_of_rows_for_each_page() {
+        let found = pages("11999", 50, 12_000);
+        let sizes: Vec<usize> = found.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [0, 0, 1]);
+    }
+}

@@ -6,21 +6,32 @@ use axum::extract::State;
 use crate::domain::allowed;
 use crate::domain::principal::Principal;
 use crate::gate::sessions::{SeenSession, SeenSessions, word};
+use crate::query::List;
 use crate::wire::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 
 use super::caller::{Mutation, Signed};
 use super::error::{Failed, Problems};
-use super::query::SessionOf;
+use super::query::{Params, SessionOf};
+use super::search::Wanted;
 use super::{App, views};
 
 /// Lists live connections under grants, newest first, as far as the targets report them: everybody's for those who may see them, one's own otherwise. A target's answer is good for 2 seconds; `sources` says how old it is and what is missing.
-#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", responses((status = 200, body = Sessions), Problems))]
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", params(
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter like `is:idle age:>1h`; see `/v1/requests`"),
+), responses((status = 200, body = Sessions), Problems))]
 pub async fn list(
     State(app): State<App>,
     Signed(caller): Signed,
+    mut params: Params,
 ) -> Result<Json<Sessions>, Failed> {
+    let wanted = Wanted::take(&mut params, List::Sessions, &app.gate, &caller).await?;
+    params.done()?;
     let seen = app.gate.sessions(&caller).await?;
-    Ok(Json(view(&seen, &caller.principal)))
+    let mut sessions = view(&seen, &caller.principal);
+    if let Some(wanted) = wanted {
+        sessions.items.retain(|session| wanted.lets(session));
+    }
+    Ok(Json(sessions))
 }
 
 /// Ends one live connection, and answers once the target has confirmed that it is gone. The grant stays, and its holder may connect again.

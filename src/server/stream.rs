@@ -27,8 +27,9 @@ use super::search::Wanted;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often a stream asks whether its sign-in is still good.
 const RECHECK: Duration = Duration::from_secs(4);
-/// Streams of one principal at once: several consoles and a few `--wait`s.
-const PER_PRINCIPAL: usize = 16;
+/// Streams of one principal at once: two consoles and two `--wait`s. Each costs the server a task and a buffer for as
+/// long as it is open.
+const PER_PRINCIPAL: usize = 4;
 /// After this much of one wake-up a stream lets others have their turn.
 const CHUNK: usize = 256 * 1024;
 /// So does one that has read this often and found nothing that its reader may see.

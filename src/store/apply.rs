@@ -8,6 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 
 use super::audit::Origin;
+use super::many;
 use super::{Tx, millis, rows};
 
 /// Why a change was not written.
@@ -33,7 +34,15 @@ impl Tx {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<(), NotApplied> {
-        for step in change {
+        let mut rest = change.as_slice();
+        while let Some(step) = rest.first() {
+            let together = many::grants(rest);
+            if together.len() > 1 {
+                self.apply_grants(&together, origin).await?;
+                rest = rest.get(together.len()..).unwrap_or_default();
+                continue;
+            }
+            rest = rest.get(1..).unwrap_or_default();
             self.record(step).await?;
             for (grant, kind) in &step.done {
                 touch!(self, c => sqlx::query("delete from outbox where grant_id = $1 and kind = $2").bind(grant.as_str()).bind(kind.as_str()).execute(c))

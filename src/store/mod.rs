@@ -67,6 +67,7 @@ pub mod history;
 mod hold;
 pub mod incidents;
 pub mod locks;
+mod many;
 pub mod outbox;
 pub mod people;
 pub mod requests;

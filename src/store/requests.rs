@@ -241,6 +241,15 @@ impl Tx {
         Ok(count)
     }
 
+    /// Pending extensions of grants that are closing or over.
+    pub async fn outlived_extensions(&mut self, limit: i64) -> anyhow::Result<Vec<RequestId>> {
+        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as(
+            "select r.id from requests r join grants g on g.id = r.grant_id where r.state = 'pending' and r.kind = 'extend' and g.state not in ('scheduled', 'activating', 'active') limit $1")
+            .bind(limit).fetch_all(c))
+        .context("looking for extensions of grants that are over")?;
+        rows.iter().map(|(id,)| stored("request id", id)).collect()
+    }
+
     /// Pending requests whose deadline has passed.
     pub async fn overdue_requests(
         &mut self,

@@ -3,11 +3,12 @@
 use chrono::TimeDelta;
 use portcullis::client::{Client, GrantsQuery};
 use portcullis::wire::{
-    Approval, CredentialAsk, CredentialView, GrantView, NewExtension, RequestView, Revocation,
+    Approval, CredentialAsk, CredentialView, GrantView, Invitation, NewExtension, NewRequest,
+    RequestView, Revocation,
 };
 
 use super::refused;
-use crate::support::world::{Backend, PUBLIC_KEY, World, key, on_both};
+use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, on_both};
 
 fn by(length: &str) -> NewExtension {
     NewExtension {
@@ -39,6 +40,71 @@ fn offered(grant: &GrantView) -> Vec<&str> {
         .filter(|action| action.allowed)
         .map(|action| action.action.as_str())
         .collect()
+}
+
+/// A grant of this person that begins in an hour.
+async fn scheduled(world: &World, who: &Client) -> GrantView {
+    let new = NewRequest {
+        not_before: Some(world.now().await + TimeDelta::hours(1)),
+        ..ask()
+    };
+    let request = who.submit(&new, &key()).await.unwrap();
+    let approval = Approval::default();
+    let approved = world
+        .admin()
+        .approve(&request.id, request.version, &approval, &key())
+        .await
+        .unwrap();
+    world
+        .grant_in(&approved.grant.unwrap(), &["scheduled"])
+        .await
+}
+
+/// What an admin changes about a known person.
+async fn becomes(world: &World, name: &str, roles: &[&str], groups: &[&str]) {
+    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let invitation = Invitation {
+        name: name.to_owned(),
+        roles: owned(roles),
+        groups: owned(groups),
+    };
+    world.admin().invite(&invitation, &key()).await.unwrap();
+}
+
+/// Waits until a grant has begun or is over, while the clock goes on: what is tried again is due a moment later.
+async fn settled(world: &World, grant: &GrantView) -> GrantView {
+    let look = async || {
+        world.pass(TimeDelta::milliseconds(100));
+        let grant = world.admin().grant(&grant.id).await.unwrap();
+        ["active", "revoked"]
+            .contains(&grant.state.as_str())
+            .then_some(grant)
+    };
+    world.until("it has begun or is over", look).await
+}
+
+on_both! {
+    async fn whoever_is_no_longer_eligible_at_a_scheduled_start_gets_nothing(world: World, clock by hand) {
+        let (ada, bob, cleo) = (world.engineer("ada").await, world.engineer("bob").await, world.engineer("cleo").await);
+        let (adas, bobs, cleos) = (scheduled(&world, &ada).await, scheduled(&world, &bob).await, scheduled(&world, &cleo).await);
+        // Ada only reads from now on, Bob goes to another team, and for Cleo nothing changes.
+        becomes(&world, "ada", &["auditor"], &["engineers"]).await;
+        becomes(&world, "bob", &["requester"], &["gardeners"]).await;
+        world.pass(TimeDelta::hours(1));
+        let cleos = settled(&world, &cleos).await;
+        assert_eq!(cleos.state, "active");
+        let adas = settled(&world, &adas).await;
+        assert_eq!(adas.state, "revoked");
+        assert_eq!(adas.close_reason.as_deref(), Some("its holder no longer has the product role requester"));
+        let bobs = settled(&world, &bobs).await;
+        assert_eq!((bobs.state.as_str(), bobs.closed_by), ("revoked", None));
+        assert!(bobs.close_reason.unwrap().starts_with("policy no longer permits it: "));
+        // Nothing was made on the target in between, and the record says who took it away: nobody but the rules.
+        let about = world.audit().await.into_iter().filter(|event| event.grant.as_ref() == Some(&adas.id));
+        let told: Vec<_> = about.map(|event| (event.event, event.actor.name)).collect();
+        assert!(!told.iter().any(|(event, _)| event == "grant.activating"), "{told:?}");
+        assert!(told.contains(&("grant.closing".to_owned(), "portcullis".to_owned())), "{told:?}");
+    }
 }
 
 on_both! {
@@ -134,6 +200,34 @@ on_both! {
         let log = world.audit().await;
         let refused = log.iter().find(|event| event.event == "access.refused").unwrap();
         assert_eq!((refused.actor.name.as_str(), refused.details["code"].as_str()), ("ada", Some("not-allowed")));
+        // A search for the grant or its target finds the attempt.
+        assert_eq!((refused.grant.as_deref(), refused.target.as_deref(), refused.role.as_deref()), (Some(grant.id.as_str()), Some("bastion"), Some("readonly")));
+    }
+}
+
+on_both! {
+    async fn a_refusal_on_record_names_no_more_than_was_typed(world: World) {
+        let (ada, ben) = (world.engineer("ada").await, world.engineer("ben").await);
+        let grant = world.granted(&ada).await;
+        assert_eq!(refused(ben.revoke(&grant.id, grant.version, &leaving(), &key()).await), "not-allowed");
+        let log = world.audit().await;
+        let event = log.iter().find(|event| event.event == "access.refused").unwrap();
+        assert_eq!((event.grant.as_deref(), &event.target, &event.role), (Some(grant.id.as_str()), &None, &None));
+    }
+}
+
+on_both! {
+    async fn an_extension_that_nobody_decided_expires_with_its_grant(world: World) {
+        let ada = world.engineer("ada").await;
+        let grant = world.granted(&ada).await;
+        let request = extend(&ada, &grant, "30m").await.unwrap();
+        assert_eq!(request.state, "pending");
+        world.admin().revoke(&grant.id, grant.version, &leaving(), &key()).await.unwrap();
+        let expired = world.request_in(&request.id, &["expired"]).await;
+        assert!(expired.decided_at < Some(expired.decide_by));
+        let log = world.audit().await;
+        let event = log.iter().find(|event| event.event == "request.expired").unwrap();
+        assert!(["closing", "revoked"].contains(&event.details["grant_state"].as_str().unwrap()));
     }
 }
 

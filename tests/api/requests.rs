@@ -324,7 +324,7 @@ on_both! {
         let seen = world.admin().request(&request.id).await.unwrap();
         assert_eq!((seen.history.grants_30d, seen.history.revoked_30d), (1, 1));
         assert_eq!((seen.history.last_at, seen.history.longest.as_deref()), (grant.starts_at, Some("1h")));
-        assert_eq!(offered(&seen), ["approve", "deny"]);
+        assert_eq!(offered(&seen), ["approve", "deny", "claim"]);
         let now = world.now().await;
         assert!((seen.would_end_at - now - TimeDelta::hours(1)).abs() < TimeDelta::seconds(5));
     }

@@ -6,6 +6,8 @@ mod flow;
 mod follow;
 mod help;
 mod hostile;
+mod incident;
+mod keys;
 mod local;
 mod session;
 mod theme;

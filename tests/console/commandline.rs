@@ -115,3 +115,24 @@ fn a_key_without_a_command_says_so() {
     desk.keys("Z");
     assert!(desk.screen().contains("this key does nothing here"));
 }
+
+#[test]
+fn marked_rows_are_one_line_each_and_a_filter_goes_along() {
+    let mut desk = Desk::live(120, 40);
+    desk.keys("* . d");
+    let shown = command(&desk.app, Action::Deny).unwrap();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 2, "{shown}");
+    for line in lines {
+        cli::understands(&words(line)).unwrap();
+    }
+    desk.keys("Esc 2 /");
+    desk.type_in("it's \"two words\"");
+    desk.keys("Enter");
+    let line = command(&desk.app, Action::Filter).unwrap();
+    assert_eq!(
+        words(&line),
+        ["portcullis", "grants", "--filter", "it's \"two words\""]
+    );
+    cli::understands(&words(&line)).unwrap();
+}

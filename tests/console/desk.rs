@@ -13,12 +13,14 @@ use portcullis::console::term::input::Key;
 use portcullis::console::theme::Theme;
 use portcullis::console::view::view;
 use portcullis::domain::ids::{GrantId, RequestId};
+use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{
     EventView, GrantView, IncidentView, LockView, Me, Page, RequestView, SessionSource,
     SessionView, Sessions, TargetView,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use serde_json::json;
 
@@ -228,14 +230,19 @@ impl Desk {
             .collect()
     }
 
-    /// The picture as text.
-    pub(crate) fn screen(&self) -> String {
+    /// The picture.
+    pub(crate) fn frame(&self) -> Buffer {
         let mut terminal =
             Terminal::new(TestBackend::new(self.size.width, self.size.height)).unwrap();
         terminal
             .draw(|frame| view(&self.app, &self.theme, frame))
             .unwrap();
-        let buffer = terminal.backend().buffer();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The picture as text.
+    pub(crate) fn screen(&self) -> String {
+        let buffer = self.frame();
         let line = |y| -> String {
             let cells = (0..self.size.width).map(|x| buffer[(x, y)].symbol());
             cells.collect::<String>().trim_end().to_owned()
@@ -295,6 +302,7 @@ impl Desk {
                     next: None,
                 })
             }
+            Query::Facets { .. } => return None,
             Query::Past { .. } => Answer::Past(Page {
                 items: Vec::new(),
                 next: None,
@@ -330,7 +338,14 @@ impl Desk {
             }
             Query::TryOut(ask) => Answer::TriedOut(Box::new(sample::preview(self, ask))),
             Query::Incident(_) => Answer::Incident(Box::new(self.incident.clone()?)),
-            Query::Audit { after, .. } => {
+            Query::Audit { after, scope, .. } => {
+                let asking = Context {
+                    now: self.server_now(),
+                    me: "maya",
+                };
+                let text = scope.q.clone().unwrap_or_default();
+                let filter = parse(&text, List::Audit, &Saved::default());
+                let filter = filter.whole().unwrap();
                 let before = after
                     .as_ref()
                     .map_or(i64::MAX, |after| after.parse().unwrap());
@@ -338,7 +353,7 @@ impl Desk {
                     .events
                     .iter()
                     .rev()
-                    .filter(|event| event.index < before)
+                    .filter(|event| event.index < before && filter.lets(*event, asking))
                     .take(100)
                     .cloned()
                     .collect();

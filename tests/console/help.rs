@@ -57,10 +57,8 @@ fn nothing_is_told_of_that_no_screen_performs() {
     desk.type_in("export");
     let exports = desk
         .app
-        .screens()
-        .0
-        .iter()
-        .any(|screen| screen.does(portcullis::console::keymap::Action::Export));
+        .screen()
+        .is_some_and(|screen| screen.does(portcullis::console::keymap::Action::Export));
     assert_eq!(desk.screen().contains("copy.export"), exports);
 }
 

@@ -20,6 +20,7 @@ fn refuse(desk: &mut Desk, change: Mutation, code: &str, text: &str) {
         code: code.to_owned(),
         text: text.to_owned(),
         hint: None,
+        trace: None,
     };
     let trip = trip(desk);
     desk.send(Msg::Acted(change, Err(refused), trip));
@@ -60,7 +61,7 @@ fn a_marked_row_that_vanishes_loses_its_mark() {
 }
 
 #[test]
-fn marks_make_a_list_and_the_count_is_typed() {
+fn a_change_of_many_is_exactly_the_list() {
     let mut desk = marked();
     desk.keys("x");
     assert!(
@@ -355,7 +356,7 @@ fn an_incident_commits_exactly_the_dry_run() {
     assert_eq!(desk.app.incident().unwrap().step(), IncidentStep::Review);
     let screen = desk.screen();
     assert!(
-        screen.contains("2 grants of 2 people, 1 pending requests"),
+        screen.contains("2 grants of 2 people, 1 pending request;"),
         "{screen}"
     );
     assert!(
@@ -363,7 +364,12 @@ fn an_incident_commits_exactly_the_dry_run() {
         "{screen}"
     );
     desk.keys("Space");
-    desk.keys("Tab");
+    assert!(
+        desk.screen().contains("the lock takes away every grant"),
+        "{}",
+        desk.screen()
+    );
+    desk.keys("G Space Tab");
     desk.type_in("INC-4127 token theft");
     desk.keys("Enter 3 Enter");
     assert_eq!(desk.changes(), []);
@@ -381,7 +387,7 @@ fn an_incident_commits_exactly_the_dry_run() {
         (commit.token.as_str(), commit.items.len(), commit.count),
         ("t-1", 3, 2)
     );
-    assert_eq!(commit.keep, [commit.items[0].id.clone()]);
+    assert_eq!(commit.keep, [commit.items[2].id.clone()]);
     assert!(
         desk.screen().contains("the server has not answered yet"),
         "{}",

@@ -66,3 +66,30 @@ fn refusals_of_keys_are_there_too() {
     let screen = desk.screen();
     assert!(screen.contains("--readonly"), "{screen}");
 }
+
+#[test]
+fn a_refusal_keeps_the_trace_to_quote() {
+    use portcullis::console::msg::{Failure, Trip};
+    let mut desk = Desk::live(120, 40);
+    desk.keys("a");
+    desk.read_it();
+    desk.keys("y");
+    let change = desk.changes().remove(0);
+    let refused = Failure::Refused {
+        code: "conflict".to_owned(),
+        text: "somebody was quicker".to_owned(),
+        hint: None,
+        trace: Some("c-4711".to_owned()),
+    };
+    let trip = Trip {
+        sent: desk.now.steady,
+        received: desk.now.steady,
+    };
+    desk.send(Msg::Acted(change, Err(refused), trip));
+    desk.keys("m");
+    let screen = desk.screen();
+    assert!(
+        screen.contains("not done, somebody was quicker") && screen.contains("trace c-4711"),
+        "{screen}"
+    );
+}

@@ -444,6 +444,7 @@ fn a_conflict_says_who_did_what_and_refreshes_the_row() {
         code: "conflict".to_owned(),
         text: "somebody was quicker".to_owned(),
         hint: None,
+        trace: None,
     };
     desk.requests[0].state = "denied".to_owned();
     desk.requests[0].version = 2;

@@ -475,6 +475,7 @@ fn happen(desk: &mut Desk, step: &Step, pressed: Option<Key>, sent: &mut Vec<Mut
                     code: "conflict".to_owned(),
                     text: "no".to_owned(),
                     hint: None,
+                    trace: None,
                 },
             );
         }

@@ -278,3 +278,38 @@ fn a_filter_has_one_way_to_be_written() {
         );
     }
 }
+
+#[test]
+fn what_could_be_typed_next_is_offered_with_what_it_means() {
+    let mut out = String::new();
+    let cases = [
+        ("", 0),
+        ("ti", 2),
+        ("-(who", 5),
+        ("event:grant.re", 14),
+        ("outcome:", 8),
+        ("outcome:denied,", 15),
+        ("time:", 5),
+        ("age:>", 5),
+        ("is:", 3),
+        ("@", 1),
+        ("is:mine -target:ord env:prod", 19),
+        ("env:", 4),
+    ];
+    for (text, cursor) in cases {
+        let completion = complete(text, cursor, List::Audit, &saved());
+        let (before, after) = text.split_at(cursor);
+        out.push_str(&format!("{before}|{after}\n"));
+        for candidate in completion.candidates.iter().take(4) {
+            let (text, _) = completion.accept(text, candidate);
+            out.push_str(&format!("    {text:<30} {}\n", candidate.help));
+        }
+        if let Some(counted) = completion.counted {
+            out.push_str(&format!(
+                "    values of {} like {:?} where {:?}\n",
+                counted.field, counted.prefix, counted.rest
+            ));
+        }
+    }
+    insta::assert_snapshot!(out);
+}

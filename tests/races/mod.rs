@@ -1,6 +1,7 @@
 //! Several people and nodes at the same time: one of them wins, everybody is told, and the record is complete.
 
 mod grants;
+mod incidents;
 mod keys;
 mod log;
 mod requests;

@@ -2,6 +2,7 @@
 
 pub(crate) mod hostile;
 pub(crate) mod http;
+pub(crate) mod infest;
 pub(crate) mod node;
 pub(crate) mod person;
 pub(crate) mod postgres;
@@ -10,4 +11,5 @@ pub(crate) mod pty;
 pub(crate) mod screen;
 pub(crate) mod sse;
 pub(crate) mod sshd;
+pub(crate) mod tokens;
 pub(crate) mod world;

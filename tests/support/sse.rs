@@ -35,7 +35,12 @@ impl Frame {
 impl Stream {
     /// Opens a stream, after some event or at now; the first frame is the hello.
     pub(crate) async fn open(who: &Http, after: Option<&str>) -> (Self, Frame) {
-        let mut call = who.call(Method::GET, "/v1/events");
+        Self::open_at(who, "/v1/events", after).await
+    }
+
+    /// The same with a query.
+    pub(crate) async fn open_at(who: &Http, path: &str, after: Option<&str>) -> (Self, Frame) {
+        let mut call = who.call(Method::GET, path);
         if let Some(after) = after {
             call = call.header("last-event-id", after);
         }

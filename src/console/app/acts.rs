@@ -93,6 +93,9 @@ impl App {
                     return self.send_queued();
                 }
                 match undo.as_ref().and_then(Undo::offer) {
+                    // Its receipts say more.
+                    _ if matches!(mutation.act(), Act::Incident { .. })
+                        && self.open.in_incident => {}
                     Some((offer, until)) => {
                         self.toasts.push_until(
                             level,
@@ -105,9 +108,17 @@ impl App {
                 }
                 self.undo = undo.or(self.undo.take());
             }
-            Err(Failure::Refused { code, text, hint }) => {
+            Err(Failure::Refused {
+                code,
+                text,
+                hint,
+                trace,
+            }) => {
                 self.settled(mutation);
-                self.not_done(mutation, &code, text, hint);
+                let said = self.not_done(mutation, &code, text, hint);
+                if let (true, Some(trace)) = (said, trace) {
+                    self.toasts.traced(&clean(&trace));
+                }
             }
             Err(failure) => {
                 if let Failure::SignedOut(why) = &failure {
@@ -130,13 +141,14 @@ impl App {
         effects
     }
 
+    /// Says whether it was told in the corner and not in a list.
     fn not_done(
         &mut self,
         mutation: &Mutation,
         code: &str,
         mut text: String,
         hint: Option<String>,
-    ) {
+    ) -> bool {
         let subject = mutation.subject();
         let words = subject
             .as_ref()
@@ -156,7 +168,7 @@ impl App {
             if let Some(incident) = &mut self.open.incident {
                 incident.failed(format!("not done, {text}"), true, now);
             }
-            return;
+            return false;
         }
         let over = subject
             .and_then(|subject| self.world.store.get(&subject))
@@ -167,10 +179,11 @@ impl App {
             _ => ItemState::Refused(text.clone()),
         };
         if self.tell_review(mutation, state) {
-            return;
+            return false;
         }
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         self.say(Level::Error, &format!("not done, {text}{hint}"));
+        true
     }
 
     /// Writes the result into the open list; says whether the change belongs to it.

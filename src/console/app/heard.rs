@@ -139,6 +139,16 @@ impl App {
             }
             Answer::Requests(page) => self.requests(query, page),
             Answer::Grants(page) => self.grants(query, page),
+            Answer::Facets(facets) => {
+                let Query::Facets { turn, of, .. } = query else {
+                    return Vec::new();
+                };
+                self.tell(&News::Facets {
+                    of: *of,
+                    turn: *turn,
+                    items: &facets.items,
+                })
+            }
             Answer::Past(page) => {
                 let (next, oldest) = (
                     page.next.clone(),
@@ -322,6 +332,8 @@ impl App {
                 self.world.store.forget(subject);
                 Vec::new()
             }
+            // Offers are a convenience: without them one types on.
+            (_, Query::Facets { .. }) => Vec::new(),
             (_, Query::Audit { turn, .. }) => self.tell(&News::Page {
                 turn: *turn,
                 page: Err(failure.text()),

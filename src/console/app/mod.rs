@@ -16,12 +16,13 @@ use std::time::Instant;
 
 use ratatui::layout::Size;
 
+use crate::client::{Shelf, Shelving};
 use crate::config::Backend;
 use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
 use crate::console::app::undo::Undo;
-use crate::console::confirm::{Kind, Mutation, Strip};
+use crate::console::confirm::{Incident, Kind, LockForm, Mutation, Review, Strip};
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
 use crate::console::link::Link;
@@ -107,6 +108,8 @@ pub struct Settings {
     pub themes: Vec<String>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// The filters that the person keeps.
+    pub shelf: Shelf,
     /// Every server that has a name.
     pub backends: Vec<Backend>,
     /// The one in use, when it has a name.
@@ -125,6 +128,7 @@ impl App {
             link: Link::default(),
             clock: Clock::new(at),
             me: None,
+            shelf: settings.shelf.clone(),
             targets: Vec::new(),
             trail: None,
             sessions_problem: None,
@@ -408,9 +412,9 @@ impl App {
     fn armed_at(&self) -> Option<Instant> {
         let moments = [
             self.strip.as_ref().map(Strip::armed_at),
-            self.open.form.as_ref().map(|form| form.armed_at()),
-            self.open.review.as_ref().map(|review| review.armed_at()),
-            self.incident().map(|incident| incident.armed_at()),
+            self.open.form.as_ref().map(LockForm::armed_at),
+            self.open.review.as_ref().map(Review::armed_at),
+            self.incident().map(Incident::armed_at),
         ];
         moments.into_iter().flatten().max()
     }
@@ -437,10 +441,47 @@ impl App {
                     effects.push(Effect::Copy(text));
                 }
                 Ask::Say(level, text) => self.say(level, &text),
+                Ask::Shelve(change) => effects.extend(self.shelve(change)),
+                Ask::Export(scope) => {
+                    self.say(Level::Info, "writing the record that matches to a file");
+                    effects.push(Effect::Export(scope));
+                }
                 Ask::Show(subject) => effects.extend(self.show(&subject)),
             }
         }
         effects
+    }
+
+    /// Gives the filter that is in force a name.
+    pub fn save_filter(&mut self, name: &str) -> Vec<Effect> {
+        let typing = self.screen().and_then(Screen::typing);
+        let text = typing.map(|typing| typing.line.text().to_owned());
+        let change = Shelving::Save {
+            name: name.to_owned(),
+            text: text.unwrap_or_default(),
+        };
+        self.shelve(change)
+    }
+
+    /// Forgets a saved filter.
+    pub fn forget_filter(&mut self, name: &str) -> Vec<Effect> {
+        self.shelve(Shelving::Forget(name.to_owned()))
+    }
+
+    fn shelve(&mut self, change: Shelving) -> Vec<Effect> {
+        if let Err(why) = self.world.shelf.apply(&change) {
+            self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        match &change {
+            Shelving::Save { name, .. } => {
+                let text = format!("saved as @{}", name.trim_start_matches('@'));
+                self.say(Level::Info, &text);
+            }
+            Shelving::Forget(name) => self.say(Level::Info, &format!("forgot {name}")),
+            Shelving::Use(..) => {}
+        }
+        vec![Effect::Shelve(change)]
     }
 
     /// Goes to the screen that has a row, and selects it there.

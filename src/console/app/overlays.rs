@@ -1,6 +1,8 @@
 //! What overlays wish for, done as if the person had pressed the keys: an overlay can open a question and never answer
 //! one.
 
+use ratatui::layout::Size;
+
 use crate::config::Backend;
 use crate::console::app::App;
 use crate::console::app::polls::alone;
@@ -20,6 +22,11 @@ impl App {
     pub fn front(&self) -> Place {
         self.screen()
             .map_or(Place::Anywhere, |screen| screen.place())
+    }
+
+    /// How large the window is.
+    pub fn size(&self) -> Size {
+        self.size
     }
 
     /// Every server that has a name.
@@ -135,12 +142,6 @@ impl App {
         };
         let asks = screen.set_filter(text, &self.world, &panes);
         self.asked(asks)
-    }
-
-    fn save_filter(&mut self, name: &str) -> Vec<Effect> {
-        let text = format!("`@{name}` cannot be kept: saved filters are not there yet");
-        self.say(Level::Warn, &text);
-        Vec::new()
     }
 
     /// Shows a row on its screen; one that is not known is asked for first.

@@ -3,6 +3,7 @@
 use crate::console::confirm::strip::Step;
 use crate::console::confirm::{Kind, Strip, facts};
 use crate::console::doc::Doc;
+use crate::console::keymap::{Action, Place};
 use crate::console::theme::Role;
 use crate::console::widget::countdown;
 use crate::console::widget::input::Line;
@@ -31,14 +32,14 @@ impl Strip {
             && let Some(age) = world.link.age(world.now)
         {
             let age = countdown::text(age);
-            let word = match self.kind {
+            let doing = match self.kind {
                 Kind::EndSession => "ending it",
                 Kind::Return => "returning it",
                 _ => "revoking",
             };
             doc.fact(
                 "Careful",
-                &format!("what you see is {age} old; {word} works anyway"),
+                &format!("what you see is {age} old; {doing} works anyway"),
                 Role::StatusWarn,
             );
         }
@@ -72,9 +73,12 @@ impl Strip {
         if let Some(note) = &self.note {
             return vec![(note.clone(), Role::StatusWarn)];
         }
+        let said = world.keymap.key(Place::Question, Action::Yes);
+        let no = world.keymap.last_key(Place::Question, Action::No);
+        let nope = [(no.as_str(), "no")];
         let less;
         let (yes, keys): (&str, &[(&str, &str)]) = match (self.step, self.kind) {
-            (Step::Intent, Kind::Approve) => ("approve", &[("n", "no")]),
+            (Step::Intent, Kind::Approve) => ("approve", &nope),
             (Step::Intent, Kind::Narrow) => {
                 less = self.less.hints();
                 ("approve for this", &less)
@@ -83,9 +87,9 @@ impl Strip {
                 "extend",
                 &[("0-9 d h m s", "change"), ("Tab", "reason"), ("Esc", "no")],
             ),
-            (Step::Intent, Kind::Return) => ("give it back", &[("n", "no")]),
+            (Step::Intent, Kind::Return) => ("give it back", &nope),
             (Step::Intent, Kind::Revoke | Kind::EndSession | Kind::Lift) => {
-                ("yes, then the reason", &[("n", "no")])
+                ("yes, then the reason", &nope)
             }
             (Step::Intent | Step::Sentence, Kind::Deny) => {
                 ("", &[("Enter", "deny"), ("Esc", "no")])
@@ -97,7 +101,7 @@ impl Strip {
             (Step::Sentence, Kind::Lift) => ("", &[("Enter", "lift now"), ("Esc", "no")]),
             (Step::Sentence, _) => ("", &[("Enter", "revoke now"), ("Esc", "no")]),
         };
-        let first = (!yes.is_empty()).then_some(("y", yes));
+        let first = (!yes.is_empty()).then_some((said.as_str(), yes));
         let pieces = first.iter().chain(keys).flat_map(|(key, word)| {
             [
                 ((*key).to_owned(), Role::KeyHint),

@@ -178,9 +178,8 @@ fn request(doc: &mut Doc, strip: &Strip, view: &RequestView, world: &World) {
 fn lessened<'a>(doc: &'a mut Doc, strip: &Strip, view: &RequestView, world: &World) -> &'a mut Doc {
     let now = world.server_now();
     let length = show::granted(&view.duration, &view.duration_granted);
-    let less = match strip.less.chosen(now) {
-        Ok(less) => less,
-        Err(_) => return doc.fact("For", &length, Role::Text),
+    let Ok(less) = strip.less.chosen(now) else {
+        return doc.fact("For", &length, Role::Text);
     };
     let start = less
         .not_before

@@ -88,7 +88,7 @@ impl Lessening {
         match (self.field, key.code) {
             (Field::Role, KeyCode::Right | KeyCode::Down) => self.choose(1),
             (Field::Role, KeyCode::Left | KeyCode::Up) => {
-                self.choose(self.roles.len().saturating_sub(1))
+                self.choose(self.roles.len().saturating_sub(1));
             }
             (Field::Role, _) => return false,
             (Field::Length, KeyCode::Char('0'..='9' | 'd' | 'h' | 'm' | 's')) if plain => {
@@ -97,11 +97,11 @@ impl Lessening {
                 }
                 self.length.key(key);
             }
-            (Field::Start, KeyCode::Char('0'..='9' | 'd' | 'h' | 'm' | 's')) if plain => {
+            (_, KeyCode::Char('0'..='9' | 'd' | 'h' | 'm' | 's')) if plain => {
                 self.start.key(key);
             }
             (
-                Field::Length | Field::Start,
+                _,
                 KeyCode::Backspace
                 | KeyCode::Delete
                 | KeyCode::Left

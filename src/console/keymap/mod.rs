@@ -267,6 +267,14 @@ impl Keymap {
             .unwrap_or_default()
     }
 
+    /// The last of its keys, which for some is the one under the fingers.
+    pub fn last_key(&self, place: Place, action: Action) -> String {
+        self.binding(place, action)
+            .and_then(|(_, keys)| keys.last())
+            .map(|chord| chord.text())
+            .unwrap_or_default()
+    }
+
     /// The place's own, or else what works anywhere.
     fn find(
         &self,

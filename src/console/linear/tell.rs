@@ -31,9 +31,9 @@ impl Told {
         let world = app.world();
         let link = world.link.shown(world.now).text;
         // The rest of it is a number that changes all the time.
-        let word = link.split(' ').next().unwrap_or_default();
-        if word != self.link {
-            word.clone_into(&mut self.link);
+        let state = link.split(' ').next().unwrap_or_default();
+        if state != self.link {
+            state.clone_into(&mut self.link);
             lines.push(clean(&format!("Connection: {link}")));
         }
         let toasts: HashSet<String> = app

@@ -11,7 +11,7 @@ use crate::console::overlay::menu::{Frame, boxed};
 use crate::console::overlay::{Overlay, Wish};
 use crate::console::term::input::Key;
 use crate::console::theme::{Role, Theme};
-use crate::text::clean;
+use crate::text::{DisplayText, clean};
 
 /// Border, title and two lines.
 const HEIGHT: u16 = 6;
@@ -61,7 +61,11 @@ impl Overlay for CommandLine {
             Some(Ok(line)) => (line.as_str(), Role::TextStrong),
             Some(Err(why)) => (why.as_str(), Role::StatusWarn),
         };
-        let lines = clean(text).wrap(usize::from(body.width.saturating_sub(4)));
+        let width = usize::from(body.width.saturating_sub(4));
+        let lines: Vec<DisplayText> = text
+            .lines()
+            .flat_map(|line| clean(line).wrap(width))
+            .collect();
         let height = u16::try_from(lines.len())
             .unwrap_or(HEIGHT)
             .saturating_add(2)

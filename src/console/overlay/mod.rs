@@ -78,6 +78,11 @@ pub trait Overlay: fmt::Debug {
         None
     }
 
+    /// Says whether it needs the whole window and not only its body.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
     /// What its keys do, for the last line.
     fn hints(&self) -> Vec<(&'static str, &'static str)>;
 

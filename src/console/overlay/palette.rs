@@ -86,7 +86,7 @@ impl Palette {
             Does::Filter(text) => Wish::Filter(text),
             Does::SaveFilter(name) => Wish::SaveFilter(name),
             Does::Backend(name) => Wish::Switch(name),
-            Does::Show(show) => Wish::Show(show()),
+            Does::Show(show) => Wish::Show(show(app)),
         };
         let mut wishes = self.close();
         wishes.push(wish);

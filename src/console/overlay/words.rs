@@ -7,6 +7,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
 use crate::console::overlay::Overlay;
+use crate::console::overlay::tutor::Tutor;
 use crate::console::store::Subject;
 use crate::domain::ids::{GrantId, RequestId};
 
@@ -38,7 +39,7 @@ pub(super) enum Does {
     Backend(String),
     /// Only the beginning of a command: puts it on the line.
     Type(String),
-    Show(fn() -> Box<dyn Overlay>),
+    Show(fn(&App) -> Box<dyn Overlay>),
 }
 
 impl Item {
@@ -132,7 +133,7 @@ fn everything(app: &App) -> Vec<Item> {
         Item::new(
             "tutor",
             "learn to triage in two minutes; nothing in it is real",
-            Does::Show(|| Box::new(crate::console::overlay::tutor::Tutor::new())),
+            Does::Show(|app| Box::new(Tutor::new(app))),
         ),
         Item::new(
             "theme …",

@@ -1,17 +1,16 @@
 //! The audit record, newest at the bottom: live, pausable, and as far back as somebody cares to scroll.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
 use crate::client::AuditQuery;
-use crate::console::filter::{Filter, Filtered};
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::record::Record;
-use crate::console::screen::filter_line::FilterLine;
+use crate::console::screen::audit_jump::{self, Found, Seek};
+use crate::console::screen::filter_line::{BEGINS, FilterLine, Took};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -19,30 +18,12 @@ use crate::console::term::input::Key;
 use crate::console::theme::{Role, Theme};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::order::scroll;
+use crate::console::widget::toast::Level;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
 use crate::console::world::World;
-use crate::domain::ids::{GrantId, RequestId};
-use crate::domain::span::Span;
+use crate::query::List;
 use crate::text::clean;
 use crate::wire::EventView;
-
-const FIELDS: &[&str] = &[
-    "actor",
-    "event",
-    "target",
-    "request",
-    "grant",
-    "outcome",
-    "since",
-    "until",
-    "principal",
-    "role",
-    "trace",
-    "channel",
-];
-
-/// How long nobody types before a filter is asked for.
-const TYPING: Duration = Duration::from_millis(150);
 
 const COLUMNS: &[Column] = &[
     Column {
@@ -96,6 +77,15 @@ const COMMANDS: &[Action] = &[
     Action::Bottom,
     Action::Help,
     Action::Copy,
+    Action::HourBack,
+    Action::HourForward,
+    Action::DayBack,
+    Action::DayForward,
+    Action::PreviousDenied,
+    Action::NextDenied,
+    Action::SameTrace,
+    Action::Export,
+    Action::Lock,
 ];
 
 /// The list of events.
@@ -103,7 +93,6 @@ const COMMANDS: &[Action] = &[
 pub(super) struct Audit {
     record: Record,
     filter: FilterLine,
-    scope: Scope,
     selected: Option<i64>,
     /// The oldest event at the last look, to notice rows that came above.
     oldest: Option<i64>,
@@ -111,146 +100,46 @@ pub(super) struct Audit {
     zoomed: bool,
     scroll: u16,
     asked: bool,
-    /// When the filter being typed is asked for; a call for each letter would be seven too many.
-    apply: Option<Instant>,
-}
-
-/// A filter with its moments resolved.
-#[derive(Debug, Clone, Default)]
-struct Scope {
-    filter: Filter,
-    since: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
-}
-
-impl Scope {
-    fn of(filter: &Filter, now: DateTime<Utc>) -> Result<Self, String> {
-        let mut filter = filter.clone();
-        let since = filter
-            .take("since")
-            .map(|text| moment(&text, now))
-            .transpose()?;
-        let until = filter
-            .take("until")
-            .map(|text| moment(&text, now))
-            .transpose()?;
-        Ok(Self {
-            filter,
-            since,
-            until,
-        })
-    }
-
-    fn lets(&self, event: &EventView) -> bool {
-        self.since.is_none_or(|since| event.time >= since)
-            && self.until.is_none_or(|until| event.time < until)
-            && self.filter.lets(event)
-    }
-
-    /// What of the filter the server can compare; the rest is compared here.
-    fn asked(&self) -> AuditQuery {
-        let one = |field: &str| {
-            self.filter
-                .wanted(field)
-                .filter(|value| !value.contains([',', '*']))
-        };
-        // Ids are compared as they are written, and filters are in small letters.
-        let request =
-            one("request").map(|text| text.parse::<RequestId>().map_or(text, |id| id.to_string()));
-        let grant =
-            one("grant").map(|text| text.parse::<GrantId>().map_or(text, |id| id.to_string()));
-        let events = self.filter.wanted("event").unwrap_or_default();
-        let events: Vec<String> = events
-            .split(',')
-            .filter(|code| !code.is_empty())
-            .map(str::to_owned)
-            .collect();
-        // The server knows `grant.*` but no other wildcard.
-        let plain = events
-            .iter()
-            .all(|code| !code.trim_end_matches(".*").contains('*'));
-        AuditQuery {
-            actor: one("actor"),
-            events: if plain { events } else { Vec::new() },
-            target: one("target"),
-            request,
-            grant,
-            outcome: one("outcome"),
-            since: self.since,
-            until: self.until,
-            text: self.filter.words().filter(|text| !text.contains(' ')),
-            ..AuditQuery::default()
-        }
-    }
-}
-
-/// A moment as people write it: `2h` ago, a date, a time of today, or all of RFC 3339.
-fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
-    if let Ok(span) = text.trim_start_matches('-').parse::<Span>() {
-        return Ok(now - span.to_chrono());
-    }
-    if let Ok(at) = DateTime::parse_from_rfc3339(&text.to_uppercase()) {
-        return Ok(at.with_timezone(&Utc));
-    }
-    let date = match text {
-        "today" => Some(now.date_naive()),
-        "yesterday" => now.date_naive().pred_opt(),
-        _ => text.parse::<NaiveDate>().ok(),
-    };
-    if let Some(date) = date {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc());
-    }
-    match NaiveTime::parse_from_str(text, "%H:%M")
-        .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"))
-    {
-        Ok(time) => Ok(now.date_naive().and_time(time).and_utc()),
-        Err(_) => Err(format!(
-            "`{text}` is no moment: write `2h`, `14:30`, `today` or `2026-11-20`"
-        )),
-    }
-}
-
-impl Filtered for EventView {
-    fn field(&self, name: &str) -> Vec<&str> {
-        let optional = |value: &Option<String>| value.as_deref().map(|_| ()).is_some();
-        let value = match name {
-            "event" => return vec![&self.event],
-            "outcome" => return vec![&self.outcome],
-            "channel" => return vec![&self.channel],
-            "actor" => return vec![&self.actor.name],
-            "target" => &self.target,
-            "request" => &self.request,
-            "grant" => &self.grant,
-            "principal" => &self.principal,
-            "role" => &self.role,
-            "trace" => &self.trace,
-            _ => return Vec::new(),
-        };
-        if optional(value) {
-            value.as_deref().into_iter().collect()
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn mentions(&self, word: &str) -> bool {
-        let optional = [
-            &self.target,
-            &self.request,
-            &self.grant,
-            &self.principal,
-            &self.reason,
-        ];
-        let fixed = [&self.event, &self.actor.name, &self.sentence];
-        optional
-            .iter()
-            .filter_map(|text| text.as_ref())
-            .chain(fixed)
-            .any(|text| text.to_lowercase().contains(word))
-    }
+    /// A place to go to once the rows are there, and how many pages may still be read for it.
+    seek: Option<(Seek, u8)>,
 }
 
 impl Audit {
+    /// Goes to a place, or reads towards it.
+    fn jump(&mut self, found: Found, pages: u8) -> Vec<Ask> {
+        match found {
+            Found::Place(place) => {
+                self.seek = None;
+                self.pause();
+                self.go(place)
+            }
+            Found::Older(seek) if !self.record.is_complete() && pages > 0 => {
+                self.seek = Some((seek, pages - 1));
+                self.pause();
+                self.go(0)
+            }
+            Found::Older(Seek::Time(_)) => {
+                self.seek = None;
+                self.pause();
+                self.go(0)
+            }
+            Found::Older(Seek::Denied(_)) | Found::Nowhere => {
+                self.seek = None;
+                let text = "nothing was refused or failed that way, as far as was read";
+                vec![Ask::Say(Level::Info, text.to_owned())]
+            }
+        }
+    }
+
+    /// What is in force, for the server.
+    fn scope(&self) -> AuditQuery {
+        let filter = self.filter.filter();
+        AuditQuery {
+            q: (!filter.is_empty()).then(|| filter.to_string()),
+            ..AuditQuery::default()
+        }
+    }
+
     fn place(&self) -> usize {
         self.selected
             .map_or(usize::MAX, |index| self.record.place_of(index))
@@ -298,20 +187,38 @@ impl Audit {
         self.record.pause();
     }
 
-    fn restart(&mut self, world: &World) -> Vec<Ask> {
-        self.apply = None;
-        match Scope::of(self.filter.filter(), world.server_now()) {
-            Ok(scope) => {
-                self.scope = scope;
-                self.selected = None;
-                self.asked = true;
-                vec![Ask::Fetch(self.record.restart(self.scope.asked()))]
-            }
-            Err(problem) => {
-                self.filter.complain(Some(problem));
-                Vec::new()
-            }
+    fn restart(&mut self) -> Vec<Ask> {
+        self.selected = None;
+        self.asked = true;
+        self.seek = None;
+        let scope = self.scope();
+        vec![Ask::Fetch(self.record.restart(scope))]
+    }
+
+    /// Takes note of what a key did to the filter.
+    fn took(&mut self, took: Took) -> Vec<Ask> {
+        let mut asks = took.asks;
+        if took.changed {
+            asks.extend(self.restart());
         }
+        asks
+    }
+
+    /// What an event has, for filters.
+    fn cells(event: &EventView) -> Vec<(&'static str, String)> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        vec![
+            ("event", event.event.clone()),
+            ("actor", event.actor.name.clone()),
+            ("target", text(&event.target)),
+            ("principal", text(&event.principal)),
+            ("outcome", event.outcome.clone()),
+            ("grant", text(&event.grant)),
+            ("request", text(&event.request)),
+            ("trace", text(&event.trace)),
+            ("channel", event.channel.clone()),
+            ("address", text(&event.address)),
+        ]
     }
 
     fn row(world: &World, theme: &Theme, event: &EventView) -> Row {
@@ -374,8 +281,18 @@ impl Screen for Audit {
         COMMANDS
     }
 
+    fn does(&self, action: Action) -> bool {
+        COMMANDS.contains(&action) || BEGINS.contains(&action)
+    }
+
     fn subject(&self) -> Option<Subject> {
         None
+    }
+
+    fn person(&self, _: &World) -> Option<String> {
+        let event = self.current()?;
+        let person = (event.actor.kind == "principal").then(|| event.actor.name.clone());
+        event.principal.clone().or(person)
     }
 
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
@@ -398,7 +315,30 @@ impl Screen for Audit {
             }
             return Vec::new();
         }
+        let current = self.current().cloned();
+        let cells = || current.as_ref().map(Self::cells).unwrap_or_default();
+        if self.filter.begins(action, List::Audit, cells, world) {
+            return Vec::new();
+        }
+        if let Some(found) = audit_jump::jump(action, self.record.rows(), self.place()) {
+            return self.jump(found, audit_jump::PAGES);
+        }
+        // Who moves by hand is where they want to be.
+        self.seek = None;
         match action {
+            Action::SameTrace => match current.and_then(|event| event.trace) {
+                Some(trace) => {
+                    let took = self
+                        .filter
+                        .only(&format!("trace:{trace}"), List::Audit, world);
+                    self.took(took)
+                }
+                None => vec![Ask::Say(
+                    Level::Info,
+                    "the event belongs to no call".to_owned(),
+                )],
+            },
+            Action::Export => vec![Ask::Export(Box::new(self.scope()))],
             Action::Down => self.step(1),
             Action::Up => self.step(-1),
             Action::HalfDown => self.step(page / 2),
@@ -418,11 +358,7 @@ impl Screen for Audit {
                 self.scroll = 0;
                 Vec::new()
             }
-            Action::Filter => {
-                self.filter.open();
-                Vec::new()
-            }
-            Action::Back if self.filter.clear() => self.restart(world),
+            Action::Back if self.filter.clear() => self.restart(),
             Action::Copy => {
                 let about = self.current().map(|event| {
                     event
@@ -447,21 +383,13 @@ impl Screen for Audit {
     }
 
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
-        if self.filter.key(key, FIELDS) {
-            self.apply = Some(world.now + TYPING);
-        }
-        let done = self.filter.typing().is_none_or(|typing| !typing.active);
-        if done && self.apply.is_some() {
-            return self.restart(world);
-        }
-        Vec::new()
+        let took = self.filter.key(key, List::Audit, world);
+        self.took(took)
     }
 
     fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
-        if self.filter.paste(text, FIELDS) {
-            self.apply = Some(world.now + TYPING);
-        }
-        Vec::new()
+        let took = self.filter.paste(text, List::Audit, world);
+        self.took(took)
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -478,22 +406,32 @@ impl Screen for Audit {
 
     fn hear(&mut self, news: &News<'_>, world: &World) -> Vec<Ask> {
         let query = match news {
-            News::Live { .. } if !self.asked => return self.restart(world),
+            News::Live { .. } if !self.asked => return self.restart(),
             News::Live { gap: true } => self.record.cut(),
             News::Live { gap: false } => self.record.retry(),
             News::Events(events) => {
-                let scope = &self.scope;
-                self.record
-                    .push(events.iter().filter(|event| scope.lets(event)).cloned());
+                let (filter, asking) = (self.filter.filter(), world.asking());
+                let matching = events
+                    .iter()
+                    .filter(|event| filter.lets(event.as_ref(), asking));
+                self.record.push(matching.cloned());
+                None
+            }
+            News::Facets { of, turn, items } => {
+                if *of == List::Audit {
+                    self.filter.facets(*turn, items);
+                }
                 None
             }
             News::Past { .. } | News::Locks(_) => None,
-            News::Page { turn, page } => {
-                let scope = &self.scope;
-                self.record.page(*turn, *page, |event| scope.lets(event))
-            }
+            News::Page { turn, page } => self.record.page(*turn, *page),
         };
-        query.map(Ask::Fetch).into_iter().collect()
+        let mut asks: Vec<Ask> = query.map(Ask::Fetch).into_iter().collect();
+        if let (News::Page { page: Ok(_), .. }, Some((seek, pages))) = (news, self.seek) {
+            let found = audit_jump::find(seek, self.record.rows());
+            asks.extend(self.jump(found, pages));
+        }
+        asks
     }
 
     fn settle(&mut self, world: &World, panes: &Panes) {
@@ -518,14 +456,12 @@ impl Screen for Audit {
     }
 
     fn tick(&mut self, world: &World) -> Vec<Ask> {
-        match self.apply {
-            Some(apply) if apply <= world.now => self.restart(world),
-            _ => Vec::new(),
-        }
+        let took = self.filter.tick(List::Audit, world);
+        self.took(took)
     }
 
     fn next_change(&self) -> Option<Instant> {
-        self.apply
+        self.filter.next_change()
     }
 
     fn status(&self, _: &World) -> (String, String) {

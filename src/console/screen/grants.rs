@@ -1,15 +1,16 @@
 //! Grants: who has access at this moment and until when; what does not let go, or never worked, stands on top.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-use crate::console::filter::Filtered;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
+use crate::console::screen::filter_line::BEGINS;
 use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
@@ -21,15 +22,12 @@ use crate::console::widget::frame::Shape;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
 use crate::console::world::World;
 use crate::domain::ids::GrantId;
+use crate::query;
 use crate::text::{DisplayText, clean};
 use crate::wire::GrantView;
 
 /// For this long a grant that never worked stays among those that need somebody.
 const FAILURE_SHOWN: TimeDelta = TimeDelta::days(1);
-
-const FIELDS: &[&str] = &[
-    "id", "state", "who", "target", "role", "kind", "class", "by",
-];
 
 const COLUMNS: &[Column] = &[
     Column {
@@ -113,35 +111,6 @@ pub(super) struct Grants {
     list: List<GrantId>,
 }
 
-impl Filtered for GrantView {
-    fn field(&self, name: &str) -> Vec<&str> {
-        match name {
-            "id" => vec![&self.id],
-            "state" => vec![&self.state],
-            "who" => vec![&self.holder],
-            "target" => vec![&self.target],
-            "role" => vec![&self.role],
-            "kind" => self.target_kind.as_deref().into_iter().collect(),
-            "class" => self.enforcement.as_deref().into_iter().collect(),
-            "by" => self.closed_by.as_deref().into_iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn mentions(&self, word: &str) -> bool {
-        [
-            &self.id,
-            &self.request,
-            &self.holder,
-            &self.target,
-            &self.role,
-            &self.reason,
-        ]
-        .iter()
-        .any(|text| text.to_lowercase().contains(word))
-    }
-}
-
 /// The order of attention.
 fn rank(view: &GrantView, now: DateTime<Utc>) -> u8 {
     match view.state.as_str() {
@@ -183,6 +152,21 @@ fn left(view: &GrantView, world: &World) -> (String, Role) {
 }
 
 impl Grants {
+    /// What the selected row has, for filters.
+    fn cells(view: &GrantView) -> Vec<(&'static str, String)> {
+        let env = view.tags.get("env").cloned();
+        vec![
+            ("target", view.target.clone()),
+            ("principal", view.holder.clone()),
+            ("role", view.role.clone()),
+            ("state", view.state.clone()),
+            ("env", env.unwrap_or_default()),
+            ("kind", view.target_kind.clone().unwrap_or_default()),
+            ("enforcement", view.enforcement.clone().unwrap_or_default()),
+            ("actor", view.closed_by.clone().unwrap_or_default()),
+        ]
+    }
+
     /// Grants that need somebody are never hidden quietly: a filter that leaves them out says how many.
     fn hidden_trouble(&self, world: &World, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let now = world.server_now();
@@ -190,7 +174,7 @@ impl Grants {
         let hidden = world
             .store
             .grants()
-            .filter(|(_, view)| rank(view, now) <= 2 && !filter.lets(view.as_ref()))
+            .filter(|(_, view)| rank(view, now) <= 2 && !filter.lets(view.as_ref(), world.asking()))
             .count();
         if hidden == 0 || area.height < 3 {
             return;
@@ -285,7 +269,7 @@ impl Screen for Grants {
     }
 
     fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || list::does(action)
+        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
     }
 
     fn marked(&self) -> Vec<Subject> {
@@ -321,6 +305,14 @@ impl Screen for Grants {
     }
 
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
+        let view = self.view(world).cloned();
+        let cells = || view.as_deref().map(Self::cells).unwrap_or_default();
+        if self
+            .list
+            .begins_filter(action, query::List::Grants, cells, world)
+        {
+            return Vec::new();
+        }
         if action == Action::Copy {
             return self
                 .list
@@ -354,18 +346,14 @@ impl Screen for Grants {
         true
     }
 
-    fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
-        if self.list.filter.key(key, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.key(key, query::List::Grants, world);
+        self.list.took(took)
     }
 
-    fn paste(&mut self, text: &str, _: &World) -> Vec<Ask> {
-        if self.list.filter.paste(text, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.paste(text, query::List::Grants, world);
+        self.list.took(took)
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -381,8 +369,25 @@ impl Screen for Grants {
         Vec::new()
     }
 
-    fn hear(&mut self, _: &News<'_>, _: &World) -> Vec<Ask> {
+    fn hear(&mut self, news: &News<'_>, _: &World) -> Vec<Ask> {
+        if let News::Facets {
+            of: query::List::Grants,
+            turn,
+            items,
+        } = news
+        {
+            self.list.filter.facets(*turn, items);
+        }
         Vec::new()
+    }
+
+    fn tick(&mut self, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.tick(query::List::Grants, world);
+        self.list.took(took)
+    }
+
+    fn next_change(&self) -> Option<Instant> {
+        self.list.filter.next_change()
     }
 
     fn settle(&mut self, world: &World, panes: &Panes) {
@@ -392,7 +397,7 @@ impl Screen for Grants {
             let mut rows: Vec<_> = world
                 .store
                 .grants()
-                .filter(|(_, view)| filter.lets(view.as_ref()))
+                .filter(|(_, view)| filter.lets(view.as_ref(), world.asking()))
                 .collect();
             rows.sort_by_cached_key(|(id, view)| {
                 let rank = rank(view, now);

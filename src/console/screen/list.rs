@@ -4,9 +4,11 @@ use std::hash::Hash;
 
 use crate::console::keymap::Action;
 use crate::console::layout::Panes;
-use crate::console::screen::filter_line::FilterLine;
+use crate::console::screen::Ask;
+use crate::console::screen::filter_line::{FilterLine, Took};
 use crate::console::widget::order::{Order, scroll};
 use crate::console::world::World;
+use crate::query;
 
 /// What every list does.
 const COMMON: &[Action] = &[
@@ -26,6 +28,10 @@ pub(super) fn does(action: Action) -> bool {
 
 /// A list of rows known by an id.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts about a list that do not depend on each other"
+)]
 pub(super) struct List<I> {
     pub(super) order: Order<I>,
     pub(super) top: usize,
@@ -92,8 +98,8 @@ impl<I: Clone + Eq + Hash> List<I> {
             return true;
         }
         match action {
-            Action::Down => self.order.step(1),
-            Action::Up => self.order.step(-1),
+            Action::Down | Action::NextItem => self.order.step(1),
+            Action::Up | Action::PreviousItem => self.order.step(-1),
             Action::HalfDown => self.order.step(page / 2),
             Action::HalfUp => self.order.step(-(page / 2)),
             Action::PageDown => self.order.step(page),
@@ -105,10 +111,7 @@ impl<I: Clone + Eq + Hash> List<I> {
                 self.raw = false;
                 self.scroll = 0;
             }
-            Action::Filter => self.filter.open(),
             Action::SortAgain => self.sort(),
-            Action::NextItem => self.order.step(1),
-            Action::PreviousItem => self.order.step(-1),
             Action::Mark | Action::MarkRange | Action::MarkAll | Action::ClearMarks => {
                 self.mark(action);
             }
@@ -214,10 +217,32 @@ impl<I: Clone + Eq + Hash> List<I> {
         }
     }
 
+    /// Begins to type a filter, by itself or with what the selected row has; says whether the action was one of these.
+    pub(super) fn begins_filter(
+        &mut self,
+        action: Action,
+        list: query::List,
+        cells: impl FnOnce() -> Vec<(&'static str, String)>,
+        world: &World,
+    ) -> bool {
+        if self.zoomed {
+            return false;
+        }
+        self.filter.begins(action, list, cells, world)
+    }
+
+    /// Takes note of what a key did to the filter.
+    pub(super) fn took(&mut self, took: Took) -> Vec<Ask> {
+        if took.changed {
+            self.refilter();
+        }
+        took.asks
+    }
+
     /// Says whether rows changed since the last time; asking takes note.
     pub(super) fn is_behind(&mut self, world: &World) -> bool {
         let present = Some((world.store.revision(), world.loaded));
-        std::mem::replace(&mut self.revision, present) != present
+        std::mem::replace(&mut self.revision, present) != present || self.filter.runs()
     }
 
     /// Takes the rows in the order that sorting gives. Before everything is loaded they may still change places.

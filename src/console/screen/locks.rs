@@ -1,17 +1,18 @@
 //! Locks: what is blocked, by whom, why and until when; those in force first.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
 use crate::console::confirm::locked;
 use crate::console::doc::Doc;
-use crate::console::filter::Filtered;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
 use crate::console::screen::face::{self, Cell, fixed, flex, spare};
+use crate::console::screen::filter_line::BEGINS;
 use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail};
 use crate::console::show;
@@ -23,10 +24,9 @@ use crate::console::widget::frame::Shape;
 use crate::console::widget::vtable::{Column, Cut};
 use crate::console::world::World;
 use crate::domain::ids::LockId;
+use crate::query;
 use crate::text::clean;
 use crate::wire::{LockOn, LockView};
-
-const FIELDS: &[&str] = &["id", "state", "kind", "on", "by", "incident"];
 
 const COLUMNS: &[Column] = &[
     fixed("STATE", 12, Cut::End),
@@ -72,33 +72,25 @@ fn kind(view: &LockView) -> &'static str {
     }
 }
 
-impl Filtered for LockView {
-    fn field(&self, name: &str) -> Vec<&str> {
-        match name {
-            "id" => vec![&self.id],
-            "state" => vec![&self.state],
-            "kind" => vec![kind(self)],
-            "by" => vec![&self.placed_by],
-            "incident" => self.incident.as_deref().into_iter().collect(),
-            "on" => match &self.on {
-                LockOn::Principal { principal } => vec![principal],
-                LockOn::Target { target } => vec![target],
-                LockOn::Role { target, role } => vec![target, role],
-                LockOn::Tag { name, value } => vec![name, value],
-                LockOn::Everything => vec!["everything"],
-            },
-            _ => Vec::new(),
-        }
-    }
-
-    fn mentions(&self, word: &str) -> bool {
-        [&self.id, &self.placed_by, &self.reason, &locked(&self.on)]
-            .iter()
-            .any(|text| text.to_lowercase().contains(word))
-    }
-}
-
 impl Locks {
+    /// What the selected row has, for filters.
+    fn cells(view: &LockView) -> Vec<(&'static str, String)> {
+        let (principal, target) = match &view.on {
+            LockOn::Principal { principal } => (principal.clone(), String::new()),
+            LockOn::Target { target } | LockOn::Role { target, .. } => {
+                (String::new(), target.clone())
+            }
+            _ => (String::new(), String::new()),
+        };
+        vec![
+            ("state", view.state.clone()),
+            ("principal", principal),
+            ("target", target),
+            ("actor", view.placed_by.clone()),
+            ("incident", view.incident.clone().unwrap_or_default()),
+        ]
+    }
+
     fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<LockView>> {
         world.store.lock(&self.list.order.selected()?.id)
     }
@@ -212,7 +204,7 @@ impl Screen for Locks {
             .filter(|(_, view)| view.state == "in_force")
             .count();
         Tally {
-            count: self.read.then_some(in_force),
+            count: (in_force > 0).then_some(in_force),
             urgent: 0,
             word: String::new(),
         }
@@ -223,7 +215,7 @@ impl Screen for Locks {
     }
 
     fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || list::does(action)
+        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
     }
 
     fn subject(&self) -> Option<Subject> {
@@ -258,7 +250,15 @@ impl Screen for Locks {
         matches!(subject, Subject::Lock(id) if self.list.order.select(id))
     }
 
-    fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
+    fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
+        let view = self.view(world).cloned();
+        let cells = || view.as_deref().map(Self::cells).unwrap_or_default();
+        if self
+            .list
+            .begins_filter(action, query::List::Locks, cells, world)
+        {
+            return Vec::new();
+        }
         if action == Action::Copy {
             let row = self.list.order.selected();
             return row
@@ -275,18 +275,23 @@ impl Screen for Locks {
         Vec::new()
     }
 
-    fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
-        if self.list.filter.key(key, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.key(key, query::List::Locks, world);
+        self.list.took(took)
     }
 
-    fn paste(&mut self, text: &str, _: &World) -> Vec<Ask> {
-        if self.list.filter.paste(text, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.paste(text, query::List::Locks, world);
+        self.list.took(took)
+    }
+
+    fn tick(&mut self, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.tick(query::List::Locks, world);
+        self.list.took(took)
+    }
+
+    fn next_change(&self) -> Option<Instant> {
+        self.list.filter.next_change()
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -332,7 +337,7 @@ impl Screen for Locks {
             let mut rows: Vec<_> = world
                 .store
                 .locks()
-                .filter(|(_, view)| filter.lets(view.as_ref()))
+                .filter(|(_, view)| filter.lets(view.as_ref(), world.asking()))
                 .collect();
             rows.sort_by_cached_key(|(id, view)| {
                 let over = view.state != "in_force";

@@ -5,6 +5,7 @@
 //! To add one: a file with a type that implements [`Screen`], and one line in [`all`].
 
 mod audit;
+mod audit_jump;
 mod detail;
 mod face;
 mod filter_line;
@@ -13,6 +14,7 @@ mod list;
 mod locks;
 mod requests;
 mod sessions;
+mod timeline;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -22,6 +24,8 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::AuditQuery;
+use crate::client::Shelving;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Chord, Place};
 use crate::console::layout::Panes;
@@ -31,7 +35,8 @@ use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
-use crate::wire::{EventView, Page};
+use crate::query::List;
+use crate::wire::{EventView, Facet, Page};
 
 /// What a screen asks the application for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +47,10 @@ pub enum Ask {
     Copy(String),
     /// Tell the person something.
     Say(Level, String),
+    /// Keep a filter.
+    Shelve(Shelving),
+    /// Write the record that matches to a file.
+    Export(Box<AuditQuery>),
     /// Go to the screen that has this row, and select it.
     Show(Subject),
 }
@@ -53,6 +62,12 @@ pub enum News<'a> {
     Live { gap: bool },
     /// Live events in the order of their index.
     Events(&'a [Rc<EventView>]),
+    /// The values of a field of a list, counted for a filter being typed.
+    Facets {
+        of: List,
+        turn: u64,
+        items: &'a [Facet],
+    },
     /// Older grants came; `next` is where the ones before them begin, `oldest` how far back these reach.
     Past {
         next: Option<&'a str>,
@@ -84,8 +99,13 @@ pub struct Typing<'a> {
     pub line: &'a crate::console::widget::input::Line,
     /// What is wrong with it so far.
     pub problem: Option<&'a str>,
+    /// Where in it that is.
+    pub wrong: Option<crate::query::Span>,
     /// It takes the keys; otherwise it is shown because it is in force.
     pub active: bool,
+    /// What could be typed, and which of it is under the cursor.
+    pub offers: &'a [crate::query::complete::Candidate],
+    pub chosen: Option<usize>,
 }
 
 /// One of the views behind the number keys.
@@ -223,6 +243,7 @@ pub fn all() -> Vec<Box<dyn Screen>> {
         Box::new(sessions::SessionList::default()),
         Box::new(audit::Audit::default()),
         Box::new(locks::Locks::default()),
+        Box::new(timeline::Timeline::default()),
     ]
 }
 

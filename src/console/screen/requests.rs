@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::rc::Rc;
+use std::time::Instant;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
-use crate::console::filter::Filtered;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
+use crate::console::screen::filter_line::BEGINS;
 use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail, page};
 use crate::console::show;
@@ -20,10 +21,9 @@ use crate::console::widget::toast::Level;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
 use crate::console::world::World;
 use crate::domain::ids::RequestId;
+use crate::query;
 use crate::text::clean;
 use crate::wire::RequestView;
-
-const FIELDS: &[&str] = &["id", "state", "who", "target", "role", "kind", "ticket"];
 
 const COLUMNS: &[Column] = &[
     Column {
@@ -70,7 +70,7 @@ const COLUMNS: &[Column] = &[
     },
     Column {
         title: "UNUSUAL",
-        width: Width::Flex { min: 12, share: 3 },
+        width: Width::Flex { min: 15, share: 2 },
         cut: Cut::End,
         optional: true,
     },
@@ -165,34 +165,21 @@ pub(super) struct Requests {
     group: Group,
 }
 
-impl Filtered for RequestView {
-    fn field(&self, name: &str) -> Vec<&str> {
-        match name {
-            "id" => vec![&self.id],
-            "state" => vec![&self.state],
-            "who" => vec![&self.requester],
-            "target" => vec![&self.target],
-            "role" => vec![&self.role],
-            "kind" => vec![&self.kind],
-            "ticket" => self.ticket.as_deref().into_iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn mentions(&self, word: &str) -> bool {
-        [
-            &self.id,
-            &self.requester,
-            &self.target,
-            &self.role,
-            &self.reason,
-        ]
-        .iter()
-        .any(|text| text.to_lowercase().contains(word))
-    }
-}
-
 impl Requests {
+    /// What the selected row has, for filters.
+    fn cells(view: &RequestView) -> Vec<(&'static str, String)> {
+        let env = view.tags.get("env").cloned();
+        vec![
+            ("target", view.target.clone()),
+            ("principal", view.requester.clone()),
+            ("role", view.role_granted.clone()),
+            ("state", view.state.clone()),
+            ("kind", view.kind.clone()),
+            ("env", env.unwrap_or_default()),
+            ("ticket", view.ticket.clone().unwrap_or_default()),
+        ]
+    }
+
     fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<RequestView>> {
         world.store.request(&self.list.order.selected()?.id)
     }
@@ -292,7 +279,7 @@ impl Screen for Requests {
     }
 
     fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || list::does(action)
+        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
     }
 
     fn marked(&self) -> Vec<Subject> {
@@ -328,6 +315,14 @@ impl Screen for Requests {
     }
 
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
+        let view = self.view(world).cloned();
+        let cells = || view.as_deref().map(Self::cells).unwrap_or_default();
+        if self
+            .list
+            .begins_filter(action, query::List::Requests, cells, world)
+        {
+            return Vec::new();
+        }
         if action == Action::Copy {
             return self
                 .list
@@ -371,18 +366,14 @@ impl Screen for Requests {
         true
     }
 
-    fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
-        if self.list.filter.key(key, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.key(key, query::List::Requests, world);
+        self.list.took(took)
     }
 
-    fn paste(&mut self, text: &str, _: &World) -> Vec<Ask> {
-        if self.list.filter.paste(text, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.paste(text, query::List::Requests, world);
+        self.list.took(took)
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -398,8 +389,25 @@ impl Screen for Requests {
         Vec::new()
     }
 
-    fn hear(&mut self, _: &News<'_>, _: &World) -> Vec<Ask> {
+    fn hear(&mut self, news: &News<'_>, _: &World) -> Vec<Ask> {
+        if let News::Facets {
+            of: query::List::Requests,
+            turn,
+            items,
+        } = news
+        {
+            self.list.filter.facets(*turn, items);
+        }
         Vec::new()
+    }
+
+    fn tick(&mut self, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.tick(query::List::Requests, world);
+        self.list.took(took)
+    }
+
+    fn next_change(&self) -> Option<Instant> {
+        self.list.filter.next_change()
     }
 
     fn settle(&mut self, world: &World, panes: &Panes) {
@@ -408,7 +416,9 @@ impl Screen for Requests {
             let mut rows: Vec<_> = world
                 .store
                 .requests()
-                .filter(|(_, view)| self.group.lets(view) && filter.lets(view.as_ref()))
+                .filter(|(_, view)| {
+                    self.group.lets(view) && filter.lets(view.as_ref(), world.asking())
+                })
                 .collect();
             rows.sort_by_cached_key(|(id, view)| {
                 let pending = view.state == "pending";

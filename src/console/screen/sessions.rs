@@ -1,16 +1,17 @@
 //! Sessions: live connections under grants, as far as the targets report them, and which do not.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
 use crate::console::confirm::Kind;
 use crate::console::doc::Doc;
-use crate::console::filter::Filtered;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::face::{self, Cell, fixed, flex, spare};
+use crate::console::screen::filter_line::BEGINS;
 use crate::console::screen::list::{self, List};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail};
 use crate::console::show;
@@ -21,12 +22,9 @@ use crate::console::widget::countdown;
 use crate::console::widget::frame::Shape;
 use crate::console::widget::vtable::{Column, Cut};
 use crate::console::world::World;
+use crate::query;
 use crate::text::clean;
 use crate::wire::SessionView;
-
-const FIELDS: &[&str] = &[
-    "id", "grant", "who", "target", "role", "program", "address", "activity",
-];
 
 const COLUMNS: &[Column] = &[
     fixed("STATE", 12, Cut::End),
@@ -57,38 +55,21 @@ pub(super) struct SessionList {
     list: List<SessionKey>,
 }
 
-impl Filtered for SessionView {
-    fn field(&self, name: &str) -> Vec<&str> {
-        let optional = match name {
-            "id" => return vec![&self.id],
-            "grant" => return vec![&self.grant],
-            "who" => return vec![&self.holder],
-            "target" => return vec![&self.target],
-            "role" => return vec![&self.role],
-            "program" => &self.program,
-            "address" => &self.address,
-            "activity" => &self.activity,
-            _ => return Vec::new(),
-        };
-        optional.as_deref().into_iter().collect()
-    }
-
-    fn mentions(&self, word: &str) -> bool {
-        let optional = [&self.program, &self.address, &self.command];
-        [
-            &self.id,
-            &self.grant,
-            &self.holder,
-            &self.target,
-            &self.role,
-        ]
-        .into_iter()
-        .chain(optional.into_iter().filter_map(Option::as_ref))
-        .any(|text| text.to_lowercase().contains(word))
-    }
-}
-
 impl SessionList {
+    /// What the selected row has, for filters.
+    fn cells(view: &SessionView) -> Vec<(&'static str, String)> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        vec![
+            ("principal", view.holder.clone()),
+            ("target", view.target.clone()),
+            ("role", view.role.clone()),
+            ("grant", view.grant.clone()),
+            ("address", text(&view.address)),
+            ("program", text(&view.program)),
+            ("state", text(&view.activity)),
+        ]
+    }
+
     fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<SessionView>> {
         world.store.session(&self.list.order.selected()?.id)
     }
@@ -204,7 +185,7 @@ impl Screen for SessionList {
     }
 
     fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || list::does(action)
+        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
     }
 
     fn subject(&self) -> Option<Subject> {
@@ -252,7 +233,15 @@ impl Screen for SessionList {
         matches!(subject, Subject::Session(key) if self.list.order.select(key))
     }
 
-    fn on(&mut self, action: Action, _: &World, panes: &Panes) -> Vec<Ask> {
+    fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
+        let view = self.view(world).cloned();
+        let cells = || view.as_deref().map(Self::cells).unwrap_or_default();
+        if self
+            .list
+            .begins_filter(action, query::List::Sessions, cells, world)
+        {
+            return Vec::new();
+        }
         if action == Action::Copy {
             let row = self.list.order.selected();
             return row
@@ -269,18 +258,23 @@ impl Screen for SessionList {
         Vec::new()
     }
 
-    fn key(&mut self, key: Key, _: &World) -> Vec<Ask> {
-        if self.list.filter.key(key, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.key(key, query::List::Sessions, world);
+        self.list.took(took)
     }
 
-    fn paste(&mut self, text: &str, _: &World) -> Vec<Ask> {
-        if self.list.filter.paste(text, FIELDS) {
-            self.list.refilter();
-        }
-        Vec::new()
+    fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.paste(text, query::List::Sessions, world);
+        self.list.took(took)
+    }
+
+    fn tick(&mut self, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.tick(query::List::Sessions, world);
+        self.list.took(took)
+    }
+
+    fn next_change(&self) -> Option<Instant> {
+        self.list.filter.next_change()
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
@@ -306,7 +300,7 @@ impl Screen for SessionList {
             let mut rows: Vec<_> = world
                 .store
                 .sessions()
-                .filter(|(_, view)| filter.lets(view.as_ref()))
+                .filter(|(_, view)| filter.lets(view.as_ref(), world.asking()))
                 .collect();
             rows.sort_by_key(|(key, view)| (std::cmp::Reverse(view.started_at), (*key).clone()));
             let rows = rows.into_iter().map(|(key, _)| key.clone()).collect();

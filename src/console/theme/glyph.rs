@@ -69,6 +69,16 @@ glyphs! {
     Down = "down" "▼" "v",
     /// Left of every line that a stranger wrote.
     Gutter = "gutter" "│" "|",
+    /// In a chart: access that is or was, of what is still open.
+    BarOpen = "bar-open" "█" "=",
+    /// In a chart: access that is planned.
+    BarPlanned = "bar-planned" "░" ".",
+    /// In a chart: access that is over.
+    BarOver = "bar-over" "─" "-",
+    /// In a chart: access that should be over and is not known to be.
+    BarTrouble = "bar-trouble" "▒" "!",
+    /// In a chart: the moment that is asked about.
+    AsOf = "as-of" "┃" "#",
     /// Between two facts on one line.
     Dot = "dot" "·" "-",
 }

@@ -104,11 +104,35 @@ impl Line {
         true
     }
 
+    /// Puts a style on a part of a line that was drawn in the same area; the part is counted in bytes.
+    pub fn mark(&self, area: Rect, part: (usize, usize), buffer: &mut Buffer, style: Style) {
+        let width = |text: Option<&str>| clean(text.unwrap_or_default()).width();
+        let hidden = self.hidden(area);
+        let from = width(self.text().get(..part.0)).saturating_sub(hidden);
+        let to = width(self.text().get(..part.1)).saturating_sub(hidden);
+        let (from, to) = (
+            from.min(usize::from(area.width)),
+            to.min(usize::from(area.width)),
+        );
+        let part = Rect {
+            x: area.x + u16::try_from(from).unwrap_or(0),
+            width: u16::try_from(to.saturating_sub(from)).unwrap_or(0),
+            ..area
+        };
+        buffer.set_style(part, style);
+    }
+
+    /// How many columns are left of what is drawn.
+    fn hidden(&self, area: Rect) -> usize {
+        let before: String = self.text().chars().take(self.cursor()).collect();
+        (clean(&before).width() + 1).saturating_sub(usize::from(area.width))
+    }
+
     /// Draws the part around the cursor and returns where the terminal's cursor belongs.
     pub fn draw(&self, area: Rect, buffer: &mut Buffer, style: Style) -> Position {
         let before: String = self.text().chars().take(self.cursor()).collect();
         let column = clean(&before).width();
-        let hidden = (column + 1).saturating_sub(usize::from(area.width));
+        let hidden = self.hidden(area);
         let text = clean(self.text()).skip(hidden);
         buffer.set_style(area, style);
         buffer.set_stringn(

@@ -8,6 +8,7 @@
 pub mod countdown;
 pub mod frame;
 pub mod input;
+pub mod offers;
 pub mod order;
 pub mod status;
 pub mod toast;

@@ -89,25 +89,22 @@ pub struct Toasts {
 impl Toasts {
     /// Shows a message. When there are too many the oldest goes, errors last.
     pub fn push(&mut self, level: Level, text: DisplayText, now: Instant) {
-        self.push_traced(level, text, None, now);
-    }
-
-    /// The same, with the trace of the call that it is about.
-    pub fn push_traced(
-        &mut self,
-        level: Level,
-        text: DisplayText,
-        trace: Option<DisplayText>,
-        now: Instant,
-    ) {
-        self.note(level, &text, trace, now);
+        self.note(level, &text, now);
         let until = level.lifetime().map(|lifetime| now + lifetime);
         self.add(level, text, until, false);
+    }
+
+    /// Adds the trace of the call that the last message was about.
+    pub fn traced(&mut self, trace: &DisplayText) {
+        if let Some(last) = self.said.back_mut() {
+            last.trace = Some(trace.clone());
+        }
     }
 
     /// Shows a message about something that can be done until a moment, with the seconds left.
     pub fn push_until(&mut self, level: Level, text: DisplayText, until: Instant, now: Instant) {
         self.now = Some(now);
+        self.note(level, &text, now);
         self.add(level, text, Some(until), true);
     }
 
@@ -138,9 +135,9 @@ impl Toasts {
         }
     }
 
-    fn note(&mut self, level: Level, text: &DisplayText, trace: Option<DisplayText>, now: Instant) {
+    fn note(&mut self, level: Level, text: &DisplayText, now: Instant) {
         if let Some(last) = self.said.back_mut()
-            && (last.level, &last.text, &last.trace) == (level, text, &trace)
+            && (last.level, &last.text) == (level, text)
         {
             last.times = last.times.saturating_add(1);
             last.at = now;
@@ -151,7 +148,7 @@ impl Toasts {
             text: text.clone(),
             times: 1,
             at: now,
-            trace,
+            trace: None,
         });
         if self.said.len() > KEPT {
             self.said.pop_front();

@@ -1,6 +1,6 @@
 //! Live sessions: told with their last command, and ended one by one.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use portcullis::targets::{Activity, Live, Reported, SessionOutcome};
 use sqlx::{AssertSqlSafe, Executor as _};
 
@@ -42,10 +42,7 @@ async fn an_open_session_is_told_with_what_it_did_last() {
             .ends_with("stuck from canary")
     );
     let began = live.started_at.unwrap();
-    assert!(
-        (Utc::now() - began).abs() < TimeDelta::minutes(5),
-        "{began}"
-    );
+    assert!((case.now - began).abs() < TimeDelta::minutes(5), "{began}");
     let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")
         .fetch_one(&mut session)
         .await

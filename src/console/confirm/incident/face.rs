@@ -113,7 +113,7 @@ impl Incident {
             };
             let active = field == self.scope.field && self.step == Step::Scope;
             let at = self.form_line(field, active, theme, place, buffer);
-            cursor = cursor.or(at.filter(|_| active));
+            cursor = cursor.or(active.then_some(at));
         }
         let below = Rect {
             y: top + 8,
@@ -144,7 +144,7 @@ impl Incident {
         theme: &Theme,
         place: Rect,
         buffer: &mut Buffer,
-    ) -> Option<Position> {
+    ) -> Position {
         let (label, hint) = match field {
             Field::Targets => ("Targets", "names with commas, as `orders-db, ledger`"),
             Field::Tags => ("Tags", "as `env=prod`; several must all be there"),
@@ -179,9 +179,9 @@ impl Incident {
             if line.text().is_empty() {
                 let width = usize::from(value.width.saturating_sub(2));
                 buffer.set_stringn(value.x + 2, value.y, hint, width, muted);
-                return Some(value.as_position());
+                return value.as_position();
             }
-            return Some(line.draw(value, buffer, theme.style(Role::TextStrong)));
+            return line.draw(value, buffer, theme.style(Role::TextStrong));
         }
         let tick = if self.scope.ticked(field) {
             "[x] "
@@ -207,7 +207,7 @@ impl Incident {
             usize::from(value.width.saturating_sub(4)),
             muted,
         );
-        Some(Position::new(value.x + 1, value.y))
+        Position::new(value.x + 1, value.y)
     }
 
     fn review(
@@ -283,14 +283,14 @@ impl Incident {
         };
         let requests = match preview.requests.len() {
             0 => String::new(),
-            count => format!(", {count} pending requests"),
+            number => format!(", {}", show::count(number, "pending request")),
         };
         doc.fact(
             "Dry run",
             &format!(
-                "{} grants of {} people{requests}; as of {}, {good}",
-                preview.grants.len(),
-                preview.people,
+                "{} of {}{requests}; as of {}, {good}",
+                show::count(preview.grants.len(), "grant"),
+                show::people(usize::try_from(preview.people).unwrap_or(usize::MAX)),
                 preview.as_of.format("%H:%M:%SZ"),
             ),
             Role::TextStrong,
@@ -323,7 +323,7 @@ impl Incident {
         let grant = preview.grants.iter().find(|view| view.id == item.id);
         let request = preview.requests.iter().find(|view| view.id == item.id);
         let kept = self.keep.contains(&item.id);
-        let (word, role, glyph) = match (kept, request.is_some()) {
+        let (verb, role, glyph) = match (kept, request.is_some()) {
             (true, _) => ("keep", Role::Disabled, Glyph::Idle),
             (false, true) => ("deny", Role::StatusDanger, Glyph::Mark),
             (false, false) => ("revoke", Role::StatusDanger, Glyph::Mark),
@@ -354,7 +354,7 @@ impl Incident {
         Row {
             cells: vec![
                 (
-                    clean(&format!("{} {word}", theme.glyph(glyph))),
+                    clean(&format!("{} {verb}", theme.glyph(glyph))),
                     theme.style(role),
                 ),
                 (clean(&item.id), text),

@@ -329,6 +329,11 @@ impl Incident {
         else {
             return;
         };
+        if self.ask.lock && id.starts_with("G-") && !self.keep.contains(&id) {
+            let why = "the lock takes away every grant that it matches: go back with Esc and untick it to keep some";
+            self.note = Some(why.to_owned());
+            return;
+        }
         if !self.keep.remove(&id) {
             self.keep.insert(id);
         }

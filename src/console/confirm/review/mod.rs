@@ -168,9 +168,9 @@ impl Review {
             else {
                 continue;
             };
-            let changes = facts::differences(&item.seen, &seen);
-            if !changes.is_empty() || seen.version() != item.seen.version() {
-                item.changes = changes;
+            let differences = facts::differences(&item.seen, &seen);
+            if !differences.is_empty() || seen.version() != item.seen.version() {
+                item.changes = differences;
                 changed = true;
             }
             item.seen = seen;

@@ -23,10 +23,10 @@ pub(super) fn grants(doc: &mut Doc, world: &World, who: &str, target: &str, own:
     let there: Vec<&GrantView> = open()
         .filter(|view| view.target == target && view.holder != who)
         .collect();
-    name(doc, world, "Also holds", theirs, |view| {
+    name(doc, world, "Also has", theirs, |view| {
         format!("{} on {}", view.role, view.target)
     });
-    name(doc, world, "Also there", there, |view| {
+    name(doc, world, "Others", there, |view| {
         format!("{} as {}", view.holder, view.role)
     });
 }

@@ -132,7 +132,7 @@ pub(in crate::console::screen) fn request(view: &RequestView, world: &World, wid
             show::moment(claim.since, now),
             show::moment(claim.until, now)
         );
-        doc.fact("Claimed by", &text, Role::StatusInfo);
+        doc.fact("On it", &text, Role::StatusInfo);
     }
     let mut label = "Unusual";
     for signal in &view.signals {

@@ -1,0 +1,47 @@
+//! A database that somebody broke: attacks in every column that people are shown.
+
+use super::world::World;
+
+/// Fills the rows of a world with attacks. There have to be requests, a grant and events already.
+pub(crate) async fn infest(world: &World, attacks: &[String]) {
+    let mut attacks: Vec<String> = attacks
+        .iter()
+        .filter(|attack| !attack.contains('\0') && !attack.is_empty())
+        .map(|attack| format!("'{}'", attack.replace('\'', "''")))
+        .collect();
+    let mut sql = String::new();
+    // More rows, so that every attack has a place: decided requests and grants that are over.
+    let count = attacks.len().div_ceil(5);
+    for number in 0..count {
+        let id = format!("{number:010}");
+        let mut next = || attacks.pop().unwrap_or_else(|| "'the last'".to_owned());
+        let (reason, ticket) = (next(), next());
+        sql.push_str(&format!(
+            "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, \
+             reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, version) select 'R-{id}', kind, \
+             'denied', requester_id, requester_name, target, role, duration, not_before, {reason}, {ticket}, snapshot, \
+             created_at, decide_by, created_at, null, 2 from requests limit 1;\n"
+        ));
+        let (reason, why, error) = (next(), next(), next());
+        sql.push_str(&format!(
+            "insert into grants (id, request_id, holder_id, holder_name, target, role, reason, state, duration, \
+             max_total, not_before, starts_at, expires_at, max_expires_at, close_kind, close_reason, closed_by_name, \
+             attempts, last_error, extensions, epoch, created_at, ended_at, version) select 'G-{id}', request_id, \
+             holder_id, holder_name, target, role, {reason}, 'revoked', duration, max_total, not_before, starts_at, \
+             expires_at, max_expires_at, 'revoke', {why}, holder_name, 1, {error}, 0, 1, created_at, created_at, 5 \
+             from grants limit 1;\n"
+        ));
+    }
+    // Many of them on the rows that people open; names are checked when they are read, so they stay.
+    sql.push_str(
+        "update requests set reason = (select group_concat(reason, ' ') from (select reason from requests where state \
+         = 'denied' limit 30)) where state = 'pending';\n\
+         update grants set reason = (select group_concat(reason, ' ') from (select reason from requests where state = \
+         'denied' limit 30)) where state = 'active';\n\
+         insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) \
+         select 'poisoned-' || requests.id, audit.at, code, outcome, actor, principal, audit.target, requests.id, \
+         null, requests.reason, json_set(body, '$.reason', requests.reason) from requests join audit on audit.code \
+         = 'request.submitted' where requests.state = 'denied' group by requests.id;\n",
+    );
+    world.execute(&sql).await;
+}
