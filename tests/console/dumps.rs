@@ -133,7 +133,7 @@ fn every_view_looks_as_reviewed_in_dark_light_mono_and_ascii() {
             desk.theme = Theme::standard(false, Depth::Mono, Charset::Ascii);
             let plain = desk.screen();
             assert!(
-                plain.chars().all(|c| c.is_ascii()),
+                plain.is_ascii(),
                 "{name} at {width}x{height} in plain characters:\n{plain}"
             );
             let _ = write!(said, "== ascii\n{plain}");

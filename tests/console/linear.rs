@@ -54,8 +54,12 @@ impl Line {
     }
 
     fn said(&mut self) -> String {
-        let lines = self.talk.said();
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        let mut out = String::new();
+        for line in self.talk.said() {
+            out.push_str(line.as_str());
+            out.push('\n');
+        }
+        out
     }
 
     /// Time passes, and what has changed is told.

@@ -61,7 +61,7 @@ fn a_marked_row_that_vanishes_loses_its_mark() {
 }
 
 #[test]
-fn marks_make_a_list_and_the_count_is_typed() {
+fn a_change_of_many_is_exactly_the_list() {
     let mut desk = marked();
     desk.keys("x");
     assert!(

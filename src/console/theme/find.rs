@@ -152,7 +152,8 @@ impl Library {
 
 /// Only what looks like a path is one, so that a name never depends on the folder somebody happens to be in.
 fn is_path(wanted: &str) -> bool {
-    wanted.contains('/') || wanted.ends_with(".toml")
+    let extension = Path::new(wanted).extension();
+    wanted.contains('/') || extension.is_some_and(|end| end == "toml")
 }
 
 fn is_name(name: &str) -> bool {

@@ -148,7 +148,9 @@ fn read_at(
     };
     source.remarks.append(&mut remarks);
     id.clone_into(&mut source.id);
-    source.description = string(&file, "description")?.unwrap_or_default().to_owned();
+    string(&file, "description")?
+        .unwrap_or_default()
+        .clone_into(&mut source.description);
     if let Some(variant) = string(&file, "variant")? {
         let choices = [
             ("dark", Variant::Dark),
