@@ -156,3 +156,28 @@ fn hints_help_and_tabs_show_the_keys_in_force() {
     let screen = desk.screen();
     assert!(screen.contains("from your keymap: 4 changed"), "{screen}");
 }
+
+#[test]
+fn every_action_of_the_list_is_performed_by_somebody() {
+    let desk = Desk::live(120, 40);
+    let idle: Vec<&str> = desk
+        .app
+        .world()
+        .keymap
+        .all()
+        .filter(|(binding, _)| {
+            let somewhere = match binding.place {
+                Place::Anywhere => desk
+                    .app
+                    .screens()
+                    .0
+                    .iter()
+                    .any(|screen| screen.does(binding.action)),
+                _ => false,
+            };
+            !somewhere && !desk.app.works(binding.place, binding.action)
+        })
+        .map(|(binding, _)| binding.name)
+        .collect();
+    assert_eq!(idle, Vec::<&str>::new());
+}

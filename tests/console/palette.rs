@@ -176,3 +176,16 @@ fn the_wheel_and_clicks_do_nothing_but_move_in_it() {
     desk.press(key("Esc"));
     assert!(desk.app.overlay().is_none());
 }
+
+#[test]
+fn a_row_that_comes_late_does_not_jump_under_the_next_key() {
+    let mut desk = Desk::live(120, 40);
+    typed(&mut desk, &request_id(9).to_string());
+    desk.keys("Enter 2");
+    desk.requests
+        .push(request(9, "zoe", "ledger", "read-write", "1h", "late"));
+    desk.send(Msg::Woke);
+    desk.wait(3_000);
+    assert!(desk.app.world().store.request(&request_id(9)).is_some());
+    assert_eq!(desk.app.front(), Place::Grants);
+}

@@ -27,6 +27,8 @@ impl App {
         {
             return Vec::new();
         }
+        // Whoever presses a key meanwhile has gone on to something else, and nothing may jump under it.
+        self.wanted = None;
         match self.world.keymap.action(Place::Anywhere, key) {
             Some(Action::Interrupt) => return vec![Effect::Quit],
             Some(Action::Repaint) => return vec![Effect::Repaint],
@@ -134,6 +136,8 @@ impl App {
         }
         match action {
             Action::Mouse => vec![Effect::ToggleMouse],
+            Action::CopyJson => self.copy_json(),
+            Action::Zoom => self.zoom(),
             Action::Repaint => vec![Effect::Repaint],
             Action::Suspend => vec![Effect::Suspend],
             Action::Interrupt => vec![Effect::Quit],

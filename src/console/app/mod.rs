@@ -49,6 +49,8 @@ const COMMON: &[Action] = &[
     Action::Filter,
     Action::SortAgain,
     Action::Copy,
+    Action::CopyJson,
+    Action::Zoom,
     Action::CommandLine,
     Action::Palette,
     Action::Messages,

@@ -13,15 +13,15 @@ use crate::console::overlay::help::Help;
 use crate::console::overlay::messages::Messages;
 use crate::console::overlay::palette::Palette;
 use crate::console::overlay::{Overlay, Wish};
-use crate::console::store::Subject;
+use crate::console::screen::Screen;
+use crate::console::store::{Seen, Subject};
 use crate::console::term::input::Key;
 use crate::console::widget::toast::Level;
 
 impl App {
     /// The place of the screen in front, whatever lies over it.
     pub fn front(&self) -> Place {
-        self.screen()
-            .map_or(Place::Anywhere, |screen| screen.place())
+        self.screen().map_or(Place::Anywhere, Screen::place)
     }
 
     /// How large the window is.
@@ -59,7 +59,7 @@ impl App {
         Some(match action {
             Action::Help => Box::new(Help::default()),
             Action::Palette => Box::new(Palette::default()),
-            Action::Messages => Box::new(Messages::new()),
+            Action::Messages => Box::new(Messages::default()),
             Action::CommandLine => Box::new(CommandLine::default()),
             _ => return None,
         })
@@ -171,12 +171,11 @@ impl App {
             .screens
             .iter_mut()
             .position(|screen| screen.show(&subject, world, &panes));
-        match at {
-            Some(at) => self.at = at,
-            None => {
-                let text = format!("no screen shows `{}`", subject.as_str());
-                self.say(Level::Info, &text);
-            }
+        if let Some(at) = at {
+            self.at = at;
+        } else {
+            let text = format!("no screen shows `{}`", subject.as_str());
+            self.say(Level::Info, &text);
         }
     }
 
@@ -220,6 +219,33 @@ impl App {
             Effect::Connect,
             Effect::Fetch(Query::Me),
         ]
+    }
+
+    /// Copies the selected row as the server sent it.
+    pub(super) fn copy_json(&mut self) -> Vec<Effect> {
+        let subject = self.screen().and_then(Screen::subject);
+        let seen = subject.and_then(|subject| self.world.store.get(&subject));
+        let json = seen.and_then(|seen| {
+            match &seen {
+                Seen::Request(view) => serde_json::to_string_pretty(view.as_ref()),
+                Seen::Grant(view) => serde_json::to_string_pretty(view.as_ref()),
+                Seen::Session(view) => serde_json::to_string_pretty(view.as_ref()),
+                Seen::Lock(view) => serde_json::to_string_pretty(view.as_ref()),
+            }
+            .ok()
+        });
+        let Some(json) = json else {
+            self.say(Level::Warn, "no row with JSON is selected");
+            return Vec::new();
+        };
+        self.say(Level::Info, "copied the row as JSON");
+        vec![Effect::Copy(json)]
+    }
+
+    /// Gives the detail the whole body, or takes it back.
+    pub(super) fn zoom(&mut self) -> Vec<Effect> {
+        let zoomed = self.screen().is_some_and(Screen::zoomed);
+        self.action(if zoomed { Action::Back } else { Action::Open })
     }
 
     /// Says once what was wrong with the settings.

@@ -33,8 +33,6 @@ pub enum Action {
     HalfUp,
     PageDown,
     PageUp,
-    CellLeft,
-    CellRight,
     Open,
     Back,
     PreviousItem,
@@ -49,14 +47,11 @@ pub enum Action {
     MarkAll,
     ClearMarks,
     Filter,
-    NextMatch,
-    PreviousMatch,
     SavedFilters,
     FilterByCell,
     FilterWithoutCell,
     /// In order again, or by the next column.
     SortAgain,
-    Columns,
     Copy,
     CopyJson,
     Export,
@@ -327,7 +322,7 @@ mod tests {
         assert_eq!(keymap.action(Place::Audit, e), None);
         let h = Key::press(KeyCode::Char('h'), KeyModifiers::NONE);
         assert_eq!(keymap.action(Place::Timeline, h), Some(Action::TimeBack));
-        assert_eq!(keymap.action(Place::Grants, h), Some(Action::CellLeft));
+        assert_eq!(keymap.action(Place::Grants, h), None);
     }
 
     #[test]

@@ -149,8 +149,6 @@ pub const BINDINGS: &[Binding] = table! {
         HalfUp [ctrl('u')] None "move.half_up" "half page up" "Half a page up.";
         PageDown [n(PageDown)] None "move.page_down" "page down" "A page down.";
         PageUp [n(PageUp)] None "move.page_up" "page up" "A page up.";
-        CellLeft [k('h'), n(Left)] None "move.left" "cell left" "One cell to the left.";
-        CellRight [k('l'), n(Right)] None "move.right" "cell right" "One cell to the right.";
         Open [n(Enter)] None "view.open" "detail" "Show the selected row on the full screen.";
         Back [n(Esc)] None "view.back" "back"
             "Close what is open, dismiss errors, drop the filter. Always safe.";
@@ -168,8 +166,6 @@ pub const BINDINGS: &[Binding] = table! {
         ClearMarks [ctrl('\\')] None "mark.clear" "clear marks" "Take every mark away.";
         Filter [k('/')] None "view.filter" "filter"
             "Show only rows that match, as `field:value` or words.";
-        NextMatch [k('n')] None "filter.next" "next match" "To the next row that matches.";
-        PreviousMatch [k('N')] None "filter.previous" "match before" "To the row before that matches.";
         SavedFilters [k('@')] None "filter.saved" "saved filters" "Choose a saved filter.";
         FilterByCell [k('=')] None "filter.by_cell" "only these"
             "Show only rows with what the cell under the cursor holds.";
@@ -177,7 +173,6 @@ pub const BINDINGS: &[Binding] = table! {
             "Hide rows with what the cell under the cursor holds.";
         SortAgain [k('s')] None "view.sort" "sort"
             "Put the rows in order again, or when they are, sort by the next column; until then no row moves under the cursor.";
-        Columns [k('|')] None "view.columns" "columns" "Choose which columns are shown.";
         Copy [k('y')] None "copy.id" "copy id" "Copy the id of the selected row.";
         CopyJson [k('Y')] None "copy.json" "copy JSON" "Copy the selected row as JSON.";
         Export [k('w')] None "copy.export" "export" "Write what the filter shows to a file.";

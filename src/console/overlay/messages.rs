@@ -20,18 +20,13 @@ const TIME: usize = 11;
 const WORD: usize = 9;
 
 /// The open list, the newest last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Messages {
     /// Counted from the newest, so that what comes does not move it.
     back: usize,
 }
 
 impl Messages {
-    /// Opens it at the newest.
-    pub fn new() -> Self {
-        Self { back: 0 }
-    }
-
     fn chosen<'a>(&self, app: &'a App) -> Option<&'a Said> {
         app.toasts().said().iter().rev().nth(self.back)
     }

@@ -153,10 +153,7 @@ fn actions(app: &App, place: Place) -> Vec<Item> {
             let action = binding.action;
             binding.place == place
                 && !action.is_move()
-                && !matches!(
-                    action,
-                    Action::Palette | Action::CellLeft | Action::CellRight
-                )
+                && action != Action::Palette
                 && app.works(place, action)
         })
         .map(|(binding, keys)| Item {

@@ -4,10 +4,11 @@
 mod lessons;
 mod play;
 
+use std::time::{Duration, Instant};
+
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
-use std::time::{Duration, Instant};
 
 use crate::console::app::{App, Settings};
 use crate::console::keymap::{Action, Place};
@@ -16,6 +17,7 @@ use crate::console::overlay::tutor::lessons::LESSONS;
 use crate::console::overlay::tutor::play::Play;
 use crate::console::overlay::{Overlay, Wish};
 use crate::console::run::clock::Moment;
+use crate::console::screen::Screen;
 use crate::console::term::input::Key;
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::view;
@@ -102,8 +104,8 @@ impl Tutor {
 
     /// Whether Esc has something to close in the practice console.
     fn is_deep(&self) -> bool {
-        let typing = self.app.screen().and_then(|screen| screen.typing());
-        let zoomed = self.app.screen().is_some_and(|screen| screen.zoomed());
+        let typing = self.app.screen().and_then(Screen::typing);
+        let zoomed = self.app.screen().is_some_and(Screen::zoomed);
         self.app.is_asked() || self.app.overlay().is_some() || typing.is_some() || zoomed
     }
 }
