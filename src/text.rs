@@ -167,13 +167,16 @@ impl DisplayText {
                 lines.push(Self(std::mem::take(&mut line)));
                 used = 0;
             }
-            for grapheme in word.graphemes(true) {
-                if used > 0 && used + grapheme.width() > columns {
+            for piece in word
+                .graphemes(true)
+                .flat_map(|grapheme| pieces(grapheme, columns))
+            {
+                if used > 0 && used + piece.width() > columns {
                     lines.push(Self(std::mem::take(&mut line)));
                     used = 0;
                 }
-                line.push_str(grapheme);
-                used += grapheme.width();
+                line.push_str(piece);
+                used += piece.width();
             }
         }
         lines.push(Self(line));
@@ -240,6 +243,14 @@ fn form(c: char) -> Option<Cow<'static, str>> {
         _ => return None,
     };
     Some(form)
+}
+
+/// A cluster that fits, or its characters: letters with marks that take columns of their own can be wider than a line.
+fn pieces(grapheme: &str, columns: usize) -> Vec<&str> {
+    if grapheme.width() <= columns {
+        return vec![grapheme];
+    }
+    grapheme.split_inclusive(|_: char| true).collect()
 }
 
 /// A mark with nothing before it would attach to our own text, so it is shown by its number instead.

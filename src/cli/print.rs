@@ -169,15 +169,17 @@ impl Printer {
             return failure.exit;
         }
         if self.json {
-            let mut own = serde_json::json!({
+            let span = failure
+                .marked
+                .as_ref()
+                .map(|(_, span)| serde_json::json!({"start": span.start, "end": span.end}));
+            let own = serde_json::json!({
                 "type": format!("urn:portcullis:problem:{}", failure.code()),
                 "code": failure.code(),
                 "title": failure.text,
                 "hint": failure.hint,
+                "span": span,
             });
-            if let Some((_, span)) = &failure.marked {
-                own["span"] = serde_json::json!({"start": span.start, "end": span.end});
-            }
             let json = failure
                 .problem
                 .as_ref()

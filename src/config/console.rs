@@ -141,7 +141,7 @@ impl ConsoleSettings {
 
 fn theme(text: &str) -> Result<String, Wrong> {
     // Only the form is checked here: which themes there are is the console's to know.
-    let path = text.contains('/') || text.ends_with(".toml");
+    let path = text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "toml");
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if !text.is_empty() && (text.bytes().all(fits) || (path && !text.chars().any(char::is_control)))
     {

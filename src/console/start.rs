@@ -230,7 +230,7 @@ impl Desk {
             biased;
             signal = self.signals.next() => Happened::Signal(signal),
             input = keys => Happened::Input(input),
-            Some(answer) = incoming.answers.recv() => Happened::Answer(answer),
+            Some(answer) = incoming.answers.recv() => Happened::Answer(Box::new(answer)),
             Some(tidings) = incoming.stream.recv() => Happened::Stream(tidings),
             () = timer => Happened::Time,
         };
@@ -240,7 +240,7 @@ impl Desk {
             Happened::Input(Some(input)) => self.input(input, outside).await,
             Happened::Answer(msg) => {
                 self.sched.input();
-                self.take(msg, outside).await
+                self.take(*msg, outside).await
             }
             Happened::Stream(tidings) => self.stream(tidings, outside).await,
             Happened::Time => {
@@ -498,7 +498,7 @@ impl Outside {
 enum Happened {
     Signal(Signal),
     Input(Option<Input>),
-    Answer(Msg),
+    Answer(Box<Msg>),
     Stream(Tidings),
     Time,
 }

@@ -61,14 +61,20 @@ impl World {
         self.clock.at(self.now)
     }
 
+    /// Says whether anything may be changed from here, and if not, why.
+    pub fn writable(&self) -> Result<(), String> {
+        if !self.readonly {
+            return Ok(());
+        }
+        Err(match &self.readonly_backend {
+            Some(name) => format!("`{name}` is read-only in console.toml"),
+            None => "this console was started with `--readonly`".to_owned(),
+        })
+    }
+
     /// Says whether a change of this kind may be asked for, and if not, why.
     pub fn may(&self, kind: Kind, subject: &Subject) -> Result<(), String> {
-        if self.readonly {
-            return Err(match &self.readonly_backend {
-                Some(name) => format!("`{name}` is read-only in console.toml"),
-                None => "this console was started with `--readonly`".to_owned(),
-            });
-        }
+        self.writable()?;
         let Some(seen) = self.store.get(subject) else {
             return Err("it is no longer there".to_owned());
         };

@@ -123,9 +123,9 @@ impl IntoResponse for Failed {
                 refusal.hint(),
             ),
             Self::BadFilter(wrong) => answer(Problem {
-                kind: "urn:portcullis:problem:bad_filter".to_owned(),
+                kind: "urn:portcullis:problem:bad-filter".to_owned(),
                 status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
-                code: "bad_filter".to_owned(),
+                code: "bad-filter".to_owned(),
                 title: wrong.message,
                 hint: Some(match &wrong.suggestion {
                     Some(suggestion) => format!("did you mean `{suggestion}`?"),

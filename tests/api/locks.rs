@@ -1,7 +1,7 @@
 //! Placing and lifting locks, and what a lock in force stands in the way of.
 
 use chrono::TimeDelta;
-use portcullis::client::{Client, ClientError};
+use portcullis::client::{Client, ClientError, GrantsQuery};
 use portcullis::wire::{
     AllowedAction, Approval, CredentialAsk, Lifting, LockOn, LockView, NewExtension, NewLock,
     NewRequest,
@@ -105,7 +105,7 @@ on_both! {
         assert_eq!(refused(ada.submit(&ask(), &key()).await), "locked");
         // Who is locked can still read.
         assert_eq!(ada.me().await.unwrap().name, "ada");
-        assert!(!ada.grants(&Default::default()).await.unwrap().items.is_empty());
+        assert!(!ada.grants(&GrantsQuery::default()).await.unwrap().items.is_empty());
         lift(root, &lock).await.unwrap();
         let lock = place(root, role("admin")).await.unwrap();
         assert_eq!(lock.grants_closed, 0);

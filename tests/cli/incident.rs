@@ -58,8 +58,8 @@ async fn a_lock_is_placed_listed_met_and_lifted() {
         listed.contains(id) && listed.contains("in force") && listed.contains("INC-1 leak"),
         "{listed}"
     );
-    let lifted = ben.does(&["unlock", id, "--reason", "calm again"]).await;
-    assert_eq!(lifted, format!("{id} on bastion, placed by ben\nlifted\n"));
+    let done = ben.does(&["unlock", id, "--reason", "calm again"]).await;
+    assert_eq!(done, format!("{id} on bastion, placed by ben\nlifted\n"));
     assert_eq!(ben.does(&["locks"]).await, "no locks in force\n");
     assert!(ben.does(&["locks", "--all"]).await.contains("lifted"));
     for on in [

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use portcullis::console::confirm::{Act, Less, Mutation, Strip, locked};
+use portcullis::console::confirm::{Act, Less, Mutation, Review, Strip, locked};
 use portcullis::console::msg::{Effect, Failure, Msg, Tidings, Trip};
+use portcullis::console::screen::Screen;
 use portcullis::console::store::Subject;
 use portcullis::console::term::input::{Key, Mouse};
 use proptest::collection::vec;
@@ -203,7 +204,7 @@ impl Before {
             form,
             review,
             incident,
-            selected: app.screen().and_then(|screen| screen.subject()),
+            selected: app.screen().and_then(Screen::subject),
         }
     }
 
@@ -337,7 +338,7 @@ impl Watch {
         };
         happen(desk, step, pressed, &mut self.sent);
         let changes: Vec<Mutation> = desk.changes();
-        if desk.app.review().is_some_and(|review| review.is_sent())
+        if desk.app.review().is_some_and(Review::is_sent)
             && let Some((rows, armed)) = before.review.as_ref()
         {
             let pressed = pressed.expect("only a key confirms a list");

@@ -51,10 +51,12 @@ async fn a_paste_of_a_megabyte_decides_nothing_and_leaves_the_console_alive() {
     leave(pty);
 }
 
+/// Arguments and environment.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_colours_no_colours_and_plain_characters_are_enough() {
     let (world, home, request) = waiting().await;
-    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
     let cases: [Case<'_>; 5] = [
         (&[], &[("TERM", "xterm")]),
         (&[], &[("TERM", "linux")]),

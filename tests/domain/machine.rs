@@ -778,7 +778,7 @@ impl Machine {
         let grants = grants.filter(|grant| !grant.state.is_final());
         versions.extend(grants.map(|grant| (grant.id.as_str(), grant.version)));
         change.iter().all(|step| match &step.record {
-            Record::Nothing => true,
+            Record::Nothing | Record::NewLock(_) | Record::NewIncident(_) => true,
             Record::NewRequest(request) => versions.insert(request.id.as_str(), 1).is_none(),
             Record::NewGrant(grant) => versions.insert(grant.id.as_str(), 1).is_none(),
             Record::Request(request, _) => {
@@ -794,7 +794,6 @@ impl Machine {
                 versions.get(grant.id.as_str()) == Some(&grant.version)
                     && grant.state == GrantState::Active
             }
-            Record::NewLock(_) | Record::NewIncident(_) => true,
             Record::Lock(lock) => self
                 .locks
                 .iter()

@@ -157,9 +157,9 @@ on_both! {
         for path in ["requests", "events", "facets?of=requests&field=target"] {
             let sign = if path.contains('?') { '&' } else { '?' };
             let answer = http.get(&format!("/v1/{path}{sign}q=x%20usr:ada")).await;
-            assert_eq!(answer.problem(), (422, "bad_filter".to_owned()), "{path}");
+            assert_eq!(answer.problem(), (422, "bad-filter".to_owned()), "{path}");
             let body = answer.json();
-            assert_eq!(body["suggestion"], if path == "events" { "user" } else { "user" });
+            assert_eq!(body["suggestion"], "user");
             assert_eq!((&body["span"]["start"], &body["span"]["end"]), (&2.into(), &5.into()));
             assert_eq!(body["title"], "unknown field `usr`");
         }

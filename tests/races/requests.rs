@@ -84,8 +84,8 @@ on_both! {
             }
         }
         let now = world.admin().request(&request.id).await.unwrap();
-        let last = now.claim.unwrap().by;
-        assert!(balance.iter().all(|(who, left)| (-1..=i32::from(*who == last)).contains(left)), "{last}: {balance:?}");
+        let claimed_by = now.claim.unwrap().by;
+        assert!(balance.iter().all(|(who, left)| (-1..=i32::from(*who == claimed_by)).contains(left)), "{claimed_by}: {balance:?}");
         assert_eq!(now.version, 1);
     }
 }

@@ -325,12 +325,21 @@ impl App {
     }
 
     fn refusal_about(&self, kind: Kind, subject: &Subject) -> Option<String> {
-        if self.pending.iter().any(|pending| pending.is_about(subject)) {
+        if self.is_busy(subject) {
             return Some(format!(
                 "the last change of `{subject}` is not answered yet"
             ));
         }
         self.world.may(kind, subject).err()
+    }
+
+    /// Says whether a change of this row is on its way or waits for its turn.
+    fn is_busy(&self, subject: &Subject) -> bool {
+        self.pending.iter().any(|pending| pending.is_about(subject))
+            || self
+                .queue
+                .iter()
+                .any(|mutation| mutation.subject().as_ref() == Some(subject))
     }
 
     /// What is shown about changes that are not answered yet.

@@ -122,14 +122,11 @@ impl App {
     }
 
     fn review_marked(&mut self, kind: Kind, marked: Vec<Subject>) -> Vec<Effect> {
-        if self.world.readonly {
-            self.say(Level::Warn, "this console was started with `--readonly`");
+        if let Err(why) = self.world.writable() {
+            self.say(Level::Warn, &why);
             return Vec::new();
         }
-        let busy = marked
-            .iter()
-            .any(|subject| self.pending.iter().any(|pending| pending.is_about(subject)));
-        if busy {
+        if marked.iter().any(|subject| self.is_busy(subject)) {
             let why = "the last change of a marked row is not answered yet";
             self.say(Level::Warn, why);
             return Vec::new();
@@ -163,11 +160,7 @@ impl App {
             self.say(Level::Warn, "nothing is selected");
             return Vec::new();
         };
-        if self
-            .pending
-            .iter()
-            .any(|pending| pending.is_about(&subject))
-        {
+        if self.is_busy(&subject) {
             return Vec::new();
         }
         match claim(&self.world, &subject) {
@@ -181,8 +174,8 @@ impl App {
 
     /// Opens the form that locks the person of the selected row, or anything.
     pub(super) fn lock(&mut self) -> Vec<Effect> {
-        if self.world.readonly {
-            self.say(Level::Warn, "this console was started with `--readonly`");
+        if let Err(why) = self.world.writable() {
+            self.say(Level::Warn, &why);
             return Vec::new();
         }
         let person = self.screen().and_then(|screen| screen.person(&self.world));
@@ -192,8 +185,8 @@ impl App {
 
     /// Opens incident mode, or the incident that is not over.
     pub(super) fn begin_incident(&mut self) -> Vec<Effect> {
-        if self.world.readonly {
-            self.say(Level::Warn, "this console was started with `--readonly`");
+        if let Err(why) = self.world.writable() {
+            self.say(Level::Warn, &why);
             return Vec::new();
         }
         let running = self

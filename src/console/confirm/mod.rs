@@ -38,6 +38,8 @@ const READ_AGAIN: Duration = Duration::from_secs(3);
 /// The server refuses longer ones.
 const LONGEST: usize = 2_000;
 const SHORTEST: usize = 3;
+/// What somebody is told who types a sentence into a list.
+const ASTRAY: &str = "Tab goes to the reason, digits are the count";
 /// What most extensions are.
 const EXTEND_BY: &str = "15m";
 const EXTEND_REASON: &str = "needs more time, extended in the console";

@@ -297,7 +297,11 @@ impl Screen for Grants {
     }
 
     fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
-        (self.view(world).map(|view| view.target.clone()), None)
+        let filter = self.list.filter.filter();
+        if filter.is_empty() {
+            return (self.view(world).map(|view| view.target.clone()), None);
+        }
+        (None, Some(filter.to_string()))
     }
 
     fn select(&mut self, subject: &Subject, _: &World) -> bool {

@@ -185,15 +185,14 @@ impl<I: Clone + Eq + Hash> List<I> {
     /// Selects a row wherever it is, without the filter when that hides it, and shows all of it.
     pub(super) fn show(&mut self, id: &I) {
         let place = self.order.rows().iter().position(|row| row.id == *id);
-        match place {
-            Some(place) => self.order.select_place(place),
-            None => {
-                self.filter.clear();
-                self.order.clear();
-                self.order.update(vec![id.clone()]);
-                self.revision = None;
-                self.anew = true;
-            }
+        if let Some(place) = place {
+            self.order.select_place(place);
+        } else {
+            self.filter.clear();
+            self.order.clear();
+            self.order.update(vec![id.clone()]);
+            self.revision = None;
+            self.anew = true;
         }
         self.zoomed = true;
         self.scroll = 0;

@@ -12,7 +12,7 @@ use std::time::Instant;
 use crossterm::event::KeyCode;
 
 use crate::console::confirm::incident::scope::Scope;
-use crate::console::confirm::{ARMING, Act, LONGEST, Mutation, Outcome, SHORTEST};
+use crate::console::confirm::{ARMING, ASTRAY, Act, LONGEST, Mutation, Outcome, SHORTEST};
 use crate::console::keymap::{Action, Place};
 use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
@@ -255,8 +255,8 @@ impl Incident {
 
     /// Asks the server to try it out.
     fn look(&mut self, world: &World) -> Outcome {
-        if world.readonly {
-            self.note = Some("this console was started with `--readonly`".to_owned());
+        if let Err(why) = world.writable() {
+            self.note = Some(why);
             return Outcome::Stays;
         }
         match self.scope.ask() {
@@ -275,6 +275,9 @@ impl Incident {
     fn review_key(&mut self, key: Key, action: Option<Action>, world: &World) -> Outcome {
         match (self.focus, key.code) {
             (Focus::Rows, KeyCode::Tab | KeyCode::BackTab) => self.focus = Focus::Reason,
+            (Focus::Reason, KeyCode::Enter) if self.reason().chars().count() < SHORTEST => {
+                self.note = Some(format!("a reason has at least {SHORTEST} characters"));
+            }
             (Focus::Reason, KeyCode::Tab | KeyCode::BackTab | KeyCode::Enter) => {
                 self.focus = Focus::Rows;
             }
@@ -296,6 +299,7 @@ impl Incident {
                         .as_ref()
                         .map_or(0, |preview| preview.items.len());
                     if !self.walk(action, rows) {
+                        self.note = Some(ASTRAY.to_owned());
                         self.rearm(world.now);
                     }
                 }
@@ -345,6 +349,10 @@ impl Incident {
         self.walk(Some(Action::Down), rows);
     }
 
+    fn reason(&self) -> &str {
+        self.reason.text().trim()
+    }
+
     fn rearm(&mut self, now: Instant) {
         self.armed_at = now + ARMING;
     }
@@ -356,7 +364,7 @@ impl Incident {
             return Outcome::Stays;
         };
         let count = self.count();
-        let reason = self.reason.text().trim().to_owned();
+        let reason = self.reason().to_owned();
         let missing = if preview.good_until <= world.server_now() {
             Some("this dry run is too old: press v to run it again".to_owned())
         } else if count == 0 && preview.locks.is_empty() {

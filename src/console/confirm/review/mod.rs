@@ -9,7 +9,8 @@ use crossterm::event::KeyCode;
 
 use crate::console::confirm::strip::{act, preset};
 use crate::console::confirm::{
-    ARMING, EXTEND_BY, EXTEND_REASON, Kind, LONGEST, Less, Mutation, Outcome, SHORTEST, facts,
+    ARMING, ASTRAY, EXTEND_BY, EXTEND_REASON, Kind, LONGEST, Less, Mutation, Outcome, SHORTEST,
+    facts,
 };
 use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
@@ -280,6 +281,9 @@ impl Review {
         self.note = None;
         match (self.focus, key.code) {
             (_, KeyCode::Tab | KeyCode::BackTab) => self.turn(),
+            (Focus::Reason, KeyCode::Enter) if self.reason().chars().count() < SHORTEST => {
+                self.note = Some(format!("a reason has at least {SHORTEST} characters"));
+            }
             (Focus::Reason, KeyCode::Enter) => self.focus = Focus::Rows,
             (Focus::Reason, _) => {
                 if let Some(text) = preset(self.kind, key, &self.reason) {
@@ -296,7 +300,10 @@ impl Review {
             (Focus::Rows, _) => match action {
                 Some(Action::Drop) => self.drop_row(),
                 Some(action) if self.walk(action) => {}
-                _ => self.rearm(world.now),
+                _ => {
+                    self.note = self.kind.wants_sentence().then(|| ASTRAY.to_owned());
+                    self.rearm(world.now);
+                }
             },
         }
         Outcome::Stays
@@ -358,6 +365,10 @@ impl Review {
         }
     }
 
+    fn reason(&self) -> &str {
+        self.reason.text().trim()
+    }
+
     fn rearm(&mut self, now: Instant) {
         self.armed_at = now + ARMING;
     }
@@ -381,7 +392,7 @@ impl Review {
             self.note = Some("nothing is left to do".to_owned());
             return Outcome::Stays;
         }
-        let reason = self.reason.text().trim().to_owned();
+        let reason = self.reason().to_owned();
         if self.kind.wants_sentence() && reason.chars().count() < SHORTEST {
             self.focus = Focus::Reason;
             self.note = Some(format!("first the reason, at least {SHORTEST} characters"));
