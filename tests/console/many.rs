@@ -150,7 +150,7 @@ fn each_row_of_a_list_gets_its_own_result_and_only_the_unanswered_is_retried() {
     desk.keys("r");
     assert_eq!(
         desk.changes().as_slice(),
-        std::slice::from_ref(&fourth),
+        std::slice::from_ref(fourth),
         "the very same change"
     );
 }
