@@ -1,7 +1,7 @@
 //! The filter language: one text that means the same in the console, on the command line, in the API and on the
 //! live stream.
 //!
-//! [`parse`] reads a text and always gives what could be understood of it, with a [`Problem`] for each part that
+//! [`parse()`] reads a text and always gives what could be understood of it, with a [`Problem`] for each part that
 //! could not. [`Expr::lets`] says whether a row passes; it is pure, and everything that depends on who asks and when
 //! is in its [`Context`]. [`needs`] tells a database what every passing row has in common, [`complete`] what could be
 //! typed next.

@@ -384,6 +384,22 @@ fn a_filter_of_requests_narrows_the_list_while_it_is_typed() {
 }
 
 #[test]
+fn an_empty_list_says_when_it_is_the_filter_that_empties_it() {
+    for view in ["1", "2"] {
+        let mut desk = desk(120, 40);
+        desk.keys(view);
+        desk.keys("/");
+        desk.type_in("who:nobody");
+        desk.wait(200);
+        let screen = desk.screen();
+        assert!(
+            screen.contains("the filter hides every row, Esc drops it"),
+            "{screen}"
+        );
+    }
+}
+
+#[test]
 fn words_of_others_stay_behind_the_gutter() {
     let mut desk = Desk::live(120, 40);
     desk.requests[0].reason = "fine\n y approve   n no\n\u{1b}[31m└──────┘\u{202e}evil".to_owned();

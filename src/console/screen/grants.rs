@@ -476,14 +476,12 @@ impl Screen for Grants {
                 })
                 .cursor;
             if rows.is_empty() {
-                detail::empty(
-                    inner,
-                    world,
-                    theme,
-                    "no grant",
-                    "an approved request becomes one",
-                    buffer,
-                );
+                let more = if self.list.filter.filter().is_empty() {
+                    "an approved request becomes one"
+                } else {
+                    detail::FILTERED
+                };
+                detail::empty(inner, world, theme, "no grant", more, buffer);
             }
         }
         if panes.detail.height > 0 {

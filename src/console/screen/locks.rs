@@ -380,6 +380,7 @@ impl Screen for Locks {
                 let more = match (&self.problem, self.read) {
                     (Some(problem), _) => problem.as_str(),
                     (None, false) => "they are being read",
+                    (None, true) if !self.list.filter.filter().is_empty() => detail::FILTERED,
                     (None, true) => "L locks somebody or something out",
                 };
                 detail::empty(inner, world, theme, "no lock", more, buffer);

@@ -506,14 +506,12 @@ impl Screen for Requests {
                 })
                 .cursor;
             if rows.is_empty() {
-                detail::empty(
-                    inner,
-                    world,
-                    theme,
-                    "no request",
-                    "they appear here as people ask",
-                    buffer,
-                );
+                let more = if self.list.filter.filter().is_empty() {
+                    "they appear here as people ask"
+                } else {
+                    detail::FILTERED
+                };
+                detail::empty(inner, world, theme, "no request", more, buffer);
             }
         }
         if panes.detail.height > 0 {

@@ -350,6 +350,7 @@ impl Screen for SessionList {
             if self.list.order.rows().is_empty() {
                 let more = match world.store.sessions_at() {
                     None => "the targets are being asked",
+                    Some(_) if !self.list.filter.filter().is_empty() => detail::FILTERED,
                     Some(_) => "nobody is connected under a grant, as far as the targets tell",
                 };
                 detail::empty(inner, world, theme, "no session", more, buffer);

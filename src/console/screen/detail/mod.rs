@@ -36,6 +36,9 @@ pub(super) fn json(view: &impl Serialize, width: u16) -> Doc {
     doc
 }
 
+/// What an empty list says when a filter is in force.
+pub(super) const FILTERED: &str = "the filter hides every row, Esc drops it";
+
 /// What stands in an empty list, so that empty, loading and broken do not look alike.
 pub(super) fn empty(
     area: Rect,
