@@ -94,7 +94,7 @@ def rows(person, path):
 
 
 def ask(person, role):
-    target = f"host-{chance.randrange(TARGETS)}"
+    target = f"host-{1 + chance.randrange(TARGETS - 1)}"
     new = {"target": target, "role": role, "duration": "1h", "reason": "INC-4127 stuck orders"}
     try:
         return person.post("/v1/requests", new)
@@ -113,6 +113,27 @@ def some(person, path, role):
     return chance.choice(found) if found else None
 
 
+def lock():
+    """A lock in force, placed where there is none."""
+    found = rows(mine, "/v1/locks")
+    on = {"kind": "target", "target": "host-0"}
+    return chance.choice(found) if found else mine.post("/v1/locks", {"on": on, "reason": "INC-4127"})
+
+
+def incident():
+    """An incident over one grant, made where there is none."""
+    found = rows(mine, "/v1/incidents")
+    if found:
+        return chance.choice(found)
+    ask(holder, "look")
+    asked = {"scope": {"principals": ["holder"]}}
+    shown = mine.post("/v1/incidents/preview", asked)
+    if not shown["items"]:
+        return None
+    sent = {"token": shown["token"], "ask": asked, "items": shown["items"], "count": len(shown["items"])}
+    return mine.post("/v1/incidents", sent | {"reason": "INC-4127"})
+
+
 # `look` is given at once, `change` waits for a reviewer.
 LIVE = {
     "POST /v1/requests/{id}/approve": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
@@ -123,12 +144,33 @@ LIVE = {
     "POST /v1/grants/{id}/extend": lambda: some(mine, "/v1/grants?state=active&limit=20", "look"),
     "POST /v1/grants/{id}/credential": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/grants/{id}/return": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
+    "POST /v1/requests/{id}/claim": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
+    "POST /v1/requests/{id}/release": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
+    "GET /v1/locks/{id}": lambda: lock(),
+    "POST /v1/locks/{id}/lift": lambda: lock(),
+    "GET /v1/incidents/{id}": lambda: incident(),
+    "POST /v1/grants/{id}/sessions/{session}/end": lambda: some(holder, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/grants/{id}/revoke": lambda: some(holder, "/v1/grants?mine=true&state=active&limit=20", "look"),
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkcR+dJ8hVOLdZGOQG4s0WtQvBlFJVb3M7oLLPtq6Dn tester"
 
 
 OURS = ("root", "admin-", "tester", "holder")
+
+
+def spare(on):
+    """Locks at most a host that no call needs: with everything locked, all other calls would only meet the lock."""
+    kind = on.get("kind")
+    if kind == "everything":
+        on |= {"kind": "target", "target": "host-0"}
+    elif kind == "tag":
+        on |= {"name": "env", "value": "none"}
+    elif kind == "principal" and str(on.get("principal", "")).startswith(OURS):
+        on["principal"] = "nobody"
+    elif kind in ("target", "role"):
+        on["target"] = "host-0"
+        if kind == "role":
+            on["role"] = chance.choice(["look", "change"])
 
 
 @schemathesis.hook
@@ -141,19 +183,24 @@ def before_call(context, case, kwargs):
     if label == "POST /v1/invitations" and isinstance(body, dict) and body.get("name", "").startswith(OURS):
         # Names come back in answers and are tried again; nobody here should lose a role.
         body["name"] = f"guest-{uuid.uuid4().hex[:8]}"
+    if label == "POST /v1/locks" and isinstance(body, dict) and isinstance(body.get("on"), dict):
+        spare(body["on"])
+    if label.startswith("POST /v1/incidents") and isinstance(body, dict):
+        # What it would lock is what the other calls need.
+        (body.get("ask") or body)["lock"] = False
     if chance.random() < 0.5:
         return
     if "Idempotency-Key" in headers:
         headers["Idempotency-Key"] = uuid.uuid4().hex
     try:
         if label in LIVE and (row := LIVE[label]()):
-            case.path_parameters = {"id": row["id"]}
+            case.path_parameters = {**(case.path_parameters or {}), "id": row["id"]}
             if "If-Match" in headers:
                 headers["If-Match"] = f'"{row["version"]}"'
             if label.endswith("/credential"):
                 case.body = {"public_key": KEY}
         elif label == "POST /v1/requests" and isinstance(body, dict):
-            body["target"] = f"host-{chance.randrange(TARGETS)}"
+            body["target"] = f"host-{1 + chance.randrange(TARGETS - 1)}"
             body["role"] = chance.choice(["look", "change"])
             body["duration"] = chance.choice(["15m", "1h", "1h30m"])
             body.pop("not_before", None)

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::domain::nearest::list as listed;
+use crate::domain::refusal::Refusal;
 use crate::query::eval::Value;
 use crate::query::{Context, List, Name, Row, fields};
 use crate::wire::{Facet, Facets};
@@ -105,10 +106,10 @@ fn what(field: &str, list: List) -> Result<What, Failed> {
         .map(|field| What::Field(field.name))
         .ok_or_else(|| {
             let known = listed(counted().map(|field| field.word));
-            senseless(format!(
-                "`field` takes {known} and tags like `tag.env` for `{}`",
-                list.as_str()
-            ))
+            Failed::Refused(Refusal::BadInput {
+                field: "field".to_owned(),
+                why: format!("{} have {known} and tags like `tag.env`", list.as_str()),
+            })
         })
 }
 

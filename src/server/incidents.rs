@@ -28,6 +28,9 @@ use super::{App, views};
 /// A commit names up to 5,000 items; this fits them twice.
 const COMMIT_MAX: usize = 1024 * 1024;
 
+/// A scope that takes more words than this is named by its targets and people instead.
+const FILTER_MAX: usize = 500;
+
 /// Lists incidents, newest first.
 #[utoipa::path(get, path = "/v1/incidents", tag = "incidents", params(
     ("after" = Option<String>, Query, description = "`next` of the page before", pattern = "^[0-9]{1,15}~I-[0-9a-hjkmnp-tv-z]{10}$"),
@@ -143,6 +146,12 @@ fn filter(
     ask: &Ask,
 ) -> Result<impl Fn(&SeenGrant) -> bool + Send + Sync + use<>, Failed> {
     let text = ask.scope.filter.as_deref();
+    if text.is_some_and(|text| text.chars().count() > FILTER_MAX) {
+        return Err(Failed::Refused(Refusal::BadInput {
+            field: "filter".to_owned(),
+            why: format!("it has more than {FILTER_MAX} characters"),
+        }));
+    }
     let read = |text| Wanted::read(text, List::Grants, DateTime::UNIX_EPOCH, caller);
     let wanted = text.map(read).transpose()?;
     if wanted.as_ref().is_some_and(|wanted| wanted.expr.is_empty()) {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{GrantView, LockView};
@@ -48,7 +49,25 @@ pub struct IncidentPreviewAsk {
 pub struct IncidentItem {
     /// `G-…` or `R-…`.
     pub id: String,
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1)]
     pub version: i64,
+}
+
+/// JSON has one kind of number: `3.0` is three, as JSON Schema has it.
+fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let text = number.to_string();
+    let digits = text.strip_suffix(".0").unwrap_or(&text);
+    digits
+        .parse::<i64>()
+        .ok()
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| D::Error::custom(format!("`{text}` is no whole number of this size")))
 }
 
 /// The dry run. Its token is good for exactly these items, this caller and five minutes.
@@ -85,6 +104,8 @@ pub struct IncidentCommit {
     #[schema(max_items = 5000)]
     pub keep: Vec<String>,
     /// How many items the person typed: `items` without `keep`.
+    #[serde(deserialize_with = "whole")]
+    #[schema(maximum = 5000)]
     pub count: u32,
     #[schema(
         min_length = 3,

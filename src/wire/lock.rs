@@ -8,7 +8,7 @@ use super::AllowedAction;
 
 /// What a lock blocks. Exactly the parts that its `kind` names are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum LockOn {
     /// One principal, on every target.
     Principal {
