@@ -72,7 +72,7 @@ pub(crate) fn figures() -> anyhow::Result<()> {
         );
     }
     note("console, in a storm of events");
-    lines.extend(storm(&node, &command(&node, &home))?);
+    lines.extend(storm(&node, &home, &command(&node, &home))?);
     for (name, seen) in &others {
         lines.extend(compared(name, seen, &ours));
     }
@@ -142,9 +142,11 @@ fn compared(name: &str, theirs: &Seen, ours: &Seen) -> Vec<Line> {
 }
 
 /// Keys, work, bytes and memory while events come in: with as many as an hour has at a busy place, in less time.
-fn storm(node: &Node, command: &CommandBuilder) -> anyhow::Result<Vec<Line>> {
+fn storm(node: &Node, home: &Path, command: &CommandBuilder) -> anyhow::Result<Vec<Line>> {
     let runtime = tokio::runtime::Handle::current();
-    let askers = runtime.block_on(crate::live::askers(node))?;
+    let askers = (0..crate::live::ASKERS)
+        .map(|number| runtime.block_on(node.redeem(&invite(node, home, number)?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let mut terminal = Terminal::start(command.clone())?;
     terminal.shows(|screen| screen.contains("LIVE"))?;
     terminal.settle(Duration::from_millis(500))?;
@@ -224,6 +226,21 @@ fn sign_in(node: &Node, home: &Path) -> anyhow::Result<()> {
         String::from_utf8_lossy(&ran.stderr)
     );
     Ok(())
+}
+
+/// A code for an engineer, made by the admin who looks at the console.
+fn invite(node: &Node, home: &Path, number: u32) -> anyhow::Result<String> {
+    let url = format!("http://{}", node.address);
+    let name = format!("engineer-{number}");
+    let ran = std::process::Command::new(program())
+        .args(["token", "invite", &name, "--role", "requester"])
+        .args(["--group", "engineers", "--json", "--server", &url])
+        .env("PORTCULLIS_HOME", home)
+        .output()?;
+    let answer: serde_json::Value =
+        serde_json::from_slice(&ran.stdout).context("inviting an engineer")?;
+    let code = answer.get("code").and_then(serde_json::Value::as_str);
+    Ok(code.context("an invitation has a code")?.to_owned())
 }
 
 fn command(node: &Node, home: &Path) -> CommandBuilder {

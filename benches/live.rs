@@ -17,7 +17,7 @@ use crate::table::{self, Line, Times, note, short};
 /// Streams of one person: the server allows sixteen.
 const OF_ONE: usize = 4;
 /// People who ask and take back, by turns.
-const ASKERS: u32 = 8;
+pub(crate) const ASKERS: u32 = 8;
 /// How long events are made.
 const TIME: Duration = Duration::from_secs(6);
 /// What marks an event of ours in a frame.
@@ -127,7 +127,7 @@ struct Made {
 }
 
 /// People who ask and take back.
-pub(crate) async fn askers(node: &Node) -> anyhow::Result<Vec<Connection>> {
+async fn askers(node: &Node) -> anyhow::Result<Vec<Connection>> {
     let mut root = node.root().await?;
     let mut askers = Vec::new();
     for number in 0..ASKERS {

@@ -170,6 +170,11 @@ impl Node {
         self.sign_in(json!({ "code": code })).await
     }
 
+    /// Signs somebody in with a code that was made for them.
+    pub(crate) async fn redeem(&self, code: &str) -> anyhow::Result<Connection> {
+        self.sign_in(json!({ "code": code })).await
+    }
+
     async fn sign_in(&self, body: serde_json::Value) -> anyhow::Result<Connection> {
         let mut nobody = Connection::open(&self.address, None).await?;
         let answer = nobody.post("/v1/sign-in", None, &body.to_string()).await?;
