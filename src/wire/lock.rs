@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use super::AllowedAction;
 
-/// What a lock blocks. Exactly the parts that its `kind` names are there.
+/// What a lock blocks. Exactly the parts that its `kind` names are there; any other part is refused, because a role
+/// that is named and overlooked would lock the whole target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LockOn {
     /// One principal, on every target.
     Principal {

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use portcullis::client::{Client, ClientError};
 use portcullis::wire::{
-    Approval, GrantView, IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
-    IncidentScope, IncidentView, LockOn, NewExtension, NewRequest,
+    Approval, GrantView, IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk,
+    IncidentReceipt, IncidentScope, IncidentView, LockOn, NewExtension, NewRequest,
 };
 
 use super::refused;
@@ -237,6 +237,19 @@ on_both! {
     }
 }
 
+#[test]
+fn a_version_is_a_whole_number_however_json_writes_it() {
+    let read = |version: &str| {
+        let text = format!(r#"{{"id":"G-7k3qm2xd0v","version":{version}}}"#);
+        serde_json::from_str::<IncidentItem>(&text).map(|item| item.version)
+    };
+    assert_eq!(read("3").unwrap(), 3);
+    assert_eq!(read("3.0").unwrap(), 3);
+    for wrong in ["3.5", "1e300", "99999999999999999999", "\"3\""] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}
+
 on_both! {
     async fn a_scope_that_nobody_can_have_meant_is_refused(world: World) {
         let (root, rita) = (world.admin(), world.reviewer("rita").await);
@@ -248,6 +261,8 @@ on_both! {
         assert_eq!(code(root, &scope(|scope| scope.principals.push("nobody".to_owned()))).await, "not-found");
         assert_eq!(code(root, &scope(|scope| { scope.tags.insert("env".to_owned(), "pord".to_owned()); })).await, "not-found");
         assert_eq!(code(root, &scope(|scope| scope.targets.push("Bastion!".to_owned()))).await, "bad-input");
+        let long = scope(|scope| scope.filter = Some("a".repeat(501)));
+        assert_eq!(code(root, &long).await, "bad-input");
         let lock = |ask: IncidentPreviewAsk| IncidentPreviewAsk { lock: true, ..ask };
         assert_eq!(code(&rita, &lock(everything())).await, "not-allowed");
         assert_eq!(code(root, &lock(scope(|scope| scope.principals.push("root".to_owned())))).await, "self-lock");

@@ -6,6 +6,7 @@ use portcullis::wire::{
     AllowedAction, Approval, CredentialAsk, Lifting, LockOn, LockView, NewExtension, NewLock,
     NewRequest,
 };
+use serde_json::json;
 
 use super::refused;
 use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, on_both, submit};
@@ -137,6 +138,16 @@ on_both! {
         let new = NewLock { on: target("bastion"), reason: "INC-1".to_owned(), duration: Some("soon".to_owned()) };
         assert_eq!(refused(root.place_lock(&new, &key()).await), "bad-input");
         assert!(root.locks(true, None).await.unwrap().items.is_empty());
+    }
+}
+
+on_both! {
+    async fn a_lock_that_names_more_than_its_kind_has_is_refused(world: World) {
+        let root = world.http(world.admin());
+        let on = json!({ "kind": "target", "target": "bastion", "role": "readonly" });
+        let answer = root.post("/v1/locks", None, json!({ "on": on, "reason": "INC-1 leak" })).await;
+        assert_eq!(answer.problem(), (400, "malformed".to_owned()));
+        assert!(world.admin().locks(true, None).await.unwrap().items.is_empty());
     }
 }
 
