@@ -13,7 +13,7 @@ use crate::client::{
 };
 use crate::console::confirm::{Act, Mutation};
 use crate::console::export;
-use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Tidings, Trip};
+use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, These, Tidings, Trip};
 use crate::console::store::Subject;
 use crate::console::widget::toast::Level;
 use crate::wire::{
@@ -143,7 +143,10 @@ impl Server {
         let client = self.client.clone();
         self.spawn(async move {
             let said = match client {
-                Ok(client) => export::audit(&client, scope).await,
+                Ok(client) => match std::env::current_dir() {
+                    Ok(folder) => export::audit(&client, scope, &folder).await,
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(failure) => Err(failure.text().to_owned()),
             };
             match said {
@@ -213,6 +216,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         Query::Sessions => Answer::Sessions(client.sessions().await?),
         Query::Locks => Answer::Locks(client.locks(true, None).await?),
         Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
+        Query::These(subjects) => Answer::These(these(client, subjects).await?),
         Query::Targets => Answer::Targets(client.targets().await?),
         Query::Trail(subject) => {
             let id = Some(subject.as_str().to_owned());
@@ -239,6 +243,36 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
             Answer::Audit(client.audit(&query).await?)
         }
     })
+}
+
+/// Rows of a list by their ids. The list that they are of is the only one that is asked.
+async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientError> {
+    let mut found = These::default();
+    let like = |wanted: fn(&Subject) -> bool| {
+        let ids = subjects.iter().filter(|subject| wanted(subject));
+        let ids: Vec<&str> = ids.map(Subject::as_str).collect();
+        (!ids.is_empty()).then(|| format!("id:{}", ids.join(",")))
+    };
+    if let Some(q) = like(|subject| matches!(subject, Subject::Request(_))) {
+        let query = RequestsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..RequestsQuery::default()
+        };
+        found.requests = client.requests(&query).await?.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Grant(_))) {
+        let query = GrantsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..GrantsQuery::default()
+        };
+        found.grants = client.grants(&query).await?.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Lock(_))) {
+        found.locks = client.locks_like(true, Some(&q), None).await?.items;
+    }
+    Ok(found)
 }
 
 async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientError> {

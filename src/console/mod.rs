@@ -11,7 +11,7 @@ pub mod command;
 pub mod confirm;
 pub mod doc;
 mod effects;
-mod export;
+pub mod export;
 pub mod keymap;
 pub mod layout;
 pub mod linear;

@@ -317,6 +317,14 @@ impl Screen for Locks {
             News::Events(events) if events.iter().any(|event| event.event.starts_with("lock.")) => {
                 self.read_again()
             }
+            News::Facets {
+                of: query::List::Locks,
+                turn,
+                items,
+            } => {
+                self.list.filter.facets(*turn, items);
+                Vec::new()
+            }
             News::Locks(problem) => {
                 self.asked = false;
                 self.read |= problem.is_none();
