@@ -285,8 +285,12 @@ impl Client {
         &self,
         ask: &IncidentPreviewAsk,
     ) -> Result<IncidentPreview, ClientError> {
-        self.call(Call::new(Method::POST, &["v1", "incidents", "preview"]).body(ask)?)
-            .await
+        self.call(
+            Call::new(Method::POST, &["v1", "incidents", "preview"])
+                .long()
+                .body(ask)?,
+        )
+        .await
     }
 
     /// Does exactly what a dry run showed.
@@ -297,6 +301,7 @@ impl Client {
     ) -> Result<IncidentView, ClientError> {
         self.call(
             Call::new(Method::POST, &["v1", "incidents"])
+                .long()
                 .key(key)
                 .body(commit)?,
         )

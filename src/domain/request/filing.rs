@@ -1,0 +1,156 @@
+//! Filing a request: the first of its transitions.
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use crate::domain::change::{Change, Record, Step};
+use crate::domain::event::{Actor, EventCode};
+use crate::domain::grant::Grant;
+use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::lock::{Locks, Subject};
+use crate::domain::policy::{Snapshot, Way};
+use crate::domain::principal::{Principal, PrincipalRef};
+use crate::domain::refusal::Refusal;
+use crate::domain::review;
+use crate::domain::span::Span;
+
+use super::text::{check_reason, check_ticket};
+use super::{Ask, LATEST_START, Request, RequestKind, RequestState};
+
+/// A client's clock may be this much behind before its "start now" counts as the past.
+const START_LEEWAY: TimeDelta = TimeDelta::minutes(5);
+
+fn check_start(
+    not_before: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Refusal> {
+    // The store and the wire have milliseconds; what is decided on is what is kept.
+    match not_before.map(|start| start.trunc_subsecs(3)) {
+        Some(start) if start < now - START_LEEWAY => Err(Refusal::StartInPast),
+        Some(start) if start > now + LATEST_START => {
+            Err(Refusal::StartTooFar { latest: Span::MAX })
+        }
+        Some(start) if start <= now => Ok(None),
+        start => Ok(start),
+    }
+}
+
+impl Request {
+    /// Files a request for access. Where policy asks no review it is approved at once and schedules its grant.
+    pub fn submit(
+        id: RequestId,
+        requester: &Principal,
+        ask: Ask,
+        snapshot: Snapshot,
+        grant: GrantId,
+        locks: Locks<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Change), Refusal> {
+        let subject = Subject {
+            principal: &requester.id,
+            target: &ask.target,
+            role: &ask.role,
+        };
+        locks.check(subject, now)?;
+        let reason = check_reason(&ask.reason)?;
+        let ticket = check_ticket(ask.ticket.as_deref())?;
+        let not_before = check_start(ask.not_before, now)?;
+        let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
+        let request = Self {
+            id,
+            kind: RequestKind::Access,
+            requester: requester.as_ref(),
+            target: ask.target,
+            role: ask.role,
+            duration: ask.duration,
+            not_before,
+            reason,
+            ticket,
+            snapshot,
+            state: RequestState::Pending,
+            created_at: now,
+            decide_by: now + decide_within.to_chrono(),
+            decided_at: None,
+            grant: None,
+            reviews: Vec::new(),
+            claim: None,
+            version: 1,
+        };
+        request.file(
+            requester.as_ref(),
+            |request, way| {
+                let (granted, step) = Grant::schedule(grant, request, way, now);
+                request.grant = Some(granted.id);
+                Ok(step)
+            },
+            now,
+        )
+    }
+
+    /// Files the wish for a later end of an active grant, under the policy that holds for its holder. Somebody else
+    /// may file it; it counts as the holder's own request all the same.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a different thing, and there is one caller"
+    )]
+    pub fn submit_extension(
+        id: RequestId,
+        grant: &Grant,
+        filed_by: &Principal,
+        by: Span,
+        reason: &str,
+        snapshot: Snapshot,
+        locks: Locks<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Change), Refusal> {
+        grant.check_extension(by, locks, now)?;
+        let reason = check_reason(reason)?;
+        let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
+        let request = Self {
+            id,
+            kind: RequestKind::Extend,
+            requester: grant.holder.clone(),
+            target: grant.target.clone(),
+            role: grant.role.clone(),
+            duration: by,
+            not_before: None,
+            reason,
+            ticket: None,
+            snapshot,
+            state: RequestState::Pending,
+            created_at: now,
+            decide_by: grant.expires_at.min(now + decide_within.to_chrono()),
+            decided_at: None,
+            grant: Some(grant.id.clone()),
+            reviews: Vec::new(),
+            claim: None,
+            version: 1,
+        };
+        request.file(
+            filed_by.as_ref(),
+            |request, _| Ok(grant.extend(request, locks, now)?.1),
+            now,
+        )
+    }
+
+    /// The submit event, and where policy asks no review the approval with its consequence.
+    fn file(
+        mut self,
+        filed_by: PrincipalRef,
+        consequence: impl FnOnce(&mut Self, &Way) -> Result<Step, Refusal>,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Change), Refusal> {
+        let submitted = self
+            .event(EventCode::RequestSubmitted, Actor::Principal(filed_by))
+            .reason(Some(&self.reason))
+            .detail("duration", self.duration.to_string())
+            .detail("kind", self.kind.as_str())
+            .detail("policy_version", self.snapshot.policy_version.clone())
+            .moment("decide_by", self.decide_by);
+        let mut change = vec![Step::new(Record::NewRequest(self.clone()), submitted)];
+        if let Some(way) = review::satisfied(&self.snapshot.ways, &[]).cloned() {
+            let step = self.approve(&way, Actor::System, None, consequence, now)?;
+            change.extend(step);
+        }
+        Ok((self, change))
+    }
+}

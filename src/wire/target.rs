@@ -1,0 +1,30 @@
+//! A target of the catalogue, as the caller sees it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One target of the catalogue, with what the caller may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetView {
+    pub name: String,
+    /// `postgres` or `ssh`.
+    pub kind: String,
+    /// `A`, `A+` or `C`.
+    pub enforcement: String,
+    pub description: String,
+    pub tags: BTreeMap<String, String>,
+    pub roles: Vec<RoleView>,
+}
+
+/// One role of a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoleView {
+    pub name: String,
+    pub description: String,
+    pub includes: Vec<String>,
+    /// What policy says to the caller about this role for the shortest duration.
+    pub verdict: String,
+    pub may_ask: bool,
+}
