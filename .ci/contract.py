@@ -40,8 +40,8 @@ class Person:
         return post(path, self.token, body)
 
 
-def call(method, path, token, body=None):
-    headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+def call(method, path, token, body=None, more=None):
+    headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex} | (more or {})
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = None if body is None else json.dumps(body).encode()
@@ -126,6 +126,15 @@ def lock():
     return chance.choice(found) if found else mine.post("/v1/locks", {"on": on, "reason": "INC-4127"})
 
 
+def extendable():
+    """An active grant of the tester, who has room for one more request."""
+    pending = rows(mine, "/v1/requests?mine=true&state=pending&limit=20")
+    for row in pending[8:]:
+        headers = {"If-Match": f'"{row["version"]}"'}
+        call("POST", f"/v1/requests/{row['id']}/withdraw", mine.token, {}, headers)
+    return some(mine, "/v1/grants?mine=true&state=active&limit=20", "look")
+
+
 def claimed():
     """A pending request that the tester is on."""
     row = some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change")
@@ -153,7 +162,7 @@ LIVE = {
     "POST /v1/requests/{id}/withdraw": lambda: some(mine, "/v1/requests?mine=true&state=pending&limit=5", "change"),
     "GET /v1/requests/{id}": lambda: some(mine, "/v1/requests?limit=50", "look"),
     "GET /v1/grants/{id}": lambda: some(mine, "/v1/grants?limit=50", "look"),
-    "POST /v1/grants/{id}/extend": lambda: some(mine, "/v1/grants?state=active&limit=20", "look"),
+    "POST /v1/grants/{id}/extend": lambda: extendable(),
     "POST /v1/grants/{id}/credential": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/grants/{id}/return": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/requests/{id}/claim": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
