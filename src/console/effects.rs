@@ -1,12 +1,13 @@
 //! Performs what the application asks for, and brings back what came of it. The only part of the console that talks
 //! to the server; it works in tasks, so the screen never waits for the network.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 
 use crate::client::{
     AuditQuery, Client, ClientError, Followed, GrantsQuery, RequestsQuery, RetryNow, follow,
@@ -24,6 +25,8 @@ use crate::wire::{
 const BATCHES: usize = 16;
 /// Events in a batch: as many as come at once, up to here.
 const BATCH: usize = 512;
+/// The least time between two batches: the screen shows no more than this, and each batch wakes it.
+const STRIDE: Duration = Duration::from_millis(33);
 /// Calls at the same time; a person causes two or three.
 const CALLS: usize = 8;
 const PAGE: u32 = 200;
@@ -171,6 +174,22 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         Query::Me => Answer::Me(client.me().await?),
         Query::Request(id) => Answer::Request(Box::new(client.request(id.as_str()).await?)),
         Query::Grant(id) => Answer::Grant(Box::new(client.grant(id.as_str()).await?)),
+        Query::SomeRequests(ids) => {
+            let query = RequestsQuery {
+                q: Some(among(ids)),
+                limit: Some(PAGE),
+                ..RequestsQuery::default()
+            };
+            Answer::Requests(client.requests(&query).await?)
+        }
+        Query::SomeGrants(ids) => {
+            let query = GrantsQuery {
+                q: Some(among(ids)),
+                limit: Some(PAGE),
+                ..GrantsQuery::default()
+            };
+            Answer::Grants(client.grants(&query).await?)
+        }
         Query::Requests { slice, after } => {
             let states = match slice {
                 Slice::Open => vec!["pending"],
@@ -361,44 +380,50 @@ async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientE
     })
 }
 
-/// Hands the stream on in batches: as many events as are there, in one go.
+/// Hands the stream on in batches: the first event at once, and those that follow on its heels together.
 async fn stream(mut follow: crate::client::Follow, tidings: mpsc::Sender<Tidings>) {
     let mut events: Vec<EventView> = Vec::new();
-    let mut next = follow.next().await;
-    while let Some(followed) = next.take() {
+    let mut sent = Instant::now();
+    loop {
+        let followed = if events.is_empty() {
+            follow.next().await
+        } else {
+            let next = timeout_at((sent + STRIDE).into(), follow.next());
+            match next.await {
+                Ok(followed) => followed,
+                Err(_) => {
+                    sent = Instant::now();
+                    let batch = Tidings::Events(std::mem::take(&mut events));
+                    if tidings.send(batch).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        };
         let told = match followed {
-            Followed::Event(event) => {
+            None => return,
+            Some(Followed::Event(event)) => {
                 events.push(*event);
                 None
             }
-            Followed::Hello { now, epoch, .. } => Some(Tidings::Hello { now, epoch }),
-            Followed::Heartbeat { now } => Some(Tidings::Heartbeat { now }),
-            Followed::Gap { .. } => Some(Tidings::Gap),
-            Followed::Lost { why, retry_in } => Some(Tidings::Lost { why, retry_in }),
+            Some(Followed::Hello { now, epoch, .. }) => Some(Tidings::Hello { now, epoch }),
+            Some(Followed::Heartbeat { now }) => Some(Tidings::Heartbeat { now }),
+            Some(Followed::Gap { .. }) => Some(Tidings::Gap),
+            Some(Followed::Lost { why, retry_in }) => Some(Tidings::Lost { why, retry_in }),
         };
-        let waiting = if events.len() < BATCH {
-            follow.next().now_or_never()
-        } else {
-            None
-        };
-        if (told.is_some() || waiting.is_none())
-            && !events.is_empty()
-            && tidings
-                .send(Tidings::Events(std::mem::take(&mut events)))
-                .await
-                .is_err()
-        {
-            return;
+        if !events.is_empty() && (told.is_some() || events.len() >= BATCH) {
+            sent = Instant::now();
+            let batch = Tidings::Events(std::mem::take(&mut events));
+            if tidings.send(batch).await.is_err() {
+                return;
+            }
         }
         if let Some(told) = told
             && tidings.send(told).await.is_err()
         {
             return;
         }
-        next = match waiting {
-            Some(next) => next,
-            None => follow.next().await,
-        };
     }
 }
 
@@ -429,6 +454,12 @@ fn limit(slice: Slice) -> u32 {
         Slice::Open => PAGE,
         Slice::Past => PAST,
     }
+}
+
+/// The filter that lets these ids through.
+fn among(ids: &[impl fmt::Display]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("id:{}", ids.join(","))
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

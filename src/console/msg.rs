@@ -201,6 +201,10 @@ pub enum Query {
         after: Option<String>,
     },
     Grant(GrantId),
+    /// Some requests by their ids, in one call.
+    SomeRequests(Vec<RequestId>),
+    /// Some grants by their ids, in one call.
+    SomeGrants(Vec<GrantId>),
     /// The values of a field of a list that begin like this, among rows that match. `turn` numbers the line.
     Facets {
         turn: u64,

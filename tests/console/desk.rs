@@ -282,6 +282,22 @@ impl Desk {
                     .find(|view| view.id == id.as_str())?
                     .clone(),
             )),
+            Query::SomeRequests(ids) => {
+                let wanted = self.requests.iter();
+                let wanted = wanted.filter(|view| ids.iter().any(|id| view.id == id.as_str()));
+                Answer::Requests(Page {
+                    items: wanted.cloned().collect(),
+                    next: None,
+                })
+            }
+            Query::SomeGrants(ids) => {
+                let wanted = self.grants.iter();
+                let wanted = wanted.filter(|view| ids.iter().any(|id| view.id == id.as_str()));
+                Answer::Grants(Page {
+                    items: wanted.cloned().collect(),
+                    next: None,
+                })
+            }
             Query::Requests { slice, .. } => {
                 let wanted = self
                     .requests

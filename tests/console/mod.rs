@@ -12,6 +12,7 @@ mod hostile;
 mod keymap;
 mod linear;
 mod many;
+mod memory;
 mod messages;
 mod notice;
 mod palette;

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use crate::client::AuditQuery;
 use crate::console::app::App;
+use crate::console::app::memory::came;
 use crate::console::msg::{Answer, Effect, Failure, Query, Slice, These, Tidings, Trip};
 use crate::console::screen::News;
-use crate::console::store::Subject;
+use crate::console::store::{Subject, Told};
 use crate::console::widget::toast::Level;
 use crate::wire::{EventView, GrantView, Page, RequestView};
 
@@ -83,7 +84,8 @@ impl App {
                 if let Some(subject) = subject {
                     self.world.store.read(subject, trip.sent);
                 }
-                let effects = self.take(query, answer, trip);
+                let mut effects = self.take(query, answer, trip);
+                effects.extend(self.prune());
                 self.world.loaded |= !self.refresher.is_listing();
                 effects
             }
@@ -92,12 +94,13 @@ impl App {
     }
 
     fn events(&mut self, events: Vec<EventView>) -> Vec<Effect> {
-        let events: Vec<Rc<EventView>> = events.into_iter().map(Rc::new).collect();
         for event in &events {
             self.refresher.heard(event);
             self.announce(event);
         }
-        self.world.store.push_events(&events);
+        let events: Vec<Told> = events.into_iter().map(Told::from).collect();
+        let packed = events.iter().map(|event| Rc::clone(&event.packed));
+        self.world.store.push_events(packed);
         self.tell(&News::Events(&events))
     }
 
@@ -143,8 +146,20 @@ impl App {
                 self.take_grant(*view);
                 Vec::new()
             }
-            Answer::Requests(page) => self.requests(query, page),
-            Answer::Grants(page) => self.grants(query, page),
+            Answer::Requests(page) => {
+                if let Query::SomeRequests(ids) = query {
+                    let ids = ids.iter().cloned().map(Subject::Request);
+                    self.read_some(ids, &came(&page, |view| &view.id), trip);
+                }
+                self.requests(query, page)
+            }
+            Answer::Grants(page) => {
+                if let Query::SomeGrants(ids) = query {
+                    let ids = ids.iter().cloned().map(Subject::Grant);
+                    self.read_some(ids, &came(&page, |view| &view.id), trip);
+                }
+                self.grants(query, page)
+            }
             Answer::Facets(facets) => {
                 let Query::Facets { turn, of, .. } = query else {
                     return Vec::new();
@@ -160,6 +175,7 @@ impl App {
                     page.next.clone(),
                     page.items.last().map(|view| view.created_at),
                 );
+                self.world.store.reach_back(page.items.len());
                 for view in page.items {
                     self.take_grant(view);
                 }

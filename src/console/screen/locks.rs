@@ -314,7 +314,11 @@ impl Screen for Locks {
     fn hear(&mut self, news: &News<'_>, _: &World) -> Vec<Ask> {
         match news {
             News::Live { gap } if *gap || !self.read => self.read_again(),
-            News::Events(events) if events.iter().any(|event| event.event.starts_with("lock.")) => {
+            News::Events(events)
+                if events
+                    .iter()
+                    .any(|event| event.view.event.starts_with("lock.")) =>
+            {
                 self.read_again()
             }
             News::Facets {
