@@ -55,6 +55,16 @@ actions! {
 
 /// Whether the principal's product roles allow the action.
 pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
+    // INVARIANT: a service account does nothing that its scopes do not name, whatever its product roles
+    // (`a_service_account_never_decides`).
+    if let Some(service) = &who.service
+        && !service.allows(action)
+    {
+        return Err(Refusal::NotAllowed {
+            action: action.phrase(),
+            needs: "a person, or a scope of the service account",
+        });
+    }
     if action.roles().iter().any(|role| who.is(*role)) {
         return Ok(());
     }
