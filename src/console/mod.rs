@@ -9,6 +9,7 @@
 pub mod app;
 pub mod command;
 pub mod confirm;
+mod desk;
 pub mod doc;
 mod effects;
 mod export;
