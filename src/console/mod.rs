@@ -12,7 +12,7 @@ pub mod confirm;
 mod desk;
 pub mod doc;
 mod effects;
-mod export;
+pub mod export;
 pub mod keymap;
 pub mod layout;
 pub mod linear;

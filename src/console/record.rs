@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::client::AuditQuery;
 use crate::console::msg::Query;
+use crate::console::store::Packed;
 use crate::wire::{EventView, Page};
 
 /// Rows kept while following.
@@ -13,7 +14,7 @@ const LIVE: usize = 20_000;
 /// Rows kept while reading back; beyond it the new end is let go and read again later.
 const WHOLE: usize = 33_000;
 /// Events kept while paused; beyond it they are read again when the pause is over.
-const HELD: usize = 20_000;
+const HELD: usize = 13_000;
 /// The next page is asked for when the selection is this near to the old end.
 const NEAR: usize = 60;
 /// Pages without a single match after which somebody has to ask for more.
@@ -32,8 +33,8 @@ enum Older {
 /// A run of events under one filter.
 #[derive(Debug, Clone)]
 pub struct Record {
-    rows: VecDeque<Rc<EventView>>,
-    held: VecDeque<Rc<EventView>>,
+    rows: VecDeque<Rc<Packed>>,
+    held: VecDeque<Rc<Packed>>,
     missed: usize,
     broken: bool,
     paused: bool,
@@ -76,7 +77,7 @@ impl Record {
     }
 
     /// Takes live events that match the filter.
-    pub fn push(&mut self, events: impl Iterator<Item = Rc<EventView>>) {
+    pub fn push(&mut self, events: impl Iterator<Item = Rc<Packed>>) {
         for event in events {
             // Before the first page is here nobody knows what lies between it and the event.
             if self.paused || self.older == Older::Unknown {
@@ -118,7 +119,7 @@ impl Record {
         let oldest = self.rows.front().map(|row| row.index);
         for event in &page.items {
             if oldest.is_none_or(|oldest| event.index < oldest) {
-                self.rows.push_front(Rc::new(event.clone()));
+                self.rows.push_front(Rc::new(Packed::of(event)));
             }
         }
         self.older = page.next.clone().map_or(Older::Nothing, Older::After);
@@ -184,7 +185,7 @@ impl Record {
     }
 
     /// The rows, oldest first.
-    pub fn rows(&self) -> &VecDeque<Rc<EventView>> {
+    pub fn rows(&self) -> &VecDeque<Rc<Packed>> {
         &self.rows
     }
 
@@ -220,7 +221,7 @@ impl Record {
         self.problem.as_deref()
     }
 
-    fn hold(&mut self, event: Rc<EventView>) {
+    fn hold(&mut self, event: Rc<Packed>) {
         if self.held.len() >= HELD {
             self.missed += self.held.len();
             self.held.clear();
@@ -279,7 +280,7 @@ mod tests {
     }
 
     fn live(record: &mut Record, from: i64, to: i64) {
-        record.push((from..to).map(event).map(Rc::new));
+        record.push((from..to).map(|index| Rc::new(Packed::of(&event(index)))));
     }
 
     fn indexes(record: &Record) -> Vec<i64> {

@@ -1,5 +1,6 @@
 //! The audit record, newest at the bottom: live, pausable, and as far back as somebody cares to scroll.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use ratatui::buffer::Buffer;
@@ -150,8 +151,9 @@ impl Audit {
         self.record.rows().len().saturating_sub(1)
     }
 
-    fn current(&self) -> Option<&EventView> {
-        self.record.rows().get(self.place()).map(AsRef::as_ref)
+    fn current(&self) -> Option<EventView> {
+        let row = self.record.rows().get(self.place())?;
+        Some(row.view())
     }
 
     fn go(&mut self, place: usize) -> Vec<Ask> {
@@ -183,7 +185,8 @@ impl Audit {
     }
 
     fn pause(&mut self) {
-        self.selected = self.current().map(|event| event.index);
+        let row = self.record.rows().get(self.place());
+        self.selected = row.map(|row| row.index);
         self.record.pause();
     }
 
@@ -292,7 +295,7 @@ impl Screen for Audit {
     fn person(&self, _: &World) -> Option<String> {
         let event = self.current()?;
         let person = (event.actor.kind == "principal").then(|| event.actor.name.clone());
-        event.principal.clone().or(person)
+        event.principal.or(person)
     }
 
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
@@ -315,7 +318,7 @@ impl Screen for Audit {
             }
             return Vec::new();
         }
-        let current = self.current().cloned();
+        let current = self.current();
         let cells = || current.as_ref().map(Self::cells).unwrap_or_default();
         if self.filter.begins(action, List::Audit, cells, world) {
             return Vec::new();
@@ -360,14 +363,10 @@ impl Screen for Audit {
             }
             Action::Back if self.filter.clear() => self.restart(),
             Action::Copy => {
-                let about = self.current().map(|event| {
-                    event
-                        .grant
-                        .as_ref()
-                        .or(event.request.as_ref())
-                        .unwrap_or(&event.id)
-                });
-                about.map(|id| Ask::Copy(id.clone())).into_iter().collect()
+                let about = self
+                    .current()
+                    .map(|event| event.grant.or(event.request).unwrap_or(event.id));
+                about.map(Ask::Copy).into_iter().collect()
             }
             _ => Vec::new(),
         }
@@ -413,8 +412,9 @@ impl Screen for Audit {
                 let (filter, asking) = (self.filter.filter(), world.asking());
                 let matching = events
                     .iter()
-                    .filter(|event| filter.lets(event.as_ref(), asking));
-                self.record.push(matching.cloned());
+                    .filter(|event| filter.lets(&event.view, asking));
+                self.record
+                    .push(matching.map(|event| Rc::clone(&event.packed)));
                 None
             }
             News::Facets { of, turn, items } => {
@@ -423,7 +423,7 @@ impl Screen for Audit {
                 }
                 None
             }
-            News::Past { .. } | News::Locks(_) => None,
+            News::Past { .. } | News::Locks(_) | News::Pruned(_) => None,
             News::Page { turn, page } => self.record.page(*turn, *page),
         };
         let mut asks: Vec<Ask> = query.map(Ask::Fetch).into_iter().collect();
@@ -451,7 +451,7 @@ impl Screen for Audit {
         );
         if let (true, Some(event)) = (self.zoomed, self.current()) {
             let (width, height) = panes.inside();
-            self.scroll = detail::event(event, world, width).clamp(self.scroll, height);
+            self.scroll = detail::event(&event, world, width).clamp(self.scroll, height);
         }
     }
 
@@ -512,7 +512,7 @@ impl Screen for Audit {
             cursor = table
                 .draw(inner, buffer, |place| {
                     rows.get(place)
-                        .map(|event| Self::row(world, theme, event))
+                        .map(|event| Self::row(world, theme, &event.view()))
                         .unwrap_or_default()
                 })
                 .cursor;
@@ -527,12 +527,12 @@ impl Screen for Audit {
         }
         if panes.detail.height > 0 {
             let current = self.current();
-            let title = current.map_or_else(
+            let title = current.as_ref().map_or_else(
                 || "Detail".to_owned(),
                 |event| format!("Event {}", event.index),
             );
             let inner = page(panes.detail, &title, theme, self.zoomed, buffer);
-            if let Some(event) = current {
+            if let Some(event) = &current {
                 let narrow = panes.shape == Shape::Narrow && !self.zoomed;
                 let doc = if narrow {
                     detail::event_preview(event, inner.width)

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::console::keymap::Action;
-use crate::wire::EventView;
+use crate::console::store::Packed;
 
 /// Pages read on the way to one place; after them somebody has to press again.
 pub(super) const PAGES: u8 = 25;
@@ -29,7 +29,7 @@ pub(super) enum Found {
 }
 
 /// Finds where an action leads from a place; nothing when it is no jump.
-pub(super) fn jump(action: Action, rows: &VecDeque<Rc<EventView>>, place: usize) -> Option<Found> {
+pub(super) fn jump(action: Action, rows: &VecDeque<Rc<Packed>>, place: usize) -> Option<Found> {
     let here = rows.get(place)?;
     let by = match action {
         Action::HourBack => TimeDelta::hours(-1),
@@ -47,7 +47,7 @@ pub(super) fn jump(action: Action, rows: &VecDeque<Rc<EventView>>, place: usize)
 }
 
 /// Finds a place among the rows that are here.
-pub(super) fn find(seek: Seek, rows: &VecDeque<Rc<EventView>>) -> Found {
+pub(super) fn find(seek: Seek, rows: &VecDeque<Rc<Packed>>) -> Found {
     match seek {
         Seek::Time(time) => match rows.partition_point(|row| row.time < time) {
             0 => Found::Older(seek),
@@ -61,6 +61,6 @@ pub(super) fn find(seek: Seek, rows: &VecDeque<Rc<EventView>>) -> Found {
     }
 }
 
-fn is_denied(event: &EventView) -> bool {
-    event.outcome != "success"
+fn is_denied(event: &Packed) -> bool {
+    !event.success
 }

@@ -281,6 +281,10 @@ impl Screen for Grants {
         matches!(subject, Subject::Grant(id) if self.list.order.is_alive(id))
     }
 
+    fn holds(&self, subject: &Subject) -> bool {
+        subject.grant().is_some_and(|id| self.list.holds(id))
+    }
+
     fn unmark(&mut self, subjects: &[Subject]) {
         let ids: Vec<GrantId> = subjects
             .iter()
@@ -381,6 +385,10 @@ impl Screen for Grants {
         } = news
         {
             self.list.filter.facets(*turn, items);
+        }
+        if let News::Pruned(pruned) = news {
+            self.list
+                .leave(pruned.rows.iter().filter_map(Subject::grant));
         }
         Vec::new()
     }

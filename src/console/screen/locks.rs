@@ -314,8 +314,20 @@ impl Screen for Locks {
     fn hear(&mut self, news: &News<'_>, _: &World) -> Vec<Ask> {
         match news {
             News::Live { gap } if *gap || !self.read => self.read_again(),
-            News::Events(events) if events.iter().any(|event| event.event.starts_with("lock.")) => {
+            News::Events(events)
+                if events
+                    .iter()
+                    .any(|event| event.view.event.starts_with("lock.")) =>
+            {
                 self.read_again()
+            }
+            News::Facets {
+                of: query::List::Locks,
+                turn,
+                items,
+            } => {
+                self.list.filter.facets(*turn, items);
+                Vec::new()
             }
             News::Locks(problem) => {
                 self.asked = false;

@@ -291,6 +291,10 @@ impl Screen for Requests {
         matches!(subject, Subject::Request(id) if self.list.order.is_alive(id))
     }
 
+    fn holds(&self, subject: &Subject) -> bool {
+        subject.request().is_some_and(|id| self.list.holds(id))
+    }
+
     fn unmark(&mut self, subjects: &[Subject]) {
         let ids: Vec<RequestId> = subjects
             .iter()
@@ -397,6 +401,10 @@ impl Screen for Requests {
         } = news
         {
             self.list.filter.facets(*turn, items);
+        }
+        if let News::Pruned(pruned) = news {
+            self.list
+                .leave(pruned.rows.iter().filter_map(Subject::request));
         }
         Vec::new()
     }
