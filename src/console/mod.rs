@@ -12,6 +12,7 @@ pub mod confirm;
 pub mod doc;
 mod effects;
 mod export;
+pub mod fate;
 pub mod keymap;
 pub mod layout;
 pub mod linear;
