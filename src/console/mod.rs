@@ -9,10 +9,15 @@
 pub mod app;
 pub mod command;
 pub mod confirm;
+mod desk;
 pub mod doc;
 mod effects;
+<<<<<<< HEAD
 mod export;
 pub mod fate;
+=======
+pub mod export;
+>>>>>>> main
 pub mod keymap;
 pub mod layout;
 pub mod linear;
