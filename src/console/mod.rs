@@ -12,12 +12,8 @@ pub mod confirm;
 mod desk;
 pub mod doc;
 mod effects;
-<<<<<<< HEAD
-mod export;
-pub mod fate;
-=======
 pub mod export;
->>>>>>> main
+pub mod fate;
 pub mod keymap;
 pub mod layout;
 pub mod linear;
