@@ -6,6 +6,7 @@ mod desk;
 mod display;
 mod dumps;
 mod export;
+mod fate;
 mod filter;
 mod help;
 mod hostile;
