@@ -130,6 +130,8 @@ pub struct Gate {
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
     settings: Settings,
+    /// The proofs of device keys that this node took.
+    proofs: people::Seen,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -173,7 +175,14 @@ impl Gate {
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
             settings,
+            proofs: people::Seen::default(),
         })
+    }
+
+    /// To be called once, before the first call is answered.
+    pub async fn begin_proofs(&self) -> Result<(), Error> {
+        self.proofs.begin(self.now().await?);
+        Ok(())
     }
 
     /// The store behind the gate, for streams and the sequencer of the same node.

@@ -17,6 +17,7 @@ const BY_THE_GATE: [(EventCode, &str); 18] = [
     (EventCode::SignedOut, "api::people"),
     (EventCode::SignInRefused, "api::people"),
     (EventCode::TokenReused, "api::people"),
+    (EventCode::TokenMisused, "api::tokens"),
     (EventCode::SignInRevoked, "api::people"),
     (EventCode::ConfigLoaded, "reload"),
     (EventCode::ConfigRejected, "reload"),
