@@ -35,6 +35,7 @@ use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::query::List;
+use crate::text::DisplayText;
 use crate::wire::{EventView, Facet, Page};
 
 /// What a screen asks the application for.
@@ -195,6 +196,11 @@ pub trait Screen: std::fmt::Debug {
     /// Selects a row and shows all of it; says whether it is a row of this screen.
     fn show(&mut self, _: &Subject, _: &World, _: &Panes) -> bool {
         false
+    }
+
+    /// What it says in sentences, for those who have no screen.
+    fn told(&self, _: &World, _: u16) -> Option<Vec<DisplayText>> {
+        None
     }
 
     /// Takes a key while a line is being typed.
