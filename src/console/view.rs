@@ -258,12 +258,7 @@ fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 
 fn filter(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let typing = app.screen()?.typing()?;
-    let screen = app.screen()?;
-    let label = clean(if screen.place() == Place::Timeline {
-        " As of "
-    } else {
-        " Filter "
-    });
+    let label = clean(&format!(" {} ", typing.label));
     buffer.set_stringn(
         area.x,
         area.y,
@@ -421,7 +416,7 @@ fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(screen) = app.screen() else { return };
     let mut bar = Bar::new();
     if let Some(overlay) = app.overlay() {
-        for (key, word) in overlay.hints() {
+        for (key, word) in overlay.hints(app) {
             bar = bar.left(clean(&format!(" {key}")), theme.style(Role::KeyHint));
             bar = bar.left(clean(&format!(" {word} ")), theme.style(Role::Text));
         }

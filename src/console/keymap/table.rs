@@ -167,12 +167,22 @@ pub const BINDINGS: &[Binding] = table! {
         Filter [k('/')] None "view.filter" "filter"
             "Show only rows that match, as `field:value` or words.";
         SavedFilters [k('@')] None "filter.saved" "saved filters" "Choose a saved filter.";
+        NextMatch [k('n')] None "filter.next" "next match"
+            "To the next row that the filter lets pass, or that the last one would when none is in force.";
+        PreviousMatch [k('N')] None "filter.previous" "match before"
+            "To the row before that the filter lets pass, or that the last one would.";
+        CellRight [k('l'), n(Right)] None "cell.right" "next cell"
+            "Choose a cell of the row, to filter by it; once more is the next.";
+        CellLeft [k('h'), n(Left)] None "cell.left" "cell before" "The cell to the left of the chosen one.";
         FilterByCell [k('=')] None "filter.by_cell" "only these"
-            "Show only rows with what the cell under the cursor holds.";
+            "Show only rows with what the chosen cell holds; without a chosen cell, a list of what the row has.";
         FilterWithoutCell [k('-')] None "filter.without_cell" "without these"
-            "Hide rows with what the cell under the cursor holds.";
+            "Hide rows with what the chosen cell holds; without a chosen cell, a list of what the row has.";
         SortAgain [k('s')] None "view.sort" "sort"
-            "Put the rows in order again, or when they are, sort by the next column; until then no row moves under the cursor.";
+            "Put the rows in order again, or when they are, choose the column to sort by; until then no row moves under the cursor.";
+        SortReverse [k('S')] None "view.reverse" "reverse" "Turn the order of the rows round.";
+        Columns [k('|')] None "view.columns" "columns"
+            "Choose which columns are shown and in what order; it is remembered.";
         Copy [k('y')] None "copy.id" "copy id" "Copy the id of the selected row.";
         CopyJson [k('Y')] None "copy.json" "copy JSON" "Copy the selected row as JSON.";
         Export [k('w')] None "copy.export" "export" "Write what the filter shows to a file.";
