@@ -145,7 +145,11 @@ fn compared(name: &str, theirs: &Seen, ours: &Seen) -> Vec<Line> {
 fn storm(node: &Node, home: &Path, command: &CommandBuilder) -> anyhow::Result<Vec<Line>> {
     let runtime = tokio::runtime::Handle::current();
     let askers = (0..crate::live::ASKERS)
-        .map(|number| runtime.block_on(node.redeem(&invite(node, home, number)?)))
+        .map(|number| {
+            let name = format!("engineer-{number}");
+            let code = invite(node, home, &name, "requester", "engineers")?;
+            runtime.block_on(node.redeem(&code))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut terminal = Terminal::start(command.clone())?;
     terminal.shows(|screen| screen.contains("LIVE"))?;
@@ -213,7 +217,7 @@ fn idle(seen: &Seen) -> String {
     )
 }
 
-fn sign_in(node: &Node, home: &Path) -> anyhow::Result<()> {
+pub(crate) fn sign_in(node: &Node, home: &Path) -> anyhow::Result<()> {
     let url = format!("http://{}", node.address);
     let ran = std::process::Command::new(program())
         .args(["login", "--server", &url, "--name", "root", "--code"])
@@ -228,22 +232,27 @@ fn sign_in(node: &Node, home: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A code for an engineer, made by the admin who looks at the console.
-fn invite(node: &Node, home: &Path, number: u32) -> anyhow::Result<String> {
+/// A code for somebody, made by the admin who looks at the console.
+pub(crate) fn invite(
+    node: &Node,
+    home: &Path,
+    name: &str,
+    role: &str,
+    group: &str,
+) -> anyhow::Result<String> {
     let url = format!("http://{}", node.address);
-    let name = format!("engineer-{number}");
     let ran = std::process::Command::new(program())
-        .args(["token", "invite", &name, "--role", "requester"])
-        .args(["--group", "engineers", "--json", "--server", &url])
+        .args(["token", "invite", name, "--role", role])
+        .args(["--group", group, "--json", "--server", &url])
         .env("PORTCULLIS_HOME", home)
         .output()?;
     let answer: serde_json::Value =
-        serde_json::from_slice(&ran.stdout).context("inviting an engineer")?;
+        serde_json::from_slice(&ran.stdout).context("inviting somebody")?;
     let code = answer.get("code").and_then(serde_json::Value::as_str);
     Ok(code.context("an invitation has a code")?.to_owned())
 }
 
-fn command(node: &Node, home: &Path) -> CommandBuilder {
+pub(crate) fn command(node: &Node, home: &Path) -> CommandBuilder {
     let mut command = CommandBuilder::new(program());
     command.args(["console", "--server", &format!("http://{}", node.address)]);
     command.env("PORTCULLIS_HOME", home);

@@ -1,4 +1,5 @@
-//! Figures of performance, each beside its baseline in the same run. `.ci/bench` runs all; names pick some.
+//! Figures of performance, each beside its baseline in the same run. `.ci/bench` runs all; names pick some, and
+//! `console soak=60m` watches the console for an hour.
 
 mod api;
 mod bare;
@@ -9,6 +10,7 @@ mod idle;
 mod live;
 mod node;
 mod role;
+mod soak;
 #[expect(
     dead_code,
     clippy::unwrap_used,
@@ -44,7 +46,10 @@ async fn main() -> anyhow::Result<()> {
     if wanted("server") {
         idle::server().await?;
     }
-    if wanted("console") {
+    let soak = names.iter().find_map(|name| name.strip_prefix("soak="));
+    if let Some(time) = soak.map(soak::time).transpose()? {
+        tokio::task::block_in_place(|| soak::soak(time))?;
+    } else if wanted("console") {
         tokio::task::block_in_place(console::figures)?;
     }
     Ok(())

@@ -18,6 +18,9 @@ const TRY: Duration = Duration::from_secs(10);
 /// No further try begins after this time.
 const PATIENCE: Duration = Duration::from_secs(8);
 const TRIES: u32 = 3;
+/// One call that takes thousands of grants away is given this long; the server itself gives up earlier.
+const LONG_TRY: Duration = Duration::from_secs(30);
+const LONG_PATIENCE: Duration = Duration::from_secs(40);
 /// More than the largest page by far; a reply beyond it is not from a Portcullis server.
 const LARGEST_REPLY: usize = 16 << 20;
 
@@ -59,6 +62,8 @@ pub(super) struct Call<'a> {
     signed: bool,
     /// Whether the server does it once however often it is sent.
     repeatable: bool,
+    /// How long one try may take, and when no further one begins.
+    patience: (Duration, Duration),
 }
 
 impl<'a> Call<'a> {
@@ -73,7 +78,14 @@ impl<'a> Call<'a> {
             key: None,
             signed: true,
             repeatable,
+            patience: (TRY, PATIENCE),
         }
+    }
+
+    /// For a call that has a lot to do.
+    pub(super) fn long(mut self) -> Self {
+        self.patience = (LONG_TRY, LONG_PATIENCE);
+        self
     }
 
     pub(super) fn query(mut self, query: Vec<(&'static str, String)>) -> Self {
@@ -208,7 +220,7 @@ impl Client {
                 }
             };
             let pause = jitter(Duration::from_millis(200), tried, Duration::from_secs(2));
-            if !again || tried >= TRIES || begun.elapsed() + pause > PATIENCE {
+            if !again || tried >= TRIES || begun.elapsed() + pause > call.patience.1 {
                 if sent && call.method != Method::GET {
                     return Err(ClientError::OutcomeUnknown);
                 }
@@ -227,7 +239,7 @@ impl Client {
     ) -> Result<Result<Vec<u8>, ClientError>, Lost> {
         let mut request = self
             .prepared(call.method.clone(), call.path, access)
-            .timeout(TRY);
+            .timeout(call.patience.0);
         if !call.query.is_empty() {
             request = request.query(&call.query);
         }

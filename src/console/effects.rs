@@ -1,19 +1,21 @@
 //! Performs what the application asks for, and brings back what came of it. The only part of the console that talks
 //! to the server; it works in tasks, so the screen never waits for the network.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 
 use crate::client::{
     AuditQuery, Client, ClientError, Followed, GrantsQuery, RequestsQuery, RetryNow, follow,
 };
 use crate::console::confirm::{Act, Mutation};
 use crate::console::export;
-use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Tidings, Trip};
+use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, These, Tidings, Trip};
 use crate::console::store::Subject;
 use crate::console::widget::toast::Level;
 use crate::wire::{
@@ -24,6 +26,8 @@ use crate::wire::{
 const BATCHES: usize = 16;
 /// Events in a batch: as many as come at once, up to here.
 const BATCH: usize = 512;
+/// The least time between two batches: the screen shows no more than this, and each batch wakes it.
+const STRIDE: Duration = Duration::from_millis(33);
 /// Calls at the same time; a person causes two or three.
 const CALLS: usize = 8;
 const PAGE: u32 = 200;
@@ -42,6 +46,8 @@ pub type Connect = Box<dyn Fn(Option<&str>) -> Result<Client, ClientError> + Sen
 #[derive(Debug)]
 pub(super) struct Server {
     client: Result<Client, Failure>,
+    /// Where the work is done: never where the screen waits for its timers.
+    network: Handle,
     tasks: JoinSet<()>,
     calls: Arc<Semaphore>,
     answers: mpsc::UnboundedSender<Msg>,
@@ -60,11 +66,16 @@ pub(super) struct Incoming {
 
 impl Server {
     /// Gets ready to talk; nothing is sent yet.
-    pub(super) fn new(connect: &Connect, backend: Option<&str>) -> (Self, Incoming) {
+    pub(super) fn new(
+        connect: &Connect,
+        backend: Option<&str>,
+        network: Handle,
+    ) -> (Self, Incoming) {
         let (answers, received) = mpsc::unbounded_channel();
         let (tidings, stream) = mpsc::channel(BATCHES);
         let server = Self {
             client: connect(backend).map_err(failure),
+            network,
             tasks: JoinSet::new(),
             calls: Arc::new(Semaphore::new(CALLS)),
             answers,
@@ -80,14 +91,22 @@ impl Server {
         )
     }
 
+    /// Where the work is done.
+    pub(super) fn network(&self) -> Handle {
+        self.network.clone()
+    }
+
     /// Follows the live stream from now on.
     pub(super) fn connect(&mut self, incoming: &mut Incoming) {
         let (Ok(client), Some(tidings)) = (&self.client, incoming.tidings.take()) else {
             return;
         };
-        let follow = follow(client.clone(), None);
+        let follow = {
+            let _inside = self.network.enter();
+            follow(client.clone(), None)
+        };
         self.retry = Some(follow.handle());
-        self.tasks.spawn(stream(follow, tidings));
+        self.tasks.spawn_on(stream(follow, tidings), &self.network);
     }
 
     /// Ends the pause before the next try of the live stream.
@@ -143,7 +162,10 @@ impl Server {
         let client = self.client.clone();
         self.spawn(async move {
             let said = match client {
-                Ok(client) => export::audit(&client, scope).await,
+                Ok(client) => match std::env::current_dir() {
+                    Ok(folder) => export::audit(&client, scope, &folder).await,
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(failure) => Err(failure.text().to_owned()),
             };
             match said {
@@ -156,10 +178,11 @@ impl Server {
     fn spawn(&mut self, call: impl Future<Output = Msg> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         let answers = self.answers.clone();
-        self.tasks.spawn(async move {
+        let call = async move {
             // Nobody is left to hear it when the console has ended.
             let _ = answers.send(call.await);
-        });
+        };
+        self.tasks.spawn_on(call, &self.network);
     }
 }
 
@@ -168,6 +191,22 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         Query::Me => Answer::Me(client.me().await?),
         Query::Request(id) => Answer::Request(Box::new(client.request(id.as_str()).await?)),
         Query::Grant(id) => Answer::Grant(Box::new(client.grant(id.as_str()).await?)),
+        Query::SomeRequests(ids) => {
+            let query = RequestsQuery {
+                q: Some(among(ids)),
+                limit: Some(PAGE),
+                ..RequestsQuery::default()
+            };
+            Answer::Requests(client.requests(&query).await?)
+        }
+        Query::SomeGrants(ids) => {
+            let query = GrantsQuery {
+                q: Some(among(ids)),
+                limit: Some(PAGE),
+                ..GrantsQuery::default()
+            };
+            Answer::Grants(client.grants(&query).await?)
+        }
         Query::Requests { slice, after } => {
             let states = match slice {
                 Slice::Open => vec!["pending"],
@@ -213,6 +252,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         Query::Sessions => Answer::Sessions(client.sessions().await?),
         Query::Locks => Answer::Locks(client.locks(true, None).await?),
         Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
+        Query::These(subjects) => Answer::These(these(client, subjects).await?),
         Query::Targets => Answer::Targets(client.targets().await?),
         Query::Trail(subject) => {
             let id = Some(subject.as_str().to_owned());
@@ -240,6 +280,36 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
             Answer::Audit(client.audit(&query).await?)
         }
     })
+}
+
+/// Rows of a list by their ids. The list that they are of is the only one that is asked.
+async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientError> {
+    let mut found = These::default();
+    let like = |wanted: fn(&Subject) -> bool| {
+        let ids = subjects.iter().filter(|subject| wanted(subject));
+        let ids: Vec<&str> = ids.map(Subject::as_str).collect();
+        (!ids.is_empty()).then(|| format!("id:{}", ids.join(",")))
+    };
+    if let Some(q) = like(|subject| matches!(subject, Subject::Request(_))) {
+        let query = RequestsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..RequestsQuery::default()
+        };
+        found.requests = client.requests(&query).await?.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Grant(_))) {
+        let query = GrantsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..GrantsQuery::default()
+        };
+        found.grants = client.grants(&query).await?.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Lock(_))) {
+        found.locks = client.locks_like(true, Some(&q), None).await?.items;
+    }
+    Ok(found)
 }
 
 async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientError> {
@@ -328,44 +398,50 @@ async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientE
     })
 }
 
-/// Hands the stream on in batches: as many events as are there, in one go.
+/// Hands the stream on in batches: the first event at once, and those that follow on its heels together.
 async fn stream(mut follow: crate::client::Follow, tidings: mpsc::Sender<Tidings>) {
     let mut events: Vec<EventView> = Vec::new();
-    let mut next = follow.next().await;
-    while let Some(followed) = next.take() {
+    let mut sent = Instant::now();
+    loop {
+        let followed = if events.is_empty() {
+            follow.next().await
+        } else {
+            let next = timeout_at((sent + STRIDE).into(), follow.next());
+            match next.await {
+                Ok(followed) => followed,
+                Err(_) => {
+                    sent = Instant::now();
+                    let batch = Tidings::Events(std::mem::take(&mut events));
+                    if tidings.send(batch).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        };
         let told = match followed {
-            Followed::Event(event) => {
+            None => return,
+            Some(Followed::Event(event)) => {
                 events.push(*event);
                 None
             }
-            Followed::Hello { now, epoch, .. } => Some(Tidings::Hello { now, epoch }),
-            Followed::Heartbeat { now } => Some(Tidings::Heartbeat { now }),
-            Followed::Gap { .. } => Some(Tidings::Gap),
-            Followed::Lost { why, retry_in } => Some(Tidings::Lost { why, retry_in }),
+            Some(Followed::Hello { now, epoch, .. }) => Some(Tidings::Hello { now, epoch }),
+            Some(Followed::Heartbeat { now }) => Some(Tidings::Heartbeat { now }),
+            Some(Followed::Gap { .. }) => Some(Tidings::Gap),
+            Some(Followed::Lost { why, retry_in }) => Some(Tidings::Lost { why, retry_in }),
         };
-        let waiting = if events.len() < BATCH {
-            follow.next().now_or_never()
-        } else {
-            None
-        };
-        if (told.is_some() || waiting.is_none())
-            && !events.is_empty()
-            && tidings
-                .send(Tidings::Events(std::mem::take(&mut events)))
-                .await
-                .is_err()
-        {
-            return;
+        if !events.is_empty() && (told.is_some() || events.len() >= BATCH) {
+            sent = Instant::now();
+            let batch = Tidings::Events(std::mem::take(&mut events));
+            if tidings.send(batch).await.is_err() {
+                return;
+            }
         }
         if let Some(told) = told
             && tidings.send(told).await.is_err()
         {
             return;
         }
-        next = match waiting {
-            Some(next) => next,
-            None => follow.next().await,
-        };
     }
 }
 
@@ -396,6 +472,12 @@ fn limit(slice: Slice) -> u32 {
         Slice::Open => PAGE,
         Slice::Past => PAST,
     }
+}
+
+/// The filter that lets these ids through.
+fn among(ids: &[impl fmt::Display]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("id:{}", ids.join(","))
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::client::AuditQuery;
 use crate::console::msg::Query;
+use crate::console::store::Packed;
 use crate::wire::{EventView, Page};
 
 /// Rows kept while following.
@@ -13,7 +14,7 @@ const LIVE: usize = 20_000;
 /// Rows kept while reading back; beyond it the new end is let go and read again later.
 const WHOLE: usize = 33_000;
 /// Events kept while paused; beyond it they are read again when the pause is over.
-const HELD: usize = 20_000;
+const HELD: usize = 13_000;
 /// The next page is asked for when the selection is this near to the old end.
 const NEAR: usize = 60;
 /// Pages without a single match after which somebody has to ask for more.
@@ -49,8 +50,8 @@ pub enum Total {
 /// A run of events under one filter.
 #[derive(Debug, Clone)]
 pub struct Record {
-    rows: VecDeque<Rc<EventView>>,
-    held: VecDeque<Rc<EventView>>,
+    rows: VecDeque<Rc<Packed>>,
+    held: VecDeque<Rc<Packed>>,
     missed: usize,
     broken: bool,
     paused: bool,
@@ -134,7 +135,7 @@ impl Record {
     }
 
     /// Takes live events that match the filter.
-    pub fn push(&mut self, events: impl Iterator<Item = Rc<EventView>>) {
+    pub fn push(&mut self, events: impl Iterator<Item = Rc<Packed>>) {
         for event in events {
             self.newest = self.newest.max(event.index);
             // Before the first page is here nobody knows what lies between it and the event.
@@ -171,7 +172,7 @@ impl Record {
         for event in &page.items {
             self.newest = self.newest.max(event.index);
             if oldest.is_none_or(|oldest| event.index < oldest) {
-                self.rows.push_front(Rc::new(event.clone()));
+                self.rows.push_front(Rc::new(Packed::of(event)));
             }
         }
         self.older = page.next.clone().map_or(Older::Nothing, Older::After);
@@ -202,7 +203,7 @@ impl Record {
         for event in &page.items {
             self.newest = self.newest.max(event.index);
             if self.rows.back().is_none_or(|last| last.index < event.index) {
-                self.rows.push_back(Rc::new(event.clone()));
+                self.rows.push_back(Rc::new(Packed::of(event)));
             }
         }
         let excess = self.rows.len().saturating_sub(WHOLE);
@@ -313,7 +314,7 @@ impl Record {
     }
 
     /// The rows, oldest first.
-    pub fn rows(&self) -> &VecDeque<Rc<EventView>> {
+    pub fn rows(&self) -> &VecDeque<Rc<Packed>> {
         &self.rows
     }
 
@@ -359,7 +360,7 @@ impl Record {
         self.problem.as_deref()
     }
 
-    fn hold(&mut self, event: Rc<EventView>) {
+    fn hold(&mut self, event: Rc<Packed>) {
         if self.held.len() >= HELD {
             self.missed += self.held.len();
             self.held.clear();
@@ -431,7 +432,7 @@ mod tests {
     }
 
     fn live(record: &mut Record, from: i64, to: i64) {
-        record.push((from..to).map(event).map(Rc::new));
+        record.push((from..to).map(|index| Rc::new(Packed::of(&event(index)))));
     }
 
     fn indexes(record: &Record) -> Vec<i64> {

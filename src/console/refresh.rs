@@ -1,5 +1,5 @@
-//! Which rows to read again, and when. A storm of events costs a handful of calls, and a single event is answered
-//! at once.
+//! Which rows to read again, and when. A single event is answered at once; what comes together is read by one call for
+//! each kind, and in a storm the lists are read now and then instead of every row.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,13 +9,18 @@ use crate::console::store::Subject;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::wire::EventView;
 
-/// Rows read one by one in a round.
-const SINGLES: usize = 8;
-/// With more than this many changed rows the lists are read instead.
-const MANY: usize = 32;
+/// Rows of a kind in a round, which one call reads.
+const BATCH: usize = 50;
+/// With more than this many changed rows the lists are read instead, and of the others only those that are known here.
+const MANY: usize = 64;
 /// More ids than this are not worth remembering: the lists will show them.
 const MOST: usize = 2_000;
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(100);
+/// What a round and a row cost on average, and how much may be spent ahead: that is enough for a person who does one
+/// thing after the other, while a busy place is read three times a second.
+const ROUND: Duration = Duration::from_millis(300);
+const ROW: Duration = Duration::from_millis(10);
+const AHEAD: Duration = Duration::from_millis(1_500);
 const BETWEEN_LISTS: Duration = Duration::from_secs(2);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Pages of open rows read at most; more than 2,000 pending requests are not read by people.
@@ -24,11 +29,16 @@ const PAGES: u32 = 10;
 /// Remembers what has changed since it was last read.
 #[derive(Debug, Clone, Default)]
 pub struct Refresher {
-    changed: BTreeSet<Subject>,
+    /// Rows that events named.
+    heard: BTreeSet<Subject>,
+    /// Rows that the console itself wants to know more of.
+    marked: BTreeSet<Subject>,
     lists: bool,
     in_flight: Vec<Query>,
     pages: u32,
     not_before: Option<Instant>,
+    /// When everything that was spent is earned again.
+    earned: Option<Instant>,
     listed: Option<Instant>,
 }
 
@@ -49,17 +59,17 @@ impl Refresher {
             .grant
             .as_deref()
             .and_then(|id| id.parse::<GrantId>().ok());
-        self.changed.extend(request.map(Subject::Request));
-        self.changed.extend(grant.map(Subject::Grant));
-        if self.changed.len() > MOST {
-            self.changed.clear();
+        self.heard.extend(request.map(Subject::Request));
+        self.heard.extend(grant.map(Subject::Grant));
+        if self.heard.len() > MOST {
+            self.heard.clear();
             self.lists = true;
         }
     }
 
     /// A row has probably changed.
     pub fn mark(&mut self, subject: Subject) {
-        self.changed.insert(subject);
+        self.marked.insert(subject);
     }
 
     /// Everything may have changed; takes effect at once.
@@ -71,7 +81,8 @@ impl Refresher {
 
     /// A row was read.
     pub fn read(&mut self, subject: &Subject) {
-        self.changed.remove(subject);
+        self.heard.remove(subject);
+        self.marked.remove(subject);
     }
 
     /// A call planned here was answered.
@@ -87,6 +98,13 @@ impl Refresher {
             Query::Request(id) => self.mark(Subject::Request(id.clone())),
             Query::Grant(id) => self.mark(Subject::Grant(id.clone())),
             Query::Lock(id) => self.mark(Subject::Lock(id.clone())),
+            Query::SomeRequests(ids) => {
+                self.marked
+                    .extend(ids.iter().cloned().map(Subject::Request));
+            }
+            Query::SomeGrants(ids) => {
+                self.marked.extend(ids.iter().cloned().map(Subject::Grant));
+            }
             Query::Requests { .. } | Query::Grants { .. } => self.lists = true,
             // Whoever asked these asks again.
             Query::Me
@@ -96,6 +114,7 @@ impl Refresher {
             | Query::Past { .. }
             | Query::Sessions
             | Query::Locks
+            | Query::These(_)
             | Query::Targets
             | Query::Trail(_)
             | Query::TryOut(_)
@@ -135,49 +154,91 @@ impl Refresher {
         self.lists || self.in_flight.iter().any(list)
     }
 
-    /// What to read at this moment.
-    pub fn plan(&mut self, now: Instant) -> Vec<Query> {
+    /// What to read at this moment; `known` says which rows are here.
+    pub fn plan(&mut self, now: Instant, known: impl Fn(&Subject) -> bool) -> Vec<Query> {
         if self.due(now).is_none_or(|due| due > now) {
             return Vec::new();
         }
-        let many = self.changed.len() > MANY;
-        let lists_rest = self
-            .listed
-            .is_some_and(|listed| now < listed + BETWEEN_LISTS);
-        let mut queries = Vec::new();
-        if (self.lists || many) && !lists_rest {
+        let many = self.heard.len() > MANY;
+        let next_lists = self.listed.map(|listed| listed + BETWEEN_LISTS);
+        let lists_rest = next_lists.is_some_and(|next| now < next);
+        let mut cost = ROUND;
+        let queries = if (self.lists || many) && !lists_rest {
+            // The lists bring what is new; what they do not bring is over already.
+            self.heard.retain(&known);
             self.lists = false;
             self.listed = Some(now);
             self.pages = 0;
-            for slice in [Slice::Open, Slice::Past] {
-                queries.push(Query::Requests { slice, after: None });
-                queries.push(Query::Grants { slice, after: None });
-            }
+            let slices = [Slice::Open, Slice::Past];
+            let both = slices.map(|slice| {
+                [
+                    Query::Requests { slice, after: None },
+                    Query::Grants { slice, after: None },
+                ]
+            });
+            both.into_iter().flatten().collect()
         } else {
-            while queries.len() < SINGLES {
-                queries.extend(match self.changed.pop_first() {
-                    Some(Subject::Request(id)) => Some(Query::Request(id)),
-                    Some(Subject::Grant(id)) => Some(Query::Grant(id)),
-                    Some(Subject::Lock(id)) => Some(Query::Lock(id)),
-                    Some(Subject::Session(_)) => None,
-                    None => break,
-                });
+            let (queries, rows) = self.batch(|subject| !many || known(subject));
+            cost += ROW * rows;
+            queries
+        };
+        self.in_flight.clone_from(&queries);
+        let earned = self.earned.map_or(now, |earned| earned.max(now)) + cost;
+        self.earned = Some(earned);
+        let soon = now + BETWEEN_ROUNDS;
+        self.not_before = earned.checked_sub(AHEAD).map(|from| from.max(soon));
+        if queries.is_empty() {
+            self.not_before = next_lists.max(self.not_before);
+        }
+        queries
+    }
+
+    /// Takes the rows of a round out of what has changed; says how many they are.
+    fn batch(&mut self, wanted: impl Fn(&Subject) -> bool) -> (Vec<Query>, u32) {
+        let (mut requests, mut grants, mut locks) = (Vec::new(), Vec::new(), Vec::new());
+        let heard = self.heard.iter().filter(|subject| wanted(subject));
+        for subject in self.marked.iter().chain(heard) {
+            match subject {
+                Subject::Request(id) if requests.len() < BATCH && !requests.contains(id) => {
+                    requests.push(id.clone());
+                }
+                Subject::Grant(id) if grants.len() < BATCH && !grants.contains(id) => {
+                    grants.push(id.clone());
+                }
+                Subject::Lock(id) if locks.len() < BATCH => locks.push(id.clone()),
+                _ => {}
             }
         }
-        self.in_flight.clone_from(&queries);
-        self.not_before = Some(now + BETWEEN_ROUNDS);
-        queries
+        let rows = requests.len() + grants.len() + locks.len();
+        let taken = requests.iter().cloned().map(Subject::Request);
+        let taken = taken.chain(grants.iter().cloned().map(Subject::Grant));
+        for subject in taken.chain(locks.iter().cloned().map(Subject::Lock)) {
+            self.read(&subject);
+        }
+        let mut queries: Vec<Query> = locks.into_iter().map(Query::Lock).collect();
+        queries.extend(match requests.len() {
+            0 => None,
+            1 => requests.pop().map(Query::Request),
+            _ => Some(Query::SomeRequests(requests)),
+        });
+        queries.extend(match grants.len() {
+            0 => None,
+            1 => grants.pop().map(Query::Grant),
+            _ => Some(Query::SomeGrants(grants)),
+        });
+        (queries, u32::try_from(rows).unwrap_or(u32::MAX))
     }
 
     /// When there is something to read.
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        if !self.in_flight.is_empty() || (self.changed.is_empty() && !self.lists) {
+        let rows = !self.heard.is_empty() || !self.marked.is_empty();
+        if !self.in_flight.is_empty() || !(rows || self.lists) {
             return None;
         }
         // With nothing else to read, lists wait for their own pause.
         let rest = self
             .listed
-            .filter(|_| self.changed.is_empty())
+            .filter(|_| !rows)
             .map(|listed| listed + BETWEEN_LISTS);
         Some(self.not_before.max(rest).unwrap_or(now))
     }
@@ -198,40 +259,100 @@ mod tests {
         .unwrap()
     }
 
+    fn grant(number: u64) -> GrantId {
+        GrantId::from_bits(number)
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
     #[test]
     fn one_event_is_answered_at_once_by_one_call() {
         let now = Instant::now();
         let mut refresher = Refresher::default();
         refresher.heard(&event(7));
-        assert_eq!(refresher.plan(now), [Query::Grant(GrantId::from_bits(7))]);
+        let plan = |refresher: &mut Refresher, now| refresher.plan(now, |_| false);
+        assert_eq!(plan(&mut refresher, now), [Query::Grant(grant(7))]);
         refresher.heard(&event(7));
         assert_eq!(
-            refresher.plan(now),
+            plan(&mut refresher, now),
             [],
             "not while the answer is on its way"
         );
-        refresher.answered(&Query::Grant(GrantId::from_bits(7)));
-        assert_eq!(refresher.plan(now), [], "nor in the same moment");
+        refresher.answered(&Query::Grant(grant(7)));
+        assert_eq!(plan(&mut refresher, now), [], "nor in the same moment");
         assert_eq!(
-            refresher.plan(now + BETWEEN_ROUNDS),
-            [Query::Grant(GrantId::from_bits(7))]
+            plan(&mut refresher, now + BETWEEN_ROUNDS),
+            [Query::Grant(grant(7))]
         );
+    }
+
+    #[test]
+    fn rows_that_change_together_are_read_by_one_call() {
+        let now = Instant::now();
+        let mut refresher = Refresher::default();
+        for number in 1..=3 {
+            refresher.heard(&event(number));
+        }
+        refresher.mark(Subject::Grant(grant(2)));
+        let three = vec![grant(2), grant(1), grant(3)];
+        assert_eq!(refresher.plan(now, |_| true), [Query::SomeGrants(three)]);
+        assert_eq!(refresher.due(now), None);
+    }
+
+    #[test]
+    fn a_busy_hour_is_read_a_few_times_a_second() {
+        let start = Instant::now();
+        let mut refresher = Refresher::default();
+        let mut calls = 0;
+        for milli in 0..60_000_u64 {
+            let now = start + Duration::from_millis(milli);
+            if milli.is_multiple_of(50) {
+                refresher.heard(&event(milli));
+            }
+            for query in refresher.plan(now, |_| false) {
+                calls += 1;
+                refresher.answered(&query);
+            }
+        }
+        assert!((100..240).contains(&calls), "{calls} calls in a minute");
     }
 
     #[test]
     fn a_thousand_events_a_second_cost_few_calls() {
         let start = Instant::now();
         let mut refresher = Refresher::default();
-        let mut calls = 0;
+        let (mut calls, mut lists) = (0, 0);
         for milli in 0..10_000_u64 {
             let now = start + Duration::from_millis(milli);
             refresher.heard(&event(milli));
-            for query in refresher.plan(now) {
+            for query in refresher.plan(now, |_| false) {
                 calls += 1;
+                lists += u32::from(matches!(query, Query::Requests { .. }));
                 refresher.answered(&query);
             }
         }
-        assert!(calls < 1_000, "{calls} calls for 10,000 events");
+        assert!(calls < 50, "{calls} calls for 10,000 events");
+        assert!(lists >= 8, "{lists} lists in 10 s");
+    }
+
+    #[test]
+    fn what_is_on_screen_is_read_in_a_storm_as_well() {
+        let start = Instant::now();
+        let mut refresher = Refresher::default();
+        let mine = Subject::Grant(grant(7));
+        let mut reads = 0;
+        for milli in 0..10_000_u64 {
+            refresher.heard(&event(1_000 + milli));
+            refresher.heard(&event(7));
+            let now = start + Duration::from_millis(milli);
+            for query in refresher.plan(now, |subject| *subject == mine) {
+                reads += u32::from(query == Query::Grant(grant(7)));
+                refresher.answered(&query);
+            }
+        }
+        assert!(reads > 10, "{reads} readings in 10 s");
     }
 
     #[test]
@@ -239,9 +360,13 @@ mod tests {
         let now = Instant::now();
         let mut refresher = Refresher::default();
         refresher.heard(&event(7));
-        let query = refresher.plan(now).remove(0);
+        let query = refresher.plan(now, |_| false).remove(0);
         refresher.failed(&query, now);
-        assert_eq!(refresher.plan(now + BETWEEN_ROUNDS), []);
-        assert_eq!(refresher.plan(now + AFTER_FAILURE), [query]);
+        assert_eq!(refresher.plan(now + BETWEEN_ROUNDS, |_| false), []);
+        assert_eq!(refresher.plan(now + AFTER_FAILURE, |_| false), [query]);
+        refresher.answered(&Query::Grant(grant(7)));
+        let two = Query::SomeGrants(vec![grant(1), grant(2)]);
+        refresher.failed(&two, now);
+        assert_eq!(refresher.plan(now + seconds(9), |_| false), [two]);
     }
 }

@@ -104,7 +104,7 @@ impl World {
 
     /// What the last event about a row said, for rows that changed while somebody looked at them.
     pub fn last_words(&self, subject: &Subject) -> Option<DisplayText> {
-        let event = self.store.events_about(subject).next()?;
+        let event = self.store.events_about(subject).next()?.view();
         Some(clean(&format!("{}, by {}", event.event, event.actor.name)))
     }
 }

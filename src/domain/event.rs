@@ -56,6 +56,9 @@ events! {
     IncidentStarted = "incident.started", "started an incident on";
     LockPlaced = "lock.placed", "placed a lock on";
     LockLifted = "lock.lifted", "lifted the lock on";
+    SessionEnding = "session.ending", "began to end a session of";
+    SessionEndFailed = "session.end_failed", "could not end a session of";
+    SessionEndIgnored = "session.end_ignored", "asked to end a session that was already gone:";
     SessionEnded = "session.ended", "ended a session of";
     CredentialIssued = "credential.issued", "received a credential for";
     AccessRefused = "access.refused", "was refused";

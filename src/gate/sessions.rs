@@ -24,6 +24,8 @@ use super::{Caller, Error, Gate, OnceKey, Opened};
 const ASK: Duration = Duration::from_secs(3);
 /// So long an answer is good for everybody who asks: a hundred open consoles are one question to the target.
 const FRESH: Duration = Duration::from_secs(2);
+/// What a key of a call leads to until the target has answered.
+const ASKED: &str = "asked";
 /// States in which a grant can have sessions.
 const OPEN: [&str; 3] = ["activating", "active", "closing"];
 
@@ -162,8 +164,9 @@ impl Gate {
         }
     }
 
-    /// Ends one session. It is recorded after the target has confirmed that it is gone; one that was gone already
-    /// is no event.
+    /// Ends one session. What is about to be done is on record before the target is asked, and what it answered
+    /// afterwards. INVARIANT: no session ends without an event, whatever becomes of this server in between
+    /// (`a_server_that_dies_while_it_ends_a_session_has_said_so`).
     pub async fn end_session(
         &self,
         caller: &Caller,
@@ -176,85 +179,103 @@ impl Gate {
         let grant = visible(load(&mut tx, id).await?, &caller.principal)?;
         grant.may_end_session(&caller.principal)?;
         let reason = check_reason(reason)?;
-        if let Some(before) = tx.once(&caller.principal.id, &once.key).await? {
-            return if before.digest == once.digest {
-                outcome(&before.result)
-            } else {
-                Err(Refusal::IdempotencyKeyReused.into())
-            };
-        }
+        let before = tx.once(&caller.principal.id, &once.key).await?;
         drop(tx);
+        match before {
+            Some(before) if before.digest != once.digest => {
+                return Err(Refusal::IdempotencyKeyReused.into());
+            }
+            Some(before) if before.result != ASKED => return outcome(&before.result),
+            _ => {}
+        }
         let connector = self
             .connector(&grant.target)
             .map_err(|_| Refusal::UnknownTarget {
                 target: grant.target.clone(),
                 nearest: None,
             })?;
+        if let Some(done) = self
+            .intend(caller, &grant, (session, &reason), once)
+            .await?
+        {
+            return Ok(done);
+        }
         let done = connector.end_session(access(&grant, now), session).await;
         self.sessions_lately.forget(&grant.target);
-        let done = done.map_err(|failure| {
-            if failure.permanent {
-                Refusal::Unsupported {
-                    why: failure.message,
-                }
-            } else {
-                Refusal::TargetFailed {
-                    target: grant.target.clone(),
-                    why: failure.message,
-                }
+        let who = &caller.principal;
+        match done {
+            Ok(done) => {
+                let event = match done {
+                    SessionOutcome::Ended => grant.session_ended(who, session, &reason),
+                    SessionOutcome::Gone => grant.session_end_ignored(who, session, &reason),
+                };
+                self.record_end(caller, event, Some((once, done))).await?;
+                Ok(done)
             }
-        })?;
-        let event = (done == SessionOutcome::Ended)
-            .then(|| grant.session_ended(&caller.principal, session, &reason));
-        self.record_end(caller, &grant, done, event, once).await
+            Err(failure) => {
+                let event = grant.session_end_failed(who, session, &failure.message);
+                self.record_end(caller, event, None).await?;
+                Err(if failure.permanent {
+                    Refusal::Unsupported {
+                        why: failure.message,
+                    }
+                    .into()
+                } else {
+                    Refusal::TargetFailed {
+                        target: grant.target.clone(),
+                        why: failure.message,
+                    }
+                    .into()
+                })
+            }
+        }
     }
 
-    async fn record_end(
+    /// Takes the key and records what is about to be done. A call of the same key that has done it answers at once;
+    /// one that was asked and never answered is carried out again: what is gone stays gone.
+    async fn intend(
         &self,
         caller: &Caller,
         grant: &Grant,
-        done: SessionOutcome,
-        event: Option<Event>,
+        (session, reason): (&str, &str),
         once: &OnceKey,
-    ) -> Result<SessionOutcome, Error> {
-        let change: Change = event
-            .into_iter()
-            .map(|event| Step::new(Record::Nothing, event))
-            .collect();
+    ) -> Result<Option<SessionOutcome>, Error> {
         let opened = self
-            .open_if(caller, once, word(done), |who| grant.may_end_session(who))
-            .await;
+            .open_if(caller, once, ASKED, |who| grant.may_end_session(who))
+            .await?;
         match opened {
-            Ok(Opened::Now(writing)) => {
-                self.finish(writing, &change).await?;
-                Ok(done)
+            Opened::Now(mut writing) => {
+                // As it is at this moment: it may have ended since it was looked at.
+                let grant = load(&mut writing.tx, &grant.id).await?;
+                grant.may_end_session(&writing.who)?;
+                let event = grant.session_ending(&writing.who, session, reason);
+                self.finish(writing, &vec![Step::new(Record::Nothing, event)])
+                    .await?;
+                Ok(None)
             }
-            // The same call a second time, side by side with the first: what was done is recorded in any case.
-            Ok(Opened::Before(result)) => {
-                self.record_done(caller, &change).await?;
-                if change.is_empty() {
-                    outcome(&result)
-                } else {
-                    Ok(done)
-                }
-            }
-            // A session is gone on the target, whatever became of its caller's sign-in since.
-            Err(error) => {
-                self.record_done(caller, &change).await?;
-                Err(error)
-            }
+            Opened::Before(result) if result == ASKED => Ok(None),
+            Opened::Before(result) => outcome(&result).map(Some),
         }
     }
 
-    async fn record_done(&self, caller: &Caller, change: &Change) -> Result<(), Error> {
-        if change.is_empty() {
-            return Ok(());
-        }
+    /// Records what the target answered, whatever became of the caller's sign-in since, and with which words the key
+    /// is answered from then on.
+    async fn record_end(
+        &self,
+        caller: &Caller,
+        event: Event,
+        done: Option<(&OnceKey, SessionOutcome)>,
+    ) -> Result<(), Error> {
+        let change: Change = vec![Step::new(Record::Nothing, event)];
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        tx.apply(change, &caller.origin, now).await?;
+        if let Some((once, done)) = done {
+            tx.settle(&caller.principal.id, &once.key, word(done))
+                .await?;
+        }
+        tx.apply(&change, &caller.origin, now).await?;
         self.store.commit(tx).await?;
-        self.counted(change);
+        self.counted(&change);
         Ok(())
     }
 }

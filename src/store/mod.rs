@@ -131,6 +131,8 @@ pub(in crate::store) enum Inner {
 pub struct Tx {
     pub(in crate::store) inner: Inner,
     wrote_events: bool,
+    /// Ask PostgreSQL for the time of events when they are written: rows are held by then.
+    times_events: bool,
 }
 
 /// What the database's clock said when it gave a row; nothing where the clock is this machine's.
@@ -162,18 +164,20 @@ where
         .map_err(|error| anyhow::anyhow!("the database has a {what} that cannot be read: {error}"))
 }
 
-/// The `values` of several rows: a place to bind for each column that is empty here, and the others as they are.
+/// The `values` of several rows: a place to bind for each column that is empty here or has a `{}`, and the others as
+/// they are.
 pub(in crate::store) fn rows(count: usize, columns: &[&str]) -> String {
     let mut place = 0;
     let mut row = || {
         let cells: Vec<String> = columns
             .iter()
             .map(|&column| {
-                if column.is_empty() {
+                if column.is_empty() || column.contains("{}") {
                     place += 1;
-                    format!("${place}")
-                } else {
-                    column.to_owned()
+                }
+                match column {
+                    "" => format!("${place}"),
+                    column => column.replace("{}", &format!("${place}")),
                 }
             })
             .collect();
@@ -269,7 +273,10 @@ impl Store {
                 .await
                 .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
         };
-        Ok(Tx::new(begun.context("opening the database to write")?))
+        let mut tx = Tx::new(begun.context("opening the database to write")?);
+        tx.times_events =
+            matches!(self.clock, Clock::Database) && matches!(tx.inner, Inner::Postgres(_));
+        Ok(tx)
     }
 
     /// Makes a transaction's writes durable, and wakes whoever waits for events.
@@ -346,6 +353,7 @@ impl Tx {
         Self {
             inner,
             wrote_events: false,
+            times_events: false,
         }
     }
 

@@ -54,6 +54,19 @@ impl Tx {
         Ok(rows == 1)
     }
 
+    /// Says what the call of a key came to, where that was not known when the key was taken.
+    pub async fn settle(
+        &mut self,
+        principal: &PrincipalId,
+        key: &str,
+        result: &str,
+    ) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update idempotency set result = $3 where principal_id = $1 and key = $2")
+            .bind(principal.as_str()).bind(key).bind(result).execute(c))
+        .context("writing what an idempotency key led to")?;
+        Ok(())
+    }
+
     /// Forgets keys that nobody can be retrying any more.
     pub async fn forget_before(&mut self, before: DateTime<Utc>) -> anyhow::Result<u64> {
         touch!(self, c => sqlx::query("delete from idempotency where created_at < $1").bind(millis(before)).execute(c)).context("forgetting idempotency keys")

@@ -170,11 +170,15 @@ on_both_with_a_database! {
         assert_eq!((last.event.as_str(), last.outcome.as_str()), ("session.ended", "success"));
         assert_eq!(last.sentence, "root ended a session of readonly on orders-db for ada: it holds a lock for an hour");
         assert_eq!((last.grant.as_ref(), last.details["session"].as_str()), (Some(&grant.id), Some(target.id.as_str())));
-        // The same call again answers the same; another call finds it gone, which is no event.
+        // What was about to be done was on record before.
+        assert_eq!(world.events(&["session.ending", "session.end_ignored"]).await, [1, 0]);
+        // The same call again answers the same; another call finds it gone, and so says the record.
         let again = world.admin().end_session(&grant.id, &target.id, &too_long(), &same).await.unwrap();
         assert_eq!(again, ended);
         assert_eq!(end(world.admin(), target).await.unwrap().outcome, "gone");
-        assert_eq!(world.events(&["session.ended"]).await, [1]);
+        assert_eq!(world.events(&["session.ending", "session.ended", "session.end_ignored"]).await, [2, 1, 1]);
+        let last = world.audit().await.pop().unwrap();
+        assert_eq!(last.sentence, "root asked to end a session that was already gone: readonly on orders-db for ada: it holds a lock for an hour");
         assert_eq!(refused(world.admin().end_session(&grant.id, "1-1", &too_long(), &same).await), "idempotency-key-reused");
         // The holder ends the other one, and connects again: the grant is as it was.
         let rest = seen(&world, &ada, 1).await.items;
@@ -240,5 +244,58 @@ async fn a_target_that_is_away_is_named_and_holds_up_nobody() {
     assert!(away.contains("cannot be reached"), "{away}");
     let ended = ada.end_session(&grant.id, "1-1", &too_long(), &key()).await;
     assert_eq!(refused(ended), "target-failed");
+    assert_eq!(
+        world
+            .events(&["session.ending", "session.end_failed", "session.ended"])
+            .await,
+        [1, 1, 0]
+    );
+    let failed = world.audit().await.pop().unwrap();
+    assert_eq!(failed.outcome, "error");
+    assert!(failed.sentence.contains("cannot be reached"), "{failed:?}");
     assert_eq!(ada.grant(&host.id).await.unwrap().state, "active");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_dies_while_it_ends_a_session_has_said_so() {
+    let cluster = Cluster::start(&[]);
+    let (world, _folder) = world(Backend::Sqlite, &cluster).await;
+    let ada = world.engineer("ada").await;
+    let grant = grant_on(&world, &ada, "orders-db").await;
+    let mut session = connect(&ada, &grant, "psql").await;
+    let live = seen(&world, world.admin(), 1).await.items.remove(0);
+    // The target hangs: nobody can look a role up.
+    let mut blocker = cluster.options("postgres").connect().await.unwrap();
+    blocker
+        .execute("begin; lock table pg_authid in access exclusive mode")
+        .await
+        .unwrap();
+    let (client, id, of, same) = (
+        world.admin().clone(),
+        live.id.clone(),
+        grant.id.clone(),
+        key(),
+    );
+    let call = {
+        let same = same.clone();
+        tokio::spawn(async move { client.end_session(&of, &id, &too_long(), &same).await })
+    };
+    world
+        .until("the intent is on record", async || {
+            (world.events(&["session.ending"]).await == [1]).then_some(())
+        })
+        .await;
+    assert!(works(&mut session).await, "nothing was done before");
+    assert_eq!(world.events(&["session.ended"]).await, [0]);
+    call.abort();
+    blocker.execute("rollback").await.unwrap();
+    // Whoever asks again with the same key gets an answer, and one intent is on record.
+    let done = world
+        .admin()
+        .end_session(&grant.id, &live.id, &too_long(), &same)
+        .await
+        .unwrap();
+    assert!(["ended", "gone"].contains(&done.outcome.as_str()));
+    assert!(!works(&mut session).await);
+    assert_eq!(world.events(&["session.ending"]).await, [1]);
 }

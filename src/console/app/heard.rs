@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use crate::client::AuditQuery;
 use crate::console::app::App;
-use crate::console::msg::{Answer, Effect, Failure, Query, Slice, Tidings, Trip};
+use crate::console::app::memory::came;
+use crate::console::msg::{Answer, Effect, Failure, Query, Slice, These, Tidings, Trip};
 use crate::console::screen::News;
-use crate::console::store::Subject;
+use crate::console::store::{Subject, Told};
 use crate::console::widget::toast::Level;
 use crate::wire::{EventView, GrantView, Page, RequestView};
 
@@ -62,8 +63,14 @@ impl App {
             Query::Lock(id) => Some(Subject::Lock(id.clone())),
             _ => None,
         };
-        if let (Some(review), Some(subject)) = (&mut self.open.review, &subject) {
-            review.was_read(subject);
+        let several = match query {
+            Query::These(subjects) => subjects.as_slice(),
+            _ => &[],
+        };
+        if let Some(review) = &mut self.open.review {
+            for subject in subject.iter().chain(several) {
+                review.was_read(subject);
+            }
         }
         if let Some(strip) = &mut self.strip
             && subject.as_ref() == Some(strip.subject())
@@ -77,7 +84,8 @@ impl App {
                 if let Some(subject) = subject {
                     self.world.store.read(subject, trip.sent);
                 }
-                let effects = self.take(query, answer, trip);
+                let mut effects = self.take(query, answer, trip);
+                effects.extend(self.prune());
                 self.world.loaded |= !self.refresher.is_listing();
                 effects
             }
@@ -86,12 +94,13 @@ impl App {
     }
 
     fn events(&mut self, events: Vec<EventView>) -> Vec<Effect> {
-        let events: Vec<Rc<EventView>> = events.into_iter().map(Rc::new).collect();
         for event in &events {
             self.refresher.heard(event);
             self.announce(event);
         }
-        self.world.store.push_events(&events);
+        let events: Vec<Told> = events.into_iter().map(Told::from).collect();
+        let packed = events.iter().map(|event| Rc::clone(&event.packed));
+        self.world.store.push_events(packed);
         self.tell(&News::Events(&events))
     }
 
@@ -137,8 +146,20 @@ impl App {
                 self.take_grant(*view);
                 Vec::new()
             }
-            Answer::Requests(page) => self.requests(query, page),
-            Answer::Grants(page) => self.grants(query, page),
+            Answer::Requests(page) => {
+                if let Query::SomeRequests(ids) = query {
+                    let ids = ids.iter().cloned().map(Subject::Request);
+                    self.read_some(ids, &came(&page, |view| &view.id), trip);
+                }
+                self.requests(query, page)
+            }
+            Answer::Grants(page) => {
+                if let Query::SomeGrants(ids) = query {
+                    let ids = ids.iter().cloned().map(Subject::Grant);
+                    self.read_some(ids, &came(&page, |view| &view.id), trip);
+                }
+                self.grants(query, page)
+            }
             Answer::Facets(facets) => {
                 let Query::Facets { turn, of, .. } = query else {
                     return Vec::new();
@@ -154,6 +175,7 @@ impl App {
                     page.next.clone(),
                     page.items.last().map(|view| view.created_at),
                 );
+                self.world.store.reach_back(page.items.len());
                 for view in page.items {
                     self.take_grant(view);
                 }
@@ -174,6 +196,10 @@ impl App {
             }
             Answer::Lock(view) => {
                 self.world.store.take_lock(*view);
+                Vec::new()
+            }
+            Answer::These(these) => {
+                self.take_these(these, trip);
                 Vec::new()
             }
             Answer::Targets(page) => {
@@ -220,6 +246,31 @@ impl App {
                     page: Ok(&page),
                 })
             }
+        }
+    }
+
+    /// Rows that were read together are as fresh as rows that were read alone.
+    fn take_these(&mut self, these: These, trip: Trip) {
+        let ids = these.requests.iter().map(|view| view.id.parse());
+        let read: Vec<Subject> = ids
+            .filter_map(|id| id.ok().map(Subject::Request))
+            .chain(
+                (these.grants.iter()).filter_map(|view| view.id.parse().ok().map(Subject::Grant)),
+            )
+            .chain((these.locks.iter()).filter_map(|view| view.id.parse().ok().map(Subject::Lock)))
+            .collect();
+        for subject in read {
+            self.refresher.read(&subject);
+            self.world.store.read(subject, trip.sent);
+        }
+        for view in these.requests {
+            self.world.store.take_request(view);
+        }
+        for view in these.grants {
+            self.take_grant(view);
+        }
+        for view in these.locks {
+            self.world.store.take_lock(view);
         }
     }
 
@@ -358,6 +409,8 @@ impl App {
                 self.world.store.forget(subject);
                 Vec::new()
             }
+            // They are asked for again while the list is open.
+            (_, Query::These(_)) => Vec::new(),
             // Offers are a convenience: without them one types on.
             (_, Query::Facets { .. }) => Vec::new(),
             (_, Query::Find { turn, .. }) => self.tell(&News::Found {

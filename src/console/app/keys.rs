@@ -166,6 +166,10 @@ impl App {
             return Vec::new();
         }
         self.at = to;
+        let panes = self.layout().panes;
+        if let Some(screen) = self.screens.get_mut(to) {
+            screen.settle(&self.world, &panes);
+        }
         let asks: Vec<Ask> = self
             .screens
             .get_mut(to)

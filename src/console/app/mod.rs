@@ -6,13 +6,14 @@
 mod acts;
 mod heard;
 mod keys;
+mod memory;
 mod overlays;
 mod polls;
 mod questions;
 mod undo;
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ratatui::layout::Size;
 
@@ -41,6 +42,9 @@ use crate::text::clean;
 
 /// What a question's border and last line add to its facts.
 const STRIP_FRAME: u16 = 3;
+
+/// How far the screens that nobody sees may be behind.
+const BEHIND: Duration = Duration::from_secs(1);
 
 /// What is performed whatever screen is in front.
 const COMMON: &[Action] = &[
@@ -97,6 +101,8 @@ pub struct App {
     watched: HashSet<GrantId>,
     seen_requests: HashSet<RequestId>,
     seen_grants: HashSet<GrantId>,
+    /// When the screens behind the one in front were last brought in line.
+    settled: Option<Instant>,
     /// The person was told that something is not answered yet, and asked to leave.
     warned: bool,
 }
@@ -171,6 +177,7 @@ impl App {
             watched: HashSet::new(),
             seen_requests: HashSet::new(),
             seen_grants: HashSet::new(),
+            settled: None,
             warned: false,
         };
         app.settle();
@@ -395,8 +402,16 @@ impl App {
             review.look_again(&self.world);
         }
         let panes = self.layout().panes;
-        for screen in &mut self.screens {
-            screen.settle(&self.world, &panes);
+        // Nobody sees the lists behind the one in front: they follow at leisure, and at once when one is gone to.
+        let now = self.world.now;
+        let all = self.settled.is_none_or(|settled| now >= settled + BEHIND);
+        if all {
+            self.settled = Some(now);
+        }
+        for (place, screen) in self.screens.iter_mut().enumerate() {
+            if all || place == self.at {
+                screen.settle(&self.world, &panes);
+            }
         }
     }
 
@@ -413,7 +428,9 @@ impl App {
         effects.extend(self.asked(asks));
         // Without a connection every call would only wait for its own time to run out.
         if !self.world.link.is_down() {
-            effects.extend(self.refresher.plan(now).into_iter().map(Effect::Fetch));
+            let store = &self.world.store;
+            let queries = self.refresher.plan(now, |subject| store.has(subject));
+            effects.extend(queries.into_iter().map(Effect::Fetch));
         }
         if let Some(strip) = &mut self.strip
             && strip.wants_reading(&self.world)

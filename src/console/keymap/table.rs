@@ -96,6 +96,8 @@ pub const BINDINGS: &[Binding] = table! {
         ZoomIn [k('+')] None "timeline.zoom_in" "zoom in" "Show less time, in more detail.";
         ZoomOut [k('_')] None "timeline.zoom_out" "zoom out" "Show more time, in less detail.";
         TimeNow [k('0')] None "timeline.now" "now" "Back to this moment.";
+        CopyJson [k('Y')] None "timeline.copy_answer" "copy as text"
+            "Copy who had access at that moment, as text for a ticket.";
         AsOf [k('o')] None "timeline.as_of" "as of"
             "Ask who held what at a moment: type `14:32`, `-2h` or a date.";
         Revoke [k('x')] Reversible "timeline.revoke" "revoke"
@@ -168,18 +170,18 @@ pub const BINDINGS: &[Binding] = table! {
             "Show only rows that match, as `field:value` or words.";
         SavedFilters [k('@')] None "filter.saved" "saved filters" "Choose a saved filter.";
         NextMatch [k('n')] None "filter.next" "next match"
-            "To the next row that the filter lets pass, or that the last one would when none is in force.";
+            "To the next row that the filter lets pass, or the last one.";
         PreviousMatch [k('N')] None "filter.previous" "match before"
-            "To the row before that the filter lets pass, or that the last one would.";
+            "To the row before that the filter lets pass, or the last one.";
         CellRight [k('l'), n(Right)] None "cell.right" "next cell"
             "Choose a cell of the row, to filter by it; once more is the next.";
         CellLeft [k('h'), n(Left)] None "cell.left" "cell before" "The cell to the left of the chosen one.";
         FilterByCell [k('=')] None "filter.by_cell" "only these"
-            "Show only rows with what the chosen cell holds; without a chosen cell, a list of what the row has.";
+            "Show only rows with what the chosen cell holds; none chosen: asks.";
         FilterWithoutCell [k('-')] None "filter.without_cell" "without these"
-            "Hide rows with what the chosen cell holds; without a chosen cell, a list of what the row has.";
+            "Hide rows with what the chosen cell holds; none chosen: asks.";
         SortAgain [k('s')] None "view.sort" "sort"
-            "Put the rows in order again, or when they are, choose the column to sort by; until then no row moves under the cursor.";
+            "Put the rows in order again; when they are, choose a column to sort by.";
         SortReverse [k('S')] None "view.reverse" "reverse" "Turn the order of the rows round.";
         Columns [k('|')] None "view.columns" "columns"
             "Choose which columns are shown and in what order; it is remembered.";

@@ -96,6 +96,7 @@ impl Told {
         self.record = store
             .latest(EVENTS)
             .map(|event| {
+                let event = event.view();
                 let at = event.time.format("%H:%M:%SZ");
                 clean(&format!(
                     "{at} {} {}: {}",
@@ -221,9 +222,10 @@ pub(super) fn detail(app: &App, subject: &Subject) -> Vec<DisplayText> {
         }
     }
     let events = app.world().store.events_about(subject).take(EVENTS);
-    lines.extend(
-        events.map(|event| format!("{} {}", show::moment(event.time, now), event.sentence)),
-    );
+    lines.extend(events.map(|event| {
+        let sentence = event.view().sentence;
+        format!("{} {sentence}", show::moment(event.time, now))
+    }));
     lines.iter().map(|line| clean(line)).collect()
 }
 

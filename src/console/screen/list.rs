@@ -1,5 +1,6 @@
 //! What lists of rows with an id have in common: a frozen order, a place on screen, a detail, a filter.
 
+use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::console::keymap::{Action, Keymap, Place};
@@ -60,6 +61,10 @@ pub(super) fn scrolled(scroll: u16, action: Action, panes: &Panes) -> Option<u16
 pub(super) struct List<I> {
     pub(super) order: Order<I>,
     pub(super) top: usize,
+    /// How many rows are in sight.
+    height: usize,
+    /// The row that was selected when they were: only the person's own moves scroll.
+    fitted: Option<I>,
     pub(super) zoomed: bool,
     pub(super) scroll: u16,
     pub(super) filter: FilterLine,
@@ -82,6 +87,8 @@ impl<I> Default for List<I> {
         Self {
             order: Order::default(),
             top: 0,
+            height: 0,
+            fitted: None,
             zoomed: false,
             scroll: 0,
             filter: FilterLine::default(),
@@ -322,7 +329,37 @@ impl<I: Clone + Eq + Hash> List<I> {
     /// Brings the rows in sight in line with the selection.
     pub(super) fn fit(&mut self, panes: &Panes) {
         let selected = self.order.selected_place().unwrap_or(0);
-        self.top = scroll(self.top, selected, self.order.rows().len(), panes.rows());
+        let (rows, height) = (self.order.rows().len(), panes.rows());
+        let row = self.order.selected().map(|row| &row.id);
+        let stays = row == self.fitted.as_ref()
+            && (self.top..self.top + height).contains(&selected)
+            && self.top + height <= rows;
+        self.height = height;
+        if !stays {
+            self.fitted = row.cloned();
+            self.top = scroll(self.top, selected, rows, height);
+        }
+    }
+
+    /// Says whether a row is selected, marked or in sight, so that it must stay.
+    pub(super) fn holds(&self, id: &I) -> bool {
+        let Some(place) = self.order.place_of(id) else {
+            return self.kept.contains(id);
+        };
+        self.order.selected_place() == Some(place)
+            || (self.top..self.top + self.height).contains(&place)
+            || self.order.is_marked(id)
+            || self.anchor.as_ref() == Some(id)
+            || self.kept.contains(id)
+    }
+
+    /// Drops rows that are not in memory any more; what is in sight stays where it is.
+    pub(super) fn leave<'a>(&mut self, ids: impl Iterator<Item = &'a I>)
+    where
+        I: 'a,
+    {
+        let ids: HashSet<&I> = ids.collect();
+        self.top -= self.order.leave(&ids, self.top);
     }
 
     /// Where the selection is, and what waits for a sort. `more` says that the server has rows that are not here.

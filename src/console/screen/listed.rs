@@ -222,6 +222,10 @@ impl<R: Rows> Screen for Listed<R> {
         R::id(subject).is_some_and(|id| self.list.order.is_alive(id))
     }
 
+    fn holds(&self, subject: &Subject) -> bool {
+        R::id(subject).is_some_and(|id| self.list.holds(id))
+    }
+
     fn unmark(&mut self, subjects: &[Subject]) {
         if R::clears_marks() {
             self.list.clear_marks();
@@ -354,6 +358,9 @@ impl<R: Rows> Screen for Listed<R> {
             && *of == R::LIST
         {
             self.list.filter.facets(*turn, items);
+        }
+        if let News::Pruned(pruned) = news {
+            self.list.leave(pruned.rows.iter().filter_map(R::id));
         }
         self.rows.hear(news)
     }

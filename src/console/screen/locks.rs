@@ -324,7 +324,11 @@ impl Rows for Locks {
     fn hear(&mut self, news: &News<'_>) -> Vec<Ask> {
         match news {
             News::Live { gap } if *gap || !self.read => self.read_again(),
-            News::Events(events) if events.iter().any(|event| event.event.starts_with("lock.")) => {
+            News::Events(events)
+                if events
+                    .iter()
+                    .any(|event| event.view.event.starts_with("lock.")) =>
+            {
                 self.read_again()
             }
             News::Locks(problem) => {

@@ -19,7 +19,6 @@ mod rows;
 mod sessions;
 mod timeline;
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -35,7 +34,7 @@ use crate::console::layout::Panes;
 use crate::console::msg::Query;
 pub use crate::console::screen::column::{Shown, Sorting};
 use crate::console::screen::listed::Listed;
-use crate::console::store::Subject;
+use crate::console::store::{Pruned, Subject, Told};
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
@@ -79,7 +78,7 @@ pub enum News<'a> {
     /// The live connection stands; when there was a gap, what is known of the record is not connected to what comes.
     Live { gap: bool },
     /// Live events in the order of their index.
-    Events(&'a [Rc<EventView>]),
+    Events(&'a [Told]),
     /// The values of a field of a list, counted for a filter being typed.
     Facets {
         of: List,
@@ -93,6 +92,8 @@ pub enum News<'a> {
     },
     /// The locks were read, or not for this reason.
     Locks(Option<&'a str>),
+    /// Rows that are over were let go of to save memory.
+    Pruned(&'a Pruned),
     /// A page of the record that was asked for in this turn.
     Page {
         turn: u64,
@@ -171,6 +172,11 @@ pub trait Screen: std::fmt::Debug {
     /// Says whether a row is on the list, alive.
     fn shows(&self, subject: &Subject) -> bool {
         self.subject().as_ref() == Some(subject)
+    }
+
+    /// Says whether a row must stay in memory: it is selected, marked or in sight.
+    fn holds(&self, _: &Subject) -> bool {
+        false
     }
 
     /// Takes marks away: what they were for was done.

@@ -77,6 +77,17 @@ impl<I: Clone + Eq + Hash> Order<I> {
         }
     }
 
+    /// Forgets rows that are nobody's business any more, without a trace; gives how many of them were above a place.
+    /// Only rows that nobody selected, marked or sees may be let go of, or others move on the screen.
+    pub fn leave(&mut self, ids: &HashSet<&I>, above: usize) -> usize {
+        let before = self.rows.iter().take(above);
+        let left = before.filter(|row| ids.contains(&row.id)).count();
+        self.rows.retain(|row| !ids.contains(&row.id));
+        self.wanted.retain(|id| !ids.contains(id));
+        self.index();
+        left
+    }
+
     /// Lets waiting rows in below the selected one, each where sorting would put it or right below the selection if
     /// that is lower: nothing at or above the selection moves.
     pub fn admit(&mut self) {

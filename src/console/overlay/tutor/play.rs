@@ -100,6 +100,14 @@ impl Play {
                 let view = self.grants.iter().find(|view| view.id == id.as_str());
                 Answer::Grant(Box::new(view?.clone()))
             }
+            Query::SomeRequests(ids) => {
+                let asked = |view: &&RequestView| ids.iter().any(|id| view.id == id.as_str());
+                Answer::Requests(page(self.requests.iter().filter(asked)))
+            }
+            Query::SomeGrants(ids) => {
+                let asked = |view: &&GrantView| ids.iter().any(|id| view.id == id.as_str());
+                Answer::Grants(page(self.grants.iter().filter(asked)))
+            }
             Query::Requests { slice, .. } => Answer::Requests(page(
                 self.requests
                     .iter()
@@ -119,7 +127,11 @@ impl Play {
             Query::Targets => Answer::Targets(page([].iter())),
             Query::Trail(_) => Answer::Trail(page([].iter())),
             Query::Audit { .. } | Query::Find { .. } => Answer::Audit(page([].iter())),
-            Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) | Query::Facets { .. } => {
+            Query::Lock(_)
+            | Query::These(_)
+            | Query::TryOut(_)
+            | Query::Incident(_)
+            | Query::Facets { .. } => {
                 return None;
             }
         })

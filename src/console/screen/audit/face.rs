@@ -107,7 +107,9 @@ pub(super) fn draw(
         };
         cursor = table
             .draw(inner, buffer, |place| {
-                rows.get(place).map(|event| row(event)).unwrap_or_default()
+                rows.get(place)
+                    .map(|event| row(&event.view()))
+                    .unwrap_or_default()
             })
             .cursor;
         if rows.is_empty() {
@@ -121,12 +123,12 @@ pub(super) fn draw(
     }
     if panes.detail.height > 0 {
         let current = audit.current();
-        let title = current.map_or_else(
+        let title = current.as_ref().map_or_else(
             || "Detail".to_owned(),
             |event| format!("Event {}", event.index),
         );
         let inner = page(panes.detail, &title, theme, audit.zoomed, buffer);
-        if let Some(event) = current {
+        if let Some(event) = &current {
             let narrow = panes.shape == Shape::Narrow && !audit.zoomed;
             let doc = if audit.zoomed && audit.raw {
                 detail::json(event, world, inner.width)

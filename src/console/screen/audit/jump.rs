@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::client::AuditQuery;
 use crate::console::keymap::Action;
+use crate::console::store::Packed;
 use crate::query::{Context, Expr};
 use crate::wire::EventView;
 
@@ -54,7 +55,7 @@ impl Goal {
     /// Looks for it among the rows that are here. `complete` says whether nothing is missing before them, and after.
     pub(super) fn find(
         &self,
-        rows: &VecDeque<Rc<EventView>>,
+        rows: &VecDeque<Rc<Packed>>,
         complete: (bool, bool),
         asking: Context<'_>,
     ) -> Option<Found> {
@@ -70,11 +71,11 @@ impl Goal {
                 }
             }
             Self::Denied { from, back } => {
-                let found = nearest(rows, *from, *back, |row| row.outcome != "success");
+                let found = nearest(rows, *from, *back, |row| !row.success);
                 here_or_beyond(found, *back, complete)
             }
             Self::Match { sought, from, back } => {
-                let found = nearest(rows, *from, *back, |row| sought.lets(row, asking));
+                let found = nearest(rows, *from, *back, |row| sought.lets(&row.view(), asking));
                 here_or_beyond(found, *back, complete)
             }
             Self::Event(index) => {
@@ -143,10 +144,10 @@ fn way(back: bool) -> &'static str {
 
 /// The nearest row on one side of an index that passes.
 fn nearest(
-    rows: &VecDeque<Rc<EventView>>,
+    rows: &VecDeque<Rc<Packed>>,
     from: i64,
     back: bool,
-    passes: impl Fn(&EventView) -> bool,
+    passes: impl Fn(&Packed) -> bool,
 ) -> Option<usize> {
     if back {
         let before = rows.partition_point(|row| row.index < from);

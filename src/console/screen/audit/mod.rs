@@ -5,6 +5,7 @@ mod face;
 mod jump;
 mod walk;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use ratatui::buffer::Buffer;
@@ -86,7 +87,7 @@ impl Audit {
         let cell = self.cells.at()?;
         let column = COLUMNS.iter().find(|column| column.name == cell)?;
         let event = self.current()?;
-        let value = column.field.and_then(|field| value(event, field));
+        let value = column.field.and_then(|field| value(&event, field));
         let sign = match action {
             Action::FilterByCell => "",
             Action::FilterWithoutCell => "-",
@@ -146,7 +147,7 @@ impl Screen for Audit {
     fn person(&self, _: &World) -> Option<String> {
         let event = self.current()?;
         let person = (event.actor.kind == "principal").then(|| event.actor.name.clone());
-        event.principal.clone().or(person)
+        event.principal.or(person)
     }
 
     fn list(&self) -> Option<List> {
@@ -192,7 +193,7 @@ impl Screen for Audit {
             }
             _ => {}
         }
-        let current = self.current().cloned();
+        let current = self.current();
         if let Some(asks) = self.by_cell(action, world) {
             return asks;
         }
@@ -249,13 +250,13 @@ impl Screen for Audit {
             Action::Copy => {
                 let id = self
                     .current()
-                    .map(|event| about(event).unwrap_or(&event.id));
-                id.map(|id| Ask::Copy(id.to_owned())).into_iter().collect()
+                    .map(|event| about(&event).unwrap_or(&event.id).to_owned());
+                id.map(Ask::Copy).into_iter().collect()
             }
             Action::CopyJson => {
                 let json = self
                     .current()
-                    .and_then(|event| serde_json::to_string_pretty(event).ok());
+                    .and_then(|event| serde_json::to_string_pretty(&event).ok());
                 json.map(|json| Ask::CopyAs("the event as JSON".to_owned(), json))
                     .into_iter()
                     .collect()
@@ -304,8 +305,9 @@ impl Screen for Audit {
                 let (filter, asking) = (self.filter.filter(), world.asking());
                 let matching = events
                     .iter()
-                    .filter(|event| filter.lets(event.as_ref(), asking));
-                self.record.push(matching.cloned());
+                    .filter(|event| filter.lets(&event.view, asking));
+                self.record
+                    .push(matching.map(|event| Rc::clone(&event.packed)));
                 None
             }
             News::Facets { of, turn, items } => {
@@ -314,7 +316,7 @@ impl Screen for Audit {
                 }
                 None
             }
-            News::Past { .. } | News::Locks(_) => None,
+            News::Past { .. } | News::Locks(_) | News::Pruned(_) => None,
             News::Page {
                 turn,
                 newer: true,
@@ -346,9 +348,9 @@ impl Screen for Audit {
         if let (true, Some(event)) = (self.zoomed, self.current()) {
             let (width, height) = panes.inside();
             let doc = if self.raw {
-                detail::json(event, world, width)
+                detail::json(&event, world, width)
             } else {
-                detail::event(event, world, width)
+                detail::event(&event, world, width)
             };
             self.scroll = doc.clamp(self.scroll, height);
         }

@@ -104,7 +104,7 @@ impl Audit {
         if !self.opens || self.sought.is_some() {
             return;
         }
-        let here = self.current().map(|event| event.index);
+        let here = self.number();
         if here.is_some() && here == self.selected {
             self.opens = false;
             self.zoomed = true;
@@ -121,7 +121,7 @@ impl Audit {
         let Some(sought) = self.filter.sought(List::Audit, world) else {
             return vec![list::nothing_sought(&world.keymap, Place::Audit)];
         };
-        let Some(from) = self.current().map(|event| event.index) else {
+        let Some(from) = self.number() else {
             return Vec::new();
         };
         self.seek(Goal::Match { sought, from, back }, world)
@@ -146,8 +146,15 @@ impl Audit {
         self.record.rows().len().saturating_sub(1)
     }
 
-    pub(super) fn current(&self) -> Option<&EventView> {
-        self.record.rows().get(self.place()).map(AsRef::as_ref)
+    pub(super) fn current(&self) -> Option<EventView> {
+        let row = self.record.rows().get(self.place())?;
+        Some(row.view())
+    }
+
+    /// The number of the selected event.
+    fn number(&self) -> Option<i64> {
+        let row = self.record.rows().get(self.place())?;
+        Some(row.index)
     }
 
     pub(super) fn go(&mut self, place: usize) -> Vec<Ask> {
@@ -178,7 +185,7 @@ impl Audit {
     }
 
     pub(super) fn pause(&mut self) {
-        self.selected = self.current().map(|event| event.index);
+        self.selected = self.number();
         self.record.pause();
     }
 

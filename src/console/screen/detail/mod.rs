@@ -5,8 +5,8 @@ mod grant;
 mod related;
 mod request;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -113,16 +113,21 @@ fn events(doc: &mut Doc, world: &World, subject: &Subject) {
         .trail
         .as_ref()
         .filter(|trail| trail.subject == *subject);
-    let mut events: BTreeMap<i64, &Rc<EventView>> = BTreeMap::new();
+    let mut events: BTreeMap<i64, Cow<'_, EventView>> = BTreeMap::new();
     let read = trail.and_then(|trail| trail.events.as_ref());
-    events.extend(read.into_iter().flatten().map(|event| (event.index, event)));
+    let of_server = read.into_iter().flatten();
+    events.extend(of_server.map(|event| (event.index, Cow::Borrowed(event.as_ref()))));
     let memory = world.store.events_about(subject);
     let memory: Vec<_> = if read.is_some() {
         memory.collect()
     } else {
         memory.take(EVENTS).collect()
     };
-    events.extend(memory.into_iter().map(|event| (event.index, event)));
+    events.extend(
+        memory
+            .into_iter()
+            .map(|event| (event.index, Cow::Owned(event.view()))),
+    );
     let mut title = "Timeline";
     for event in events.values() {
         let look = show::event(event);

@@ -166,6 +166,10 @@ impl Screen for Timeline {
         ids.into_iter().map(Subject::Grant).collect()
     }
 
+    fn holds(&self, subject: &Subject) -> bool {
+        subject.grant().is_some_and(|id| self.list.holds(id))
+    }
+
     fn shows(&self, subject: &Subject) -> bool {
         matches!(subject, Subject::Grant(id) if self.list.order.is_alive(id))
     }
@@ -317,6 +321,19 @@ impl Screen for Timeline {
         } = news
         {
             self.list.filter.facets(*turn, items);
+        }
+        if let News::Pruned(pruned) = news {
+            self.list
+                .leave(pruned.rows.iter().filter_map(Subject::grant));
+            // What reaches further back must be read again by who wants to see it.
+            if let Some(latest) = pruned.latest
+                && self.older != Older::Unknown
+                && self.reach.is_none_or(|reach| reach <= latest)
+            {
+                self.reach = Some(latest);
+                self.older = Older::Unknown;
+                self.pages = 0;
+            }
         }
         let News::Past { next, oldest } = news else {
             return Vec::new();

@@ -1,127 +1,24 @@
 //! What the console knows of the server's rows: only what the server said, never what it is expected to say.
 
+mod packed;
+mod prune;
+mod subject;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::wire::{
-    AllowedAction, EventView, GrantView, LockView, RequestView, SessionSource, SessionView,
-    Sessions,
+    EventView, GrantView, LockView, RequestView, SessionSource, SessionView, Sessions,
 };
 
-/// Live events kept in memory: some minutes of a storm, a week of a normal day.
-const RING: usize = 20_000;
+pub use packed::{Packed, Told};
+pub use prune::Pruned;
+pub use subject::{Seen, SessionKey, Subject};
 
-/// One live connection: the target's name for it, under its grant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionKey {
-    pub grant: GrantId,
-    pub id: String,
-}
-
-impl SessionKey {
-    /// The key of a session as the server told of it.
-    pub fn of(view: &SessionView) -> Option<Self> {
-        Some(Self {
-            grant: view.grant.parse().ok()?,
-            id: view.id.clone(),
-        })
-    }
-}
-
-/// Which row something is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Subject {
-    Request(RequestId),
-    Grant(GrantId),
-    Session(SessionKey),
-    Lock(LockId),
-}
-
-impl Subject {
-    /// The id as people read it.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Request(id) => id.as_str(),
-            Self::Grant(id) => id.as_str(),
-            Self::Session(key) => &key.id,
-            Self::Lock(id) => id.as_str(),
-        }
-    }
-
-    /// Says whether the server gives this row alone, so that it can be read once more before it is decided on.
-    pub fn can_be_read(&self) -> bool {
-        !matches!(self, Self::Session(_))
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Session(key) => write!(f, "{} of {}", key.id, key.grant),
-            _ => f.write_str(self.as_str()),
-        }
-    }
-}
-
-/// One row as last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    Request(Rc<RequestView>),
-    Grant(Rc<GrantView>),
-    Session(Rc<SessionView>),
-    Lock(Rc<LockView>),
-}
-
-impl Seen {
-    /// The version that a decision on it must name.
-    pub fn version(&self) -> i64 {
-        match self {
-            Self::Request(view) => view.version,
-            Self::Grant(view) => view.version,
-            Self::Lock(view) => view.version,
-            // A connection is there or not; nothing about it is decided twice.
-            Self::Session(_) => 0,
-        }
-    }
-
-    /// The state word.
-    pub fn state(&self) -> &str {
-        match self {
-            Self::Request(view) => &view.state,
-            Self::Grant(view) => &view.state,
-            Self::Lock(view) => &view.state,
-            Self::Session(_) => "live",
-        }
-    }
-
-    /// What the server said about an action on this row: `Err` holds why not.
-    pub fn allows(&self, action: &str) -> Result<(), String> {
-        match self
-            .actions()
-            .iter()
-            .find(|allowed| allowed.action == action)
-        {
-            Some(found) if found.allowed => Ok(()),
-            Some(found) => Err(found
-                .reason
-                .clone()
-                .unwrap_or_else(|| format!("you may not {action} this"))),
-            None => Err(format!("you may not {action} this, it is {}", self.state())),
-        }
-    }
-
-    fn actions(&self) -> &[AllowedAction] {
-        match self {
-            Self::Request(view) => &view.allowed_actions,
-            Self::Grant(view) => &view.allowed_actions,
-            Self::Session(view) => &view.allowed_actions,
-            Self::Lock(view) => &view.allowed_actions,
-        }
-    }
-}
+/// The latest events kept to say what happened to a row; the record has the others, and the server has all.
+const RING: usize = 2_000;
 
 /// Every known row.
 #[derive(Debug, Clone, Default)]
@@ -133,7 +30,9 @@ pub struct Store {
     sources: Vec<SessionSource>,
     sessions_at: Option<Instant>,
     asked: HashMap<Subject, Instant>,
-    ring: VecDeque<Rc<EventView>>,
+    ring: VecDeque<Rc<Packed>>,
+    /// Grants that are over and were asked for on purpose, which stay beyond the usual number.
+    past: usize,
     revision: u64,
 }
 
@@ -219,8 +118,8 @@ impl Store {
     }
 
     /// Adds live events.
-    pub fn push_events(&mut self, events: &[Rc<EventView>]) {
-        self.ring.extend(events.iter().cloned());
+    pub fn push_events(&mut self, events: impl Iterator<Item = Rc<Packed>>) {
+        self.ring.extend(events);
         let excess = self.ring.len().saturating_sub(RING);
         self.ring.drain(..excess);
     }
@@ -229,7 +128,7 @@ impl Store {
     pub fn seed_events(&mut self, events: &[EventView]) {
         let first = self.ring.front().map_or(i64::MAX, |event| event.index);
         for event in events.iter().filter(|event| event.index < first) {
-            self.ring.push_front(Rc::new(event.clone()));
+            self.ring.push_front(Rc::new(Packed::of(event)));
         }
     }
 
@@ -240,6 +139,16 @@ impl Store {
             Subject::Grant(id) => self.grants.get(id).cloned().map(Seen::Grant),
             Subject::Session(key) => self.sessions.get(key).cloned().map(Seen::Session),
             Subject::Lock(id) => self.locks.get(id).cloned().map(Seen::Lock),
+        }
+    }
+
+    /// Says whether the row is known.
+    pub fn has(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Request(id) => self.requests.contains_key(id),
+            Subject::Grant(id) => self.grants.contains_key(id),
+            Subject::Session(key) => self.sessions.contains_key(key),
+            Subject::Lock(id) => self.locks.contains_key(id),
         }
     }
 
@@ -297,29 +206,13 @@ impl Store {
     pub fn events_about<'a>(
         &'a self,
         subject: &'a Subject,
-    ) -> impl Iterator<Item = &'a Rc<EventView>> {
-        self.ring
-            .iter()
-            .rev()
-            .filter(move |event| is_about(event, subject))
+    ) -> impl Iterator<Item = &'a Rc<Packed>> {
+        let newest = self.ring.iter().rev();
+        newest.filter(move |event| event.is_about(subject))
     }
 
     /// The newest events, oldest of them first.
-    pub fn latest(&self, most: usize) -> impl Iterator<Item = &Rc<EventView>> {
+    pub fn latest(&self, most: usize) -> impl Iterator<Item = &Rc<Packed>> {
         self.ring.iter().skip(self.ring.len().saturating_sub(most))
     }
-
-    /// How many live events are kept.
-    pub fn kept(&self) -> usize {
-        self.ring.len()
-    }
-}
-
-fn is_about(event: &EventView, subject: &Subject) -> bool {
-    let id = match subject {
-        Subject::Request(_) => event.request.as_deref(),
-        Subject::Grant(_) => event.grant.as_deref(),
-        Subject::Session(_) | Subject::Lock(_) => None,
-    };
-    id == Some(subject.as_str())
 }
