@@ -7,6 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
 use crate::console::confirm::Kind;
+use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::column::{Col, Shown, Sorting, looks, menu, no_filter, wanted};
@@ -162,6 +163,7 @@ impl<R: Rows> Listed<R> {
                 cells: cells.unwrap_or_default(),
                 marked: self.list.order.is_marked(&row.id),
                 gone: row.gone,
+                note: row.gone.then(|| fate::of(world, &R::subject(&row.id))),
             }
         });
         if rows.is_empty() {

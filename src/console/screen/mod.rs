@@ -119,6 +119,9 @@ pub struct Tally {
     pub word: String,
 }
 
+/// What stands before a line that is a filter.
+pub const FILTER: &str = "Filter";
+
 /// A line being typed on a screen.
 #[derive(Debug, Clone, Copy)]
 pub struct Typing<'a> {

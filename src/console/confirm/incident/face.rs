@@ -368,6 +368,7 @@ impl Incident {
             ],
             marked: false,
             gone: false,
+            note: None,
         }
     }
 

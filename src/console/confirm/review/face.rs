@@ -262,6 +262,7 @@ impl Review {
             ],
             marked: false,
             gone: false,
+            note: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use crossterm::event::KeyCode;
 
 use crate::client::Shelving;
 use crate::console::keymap::Action;
-use crate::console::screen::{Ask, Typing};
+use crate::console::screen::{self, Ask, Typing};
 use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
@@ -110,7 +110,7 @@ impl FilterLine {
             line: &self.line,
             problem: shown.map(|(_, said)| said.as_str()),
             wrong: shown.map(|(problem, _)| problem.span),
-            label: "Filter",
+            label: screen::FILTER,
             active: self.active,
             offers: if self.active {
                 &self.offer.candidates

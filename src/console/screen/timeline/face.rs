@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::console::fate;
 use crate::console::keymap::Place;
 use crate::console::layout::Panes;
 use crate::console::screen::column::{Cell, fixed, flex};
@@ -10,6 +11,7 @@ use crate::console::screen::timeline::Timeline;
 use crate::console::screen::timeline::chart::Chart;
 use crate::console::screen::{boxed, detail, face};
 use crate::console::show;
+use crate::console::store::Subject;
 use crate::console::theme::{Role, Theme};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::vtable::{Column, Cut, Row, Table};
@@ -182,6 +184,9 @@ impl Timeline {
                     .unwrap_or_default(),
                 marked: self.list.order.is_marked(&row.id),
                 gone: row.gone,
+                note: row
+                    .gone
+                    .then(|| fate::of(world, &Subject::Grant(row.id.clone()))),
             }
         });
         drawn.cursor
