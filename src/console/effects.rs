@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
@@ -45,6 +46,8 @@ pub type Connect = Box<dyn Fn(Option<&str>) -> Result<Client, ClientError> + Sen
 #[derive(Debug)]
 pub(super) struct Server {
     client: Result<Client, Failure>,
+    /// Where the work is done: never where the screen waits for its timers.
+    network: Handle,
     tasks: JoinSet<()>,
     calls: Arc<Semaphore>,
     answers: mpsc::UnboundedSender<Msg>,
@@ -63,11 +66,16 @@ pub(super) struct Incoming {
 
 impl Server {
     /// Gets ready to talk; nothing is sent yet.
-    pub(super) fn new(connect: &Connect, backend: Option<&str>) -> (Self, Incoming) {
+    pub(super) fn new(
+        connect: &Connect,
+        backend: Option<&str>,
+        network: Handle,
+    ) -> (Self, Incoming) {
         let (answers, received) = mpsc::unbounded_channel();
         let (tidings, stream) = mpsc::channel(BATCHES);
         let server = Self {
             client: connect(backend).map_err(failure),
+            network,
             tasks: JoinSet::new(),
             calls: Arc::new(Semaphore::new(CALLS)),
             answers,
@@ -83,14 +91,22 @@ impl Server {
         )
     }
 
+    /// Where the work is done.
+    pub(super) fn network(&self) -> Handle {
+        self.network.clone()
+    }
+
     /// Follows the live stream from now on.
     pub(super) fn connect(&mut self, incoming: &mut Incoming) {
         let (Ok(client), Some(tidings)) = (&self.client, incoming.tidings.take()) else {
             return;
         };
-        let follow = follow(client.clone(), None);
+        let follow = {
+            let _inside = self.network.enter();
+            follow(client.clone(), None)
+        };
         self.retry = Some(follow.handle());
-        self.tasks.spawn(stream(follow, tidings));
+        self.tasks.spawn_on(stream(follow, tidings), &self.network);
     }
 
     /// Ends the pause before the next try of the live stream.
@@ -162,10 +178,11 @@ impl Server {
     fn spawn(&mut self, call: impl Future<Output = Msg> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         let answers = self.answers.clone();
-        self.tasks.spawn(async move {
+        let call = async move {
             // Nobody is left to hear it when the console has ended.
             let _ = answers.send(call.await);
-        });
+        };
+        self.tasks.spawn_on(call, &self.network);
     }
 }
 
@@ -253,6 +270,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         }
         Query::TryOut(ask) => Answer::TriedOut(Box::new(client.preview_incident(ask).await?)),
         Query::Incident(id) => Answer::Incident(Box::new(client.incident(id).await?)),
+        Query::Find { scope, .. } => Answer::Audit(client.audit(scope).await?),
         Query::Audit { scope, after, .. } => {
             let query = AuditQuery {
                 after: after.clone(),
