@@ -23,3 +23,4 @@ pub mod session;
 pub mod signal;
 pub mod span;
 pub mod target;
+pub mod zone;

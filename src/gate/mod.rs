@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod catalog;
+mod deeds;
 mod eligible;
 pub mod grants;
 pub mod incidents;
@@ -114,6 +115,8 @@ pub struct Gate {
     sessions_lately: sessions::Lately,
     /// When people usually ask.
     hours: WorkingHours,
+    /// The versions of the policy whose text is in the store.
+    kept: Mutex<std::collections::HashSet<String>>,
 }
 
 /// A transaction in which one caller may change something.
@@ -152,6 +155,7 @@ impl Gate {
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
             hours,
+            kept: Mutex::default(),
         })
     }
 
@@ -303,16 +307,24 @@ impl Gate {
         .reason(Some(refusal.text()))
         .detail("code", refusal.code())
         .detail("about", about);
-        if let Err(error) = self
-            .write_refusal(
-                caller,
-                event,
-                about,
-                format!("{} {} {about}", caller.principal.id, refusal.code()),
-            )
-            .await
-        {
+        let key = format!("{} {} {about}", caller.principal.id, refusal.code());
+        if let Err(error) = self.write_refusal(caller, event, about, key).await {
             tracing::error!(error = ?error, "a refusal could not be recorded");
+        }
+        if let Refusal::PolicyDenied { cause, .. } = refusal
+            && !cause.errors.is_empty()
+        {
+            let event = Event::new(
+                EventCode::PolicyFailed,
+                Actor::Principal(caller.principal.as_ref()),
+            )
+            .outcome(Outcome::Error)
+            .reason(Some(cause.errors.join("; ")))
+            .detail("policy_version", cause.version.clone());
+            let key = format!("policy {} {}", cause.version, cause.errors.join(";"));
+            if let Err(error) = self.write_refusal(caller, event, about, key).await {
+                tracing::error!(error = ?error, "the failure of a policy could not be recorded");
+            }
         }
     }
 

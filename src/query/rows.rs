@@ -76,7 +76,13 @@ impl Row for RequestView {
             Name::Group => self
                 .ways
                 .iter()
-                .any(|way| some(way.reviewers.as_ref(), takes)),
+                .any(|way| {
+                    if way.needs.is_empty() {
+                        some(way.reviewers.as_ref(), takes)
+                    } else {
+                        way.needs.iter().any(|need| takes(Value::Text(&need.group)))
+                    }
+                }),
             Name::Ticket => some(self.ticket.as_ref(), takes),
             Name::Claim => some(self.claim.as_ref().map(|claim| &claim.by), takes),
             Name::Signal => self

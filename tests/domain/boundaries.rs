@@ -24,7 +24,10 @@ fn way(threshold: u32) -> Way {
         policy_id: "prod".to_owned(),
         line: 1,
         threshold,
-        reviewers: Some("dba".parse().unwrap()),
+        reviewers: vec![Needed {
+            group: "dba".parse().unwrap(),
+            count: threshold,
+        }],
         max_duration: "4h".parse().unwrap(),
         max_total: "2h".parse().unwrap(),
         decide_within: Span::HOUR,

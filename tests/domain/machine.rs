@@ -332,7 +332,7 @@ impl Machine {
                 policy_id: format!("w{line}"),
                 line,
                 threshold,
-                reviewers: (threshold > 0).then(|| group(reviewers)),
+                reviewers: needed(threshold, reviewers),
                 max_duration: minutes(longest),
                 max_total: minutes(longest + more),
                 decide_within: minutes(decide),

@@ -158,7 +158,7 @@ impl Gate {
         check_count(&commit)?;
         let done = carry_out(
             &mut writing,
-            &rules.catalog,
+            &rules,
             new.clone(),
             &commit,
             &ticket,
