@@ -9,9 +9,11 @@
 pub mod app;
 pub mod command;
 pub mod confirm;
+mod desk;
 pub mod doc;
 mod effects;
-mod export;
+pub mod export;
+pub mod fate;
 pub mod keymap;
 pub mod layout;
 pub mod linear;

@@ -5,6 +5,8 @@ mod commandline;
 mod desk;
 mod display;
 mod dumps;
+mod export;
+mod fate;
 mod filter;
 mod help;
 mod hostile;

@@ -8,6 +8,7 @@ use ratatui::layout::Position;
 
 use crate::console::confirm::Kind;
 use crate::console::doc::Doc;
+use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::face::{self, Cell, fixed, flex, spare};
@@ -290,7 +291,15 @@ impl Screen for SessionList {
         Vec::new()
     }
 
-    fn hear(&mut self, _: &News<'_>, _: &World) -> Vec<Ask> {
+    fn hear(&mut self, news: &News<'_>, _: &World) -> Vec<Ask> {
+        if let News::Facets {
+            of: query::List::Sessions,
+            turn,
+            items,
+        } = news
+        {
+            self.list.filter.facets(*turn, items);
+        }
         Vec::new()
     }
 
@@ -342,11 +351,19 @@ impl Screen for SessionList {
         let mut cursor = None;
         if panes.list.height > 0 {
             let inner = boxed(panes.list, "Live sessions", theme, true, buffer);
-            cursor = face::rows(&self.list, COLUMNS, theme, inner, buffer, |key| {
-                let view = world.store.session(key);
-                view.map(|view| Self::row(view, world, theme))
-                    .unwrap_or_default()
-            });
+            cursor = face::rows(
+                &self.list,
+                COLUMNS,
+                theme,
+                inner,
+                buffer,
+                |key| {
+                    let view = world.store.session(key);
+                    view.map(|view| Self::row(view, world, theme))
+                        .unwrap_or_default()
+                },
+                |key| fate::of(world, &Subject::Session(key.clone())),
+            );
             if self.list.order.rows().is_empty() {
                 let more = match world.store.sessions_at() {
                     None => "the targets are being asked",
