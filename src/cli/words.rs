@@ -118,7 +118,11 @@ fn missing_of(needs: &[NeedView]) -> String {
         let given = u32::try_from(need.approved_by.len()).unwrap_or(u32::MAX);
         let left = need.threshold.saturating_sub(given);
         let reviews = if left == 1 { "a review" } else { "reviews" };
-        let count = if left == 1 { String::new() } else { format!("{left} ") };
+        let count = if left == 1 {
+            String::new()
+        } else {
+            format!("{left} ")
+        };
         (left > 0).then(|| format!("{count}{reviews} by `{}`", need.group))
     });
     missing.collect::<Vec<_>>().join(" and ")

@@ -10,6 +10,7 @@ pub mod document;
 pub mod files;
 pub mod keys;
 pub mod paths;
+pub mod policy;
 mod problem;
 pub mod server;
 mod signals;
@@ -57,8 +58,12 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals) = root.map_or((None, None), |mut root| {
-        (root.take("server"), root.take("signals"))
+    let (server, signals, policy) = root.map_or((None, None, None), |mut root| {
+        (
+            root.take("server"),
+            root.take("signals"),
+            root.take("policy"),
+        )
     });
     let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
     let (mut settings, mut shown) = server::understand(folder, table, env, flags, &mut notes);
@@ -66,6 +71,8 @@ pub fn server_from(
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
     shown.extend(more);
+    let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
+    shown.extend(policy::understand(table, &mut notes).1);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)
         && text.contains("postgres")

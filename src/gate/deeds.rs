@@ -171,10 +171,7 @@ pub(super) async fn may_review(
         ticket: request.ticket.as_deref(),
         now: writing.now,
     };
-    Ok(may(
-        &rules.policy,
-        &about.by(&writing.who, Deed::Review),
-    )?)
+    Ok(may(&rules.policy, &about.by(&writing.who, Deed::Review))?)
 }
 
 /// Whether policy lets somebody prolong the grant of another.

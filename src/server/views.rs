@@ -23,7 +23,8 @@ use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
     ActorView, AllowedAction, ClaimView, CredentialView, EventView, GrantView, HistoryView, LockOn,
-    LockView, NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
+    LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView, SignalView, TargetView,
+    WayView,
 };
 
 pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -120,7 +121,12 @@ fn way_view(way: &Way, reviews: &[Review]) -> WayView {
         reviewers: match way.reviewers.as_slice() {
             [] => None,
             [one] => Some(one.group.to_string()),
-            _ => Some(way.groups().map(ToString::to_string).collect::<Vec<_>>().join(" and ")),
+            _ => Some(
+                way.groups()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" and "),
+            ),
         },
         needs: needs(way, reviews),
         max_duration: way.max_duration.to_string(),

@@ -136,6 +136,10 @@ struct TokenRow {
 }
 
 const PRINCIPAL: &str = "select id, name, roles, group_names from principals where id = $1";
+/// More people than this in one group are not looked at one by one.
+const REVIEWERS_MAX: u32 = 1_000;
+/// Who may review and is in a group.
+const REVIEWERS: &str = "select id, name, roles, group_names from principals where id <> $1 and group_names like $2 escape '\\' and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5";
 const BY_NAME: &str = "select id, name, roles, group_names from principals where name = $1";
 /// Who has a token, with the clock in the same row.
 macro_rules! token {

@@ -5,7 +5,7 @@ use portcullis::domain::event::EventCode;
 use portcullis::domain::grant::{Grant, GrantState, authorize};
 use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::domain::lock::Locks;
-use portcullis::domain::policy::{Snapshot, Way};
+use portcullis::domain::policy::{Needed, Snapshot, Way};
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::{About, Ask, LATEST_START, REASON_MAX, Request, RequestState};
 use portcullis::domain::review::Narrowing;

@@ -20,6 +20,7 @@ const BY_THE_GATE: [(EventCode, &str); 18] = [
     (EventCode::SignInRevoked, "api::people"),
     (EventCode::ConfigLoaded, "reload"),
     (EventCode::ConfigRejected, "reload"),
+    (EventCode::PolicyFailed, "api::policy"),
     (EventCode::SessionEnding, "api::sessions"),
     (EventCode::SessionEndFailed, "api::sessions"),
     (EventCode::SessionEndIgnored, "api::sessions"),

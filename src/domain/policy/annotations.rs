@@ -136,7 +136,8 @@ impl<'a, 'p> Annotations<'a, 'p> {
     /// The policy with its conditions; nothing when an annotation that it needs is missing or wrong.
     pub(super) fn rule(&mut self, deeds: BTreeSet<Deed>) -> Option<Rule> {
         let permit = self.policy.effect() == cedar_policy::Effect::Permit;
-        let gives = deeds.iter().any(|deed| deed.gives_access());
+        // An action that there is not is a problem of its own.
+        let gives = deeds.is_empty() || deeds.iter().any(|deed| deed.gives_access());
         self.check_keys(permit, gives);
         let line = lex::place(self.text, self.statement.range.start).line;
         let id = self.id()?;
@@ -380,12 +381,15 @@ impl<'a, 'p> Annotations<'a, 'p> {
             .iter()
             .fold(0_u32, |sum, needed| sum.saturating_add(needed.count));
         if sum > MAX_THRESHOLD {
-            let message = format!("policy `{id}` asks for {sum} reviews; {MAX_THRESHOLD} is the most");
+            let message =
+                format!("policy `{id}` asks for {sum} reviews; {MAX_THRESHOLD} is the most");
             self.problem("reviewers", message, None);
             return Vec::new();
         }
         if threshold.is_some_and(|threshold| threshold != sum) {
-            let message = format!("`@reviewers` of policy `{id}` counts {sum} reviews, and `@threshold` says otherwise");
+            let message = format!(
+                "`@reviewers` of policy `{id}` counts {sum} reviews, and `@threshold` says otherwise"
+            );
             let hint = "remove `@threshold`: the counts say it all".to_owned();
             self.problem("threshold", message, Some(hint));
         }

@@ -285,13 +285,20 @@ fn parts(text: &str) -> Vec<Part> {
         if token.is_mark("(") {
             // The scope; a bare `principal` is no condition.
             let scope = split(inner, ",");
-            parts.extend(scope.into_iter().filter(|part| part.len() > 1).map(|part| (part, false)));
+            parts.extend(
+                scope
+                    .into_iter()
+                    .filter(|part| part.len() > 1)
+                    .map(|part| (part, false)),
+            );
         } else if token.is_mark("{") {
             let unless = tokens
                 .get(at.wrapping_sub(1))
                 .is_some_and(|word| word.is_word("unless"));
             // `a && b` in a `when` are two conditions; beside `||` or `if` it is one.
-            let whole = unless || inner.iter().any(|token| token.is_word("if")) || split(inner, "||").len() > 1;
+            let whole = unless
+                || inner.iter().any(|token| token.is_word("if"))
+                || split(inner, "||").len() > 1;
             if whole {
                 parts.push((inner, unless));
             } else {

@@ -94,7 +94,9 @@ impl Vocabulary {
         if doing.deed == Deed::Lock {
             put("on", doing.on.map(text));
         }
-        let owner = doing.owner.map(|owner| self.uid(&self.principal, owner.name.as_str()));
+        let owner = doing
+            .owner
+            .map(|owner| self.uid(&self.principal, owner.name.as_str()));
         put("owner", owner.map(RestrictedExpression::new_entity_uid));
         self.question(doing.deed, doing.who, doing.owner, doing.target, pairs)
     }

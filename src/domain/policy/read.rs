@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use cedar_policy::{
-    ActionConstraint, EntityId, EntityUid, PolicySet, Schema, ValidationMode,
-    ValidationWarning, Validator,
+    ActionConstraint, EntityId, EntityUid, PolicySet, Schema, ValidationMode, ValidationWarning,
+    Validator,
 };
 
 use crate::domain::policy::annotations::Annotations;
@@ -51,14 +51,27 @@ pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
         })
         .collect();
     let (unscoped, scoped) = by_scope(&set);
-    validate(text, &vocabulary.asking, &unscoped, &statements, &mut problems);
-    validate(text, &vocabulary.validator, &scoped, &statements, &mut problems);
+    validate(
+        text,
+        &vocabulary.asking,
+        &unscoped,
+        &statements,
+        &mut problems,
+    );
+    validate(
+        text,
+        &vocabulary.validator,
+        &scoped,
+        &statements,
+        &mut problems,
+    );
     let rules = rules(text, &set, &statements, &mut problems);
     let mentions = words::mentions(text, &statements, &mut problems);
     if !problems.is_empty() {
         return Err(sorted(problems));
     }
-    let sets = by_deed(&set, &rules).map_err(|error| vec![PolicyProblem::at(text, 0, error, None)])?;
+    let sets =
+        by_deed(&set, &rules).map_err(|error| vec![PolicyProblem::at(text, 0, error, None)])?;
     Ok(Policy {
         version: version(text),
         text: text.into(),
@@ -96,7 +109,8 @@ fn by_deed(
         let rule = rule.ok_or("a policy could not be found in the text again")?;
         for deed in &rule.deeds {
             let part = sets.entry(*deed).or_default();
-            part.add(policy.clone()).map_err(|error| error.to_string())?;
+            part.add(policy.clone())
+                .map_err(|error| error.to_string())?;
         }
     }
     Ok(sets)
@@ -204,7 +218,8 @@ fn rules(
             ));
             continue;
         };
-        let Some(rule) = Annotations::new(text, statement, policy, problems).rule(deeds(policy)) else {
+        let Some(rule) = Annotations::new(text, statement, policy, problems).rule(deeds(policy))
+        else {
             continue;
         };
         if let Some(first) = rules.values().find(|other| other.id == rule.id) {
