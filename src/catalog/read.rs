@@ -18,7 +18,7 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 4] = ["server", "signals", "policy", "target"];
+const TABLES: [&str; 5] = ["server", "signals", "policy", "target", "tokens"];
 /// Longer text does not fit where it is shown.
 const LONGEST_TEXT: usize = 200;
 
@@ -30,7 +30,11 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
         return (catalog, Zone::default(), notes.into_sorted());
     };
     // The server's own settings are understood by `config`.
-    drop((root.take("server"), root.take("signals")));
+    drop((
+        root.take("server"),
+        root.take("signals"),
+        root.take("tokens"),
+    ));
     let table = root
         .take("policy")
         .and_then(|entry| entry.into_table(&mut notes, "[policy]"));

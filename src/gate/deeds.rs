@@ -270,6 +270,8 @@ pub(super) async fn somebody_reviews(
     about: Reviewed<'_>,
 ) -> Result<(), Error> {
     let governed = policy.governs(Deed::Review);
+    // Whoever owns the service account that asks does not count either.
+    let behind = about.owner.owner();
     for way in &snapshot.ways {
         if way.is_immediate() {
             return Ok(());
@@ -277,9 +279,10 @@ pub(super) async fn somebody_reviews(
         let mut people: Vec<Principal> = Vec::new();
         for group in way.groups() {
             // As many of each group as there are places: then none of the others could fill one more.
-            let enough = if governed { None } else { Some(way.threshold) };
+            let enough = Some(way.threshold).filter(|_| !governed && behind.is_none());
             for found in tx.reviewers_in(group, &about.owner.id, enough).await? {
-                if people.iter().all(|known| known.id != found.id) {
+                let counted = behind != Some(&found.id);
+                if counted && people.iter().all(|known| known.id != found.id) {
                     people.push(found);
                 }
             }

@@ -123,6 +123,7 @@ impl Gate {
         let (mut request, mut change) = Request::submit_extension(
             new,
             &grant,
+            &holder,
             &writing.who,
             by,
             reason,

@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 18] = [
+const BY_THE_GATE: [(EventCode, &str); 19] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
