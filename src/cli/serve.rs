@@ -96,6 +96,7 @@ async fn start(
         Options {
             name,
             hours: settings.hours.clone(),
+            tokens: settings.tokens,
         },
     )
     .await

@@ -8,6 +8,7 @@ use crate::config::document::Table;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
+use crate::config::tokens::TokenSettings;
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub log: String,
     /// When people usually ask for access, from the table `[signals]`.
     pub hours: WorkingHours,
+    /// What holds for sign-ins, from the table `[tokens]`.
+    pub tokens: TokenSettings,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -132,6 +135,7 @@ pub(super) fn understand<'t>(
             database,
             log,
             hours: WorkingHours::default(),
+            tokens: TokenSettings::default(),
         },
         show,
     )

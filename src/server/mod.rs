@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
+use crate::config::TokenSettings;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::gate::{self, Caller, Gate};
@@ -77,6 +78,8 @@ pub struct Options {
     pub name: Option<String>,
     /// When people usually ask for access.
     pub hours: WorkingHours,
+    /// What holds for sign-ins.
+    pub tokens: TokenSettings,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -108,7 +111,10 @@ impl Server {
         let gate = Arc::new(Gate::new(
             Arc::clone(&store),
             Arc::clone(&rules),
-            options.hours,
+            gate::Settings {
+                hours: options.hours,
+                tokens: options.tokens,
+            },
         )?);
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(

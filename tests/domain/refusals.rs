@@ -16,6 +16,10 @@ fn known(refusal: &Refusal) -> usize {
     match refusal {
         R::NotSignedIn
         | R::TokenExpired
+        | R::SignInUnbound
+        | R::ProofRequired
+        | R::ProofNotValid { .. }
+        | R::ProofOutOfTime { .. }
         | R::CodeNotValid
         | R::NotAllowed { .. }
         | R::NotFound { .. }
@@ -31,6 +35,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::StartInPast
         | R::CommentRequired
         | R::SelfReview { .. }
+        | R::OwnService { .. }
         | R::AlreadyReviewed { .. }
         | R::NotAReviewer { .. }
         | R::RequestDecided { .. }
@@ -54,7 +59,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 41,
+        | R::Busy => 46,
     }
 }
 
@@ -68,6 +73,13 @@ fn every_refusal() -> Vec<Refusal> {
     vec![
         R::NotSignedIn,
         R::TokenExpired,
+        R::SignInUnbound,
+        R::ProofRequired,
+        R::ProofNotValid {
+            why: "it is for another address",
+        },
+        R::ProofOutOfTime { ahead: 130 },
+        R::ProofOutOfTime { ahead: -130 },
         R::CodeNotValid,
         R::NotAllowed {
             action: "revoke grants",
@@ -91,6 +103,7 @@ fn every_refusal() -> Vec<Refusal> {
             known: "`admin`, `readonly`".to_owned(),
         },
         R::PolicyDenied {
+            cause: Box::default(),
             why: "no policy lets `ada` ask for `admin` on `orders-db`".to_owned(),
         },
         R::NobodyCanReview {
@@ -106,6 +119,7 @@ fn every_refusal() -> Vec<Refusal> {
         R::StartInPast,
         R::CommentRequired,
         R::SelfReview { request: request() },
+        R::OwnService { request: request() },
         R::AlreadyReviewed { request: request() },
         R::NotAReviewer {
             groups: "`dba` or `leads`".to_owned(),
