@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod catalog;
+mod deeds;
 mod eligible;
 pub mod grants;
 pub mod incidents;
@@ -132,6 +133,8 @@ pub struct Gate {
     settings: Settings,
     /// The proofs of device keys that this node took.
     proofs: people::Seen,
+    /// The versions of the policy whose text is in the store.
+    kept: Mutex<std::collections::HashSet<String>>,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -176,6 +179,7 @@ impl Gate {
             sessions_lately: sessions::Lately::default(),
             settings,
             proofs: people::Seen::default(),
+            kept: Mutex::default(),
         })
     }
 
@@ -333,16 +337,24 @@ impl Gate {
         .reason(Some(refusal.text()))
         .detail("code", refusal.code())
         .detail("about", about);
-        if let Err(error) = self
-            .write_refusal(
-                caller,
-                event,
-                about,
-                format!("{} {} {about}", caller.principal.id, refusal.code()),
-            )
-            .await
-        {
+        let key = format!("{} {} {about}", caller.principal.id, refusal.code());
+        if let Err(error) = self.write_refusal(caller, event, about, key).await {
             tracing::error!(error = ?error, "a refusal could not be recorded");
+        }
+        if let Refusal::PolicyDenied { cause, .. } = refusal
+            && !cause.errors.is_empty()
+        {
+            let event = Event::new(
+                EventCode::PolicyFailed,
+                Actor::Principal(caller.principal.as_ref()),
+            )
+            .outcome(Outcome::Error)
+            .reason(Some(cause.errors.join("; ")))
+            .detail("policy_version", cause.version.clone());
+            let key = format!("policy {} {}", cause.version, cause.errors.join(";"));
+            if let Err(error) = self.write_refusal(caller, event, about, key).await {
+                tracing::error!(error = ?error, "the failure of a policy could not be recorded");
+            }
         }
     }
 

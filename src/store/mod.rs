@@ -70,6 +70,7 @@ pub mod locks;
 mod many;
 pub mod outbox;
 pub mod people;
+pub mod policies;
 pub mod requests;
 pub mod sequence;
 pub mod settings;
