@@ -69,6 +69,9 @@ events! {
     TokenReused = "auth.token_reused", "presented a refresh token twice; the sign-in was ended";
     /// A token came without the key of the device that it is bound to.
     TokenMisused = "auth.token_misused", "used a token without the key of its device; it belongs to";
+    ServiceCreated = "service.created", "made the service account";
+    ServiceRotated = "service.rotated", "made another token for";
+    ServiceDeleted = "service.deleted", "deleted the service account";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
@@ -231,7 +234,12 @@ impl Event {
         // These are done to a person, everything else to a person's access.
         let to_person = matches!(
             self.code,
-            EventCode::PrincipalInvited | EventCode::SignInRevoked | EventCode::TokenMisused
+            EventCode::PrincipalInvited
+                | EventCode::SignInRevoked
+                | EventCode::TokenMisused
+                | EventCode::ServiceCreated
+                | EventCode::ServiceRotated
+                | EventCode::ServiceDeleted
         );
         if let Some(principal) = self
             .principal

@@ -50,6 +50,8 @@ actions! {
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];
+    /// Make service accounts, and manage those of others.
+    ManageServices, "manage the service accounts of others", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
 }
 
@@ -71,7 +73,7 @@ pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
     let needs = match action {
         Action::Submit => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite => "the product role admin",
+        Action::Invite | Action::ManageServices => "the product role admin",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"
         }

@@ -22,6 +22,7 @@ pub mod query;
 pub mod requests;
 pub mod router;
 pub mod search;
+pub mod services;
 pub mod sessions;
 pub mod stream;
 pub mod targets;

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, facets, grants, health, incidents, locks, people, requests, sessions,
-    stream, targets,
+    App, audit, caller, facets, grants, health, incidents, locks, people, requests, services,
+    sessions, stream, targets,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -52,6 +52,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(people::sign_ins))
         .routes(routes!(people::revoke_sign_in))
         .routes(routes!(people::invite))
+        .routes(routes!(services::list, services::create))
+        .routes(routes!(services::rotate))
+        .routes(routes!(services::delete))
         .routes(routes!(targets::list))
         .routes(routes!(requests::list, requests::submit))
         .routes(routes!(requests::show))

@@ -13,6 +13,7 @@ mod person;
 pub mod problem;
 mod request;
 mod schema;
+mod service;
 mod session;
 mod target;
 
@@ -24,12 +25,13 @@ pub use incident::{
     IncidentScope, IncidentSummary, IncidentView,
 };
 pub use lock::{Lifting, LockOn, LockView, NewLock};
-pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInView, Tokens};
+pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
     ReviewView, SignalView, WayView,
 };
+pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};
 

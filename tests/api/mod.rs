@@ -9,6 +9,7 @@ mod limits;
 mod locks;
 mod people;
 mod requests;
+mod services;
 mod sessions;
 mod signals;
 mod tokens;
