@@ -1,13 +1,14 @@
 //! Settings of the server and of the console: file, then environment, then flag; each checked, each with its origin.
 //!
 //! Reading is separate from understanding, so that `config check` can report every problem of every file at once.
-//! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs` or
-//! `console.rs`; a test compares the two.
+//! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs`,
+//! `identity.rs` or `console.rs`; a test compares the two.
 
 pub mod backend;
 pub mod console;
 pub mod document;
 pub mod files;
+pub mod identity;
 pub mod keys;
 pub mod paths;
 mod problem;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub use backend::{Backend, Environment};
 pub use console::{COLORS, ConsoleSettings, KeyRow, KeyRows, Notify};
+pub use identity::Identity;
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown};
@@ -57,14 +59,22 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals) = root.map_or((None, None), |mut root| {
-        (root.take("server"), root.take("signals"))
+    let (server, signals, identity) = root.map_or((None, None, None), |mut root| {
+        (
+            root.take("server"),
+            root.take("signals"),
+            root.take("identity"),
+        )
     });
     let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
     let (mut settings, mut shown) = server::understand(folder, table, env, flags, &mut notes);
     let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
+    shown.extend(more);
+    let table = identity.and_then(|entry| entry.into_table(&mut notes, "[identity]"));
+    let (identity, more) = identity::understand(folder, table, env, &mut notes);
+    settings.identity = identity;
     shown.extend(more);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
+use crate::config::identity::Identity;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub log: String,
     /// When people usually ask for access, from the table `[signals]`.
     pub hours: WorkingHours,
+    /// Where people sign in, from the table `[identity]`.
+    pub identity: Option<Identity>,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -132,6 +135,7 @@ pub(super) fn understand<'t>(
             database,
             log,
             hours: WorkingHours::default(),
+            identity: None,
         },
         show,
     )

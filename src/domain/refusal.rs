@@ -5,6 +5,7 @@
 use super::grant::GrantState;
 use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
 use super::lock::LockState;
+use super::provider::IdentityRefusal;
 use super::request::RequestState;
 use super::span::Span;
 
@@ -145,7 +146,15 @@ pub enum Refusal {
     TooManyStreams {
         limit: usize,
     },
+    /// The identity provider, or what it says of somebody.
+    Identity(IdentityRefusal),
     Busy,
+}
+
+impl From<IdentityRefusal> for Refusal {
+    fn from(refusal: IdentityRefusal) -> Self {
+        Self::Identity(refusal)
+    }
 }
 
 impl Refusal {
@@ -192,6 +201,7 @@ impl Refusal {
             Self::Unsupported { .. } => "unsupported",
             Self::TargetFailed { .. } => "target-failed",
             Self::TooManyStreams { .. } => "too-many-streams",
+            Self::Identity(refusal) => refusal.code(),
             Self::Busy => "busy",
         }
     }
@@ -289,6 +299,7 @@ impl Refusal {
             Self::TooManyStreams { limit } => {
                 format!("you already follow {limit} live streams, which is the limit")
             }
+            Self::Identity(refusal) => refusal.text(),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
     }
@@ -313,6 +324,7 @@ impl Refusal {
     /// What to do next, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Identity(refusal) => refusal.hint(),
             Self::NotSignedIn | Self::TokenExpired => "sign in with `portcullis login`",
             Self::CodeNotValid => "ask an admin for a new one: `portcullis token invite NAME`",
             Self::UnknownTarget {

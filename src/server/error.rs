@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
+use crate::domain::provider::IdentityRefusal;
 use crate::domain::refusal::Refusal;
 use crate::gate;
 use crate::query;
@@ -79,7 +80,19 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::Unsupported { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
+        R::Identity(refusal) => identity_status(refusal),
         R::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
+    use IdentityRefusal as I;
+    match refusal {
+        I::NotBegun | I::NotTheBeginner | I::Gone => StatusCode::UNAUTHORIZED,
+        I::Declined { .. } | I::NoRole | I::Stale => StatusCode::FORBIDDEN,
+        I::NotOffered => StatusCode::UNPROCESSABLE_ENTITY,
+        I::NameTaken { .. } => StatusCode::CONFLICT,
+        I::Fault(_) => StatusCode::BAD_GATEWAY,
     }
 }
 
@@ -204,7 +217,7 @@ pub enum Problems {
     /// A fault of the server.
     #[response(status = 500, content_type = "application/problem+json")]
     Fault(Problem),
-    /// The target did not answer as it should.
+    /// The target or the identity provider did not answer as it should.
     #[response(status = 502, content_type = "application/problem+json")]
     Target(Problem),
     /// The server has too much to do, or no database.

@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 4] = [
+const SUMS: [(&str, &str); 5] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -36,6 +36,10 @@ const SUMS: [(&str, &str); 4] = [
     (
         "0004_claims.sql",
         "bbcb2e0d761bb67ed57a5c593824c7e311e89b03a52931e694b3b9d42edeb941",
+    ),
+    (
+        "0006_identities.sql",
+        "07196d2aebc4a7d6e5d535af485f748efdc56f75e8ed3f107d02eabc5be543f6",
     ),
 ];
 
