@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fmt::Write as _;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -303,11 +304,36 @@ fn take<'a>(graphemes: impl Iterator<Item = &'a str>, columns: usize) -> (String
     (text, used)
 }
 
+/// Writes hidden characters as `\u` escapes: the same JSON, and harmless on a terminal.
+///
+/// Outside strings JSON has none of them, so each one found can be escaped where it stands.
+pub fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn json_stays_the_same_json_and_shows_no_hidden_character() {
+        let typed = "a\u{202e}b\u{1b}[31m\u{e0041}\u{9b}\"\\ ä";
+        let json = visible_json(&serde_json::to_string(typed).unwrap());
+        assert!(!json.chars().any(hidden), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), typed);
+    }
 
     #[test]
     fn controls_are_shown_and_not_obeyed() {

@@ -1,23 +1,34 @@
 //! `portcullis locks`: lists locks, those in force unless all are asked for.
 
 use crate::cli::table::{Cut, Table};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure, filter, words};
+use crate::query::List;
 use crate::wire::{LockView, Page};
 
 /// List locks: what nobody gets past, by whom and why
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = filter::help(List::Locks))]
 pub(super) struct Arguments {
     /// Also those that were lifted or are over
     #[arg(long)]
     all: bool,
+    /// Only those that a filter lets through, like 'kind:principal left:<1h'; --help explains
+    #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+    filter: Option<String>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
+    let filter = arguments
+        .filter
+        .map(|text| filter::read(context, &text, List::Locks))
+        .transpose()?;
     let mut items: Vec<LockView> = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page = client.locks(arguments.all, after.as_deref()).await?;
+        let page = client
+            .locks_like(arguments.all, filter.as_deref(), after.as_deref())
+            .await?;
         items.extend(page.items);
         after = page.next;
         if after.is_none() {

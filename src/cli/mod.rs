@@ -134,10 +134,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return print::usage(&error),
     };
     let printer = Printer::of_process(arguments.common.json);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    if !matches!(arguments.command, Command::Serve(_) | Command::Demo(_)) {
+        // Whoever talks to one server is served by two, however many processors there are.
+        threads.worker_threads(2);
+    }
+    let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             return printer

@@ -148,7 +148,7 @@ impl Printer {
         let json = serde_json::to_string(body).map_err(|error| {
             Failure::here(format!("the answer cannot be written as JSON: {error}"), "")
         })?;
-        self.write(&format!("{}\n", visible_json(&json)))
+        self.write(&format!("{}\n", text::visible_json(&json)))
     }
 
     /// A remark beside the result.
@@ -185,7 +185,7 @@ impl Printer {
                 .as_ref()
                 .and_then(|problem| serde_json::to_string(problem).ok())
                 .unwrap_or_else(|| own.to_string());
-            self.complain(&format!("{}\n", visible_json(&json)));
+            self.complain(&format!("{}\n", text::visible_json(&json)));
             return failure.exit;
         }
         let mut said = format!("error: {}\n", text::clean(&failure.text));
@@ -270,23 +270,6 @@ fn codes(style: Style) -> String {
     codes.join(";")
 }
 
-/// Writes hidden characters as `\u` escapes: the same JSON, and harmless on a terminal.
-///
-/// Outside strings JSON has none of them, so each one found can be escaped where it stands.
-fn visible_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if text::hidden(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 fn terminal_width() -> Option<usize> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
@@ -294,17 +277,4 @@ fn terminal_width() -> Option<usize> {
     }
     let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_stays_the_same_json_and_shows_no_hidden_character() {
-        let typed = "a\u{202e}b\u{1b}[31m\u{e0041}\u{9b}\"\\ ä";
-        let json = visible_json(&serde_json::to_string(typed).unwrap());
-        assert!(!json.chars().any(text::hidden), "{json}");
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), typed);
-    }
 }

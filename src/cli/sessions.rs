@@ -1,20 +1,24 @@
 //! `portcullis sessions`: who is connected at this moment, and ending one connection.
 
 use crate::cli::table::{Cut, Table};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure, filter, words};
 use crate::client::IdempotencyKey;
 use crate::domain::ids::GrantId;
+use crate::query::List;
 use crate::wire::SessionEnd;
 
 /// List live connections under grants, as far as the targets report them
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = filter::help(List::Sessions))]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// Only on this target
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
+    /// Only those that a filter lets through, like 'is:idle age:>1h'; --help explains
+    #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+    filter: Option<String>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -35,7 +39,7 @@ enum Command {
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
-        None => list(context, arguments.target.as_deref()).await,
+        None => list(context, arguments).await,
         Some(Command::End {
             grant,
             session,
@@ -44,10 +48,15 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     }
 }
 
-async fn list(context: &Context<'_>, target: Option<&str>) -> Result<Exit, Failure> {
+async fn list(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let mut sessions = client.sessions().await?;
-    if let Some(target) = target {
+    let filter = arguments
+        .filter
+        .map(|text| filter::read(context, &text, List::Sessions))
+        .transpose()?;
+    let mut sessions = client.sessions_like(filter).await?;
+    if let Some(target) = &arguments.target {
+        let target = target.as_str();
         sessions.items.retain(|session| session.target == target);
         sessions.sources.retain(|source| source.target == target);
     }

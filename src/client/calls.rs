@@ -217,7 +217,14 @@ impl Client {
 
     /// Every live session that the targets report.
     pub async fn sessions(&self) -> Result<Sessions, ClientError> {
-        self.call(Call::new(Method::GET, &["v1", "sessions"])).await
+        self.sessions_like(None).await
+    }
+
+    /// Live sessions that pass a filter.
+    pub async fn sessions_like(&self, q: Option<String>) -> Result<Sessions, ClientError> {
+        let query = q.map(|q| ("q", q)).into_iter().collect();
+        self.call(Call::new(Method::GET, &["v1", "sessions"]).query(query))
+            .await
     }
 
     /// Ends one session of a grant.
@@ -239,10 +246,21 @@ impl Client {
         all: bool,
         after: Option<&str>,
     ) -> Result<Page<LockView>, ClientError> {
+        self.locks_like(all, None, after).await
+    }
+
+    /// The same for locks that pass a filter.
+    pub async fn locks_like(
+        &self,
+        all: bool,
+        q: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page<LockView>, ClientError> {
         let mut query = Vec::new();
         if all {
             query.push(("state", "in_force,lifted,over".to_owned()));
         }
+        query.extend(q.map(|q| ("q", q.to_owned())));
         query.extend(after.map(|after| ("after", after.to_owned())));
         self.call(Call::new(Method::GET, &["v1", "locks"]).query(query))
             .await
@@ -327,7 +345,7 @@ impl Client {
             .await
     }
 
-    /// The values of a field in the list `of` (`requests`, `grants` or `audit`) that begin with `prefix`, among the
+    /// The values of a field in the list `of` (`requests`, `grants`, `sessions`, `locks` or `audit`) that begin with `prefix`, among the
     /// rows that match the filter `q`.
     pub async fn facets(
         &self,

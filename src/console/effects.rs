@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
@@ -14,7 +15,7 @@ use crate::client::{
 };
 use crate::console::confirm::{Act, Mutation};
 use crate::console::export;
-use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Tidings, Trip};
+use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, These, Tidings, Trip};
 use crate::console::store::Subject;
 use crate::console::widget::toast::Level;
 use crate::wire::{
@@ -45,6 +46,8 @@ pub type Connect = Box<dyn Fn(Option<&str>) -> Result<Client, ClientError> + Sen
 #[derive(Debug)]
 pub(super) struct Server {
     client: Result<Client, Failure>,
+    /// Where the work is done: never where the screen waits for its timers.
+    network: Handle,
     tasks: JoinSet<()>,
     calls: Arc<Semaphore>,
     answers: mpsc::UnboundedSender<Msg>,
@@ -63,11 +66,16 @@ pub(super) struct Incoming {
 
 impl Server {
     /// Gets ready to talk; nothing is sent yet.
-    pub(super) fn new(connect: &Connect, backend: Option<&str>) -> (Self, Incoming) {
+    pub(super) fn new(
+        connect: &Connect,
+        backend: Option<&str>,
+        network: Handle,
+    ) -> (Self, Incoming) {
         let (answers, received) = mpsc::unbounded_channel();
         let (tidings, stream) = mpsc::channel(BATCHES);
         let server = Self {
             client: connect(backend).map_err(failure),
+            network,
             tasks: JoinSet::new(),
             calls: Arc::new(Semaphore::new(CALLS)),
             answers,
@@ -83,14 +91,22 @@ impl Server {
         )
     }
 
+    /// Where the work is done.
+    pub(super) fn network(&self) -> Handle {
+        self.network.clone()
+    }
+
     /// Follows the live stream from now on.
     pub(super) fn connect(&mut self, incoming: &mut Incoming) {
         let (Ok(client), Some(tidings)) = (&self.client, incoming.tidings.take()) else {
             return;
         };
-        let follow = follow(client.clone(), None);
+        let follow = {
+            let _inside = self.network.enter();
+            follow(client.clone(), None)
+        };
         self.retry = Some(follow.handle());
-        self.tasks.spawn(stream(follow, tidings));
+        self.tasks.spawn_on(stream(follow, tidings), &self.network);
     }
 
     /// Ends the pause before the next try of the live stream.
@@ -146,7 +162,10 @@ impl Server {
         let client = self.client.clone();
         self.spawn(async move {
             let said = match client {
-                Ok(client) => export::audit(&client, scope).await,
+                Ok(client) => match std::env::current_dir() {
+                    Ok(folder) => export::audit(&client, scope, &folder).await,
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(failure) => Err(failure.text().to_owned()),
             };
             match said {
@@ -159,10 +178,11 @@ impl Server {
     fn spawn(&mut self, call: impl Future<Output = Msg> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
         let answers = self.answers.clone();
-        self.tasks.spawn(async move {
+        let call = async move {
             // Nobody is left to hear it when the console has ended.
             let _ = answers.send(call.await);
-        });
+        };
+        self.tasks.spawn_on(call, &self.network);
     }
 }
 
@@ -232,6 +252,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         Query::Sessions => Answer::Sessions(client.sessions().await?),
         Query::Locks => Answer::Locks(client.locks(true, None).await?),
         Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
+        Query::These(subjects) => Answer::These(these(client, subjects).await?),
         Query::Targets => Answer::Targets(client.targets().await?),
         Query::Trail(subject) => {
             let id = Some(subject.as_str().to_owned());
@@ -258,6 +279,36 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
             Answer::Audit(client.audit(&query).await?)
         }
     })
+}
+
+/// Rows of a list by their ids. The list that they are of is the only one that is asked.
+async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientError> {
+    let mut found = These::default();
+    let like = |wanted: fn(&Subject) -> bool| {
+        let ids = subjects.iter().filter(|subject| wanted(subject));
+        let ids: Vec<&str> = ids.map(Subject::as_str).collect();
+        (!ids.is_empty()).then(|| format!("id:{}", ids.join(",")))
+    };
+    if let Some(q) = like(|subject| matches!(subject, Subject::Request(_))) {
+        let query = RequestsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..RequestsQuery::default()
+        };
+        found.requests = client.requests(&query).await?.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Grant(_))) {
+        let query = GrantsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..GrantsQuery::default()
+        };
+        found.grants = client.grants(&query).await?.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Lock(_))) {
+        found.locks = client.locks_like(true, Some(&q), None).await?.items;
+    }
+    Ok(found)
 }
 
 async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientError> {

@@ -1,23 +1,27 @@
 //! Writes the record that matches a filter to a file, one JSON object a line, page by page.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use chrono::SecondsFormat;
 
 use crate::client::{AuditQuery, Client};
+use crate::text::visible_json;
 
-const PAGE: u32 = 500;
+/// As many as the server gives at once.
+const PAGE: u32 = 200;
 
-/// Writes to a new file in the working directory and says which. The error says why nothing is there.
-pub(super) async fn audit(client: &Client, scope: AuditQuery) -> Result<String, String> {
+/// Writes to a new file in the folder and says which. The error says why nothing is there.
+pub async fn audit(client: &Client, scope: AuditQuery, folder: &Path) -> Result<String, String> {
     let now = client.me().await.map_err(|error| error.to_string())?.now;
     let stamp = now
         .to_rfc3339_opts(SecondsFormat::Secs, true)
         .replace([':', '-'], "");
-    let folder = std::env::current_dir().map_err(|error| error.to_string())?;
     let path = folder.join(format!("portcullis-audit-{stamp}.ndjson"));
-    let written = pages(client, scope, &path).await;
+    // A file that is there already is somebody's, and stays.
+    let file = create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let written = pages(client, scope, file).await;
     if written.is_err() {
         // Half a file looks like a whole one.
         let _ = std::fs::remove_file(&path);
@@ -25,8 +29,11 @@ pub(super) async fn audit(client: &Client, scope: AuditQuery) -> Result<String, 
     written.map(|count| format!("{count} events are in {}", path.display()))
 }
 
-async fn pages(client: &Client, scope: AuditQuery, path: &Path) -> Result<usize, String> {
-    let mut file = create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+async fn pages(
+    client: &Client,
+    scope: AuditQuery,
+    mut file: BufWriter<File>,
+) -> Result<usize, String> {
     let mut after = None;
     let mut count = 0;
     loop {
@@ -41,6 +48,7 @@ async fn pages(client: &Client, scope: AuditQuery, path: &Path) -> Result<usize,
             .map_err(|error| error.to_string())?;
         for event in &page.items {
             let line = serde_json::to_string(event).map_err(|error| error.to_string())?;
+            let line = visible_json(&line);
             writeln!(file, "{line}").map_err(|error| error.to_string())?;
         }
         count += page.items.len();
@@ -53,10 +61,10 @@ async fn pages(client: &Client, scope: AuditQuery, path: &Path) -> Result<usize,
 }
 
 /// A file of one's own: never over another, and for nobody else to read.
-fn create(path: &Path) -> std::io::Result<std::io::BufWriter<std::fs::File>> {
+fn create(path: &Path) -> std::io::Result<BufWriter<File>> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(std::io::BufWriter::new)
+    options.open(path).map(BufWriter::new)
 }

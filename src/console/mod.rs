@@ -9,9 +9,10 @@
 pub mod app;
 pub mod command;
 pub mod confirm;
+mod desk;
 pub mod doc;
 mod effects;
-mod export;
+pub mod export;
 pub mod keymap;
 pub mod layout;
 pub mod linear;

@@ -221,6 +221,8 @@ pub enum Query {
     /// Locks in force and those that are over.
     Locks,
     Lock(LockId),
+    /// Rows of one list, in one call.
+    These(Vec<Subject>),
     /// The catalogue.
     Targets,
     /// The last events about one row.
@@ -248,12 +250,21 @@ pub enum Answer {
     Sessions(Sessions),
     Locks(Page<LockView>),
     Lock(Box<LockView>),
+    These(These),
     Targets(Page<TargetView>),
     Trail(Page<EventView>),
     TriedOut(Box<IncidentPreview>),
     Incident(Box<IncidentView>),
     Audit(Page<EventView>),
     Facets(Facets),
+}
+
+/// Rows that were asked for by their ids; what is not there is gone, or nobody may see it.
+#[derive(Debug, Clone, Default)]
+pub struct These {
+    pub requests: Vec<RequestView>,
+    pub grants: Vec<GrantView>,
+    pub locks: Vec<LockView>,
 }
 
 /// What a change led to.

@@ -113,6 +113,7 @@ impl Refresher {
             | Query::Past { .. }
             | Query::Sessions
             | Query::Locks
+            | Query::These(_)
             | Query::Targets
             | Query::Trail(_)
             | Query::TryOut(_)

@@ -246,20 +246,18 @@ fn values(
     } else {
         word.strip_prefix("tag.").map(|_| word)
     };
-    // Sessions and locks are few, and whoever looks at them has them all.
-    let has_counts = !matches!(list, List::Sessions | List::Locks);
     let counted = |field: &str| Counted {
         field: field.to_owned(),
         prefix: prefix.to_owned(),
         rest,
     };
     if let Some(tag) = tag {
-        completion.counted = has_counts.then(|| counted(tag));
+        completion.counted = fields::has_tags(list).then(|| counted(tag));
         return completion;
     }
     if let Some(field) = fields::find(word).filter(|field| field.is_in(list)) {
         completion.candidates = known(suggested(field, list, first));
-        completion.counted = (field.counted && has_counts).then(|| counted(field.word));
+        completion.counted = field.counted.then(|| counted(field.word));
     }
     completion
 }

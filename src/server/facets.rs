@@ -16,7 +16,7 @@ use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::query::Params;
 use super::search::{Search, Wanted, senseless};
-use super::{audit, grants, requests};
+use super::{audit, grants, locks, requests, sessions};
 
 /// The newest rows that are looked at: enough to find the usual values, few enough to be asked at every key.
 const NEWEST: usize = 2_000;
@@ -32,7 +32,7 @@ enum What {
 
 /// Counts the values of a field among the newest rows that match and that the caller may see, most frequent first.
 #[utoipa::path(get, path = "/v1/facets", tag = "filters", params(
-    ("of" = String, Query, description = "which list", pattern = "^(requests|grants|audit)$"),
+    ("of" = String, Query, description = "which list", pattern = "^(requests|grants|sessions|locks|audit)$"),
     ("field" = String, Query, description = "a field of the filter language with names as values, like `target`, or a tag like `tag.env`", pattern = "^(state|principal|target|role|actor|kind|tag[.][a-z]{1,20})$"),
     ("prefix" = Option<String>, Query, max_length = 63, description = "how the values begin"),
     ("q" = Option<String>, Query, max_length = 2000, description = "a filter, see `/v1/requests`"),
@@ -43,10 +43,13 @@ pub async fn count(
     mut params: Params,
 ) -> Result<Json<Facets>, Failed> {
     let of = params.text("of").unwrap_or_default();
-    let list = [List::Requests, List::Grants, List::Audit]
+    let list = List::ALL
         .into_iter()
         .find(|list| list.as_str() == of)
-        .ok_or_else(|| senseless("`of` takes `requests`, `grants` or `audit`"))?;
+        .ok_or_else(|| {
+            let known = List::ALL.map(|list| format!("`{}`", list.as_str()));
+            senseless(format!("`of` takes one of {}", known.join(", ")))
+        })?;
     let field = params.short("field", PREFIX_MAX)?.unwrap_or_default();
     let what = what(&field, list)?;
     let prefix = params
@@ -77,7 +80,18 @@ pub async fn count(
             counts.add(&search.found, context);
             search.next.is_some()
         }
-        _ => {
+        List::Sessions => {
+            let seen = sessions::find(&app, &caller, wanted).await?;
+            counts.add(&seen.items, context);
+            seen.sources.iter().any(|source| source.problem.is_some())
+        }
+        List::Locks => {
+            let mut search = Search::newest(wanted, NEWEST);
+            locks::find(&app, &caller, locks::any(), &mut search).await?;
+            counts.add(&search.found, context);
+            search.next.is_some()
+        }
+        List::Audit => {
             let mut search = Search::newest(wanted, NEWEST);
             audit::find(&app, &caller, audit::any(), None, &mut search).await?;
             counts.add(&search.found, context);
@@ -97,7 +111,7 @@ fn what(field: &str, list: List) -> Result<What, Failed> {
     } else {
         field.strip_prefix("tag.").filter(|name| !name.is_empty())
     };
-    if let Some(name) = tag {
+    if let Some(name) = tag.filter(|_| fields::has_tags(list)) {
         return Ok(What::Tag(name.to_owned()));
     }
     let counted = || fields::of(list).filter(|field| field.counted);
@@ -108,7 +122,11 @@ fn what(field: &str, list: List) -> Result<What, Failed> {
             let known = listed(counted().map(|field| field.word));
             Failed::Refused(Refusal::BadInput {
                 field: "field".to_owned(),
-                why: format!("{} have {known} and tags like `tag.env`", list.as_str()),
+                why: if fields::has_tags(list) {
+                    format!("{} have {known} and tags like `tag.env`", list.as_str())
+                } else {
+                    format!("{} have {known}", list.as_str())
+                },
             })
         })
 }

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use crate::domain::ids::LockId;
 use crate::domain::lock::LockState;
 use crate::domain::refusal::Refusal;
+use crate::gate::Caller;
 use crate::gate::locks::On;
 use crate::query::List;
 use crate::store::locks::Filter;
@@ -41,13 +42,35 @@ pub async fn list(
         words.contains(&state.as_str())
             || words.is_empty() && (says_state || *state == LockState::InForce)
     };
-    let mut filter = Filter {
+    let filter = Filter {
         states: LockState::ALL.into_iter().filter(asked).collect(),
         after,
     };
     let mut search = Search::new(wanted, limit);
+    find(&app, &caller, filter, &mut search).await?;
+    Ok(Json(Page {
+        items: search.found,
+        next: search.next.map(|(at, id)| format!("{at}~{id}")),
+    }))
+}
+
+/// Locks in every state.
+pub fn any() -> Filter {
+    Filter {
+        states: LockState::ALL.to_vec(),
+        after: None,
+    }
+}
+
+/// Looks through the locks until enough were found.
+pub async fn find(
+    app: &App,
+    caller: &Caller,
+    mut filter: Filter,
+    search: &mut Search<LockView, (i64, String)>,
+) -> Result<(), Failed> {
     while let Some(more) = search.more() {
-        let page = app.gate.locks(&caller, &filter, more).await?;
+        let page = app.gate.locks(caller, &filter, more).await?;
         search.take(page.iter().map(|seen| {
             let after = (
                 seen.lock.created_at.timestamp_millis(),
@@ -57,10 +80,7 @@ pub async fn list(
         }));
         filter.after.clone_from(&search.next);
     }
-    Ok(Json(Page {
-        items: search.found,
-        next: search.next.map(|(at, id)| format!("{at}~{id}")),
-    }))
+    Ok(())
 }
 
 /// Shows one lock.

@@ -5,6 +5,7 @@ use axum::extract::State;
 
 use crate::domain::allowed;
 use crate::domain::principal::Principal;
+use crate::gate::Caller;
 use crate::gate::sessions::{SeenSession, SeenSessions, word};
 use crate::query::List;
 use crate::wire::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
@@ -26,12 +27,17 @@ pub async fn list(
 ) -> Result<Json<Sessions>, Failed> {
     let wanted = Wanted::take(&mut params, List::Sessions, &app.gate, &caller).await?;
     params.done()?;
-    let seen = app.gate.sessions(&caller).await?;
+    Ok(Json(find(&app, &caller, wanted).await?))
+}
+
+/// The live sessions that the caller may see and that pass.
+pub async fn find(app: &App, caller: &Caller, wanted: Option<Wanted>) -> Result<Sessions, Failed> {
+    let seen = app.gate.sessions(caller).await?;
     let mut sessions = view(&seen, &caller.principal);
     if let Some(wanted) = wanted {
         sessions.items.retain(|session| wanted.lets(session));
     }
-    Ok(Json(sessions))
+    Ok(sessions)
 }
 
 /// Ends one live connection, and answers once the target has confirmed that it is gone. The grant stays, and its holder may connect again.

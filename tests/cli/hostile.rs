@@ -1,5 +1,6 @@
 //! Text that others typed, on its way through tables, lines, JSON and errors.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -7,14 +8,20 @@ use portcullis::cli::print::Printer;
 use portcullis::cli::table::{Cut, Table};
 use portcullis::cli::{Exit, Failure};
 use portcullis::text::hidden;
-use portcullis::wire::{Denial, Problem};
+use portcullis::wire::{
+    Approval, CredentialAsk, CredentialView, Denial, NewRequest, Problem, SessionView,
+};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::support::hostile::corpus;
 use crate::support::infest::infest;
+use crate::support::node::orders_db;
 use crate::support::person::Person;
+use crate::support::postgres::cluster;
 use crate::support::pty::Pty;
 use crate::support::tokens::{Allowed, strangers};
-use crate::support::world::{Backend, World, key, submit};
+use crate::support::world::{Backend, CATALOGUE, World, ask, key, submit};
 
 /// Keeps what is printed.
 #[derive(Clone, Default)]
@@ -128,6 +135,92 @@ fn assert_only_text(output: &[u8], about: &[&str]) {
     );
 }
 
+/// Commands that print nothing that others wrote, and why, or where else they are tried.
+const APART: [(&str, &str); 12] = [
+    ("console", "console::hostile"),
+    ("completions", "made from what clap knows"),
+    ("config", "the operator's own file"),
+    ("demo", "a world of its own"),
+    ("keys", "the person's own file"),
+    ("login", "names are checked when they are made"),
+    ("logout", "prints the server's address"),
+    (
+        "request",
+        "a_command_that_waits_prints_the_comment_of_a_denial_as_text",
+    ),
+    ("serve", "the operator's own terminal: logs"),
+    (
+        "sessions",
+        "what_people_run_under_their_grants_is_listed_as_text",
+    ),
+    ("theme", "the person's own files"),
+    ("token", "sign-ins are listed below"),
+];
+
+/// What is run against the poisoned server, with ids that are known beforehand.
+const POISONED: [&[&str]; 29] = [
+    &["requests"],
+    &["requests", "--state", "denied,pending"],
+    &["requests", "--json"],
+    &["requests", "--filter", "\u{1b}]0;x\u{7} usr:\u{202e}x"],
+    &["grants"],
+    &["grants", "--all"],
+    &["grants", "--json"],
+    &["audit"],
+    &["audit", "--limit", "200"],
+    &["audit", "--json"],
+    &["locks", "--all"],
+    &["locks", "--all", "--json"],
+    &["locks", "--all", "--filter", "kind:tag env:*"],
+    &["lock", "tag", "env=\u{1b}[2J", "--reason", "INC-1 leak"],
+    &["unlock", "L-0000000003", "--reason", "\u{9b}31m calm again"],
+    &["incidents"],
+    &["incidents", "--json"],
+    &["incident", "show", "I-0000000003"],
+    &["incident", "show", "I-0000000003", "--json"],
+    &["incident", "--everything", "--deny-pending", "--dry-run"],
+    &["incident", "--everything", "--dry-run", "--json"],
+    &["whoami"],
+    &["token", "list"],
+    &["token", "list", "--json"],
+    &["request", "--list"],
+    &["claim", "R-0000000003"],
+    &["approve", "R-0000000003"],
+    &["connect", "G-0000000003", "--print"],
+    &["deny", "R-0000000003", "--comment", "\u{202e}no\u{9b}31m"],
+];
+
+/// What is run on rows that the test makes, by command.
+const ON_ROWS: [&str; 7] = [
+    "claim", "extend", "approve", "revoke", "return", "incident", "withdraw",
+];
+
+#[test]
+fn no_command_is_forgotten_by_these_tests() {
+    let reference = portcullis::cli::reference();
+    let verbs: BTreeSet<&str> = reference
+        .lines()
+        .filter_map(|line| {
+            let usage = line.strip_prefix("#### `portcullis ")?;
+            usage.split([' ', '`']).next()
+        })
+        .collect();
+    let apart = APART.iter().map(|(verb, _)| *verb);
+    let tried: BTreeSet<&str> = POISONED
+        .iter()
+        .map(|command| command[0])
+        .chain(ON_ROWS)
+        .chain(apart)
+        .collect();
+    let forgotten: Vec<_> = verbs.difference(&tried).collect();
+    assert!(
+        forgotten.is_empty(),
+        "no hostile text is sent through {forgotten:?}"
+    );
+    let gone: Vec<_> = tried.difference(&verbs).collect();
+    assert!(gone.is_empty(), "there is no {gone:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_prints_what_a_poisoned_server_says_as_text() {
     let world = World::start(Backend::Sqlite).await;
@@ -146,23 +239,8 @@ async fn every_command_prints_what_a_poisoned_server_says_as_text() {
     ])
     .await;
     infest(&world, &corpus()).await;
-    let denied = "R-0000000003";
-    let commands: [&[&str]; 20] = [
-        &["requests"],
-        &["requests", "--state", "denied,pending"],
-        &["requests", "--json"],
-        &["grants"],
-        &["grants", "--all"],
-        &["grants", "--json"],
-        &["audit"],
-        &["audit", "--limit", "200"],
-        &["audit", "--json"],
-        &["whoami"],
-        &["request", "--list"],
+    let on_rows: [&[&str]; 8] = [
         &["claim", &pending.id],
-        &["claim", denied],
-        &["approve", denied],
-        &["deny", denied, "--comment", "\u{202e}no\u{9b}31m"],
         &[
             "extend",
             &grant.id,
@@ -175,10 +253,23 @@ async fn every_command_prints_what_a_poisoned_server_says_as_text() {
         &["approve", &pending.id],
         &["revoke", &grant.id, "--reason", "enough \u{2066}now"],
         &["return", &grant.id],
+        &["withdraw", &pending.id],
+        &[
+            "incident",
+            "--everything",
+            "--deny-pending",
+            "--keep",
+            &pending.id,
+            "--reason",
+            "\u{1b}c INC-1",
+            "--count",
+            "0",
+        ],
     ];
-    for command in commands {
+    for command in POISONED.into_iter().chain(on_rows) {
         let ran = ben.run(command).await;
-        assert_ne!(ran.code, 2, "{command:?}: {ran:?}");
+        let filter = command.contains(&"--filter");
+        assert!(ran.code != 2 || filter, "{command:?}: {ran:?}");
         assert_only_text(ran.out.as_bytes(), command);
         assert_only_text(ran.err.as_bytes(), command);
     }
@@ -191,6 +282,10 @@ async fn every_command_prints_what_a_poisoned_server_says_as_text() {
         &["requests", "--state", "denied"][..],
         &["grants", "--all"],
         &["audit"],
+        &["locks", "--all"],
+        &["incidents"],
+        &["incident", "show", "I-0000000003"],
+        &["token", "list"],
     ] {
         let mut typed = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
         typed.args(command);
@@ -243,4 +338,125 @@ async fn a_command_that_waits_prints_the_comment_of_a_denial_as_text() {
             assert_only_text(printed.as_bytes(), &["request", "--wait"]);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_run_under_their_grants_is_listed_as_text() {
+    let cluster = cluster();
+    let (folder, database) = (tempfile::tempdir().unwrap(), cluster.database().await);
+    let catalogue = orders_db(cluster, &database.name, &folder.path().join("password"))
+        .replace("sslmode =", "connection_limit = 30\nsslmode =");
+    let world = World::with_targets(Backend::Sqlite, &format!("{CATALOGUE}\n{catalogue}")).await;
+    let ben = Person::of(&world, "ben", &["admin"], &["reviewers"]).await;
+    let eve = world.engineer("eve").await;
+    let asked = NewRequest {
+        target: "orders-db".to_owned(),
+        ..ask()
+    };
+    let request = eve.submit(&asked, &key()).await.unwrap();
+    let approved = world
+        .admin()
+        .approve(&request.id, request.version, &Approval::default(), &key())
+        .await
+        .unwrap();
+    let grant = world.grant_in(&approved.grant.unwrap(), &["active"]).await;
+    // PostgreSQL tells the first kilobyte of what each connection runs.
+    let mut chunks = vec![String::new()];
+    for attack in corpus() {
+        if attack.contains('\0') || attack.len() > 900 {
+            continue;
+        }
+        if chunks.last().unwrap().len() + attack.len() > 900 {
+            chunks.push(String::new());
+        }
+        chunks
+            .last_mut()
+            .unwrap()
+            .push_str(&attack.replace('\'', "''"));
+    }
+    let mut open = Vec::new();
+    for chunk in &chunks {
+        let credential = eve
+            .credential(&grant.id, &CredentialAsk::default(), &key())
+            .await
+            .unwrap();
+        let CredentialView::Postgres {
+            host,
+            port,
+            database,
+            user,
+            password,
+            ..
+        } = credential
+        else {
+            panic!("a database gives a password")
+        };
+        let mut connection = PgConnectOptions::new_without_pgpass()
+            .host(&host)
+            .port(port)
+            .database(&database)
+            .username(&user)
+            .password(&password)
+            .application_name("\u{1b}[2Jreport")
+            .ssl_mode(PgSslMode::Disable)
+            .connect()
+            .await
+            .unwrap();
+        connection
+            .execute(sqlx::AssertSqlSafe(format!("select '{chunk}'")))
+            .await
+            .unwrap();
+        open.push(connection);
+    }
+    let all = world
+        .until("every session is reported", async || {
+            let sessions = world.admin().sessions().await.unwrap();
+            let running = |session: &SessionView| {
+                session
+                    .command
+                    .as_deref()
+                    .unwrap_or_default()
+                    .starts_with("select '")
+            };
+            (sessions
+                .items
+                .iter()
+                .filter(|session| running(session))
+                .count()
+                == chunks.len())
+            .then_some(sessions)
+        })
+        .await;
+    let id = all.items[0].id.clone();
+    let commands: [&[&str]; 5] = [
+        &["sessions"],
+        &["sessions", "--json"],
+        &["sessions", "--filter", "user:eve is:idle"],
+        &["sessions", "--filter", "nobody:\u{9d}0;x\u{9c}"],
+        &[
+            "sessions",
+            "end",
+            &grant.id,
+            &id,
+            "--reason",
+            "\u{1b}[2J enough",
+        ],
+    ];
+    for command in commands {
+        let ran = ben.run(command).await;
+        assert_only_text(ran.out.as_bytes(), command);
+        assert_only_text(ran.err.as_bytes(), command);
+        let mut typed = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
+        typed.args(command);
+        typed.env("PORTCULLIS_HOME", ben.home().join("state"));
+        typed.env("PORTCULLIS_SERVER", world.url());
+        let mut pty = Pty::spawn(typed, 24, 300);
+        pty.wait_exit();
+        assert_only_text(&pty.output, command);
+    }
+    let shown = ben.does(&["sessions", "--filter", "user:eve"]).await;
+    assert!(
+        shown.contains("\\x1b["),
+        "nothing hostile was printed: {shown}"
+    );
 }

@@ -210,3 +210,95 @@ async fn an_incident_without_a_scope_or_rights_does_nothing() {
     let reasonless = ben.run(&["incident", "--everything"]).await;
     assert_eq!(reasonless.code, 2, "{reasonless:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_is_listed_as_kept_and_stays() {
+    let (world, _ada, ben) = cast().await;
+    let engineer = world.engineer("eve").await;
+    let (first, second) = (
+        world.granted(&engineer).await,
+        world.granted(&engineer).await,
+    );
+    let keep = |last: &[&'static str]| {
+        let start = ["incident", "--target", "bastion", "--reason", "INC-1 leak"];
+        let all = start.iter().copied().map(str::to_owned);
+        let kept = ["--keep".to_owned(), second.id.clone()];
+        all.chain(kept)
+            .chain(last.iter().map(|word| (*word).to_owned()))
+            .collect::<Vec<String>>()
+    };
+    let words = |all: &[String]| -> Vec<String> { all.to_vec() };
+    let run = async |all: Vec<String>| {
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        ben.run(&all).await
+    };
+    let dry = run(words(&keep(&["--dry-run"]))).await;
+    assert!(
+        dry.out.contains(&format!("kept  {}", second.id))
+            && dry
+                .out
+                .contains("revokes 1 grant of 1 person, keeps 1; the list is good until "),
+        "{dry:?}"
+    );
+    let miscounted = run(keep(&["--count", "2"])).await;
+    assert!(
+        miscounted.code == 1 && miscounted.err.contains("the list has 1, not 2"),
+        "{miscounted:?}"
+    );
+    let stranger = ben
+        .run(&[
+            "incident",
+            "--target",
+            "bastion",
+            "--keep",
+            "G-0000000000",
+            "--reason",
+            "INC-1 leak",
+            "--count",
+            "2",
+        ])
+        .await;
+    assert!(
+        stranger.code == 1
+            && stranger
+                .err
+                .contains("`G-0000000000` is not on the list, so it cannot be kept"),
+        "{stranger:?}"
+    );
+    assert_eq!(world.events(&["incident.started"]).await, [0]);
+    let done = run(keep(&["--count", "1"])).await;
+    assert!(
+        done.code == 0
+            && done
+                .out
+                .contains(&format!("{} eve readonly on bastion: revoked", first.id)),
+        "{done:?}"
+    );
+    assert_eq!(
+        world.admin().grant(&second.id).await.unwrap().state,
+        "active"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_are_filtered_as_everywhere() {
+    let (_world, _ada, ben) = cast().await;
+    for on in [
+        &["lock", "target", "bastion"][..],
+        &["lock", "principal", "ada"],
+    ] {
+        let mut all = on.to_vec();
+        all.extend(["--reason", "INC-1 leak"]);
+        ben.does(&all).await;
+    }
+    let people = ben.does(&["locks", "--filter", "kind:principal"]).await;
+    assert!(
+        people.contains("ada") && !people.contains("bastion"),
+        "{people}"
+    );
+    let wrong = ben.run(&["locks", "--filter", "knd:principal"]).await;
+    assert!(
+        wrong.code == 2 && wrong.err.contains("did you mean `kind`?"),
+        "{wrong:?}"
+    );
+}

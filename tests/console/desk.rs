@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::{KeyCode, KeyModifiers};
 use portcullis::console::app::{App, Settings};
 use portcullis::console::confirm::Mutation;
-use portcullis::console::msg::{Answer, Effect, Env, Msg, Query, Slice, Tidings, Trip};
+use portcullis::console::msg::{Answer, Effect, Env, Msg, Query, Slice, These, Tidings, Trip};
 use portcullis::console::run::clock::Moment;
 use portcullis::console::term::caps::{Charset, Depth};
 use portcullis::console::term::input::Key;
@@ -337,6 +337,14 @@ impl Desk {
                     .find(|view| view.id == id.as_str())?
                     .clone(),
             )),
+            Query::These(subjects) => {
+                let wanted = |id: &str| subjects.iter().any(|subject| subject.as_str() == id);
+                Answer::These(These {
+                    requests: only(&self.requests, |view| wanted(&view.id)),
+                    grants: only(&self.grants, |view| wanted(&view.id)),
+                    locks: only(&self.locks, |view| wanted(&view.id)),
+                })
+            }
             Query::Targets => Answer::Targets(Page {
                 items: self.targets.clone(),
                 next: None,
@@ -382,6 +390,10 @@ impl Desk {
             }
         })
     }
+}
+
+fn only<T: Clone>(rows: &[T], wanted: impl Fn(&T) -> bool) -> Vec<T> {
+    rows.iter().filter(|row| wanted(row)).cloned().collect()
 }
 
 /// A key as the help writes it.

@@ -5,6 +5,7 @@ mod commandline;
 mod desk;
 mod display;
 mod dumps;
+mod export;
 mod filter;
 mod help;
 mod hostile;

@@ -55,11 +55,24 @@ impl Console {
         home: &tempfile::TempDir,
         arguments: &[&str],
         env: &[(&str, &str)],
+        size: (u16, u16),
+    ) -> Pty {
+        Self::spawn_in(home.path(), world, home, arguments, env, size)
+    }
+
+    /// The same, started in a folder.
+    pub(super) fn spawn_in(
+        folder: &std::path::Path,
+        world: &World,
+        home: &tempfile::TempDir,
+        arguments: &[&str],
+        env: &[(&str, &str)],
         (rows, columns): (u16, u16),
     ) -> Pty {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
         command.args(["console", "--server", &world.url()]);
         command.args(arguments);
+        command.cwd(folder);
         command.env("PORTCULLIS_HOME", home.path().join("state"));
         command.env("PORTCULLIS_CONFIG_DIR", home.path());
         command.env("TERM", "xterm-256color");

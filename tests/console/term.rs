@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyCode, KeyModifiers};
 use portcullis::console::term::burst::Burst;
 use portcullis::console::term::caps::{Between, Caps, Charset, Depth, NoticeForm, Wishes};
-use portcullis::console::term::input::{Input, Pipeline};
+use portcullis::console::term::decode::Decoder;
+use portcullis::console::term::input::{Input, Key, Mouse, Pipeline};
 use portcullis::console::term::probe::Reader;
-use portcullis::console::term::reply::ReplyFilter;
 use portcullis::console::term::writer::FrameWriter;
 use portcullis::console::term::{osc, probe};
 use proptest::prelude::*;
@@ -49,98 +49,40 @@ const REPLIES: &[&[u8]] = &[
 
 /// A full set, as when all of it comes after we stopped waiting.
 const fn probe_answers() -> &'static [u8] {
-    b"\x1b]10;rgb:dada/cdcd/abab\x1b\\\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\\x1b[?2026;2$y\x1b[?1u\x1b[?62;4c"
+    b"\x1b[?997;1n\x1b]10;rgb:dada/cdcd/abab\x1b\\\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\\x1b[?2026;2$y\x1b[?2031;2$y\x1b[?1u\x1b[?62;4c"
 }
 
-/// Decodes bytes as crossterm 0.29 does (`src/event/sys/unix/parse.rs`), which only gives events away when it
-/// reads from a real terminal; `pty.rs` does that too.
-fn decode(chunks: &[(u64, Vec<u8>)], start: Instant) -> Vec<(Event, Instant)> {
-    let mut events = Vec::new();
-    let mut buffer = Vec::new();
-    let mut at = start;
-    for (pause, chunk) in chunks {
-        at += Duration::from_millis(*pause);
-        for (index, byte) in chunk.iter().enumerate() {
-            buffer.push(*byte);
-            match decode_one(&buffer, index + 1 < chunk.len()) {
-                Decoded::Wait => continue,
-                Decoded::Swallow => {}
-                Decoded::Key(key) => events.push((Event::Key(key), at)),
-            }
-            buffer.clear();
-        }
-    }
-    events
-}
-
-enum Decoded {
-    Wait,
-    Swallow,
-    Key(KeyEvent),
-}
-
-fn decode_one(buffer: &[u8], more: bool) -> Decoded {
-    let key = |code| Decoded::Key(KeyEvent::new(code, KeyModifiers::NONE));
-    let until = |ended| {
-        if ended {
-            Decoded::Swallow
-        } else {
-            Decoded::Wait
-        }
-    };
-    match buffer {
-        [0x1b] if more => Decoded::Wait,
-        [0x1b] | [0x1b, 0x1b] => key(KeyCode::Esc),
-        [0x1b, b'O' | b'['] | [0x1b, b'[', b'?' | b'<' | b'0'..=b'9'] => Decoded::Wait,
-        [0x1b, b'O', _] => key(KeyCode::F(1)),
-        [0x1b, b'[', b'?', .., last] => until(matches!(last, b'u' | b'c')),
-        [0x1b, b'[', b'0'..=b'9', .., last] => until((64..=126).contains(last)),
-        [0x1b, b'[', b'<', .., last] => until(matches!(last, b'm' | b'M')),
-        [0x1b, b'[', ..] => key(KeyCode::Up),
-        [0x1b, rest @ ..] => match decode_one(rest, more) {
-            Decoded::Key(key) => {
-                Decoded::Key(KeyEvent::new(key.code, key.modifiers | KeyModifiers::ALT))
-            }
-            other => other,
-        },
-        [b'\r'] => key(KeyCode::Enter),
-        [b'\t'] => key(KeyCode::Tab),
-        [0x7f] => key(KeyCode::Backspace),
-        [byte @ 1..=26] => Decoded::Key(KeyEvent::new(
-            KeyCode::Char(char::from(byte - 1 + b'a')),
-            KeyModifiers::CONTROL,
-        )),
-        bytes => match std::str::from_utf8(bytes) {
-            Ok(text) => text.chars().next().map_or(Decoded::Wait, |c| {
-                let mods = if c.is_uppercase() {
-                    KeyModifiers::SHIFT
-                } else {
-                    KeyModifiers::NONE
-                };
-                Decoded::Key(KeyEvent::new(KeyCode::Char(c), mods))
-            }),
-            Err(error) if error.error_len().is_none() => Decoded::Wait,
-            Err(_) => Decoded::Swallow,
-        },
-    }
-}
-
-fn accepted(chunks: &[(u64, Vec<u8>)]) -> Vec<KeyEvent> {
-    let mut filter = ReplyFilter::default();
-    decode(chunks, Instant::now())
+/// The keys in chunks of bytes, each some milliseconds after the one before.
+fn accepted(chunks: &[(u64, Vec<u8>)]) -> Vec<Key> {
+    heard(chunks)
         .into_iter()
-        .filter_map(|(event, at)| match filter.accept(event, at)? {
-            Event::Key(key) => Some(key),
+        .filter_map(|input| match input {
+            Input::Key(key) => Some(key),
             _ => None,
         })
         .collect()
+}
+
+fn heard(chunks: &[(u64, Vec<u8>)]) -> Vec<Input> {
+    let mut decoder = Decoder::default();
+    let mut at = Instant::now();
+    let mut inputs = Vec::new();
+    for (pause, bytes) in chunks {
+        at += Duration::from_millis(*pause);
+        inputs.extend(decoder.feed(bytes, at));
+    }
+    inputs
+}
+
+fn once(bytes: &[u8]) -> Vec<Input> {
+    heard(&[(0, bytes.to_vec())])
 }
 
 fn typed(text: &str, pause: u64) -> Vec<(u64, Vec<u8>)> {
     text.bytes().map(|byte| (pause, vec![byte])).collect()
 }
 
-fn letters(keys: &[KeyEvent]) -> String {
+fn letters(keys: &[Key]) -> String {
     keys.iter()
         .filter_map(|key| match key.code {
             KeyCode::Char(c) => Some(c),
@@ -236,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn the_probe_reads_answers_however_they_are_split(cut in 0_usize..80) {
+    fn the_probe_reads_answers_however_they_are_split(cut in 0_usize..101) {
         let bytes = probe_answers();
         let (first, second) = bytes.split_at(cut.min(bytes.len()));
         let mut reader = Reader::default();
@@ -245,7 +187,9 @@ proptest! {
         let expected = probe::Answers {
             foreground: Some([0xda, 0xcd, 0xab]),
             background: Some([0x1e, 0x1e, 0x2e]),
+            scheme: Some(false),
             sync: true,
+            reports: true,
             keyboard: true,
             complete: true,
         };
@@ -278,44 +222,60 @@ fn background_is_told_from_text_when_both_are_known() {
     assert_eq!(probe::Answers::default().light(), None);
 }
 
-fn key_event(c: char) -> Event {
-    Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))
+#[test]
+fn a_terminal_that_tells_no_colours_may_still_call_itself_light() {
+    let answers = probe::Answers {
+        scheme: Some(true),
+        ..probe::Answers::default()
+    };
+    assert_eq!(answers.light(), Some(true));
 }
 
 #[test]
 fn text_pasted_without_brackets_is_marked_from_its_first_key() {
     let mut pipeline = Pipeline::default();
     let now = Instant::now();
-    let inputs = pipeline.take("y\rx".chars().map(key_event), now);
+    let inputs = pipeline.take(b"y\rx", now);
     assert!(
         inputs
             .iter()
             .all(|input| matches!(input, Input::Key(key) if !key.is_deliberate())),
         "{inputs:?}"
     );
-    let later = pipeline.take([key_event('y')], now + Duration::from_millis(200));
+    let later = pipeline.take(b"y", now + Duration::from_millis(200));
     assert!(matches!(later.as_slice(), [Input::Key(key)] if key.is_deliberate()));
 }
 
 #[test]
 fn pasted_text_is_never_keys() {
-    let inputs = Pipeline::default().take([Event::Paste("y\ny\n".to_owned())], Instant::now());
-    assert_eq!(inputs, [Input::Paste("y\ny\n".to_owned())]);
+    let paste = [Input::Paste("y\ny\x1b[A\x03é".to_owned())];
+    assert_eq!(once("\x1b[200~y\ny\x1b[A\x03é\x1b[201~".as_bytes()), paste);
+    // Nor when the link stops in its middle for longer than anybody would wait.
+    let torn = heard(&[
+        (0, b"\x1b".to_vec()),
+        (100, b"[200~y\ny\x1b[A\x03\xc3".to_vec()),
+        (5_000, b"\xa9\x1b[20".to_vec()),
+        (5_000, b"1~".to_vec()),
+    ]);
+    assert_eq!(torn[1..], paste);
+}
+
+#[test]
+fn a_paste_too_long_to_mean_anything_is_cut_and_ends() {
+    let mut bytes = b"\x1b[200~".to_vec();
+    bytes.resize(3 << 20, b'y');
+    bytes.extend_from_slice(b"\x1b[201~j");
+    let inputs = once(&bytes);
+    assert!(
+        matches!(inputs.as_slice(), [Input::Paste(text), Input::Key(_)] if text.len() == 1 << 20),
+        "{}",
+        inputs.len()
+    );
 }
 
 #[test]
 fn releases_are_dropped_and_repeats_are_known() {
-    let key = |kind| {
-        Event::Key(KeyEvent::new_with_kind(
-            KeyCode::Char('y'),
-            KeyModifiers::NONE,
-            kind,
-        ))
-    };
-    let inputs = Pipeline::default().take(
-        [key(KeyEventKind::Release), key(KeyEventKind::Repeat)],
-        Instant::now(),
-    );
+    let inputs = once(b"\x1b[121;1:3u\x1b[121;1:2u");
     assert!(
         matches!(inputs.as_slice(), [Input::Key(key)] if key.repeat && !key.is_deliberate()),
         "{inputs:?}"
@@ -323,53 +283,85 @@ fn releases_are_dropped_and_repeats_are_known() {
 }
 
 #[test]
-fn one_key_has_one_form() {
-    let forms = [
-        (
-            KeyCode::Char('G'),
-            KeyModifiers::NONE,
-            KeyCode::Char('G'),
-            KeyModifiers::NONE,
-        ),
-        (
-            KeyCode::Char('G'),
-            KeyModifiers::SHIFT,
-            KeyCode::Char('G'),
-            KeyModifiers::NONE,
-        ),
-        (
-            KeyCode::Char('g'),
-            KeyModifiers::SHIFT,
-            KeyCode::Char('G'),
-            KeyModifiers::NONE,
-        ),
-        (
-            KeyCode::BackTab,
-            KeyModifiers::SHIFT,
-            KeyCode::BackTab,
-            KeyModifiers::NONE,
-        ),
-        (
-            KeyCode::Tab,
-            KeyModifiers::SHIFT,
-            KeyCode::BackTab,
-            KeyModifiers::NONE,
-        ),
-        (
-            KeyCode::Left,
-            KeyModifiers::SHIFT,
-            KeyCode::Left,
-            KeyModifiers::SHIFT,
-        ),
+fn a_key_is_known_however_the_terminal_sends_it() {
+    let (none, control, alt) = (KeyModifiers::NONE, KeyModifiers::CONTROL, KeyModifiers::ALT);
+    let cases: &[(&[u8], KeyCode, KeyModifiers)] = &[
+        (b"G", KeyCode::Char('G'), none),
+        (b"\x1b[103;2u", KeyCode::Char('G'), none),
+        (b"\x1b[Z", KeyCode::BackTab, none),
+        (b"\x1b[9;2u", KeyCode::BackTab, none),
+        (b"\x1b[1;2D", KeyCode::Left, KeyModifiers::SHIFT),
+        (b"\x1b[A", KeyCode::Up, none),
+        (b"\x1bOA", KeyCode::Up, none),
+        (b"\x1b[1;5C", KeyCode::Right, control),
+        (b"\x1b[H", KeyCode::Home, none),
+        (b"\x1b[4~", KeyCode::End, none),
+        (b"\x1b[5~", KeyCode::PageUp, none),
+        (b"\x1b[6;3~", KeyCode::PageDown, alt),
+        (b"\x1bOP", KeyCode::F(1), none),
+        (b"\x1b[[A", KeyCode::F(1), none),
+        (b"\x1b[11~", KeyCode::F(1), none),
+        (b"\x1b[12~", KeyCode::F(2), none),
+        (b"\x1b[24~", KeyCode::F(12), none),
+        (b"\x1bOM", KeyCode::Enter, none),
+        (b"\x1b[57414u", KeyCode::Enter, none),
+        (b"\r", KeyCode::Enter, none),
+        (b"\x7f", KeyCode::Backspace, none),
+        (b"\x10", KeyCode::Char('p'), control),
+        (b"\x1b[112;5u", KeyCode::Char('p'), control),
+        (b"\x1c", KeyCode::Char('\\'), control),
+        (b"\x1b[92;5u", KeyCode::Char('\\'), control),
+        (b"\x1b[27u", KeyCode::Esc, none),
+        (b"\x1b[27;5;13~", KeyCode::Enter, control),
+        (b"\x1b", KeyCode::Esc, none),
+        (b"\x1bx", KeyCode::Char('x'), alt),
+        ("é".as_bytes(), KeyCode::Char('é'), none),
+        ("漢".as_bytes(), KeyCode::Char('漢'), none),
     ];
-    for (code, mods, expected, left) in forms {
-        let inputs =
-            Pipeline::default().take([Event::Key(KeyEvent::new(code, mods))], Instant::now());
-        assert!(
-            matches!(inputs.as_slice(), [Input::Key(key)] if key.code == expected && key.mods == left),
-            "{inputs:?}"
-        );
+    for (bytes, code, mods) in cases {
+        let pressed = [Input::Key(Key::press(*code, *mods))];
+        assert_eq!(once(bytes), pressed, "{:?}", String::from_utf8_lossy(bytes));
     }
+}
+
+#[test]
+fn a_key_that_a_slow_link_cut_behind_its_bracket_is_still_that_key() {
+    let keys = accepted(&[
+        (0, b"\x1b[".to_vec()),
+        (150, b"1;5".to_vec()),
+        (150, b"D".to_vec()),
+    ]);
+    assert_eq!(keys, [Key::press(KeyCode::Left, KeyModifiers::CONTROL)]);
+}
+
+#[test]
+fn the_mouse_is_read_in_both_its_forms_and_never_as_letters() {
+    let click = |x, y| Input::Mouse(Mouse::Click, x, y);
+    assert_eq!(once(b"\x1b[<0;10;20M\x1b[<0;10;20m"), [click(9, 19)]);
+    assert_eq!(once(b"\x1b[M ay"), [click(64, 88)]);
+    assert_eq!(once(b"\x1b[<64;1;1M"), [Input::Mouse(Mouse::Up, 0, 0)]);
+    assert_eq!(once(b"\x1b[<35;10;20M"), []);
+}
+
+#[test]
+fn the_terminal_tells_of_light_and_dark_and_of_the_keyboard() {
+    assert_eq!(
+        once(b"\x1b[?997;2n\x1b[?997;1n\x1b[I\x1b[O"),
+        [
+            Input::Background { light: true },
+            Input::Background { light: false },
+            Input::Focus(true),
+            Input::Focus(false),
+        ]
+    );
+}
+
+#[test]
+fn an_answer_to_a_mode_question_does_not_hold_the_keys_that_follow() {
+    assert_eq!(
+        letters(&accepted(&[(0, b"\x1b[?2026;2$yjk".to_vec())])),
+        "jk"
+    );
 }
 
 fn caps(env: &[(&str, &str)], wishes: Wishes) -> Option<Caps> {

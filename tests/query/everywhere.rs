@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portcullis::client::{AuditQuery, Followed, GrantsQuery, RequestsQuery, follow_matching};
 use portcullis::query::{Context, List, Row, Saved, parse};
-use portcullis::wire::{Denial, EventView, Facets, Page, RequestView};
+use portcullis::wire::{Denial, EventView, Facets, LockOn, NewLock, Page, RequestView};
 
 use crate::support::person::Person;
 use crate::support::sse::Stream;
@@ -142,6 +142,14 @@ on_both! {
         assert_eq!(values(counted), ["ada 2", "ben 2"]);
         assert_eq!(values(root.facets("requests", "user", "a", "is:pending").await.unwrap()), ["ada 1"]);
         assert_eq!(values(root.facets("grants", "target", "", "").await.unwrap()), ["bastion 1"]);
+        let lock = NewLock { on: LockOn::Principal { principal: "ben".to_owned() }, reason: "INC-1 leak".to_owned(), duration: None };
+        root.place_lock(&lock, &key()).await.unwrap();
+        assert_eq!(values(root.facets("locks", "kind", "", "").await.unwrap()), ["principal 1"]);
+        assert_eq!(values(root.facets("locks", "actor", "ro", "is:open").await.unwrap()), ["root 1"]);
+        assert_eq!(values(root.facets("locks", "kind", "", "is:lifted").await.unwrap()), [] as [&str; 0]);
+        let none = root.facets("sessions", "target", "", "").await.unwrap();
+        assert!(none.approximate, "a host reports no sessions");
+        assert!(none.items.is_empty());
         let denied = root.facets("audit", "event", "request.d", "").await.unwrap();
         assert_eq!(values(denied), ["request.denied 1"]);
         let http = world.http(root);
@@ -149,6 +157,7 @@ on_both! {
             ("of=requests&field=reason", 422),
             ("of=doors&field=target", 400),
             ("of=audit&field=signal", 422),
+            ("of=sessions&field=tag.env", 422),
             ("field=target", 400),
         ] {
             assert_eq!(http.get(&format!("/v1/facets?{path}")).await.status, status, "{path}");

@@ -41,7 +41,19 @@ pub(crate) async fn infest(world: &World, attacks: &[String]) {
          insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) \
          select 'poisoned-' || requests.id, audit.at, code, outcome, actor, principal, audit.target, requests.id, \
          null, requests.reason, json_set(body, '$.reason', requests.reason) from requests join audit on audit.code \
-         = 'request.submitted' where requests.state = 'denied' group by requests.id;\n",
+         = 'request.submitted' where requests.state = 'denied' group by requests.id;\n\
+         insert into locks (id, kind, tag_name, tag_value, reason, placed_by_id, placed_by_name, created_at, lifted_by_id, \
+         lifted_by_name, lifted_at, lift_reason, grants_closed, version) select 'L-' || substr(id, 3), 'tag', 'env', ticket, \
+         reason, requester_id, requester_name, created_at, requester_id, requester_name, created_at, reason, 0, 2 from \
+         requests where state = 'denied';\n\
+         insert into incidents (id, reason, ask, started_by_id, started_by_name, created_at, token, appeared) select 'I-' || \
+         substr(id, 3), reason, json_object('scope', json_object('targets', json('[]'), 'tags', json('{}'), 'principals', \
+         json('[]'), 'filter', ticket, 'everything', json('false')), 'lock', json('false'), 'deny_pending', json('false')), \
+         requester_id, requester_name, created_at, id, '[]' from requests where state = 'denied';\n\
+         insert into incident_items (incident_id, place, item_id, holder, target, role, fate, changed) select 'I-' || \
+         substr(requests.id, 3), 0, grants.id, holder_name, grants.target, grants.role, 'changed', requests.ticket from \
+         requests join grants on substr(grants.id, 3) = substr(requests.id, 3) where requests.state = 'denied';\n\
+         update sign_ins set device = (select reason from requests where state = 'denied' limit 1);\n",
     );
     world.execute(&sql).await;
 }

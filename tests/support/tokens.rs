@@ -63,16 +63,18 @@ impl Perform for Reading {
             && match (intermediates, action) {
                 // Style, position, clearing.
                 ([], 'm' | 'H') => true,
+                ([], 'A'..='D' | 'G' | 'X') => numbers.len() == 1,
                 ([], 'J' | 'K') => numbers.iter().all(|number| *number <= 2),
                 // Modes: cursor, mouse, focus, alternate screen, paste, synchronised frames.
-                ([b'?'], 'h' | 'l') => numbers
-                    .iter()
-                    .all(|mode| [25, 1_000, 1_004, 1_006, 1_049, 2_004, 2_026].contains(mode)),
+                ([b'?'], 'h' | 'l') => numbers.iter().all(|mode| {
+                    [25, 1_000, 1_004, 1_006, 1_049, 2_004, 2_026, 2_031].contains(mode)
+                }),
                 // The title is kept and taken back.
                 ([], 't') => matches!(numbers.as_slice(), [22 | 23, 2]),
                 // Questions: which terminal, which modes, which keys; and the keyboard's own mode.
                 ([], 'c') => numbers == [0],
-                ([b'?', b'$'] | [b'$', b'?'], 'p') => numbers == [2_026],
+                ([b'?', b'$'] | [b'$', b'?'], 'p') => numbers == [2_026] || numbers == [2_031],
+                ([b'?'], 'n') => numbers == [996],
                 ([b'?' | b'>' | b'<'], 'u') => numbers.iter().all(|number| *number <= 1),
                 _ => false,
             };

@@ -3,6 +3,7 @@
 
 mod receipts;
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -12,6 +13,7 @@ use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::IdempotencyKey;
 use crate::domain::ids::{IncidentId, PrincipalName, TargetName};
+use crate::domain::incident::ItemId;
 use crate::domain::span::Span;
 use crate::wire::{IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentScope};
 
@@ -72,7 +74,10 @@ struct Start {
     /// Stop after the list
     #[arg(long)]
     dry_run: bool,
-    /// How many are on the list, for scripts; without it you are asked
+    /// Leave this grant or request of the list as it is; may be given several times
+    #[arg(long, value_name = "ID")]
+    keep: Vec<ItemId>,
+    /// How many are on the list and not kept, for scripts; without it you are asked
     #[arg(long, value_name = "N")]
     count: Option<u32>,
     /// How long to wait until all of them are off
@@ -88,14 +93,15 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let client = context.client()?;
     let ask = ask(&start);
     let preview = client.preview_incident(&ask).await?;
+    let keep = kept(&preview, &start.keep)?;
     if start.dry_run {
         context
             .printer
-            .answer(&preview, |_| list(context, &preview))?;
+            .answer(&preview, |_| list(context, &preview, &keep))?;
         return Ok(Exit::DONE);
     }
-    list(context, &preview)?;
-    let items = u32::try_from(preview.items.len()).unwrap_or(u32::MAX);
+    list(context, &preview, &keep)?;
+    let items = u32::try_from(preview.items.len() - keep.len()).unwrap_or(u32::MAX);
     if items == 0 && preview.locks.is_empty() {
         context.printer.line("nothing is to be done")?;
         return Ok(Exit::DONE);
@@ -105,7 +111,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         token: preview.token,
         ask,
         items: preview.items,
-        keep: Vec::new(),
+        keep: keep.into_iter().collect(),
         count: items,
         reason: start.reason.unwrap_or_default(),
     };
@@ -132,10 +138,30 @@ fn ask(start: &Start) -> IncidentPreviewAsk {
     }
 }
 
-/// Shows exactly what would go.
-fn list(context: &Context<'_>, preview: &IncidentPreview) -> Result<(), Failure> {
+/// What stays as it is; all of it has to be on the list, or somebody believes that something is kept which is not.
+fn kept(preview: &IncidentPreview, keep: &[ItemId]) -> Result<BTreeSet<String>, Failure> {
+    let listed = |id: &&ItemId| preview.items.iter().any(|item| item.id == id.as_str());
+    if let Some(stranger) = keep.iter().find(|id| !listed(id)) {
+        return Err(Failure::refused(
+            format!(
+                "`{}` is not on the list, so it cannot be kept: nothing was done",
+                stranger.as_str()
+            ),
+            "look at the list with --dry-run",
+        ));
+    }
+    Ok(keep.iter().map(|id| id.as_str().to_owned()).collect())
+}
+
+/// Shows exactly what would go, and what is kept.
+fn list(
+    context: &Context<'_>,
+    preview: &IncidentPreview,
+    keep: &BTreeSet<String>,
+) -> Result<(), Failure> {
     let printer = context.printer;
     let mut table = Table::new(&[
+        ("KEPT", Cut::Never),
         ("ID", Cut::Never),
         ("STATE", Cut::Never),
         ("WHO", Cut::Middle),
@@ -144,8 +170,10 @@ fn list(context: &Context<'_>, preview: &IncidentPreview) -> Result<(), Failure>
         ("ENDS", Cut::Never),
         ("REASON", Cut::End),
     ]);
+    let stays = |id: &str| if keep.contains(id) { "kept" } else { "" }.to_owned();
     for grant in &preview.grants {
         table.row([
+            stays(&grant.id),
             grant.id.clone(),
             words::grant_state(grant),
             grant.holder.clone(),
@@ -157,6 +185,7 @@ fn list(context: &Context<'_>, preview: &IncidentPreview) -> Result<(), Failure>
     }
     for request in &preview.requests {
         table.row([
+            stays(&request.id),
             request.id.clone(),
             words::state(request),
             request.requester.clone(),
@@ -169,24 +198,40 @@ fn list(context: &Context<'_>, preview: &IncidentPreview) -> Result<(), Failure>
     if printer.json {
         return Ok(());
     }
+    table.leave_out_empty("KEPT");
     printer.table(&table, "no open grants")?;
     for lock in &preview.locks {
         printer.line(&format!("locks {lock}"))?;
     }
-    let requests = match preview.requests.len() {
+    let going = |id: &str| !keep.contains(id);
+    let grants: Vec<_> = preview
+        .grants
+        .iter()
+        .filter(|grant| going(&grant.id))
+        .collect();
+    let people: BTreeSet<&str> = grants.iter().map(|grant| grant.holder.as_str()).collect();
+    let denied = preview
+        .requests
+        .iter()
+        .filter(|request| going(&request.id))
+        .count();
+    let requests = match denied {
         0 => String::new(),
         1 => " and denies 1 request".to_owned(),
         more => format!(" and denies {more} requests"),
     };
-    let (grants, people) = (preview.grants.len(), preview.people);
     let many = |count: usize, one: &str, more: &str| {
         let word = if count == 1 { one } else { more };
         format!("{count} {word}")
     };
+    let stay = match keep.len() {
+        0 => String::new(),
+        count => format!(", keeps {count}"),
+    };
     printer.line(&format!(
-        "revokes {} of {}{requests}; the list is good until {}",
-        many(grants, "grant", "grants"),
-        many(people as usize, "person", "people"),
+        "revokes {} of {}{requests}{stay}; the list is good until {}",
+        many(grants.len(), "grant", "grants"),
+        many(people.len(), "person", "people"),
         words::exact(preview.good_until)
     ))
 }

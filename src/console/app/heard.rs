@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::client::AuditQuery;
 use crate::console::app::App;
 use crate::console::app::memory::came;
-use crate::console::msg::{Answer, Effect, Failure, Query, Slice, Tidings, Trip};
+use crate::console::msg::{Answer, Effect, Failure, Query, Slice, These, Tidings, Trip};
 use crate::console::screen::News;
 use crate::console::store::{Subject, Told};
 use crate::console::widget::toast::Level;
@@ -63,8 +63,14 @@ impl App {
             Query::Lock(id) => Some(Subject::Lock(id.clone())),
             _ => None,
         };
-        if let (Some(review), Some(subject)) = (&mut self.open.review, &subject) {
-            review.was_read(subject);
+        let several = match query {
+            Query::These(subjects) => subjects.as_slice(),
+            _ => &[],
+        };
+        if let Some(review) = &mut self.open.review {
+            for subject in subject.iter().chain(several) {
+                review.was_read(subject);
+            }
         }
         if let Some(strip) = &mut self.strip
             && subject.as_ref() == Some(strip.subject())
@@ -192,6 +198,10 @@ impl App {
                 self.world.store.take_lock(*view);
                 Vec::new()
             }
+            Answer::These(these) => {
+                self.take_these(these, trip);
+                Vec::new()
+            }
             Answer::Targets(page) => {
                 self.world.targets = page.items;
                 let world = &self.world;
@@ -228,6 +238,31 @@ impl App {
                     page: Ok(&page),
                 })
             }
+        }
+    }
+
+    /// Rows that were read together are as fresh as rows that were read alone.
+    fn take_these(&mut self, these: These, trip: Trip) {
+        let ids = these.requests.iter().map(|view| view.id.parse());
+        let read: Vec<Subject> = ids
+            .filter_map(|id| id.ok().map(Subject::Request))
+            .chain(
+                (these.grants.iter()).filter_map(|view| view.id.parse().ok().map(Subject::Grant)),
+            )
+            .chain((these.locks.iter()).filter_map(|view| view.id.parse().ok().map(Subject::Lock)))
+            .collect();
+        for subject in read {
+            self.refresher.read(&subject);
+            self.world.store.read(subject, trip.sent);
+        }
+        for view in these.requests {
+            self.world.store.take_request(view);
+        }
+        for view in these.grants {
+            self.take_grant(view);
+        }
+        for view in these.locks {
+            self.world.store.take_lock(view);
         }
     }
 
@@ -348,6 +383,8 @@ impl App {
                 self.world.store.forget(subject);
                 Vec::new()
             }
+            // They are asked for again while the list is open.
+            (_, Query::These(_)) => Vec::new(),
             // Offers are a convenience: without them one types on.
             (_, Query::Facets { .. }) => Vec::new(),
             (_, Query::Audit { turn, .. }) => self.tell(&News::Page {

@@ -91,7 +91,8 @@ impl App {
             queries.push(Query::Incident(id));
         }
         if let Some(review) = &mut self.open.review {
-            queries.extend(review.to_read(&self.world).into_iter().filter_map(alone));
+            let old = review.to_read(&self.world);
+            queries.extend((!old.is_empty()).then_some(Query::These(old)));
         }
         queries.extend(self.trail());
         queries.into_iter().map(Effect::Fetch).collect()

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::layout::Size;
 use rustix::termios::isatty;
+use tokio::runtime::Handle;
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -55,7 +56,11 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
         ended: false,
         begun: Instant::now(),
     };
-    let (server, mut incoming) = Server::new(&options.connect, options.backend.as_deref());
+    let (server, mut incoming) = Server::new(
+        &options.connect,
+        options.backend.as_deref(),
+        Handle::current(),
+    );
     line.server = Some(server);
     let mut typed = listen();
     let mut done = line.update(Msg::Start, &mut incoming);

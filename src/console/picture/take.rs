@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
+use tokio::runtime::Handle;
 use tokio::time::{sleep_until, timeout};
 
 use crate::console::app::{App, Settings};
@@ -69,7 +70,11 @@ pub async fn take(
         keymap: Keymap::default(),
         ..options.settings()
     };
-    let (server, incoming) = Server::new(&options.connect, options.backend.as_deref());
+    let (server, incoming) = Server::new(
+        &options.connect,
+        options.backend.as_deref(),
+        Handle::current(),
+    );
     let mut studio = Studio {
         app: App::new(&settings, size, Moment::now()),
         server,

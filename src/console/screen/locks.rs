@@ -321,6 +321,14 @@ impl Screen for Locks {
             {
                 self.read_again()
             }
+            News::Facets {
+                of: query::List::Locks,
+                turn,
+                items,
+            } => {
+                self.list.filter.facets(*turn, items);
+                Vec::new()
+            }
             News::Locks(problem) => {
                 self.asked = false;
                 self.read |= problem.is_none();

@@ -290,7 +290,15 @@ impl Screen for SessionList {
         Vec::new()
     }
 
-    fn hear(&mut self, _: &News<'_>, _: &World) -> Vec<Ask> {
+    fn hear(&mut self, news: &News<'_>, _: &World) -> Vec<Ask> {
+        if let News::Facets {
+            of: query::List::Sessions,
+            turn,
+            items,
+        } = news
+        {
+            self.list.filter.facets(*turn, items);
+        }
         Vec::new()
     }
 

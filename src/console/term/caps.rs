@@ -61,6 +61,8 @@ pub struct Wishes {
 pub struct Caps {
     /// How many colours to use.
     pub depth: Depth,
+    /// The depth is a guess from the terminal's name, which may say less than there is: SSH does not carry COLORTERM.
+    pub guessed: bool,
     /// Which characters to use.
     pub charset: Charset,
     /// At the far end of an SSH connection: answers are slow and the clipboard is elsewhere.
@@ -71,6 +73,8 @@ pub struct Caps {
     pub light: Option<bool>,
     /// How it makes notices on the desktop, when it can.
     pub notices: Option<NoticeForm>,
+    /// Whether erased cells get the background in use. Where they do not, as in GNU screen, coloured blanks are drawn.
+    pub erases: bool,
     /// Whether asking the terminal questions is worth it: the Linux console prints some of them.
     pub answers: bool,
 }
@@ -102,6 +106,7 @@ impl Caps {
                 colours(&term, set("COLORTERM").as_deref())
             }
         });
+        let guessed = wishes.depth.is_none() && depth == Depth::Indexed;
         let charset = if wishes.ascii || !unicode_locale(&set) {
             Charset::Ascii
         } else {
@@ -109,6 +114,7 @@ impl Caps {
         };
         Ok(Self {
             depth,
+            guessed,
             charset,
             remote: set("SSH_TTY").is_some() || set("SSH_CONNECTION").is_some(),
             between: if set("TMUX").is_some() {
@@ -120,6 +126,7 @@ impl Caps {
             },
             light: set("COLORFGBG").as_deref().and_then(light_background),
             notices: notice_form(&set, &term),
+            erases: erases(&term) && set("STY").is_none(),
             answers: term != "linux",
         })
     }
@@ -156,6 +163,27 @@ fn colours(term: &str, colorterm: Option<&str>) -> Depth {
     } else {
         Depth::Ansi16
     }
+}
+
+/// Terminals whose description says so, or which have done so since their first release.
+fn erases(term: &str) -> bool {
+    [
+        "xterm",
+        "tmux",
+        "linux",
+        "alacritty",
+        "foot",
+        "wezterm",
+        "contour",
+        "ghostty",
+        "rxvt",
+        "konsole",
+        "vte",
+        "gnome",
+        "putty",
+    ]
+    .iter()
+    .any(|name| term.starts_with(name))
 }
 
 /// Variables that terminals set are seen inside tmux and `sudo -E` too, where TERM is another.

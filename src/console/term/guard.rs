@@ -26,6 +26,9 @@ use tokio::sync::Notify;
 /// Clicks and wheel in the extended encoding; crossterm's own command also asks for every movement.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+/// The terminal tells when it becomes light or dark.
+const SCHEME_ON: &[u8] = b"\x1b[?2031h";
+const SCHEME_OFF: &[u8] = b"\x1b[?2031l";
 /// The terminal remembers its title and takes it back at the end.
 const TITLE_SAVE: &[u8] = b"\x1b[22;2t";
 const TITLE_RESTORE: &[u8] = b"\x1b[23;2t";
@@ -33,6 +36,7 @@ const TITLE_RESTORE: &[u8] = b"\x1b[23;2t";
 const ENTERED: u8 = 1;
 const KEYBOARD: u8 = 2;
 const MOUSE: u8 = 4;
+const SCHEME: u8 = 8;
 
 /// What is switched on. One word shared by all ways out, so that whoever comes first does the work, once.
 static MODES: AtomicU8 = AtomicU8::new(0);
@@ -59,6 +63,12 @@ impl Guard {
     /// that said they know this mode: others may take the request for a cursor movement.
     pub fn disambiguate_keys(&mut self) -> io::Result<()> {
         self.wanted |= KEYBOARD;
+        self.switch_on()
+    }
+
+    /// Has the terminal tell when it becomes light or dark. Only for terminals that said they know this mode.
+    pub fn follow_scheme(&mut self) -> io::Result<()> {
+        self.wanted |= SCHEME;
         self.switch_on()
     }
 
@@ -106,6 +116,9 @@ impl Guard {
         if missing & MOUSE != 0 {
             out.extend_from_slice(MOUSE_ON);
         }
+        if missing & SCHEME != 0 {
+            out.extend_from_slice(SCHEME_ON);
+        }
         send(&out).inspect_err(|_| leave())
     }
 }
@@ -140,6 +153,9 @@ pub fn leave() {
     let mut out = Vec::new();
     if was & MOUSE != 0 {
         out.extend_from_slice(MOUSE_OFF);
+    }
+    if was & SCHEME != 0 {
+        out.extend_from_slice(SCHEME_OFF);
     }
     let queued = (|| -> io::Result<()> {
         // We may have died inside a frame, with the terminal waiting for its end.

@@ -7,10 +7,14 @@
 
 pub mod burst;
 pub mod caps;
+pub mod decode;
 pub mod guard;
+mod hand;
 pub mod input;
+mod keys;
 pub mod osc;
+mod paint;
+mod pen;
 pub mod probe;
-pub mod reply;
 pub mod signals;
 pub mod writer;

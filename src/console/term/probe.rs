@@ -12,8 +12,12 @@ use tokio::time::timeout;
 
 use crate::console::term::guard;
 
-/// Foreground, background, mode 2026, keyboard flags, and device attributes as the end mark.
-const QUESTIONS: &[u8] = b"\x1b]10;?\x1b\\\x1b]11;?\x1b\\\x1b[?2026$p\x1b[?u\x1b[c";
+/// Light or dark, foreground, background, modes 2026 and 2031, keyboard flags, and device attributes as the end mark.
+///
+/// Nothing here is a device control string (DECRQSS would ask for exact colours): terminals that do not know those
+/// print them. Whoever knows mode 2026 has exact colours, too.
+const QUESTIONS: &[u8] =
+    b"\x1b[?996n\x1b]10;?\x1b\\\x1b]11;?\x1b\\\x1b[?2026$p\x1b[?2031$p\x1b[?u\x1b[c";
 const NEAR: Duration = Duration::from_millis(150);
 const FAR: Duration = Duration::from_millis(600);
 /// No answer to these questions is longer; what is, is noise.
@@ -21,13 +25,21 @@ const LONGEST: usize = 256;
 
 /// What the terminal said; nothing is known that it did not answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four answers that do not depend on each other"
+)]
 pub struct Answers {
     /// Default text colour.
     pub foreground: Option<[u8; 3]>,
     /// Default background colour.
     pub background: Option<[u8; 3]>,
+    /// What it calls itself, where it knows light from dark.
+    pub scheme: Option<bool>,
     /// Shows a frame at once when asked to.
     pub sync: bool,
+    /// Tells when it becomes light or dark.
+    pub reports: bool,
     /// Can send keys unambiguously.
     pub keyboard: bool,
     /// The end mark came, so no answer can come late.
@@ -35,9 +47,12 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Says whether the background is light; compared with the text when both are known.
+    /// Says whether the background is light: by its colour, compared with the text's when both are known, and where
+    /// there is no answer about colours by what the terminal calls itself.
     pub fn light(&self) -> Option<bool> {
-        let background = luma(self.background?);
+        let Some(background) = self.background.map(luma) else {
+            return self.scheme;
+        };
         Some(
             self.foreground
                 .map_or(background > 0.6, |text| background > luma(text)),
@@ -146,6 +161,9 @@ impl Reader {
             (b'u', [b'?', ..]) => self.answers.keyboard = true,
             // Set, reset and always set mean that the mode exists.
             (b'y', b"?2026;1$" | b"?2026;2$" | b"?2026;3$") => self.answers.sync = true,
+            (b'y', b"?2031;1$" | b"?2031;2$" | b"?2031;3$") => self.answers.reports = true,
+            (b'n', b"?997;1") => self.answers.scheme = Some(false),
+            (b'n', b"?997;2") => self.answers.scheme = Some(true),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::cursor::{Hide, Show};
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::console::term::caps::Charset;
 use crate::console::term::guard;
+use crate::console::term::paint::Painter;
 use crate::text;
 
 /// A ratatui backend that collects a frame and sends it whole when ratatui flushes at its end.
@@ -26,7 +27,7 @@ pub struct FrameWriter<W> {
     frame: Vec<u8>,
     /// What the terminal was last told about its cursor; `None` when we cannot know.
     visible: Option<bool>,
-    at: Option<Position>,
+    painter: Painter,
     took: Duration,
 }
 
@@ -47,7 +48,7 @@ impl<W: Write> FrameWriter<W> {
             sync: false,
             frame: Vec::new(),
             visible: None,
-            at: None,
+            painter: Painter::new(),
             took: Duration::ZERO,
         }
     }
@@ -55,6 +56,12 @@ impl<W: Write> FrameWriter<W> {
     /// Has the terminal show each frame at once; only for terminals that said they know how (mode 2026).
     pub fn synchronise(&mut self, on: bool) {
         self.sync = on;
+    }
+
+    /// Erases long blanks of any colour instead of drawing them; only for terminals that give what they erase the
+    /// background in use.
+    pub fn erase_in_colour(&mut self, on: bool) {
+        self.painter.erases(on);
     }
 
     /// Adds a sequence that is not part of the picture, such as a clipboard write; it goes out with the next frame.
@@ -80,23 +87,14 @@ impl<W: Write> Backend for FrameWriter<W> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        let cells: Vec<_> = content.collect();
-        if cells.is_empty() {
-            return Ok(());
-        }
-        self.at = None;
-        let mut out = CrosstermBackend::new(&mut self.frame);
-        if cells
-            .iter()
-            .all(|(_, _, cell)| is_printable(cell.symbol(), self.charset))
-        {
-            return out.draw(cells.into_iter());
-        }
-        let cells: Vec<_> = cells
-            .into_iter()
+        let cells: Vec<_> = content
             .map(|(x, y, cell)| (x, y, printable(cell, self.charset)))
             .collect();
-        out.draw(cells.iter().map(|(x, y, cell)| (*x, *y, cell)))
+        if !cells.is_empty() {
+            let size = self.size()?;
+            self.painter.paint(cells, size, &mut self.frame);
+        }
+        Ok(())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -117,16 +115,12 @@ impl<W: Write> Backend for FrameWriter<W> {
 
     /// Answers from memory: asking the terminal would read its keys.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
-        Ok(self.at.unwrap_or_default())
+        Ok(self.painter.at().unwrap_or_default())
     }
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
-        let position = position.into();
-        if self.at == Some(position) {
-            return Ok(());
-        }
-        self.at = Some(position);
-        queue!(self.frame, MoveTo(position.x, position.y))
+        self.painter.go(position.into(), &mut self.frame);
+        Ok(())
     }
 
     fn clear(&mut self) -> io::Result<()> {
@@ -136,7 +130,12 @@ impl<W: Write> Backend for FrameWriter<W> {
     fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
         // Also called when the terminal was somebody else's for a while.
         self.visible = None;
-        self.at = None;
+        if region == ClearType::All {
+            let size = self.size()?;
+            self.painter.clear(size, &mut self.frame);
+            return Ok(());
+        }
+        self.painter.forget();
         CrosstermBackend::new(&mut self.frame).clear_region(region)
     }
 

@@ -84,6 +84,12 @@ impl Wardrobe {
         changes
     }
 
+    /// The terminal has more colours than was thought.
+    pub fn deepen(&mut self, depth: Depth) {
+        self.depth = depth;
+        self.restore();
+    }
+
     /// Puts a theme on to look at it. Gives what its file says that means nothing.
     pub fn try_on(&mut self, name: &str) -> Result<Vec<BadTheme>, BadTheme> {
         self.worn = if name == "auto" {

@@ -165,10 +165,12 @@ impl Table<'_> {
             let Some((text, style)) = row.cells.get(place.column) else {
                 continue;
             };
-            let style = if row.gone {
-                self.theme.style(Role::StaleData)
-            } else {
-                *style
+            let muted = self.theme.style(Role::TextMuted);
+            let style = match row {
+                Row { gone: true, .. } => self.theme.style(Role::StaleData),
+                // Nothing about the selected row matters less.
+                _ if selected && *style == muted => self.theme.style(Role::Text),
+                _ => *style,
             };
             self.cell(buffer, place, line.y, column.cut, text, style);
         }

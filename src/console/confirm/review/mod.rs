@@ -9,8 +9,8 @@ use crossterm::event::KeyCode;
 
 use crate::console::confirm::strip::{act, preset};
 use crate::console::confirm::{
-    ARMING, ASTRAY, EXTEND_BY, EXTEND_REASON, Kind, LONGEST, Less, Mutation, Outcome, SHORTEST,
-    facts,
+    ARMING, ASTRAY, EXTEND_BY, EXTEND_REASON, FRESH, Kind, LONGEST, Less, Mutation, Outcome,
+    READ_AGAIN, SHORTEST, facts,
 };
 use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
@@ -18,12 +18,12 @@ use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
 
-/// What is given is given on what was read this lately. Longer than for one row, because fifty take longer to read.
-const FRESH: Duration = Duration::from_secs(15);
-/// Rows are read again when they are this old.
-const READ_AGAIN: Duration = Duration::from_secs(8);
-/// Rows read at a time.
-const READS: usize = 8;
+/// Rows read in one call.
+const READS: usize = 100;
+/// The least between two calls.
+const READS_APART: Duration = Duration::from_millis(500);
+/// A list that only takes away shows what has changed, and waits for nothing.
+const LOOK_AGAIN: Duration = Duration::from_secs(8);
 /// Nobody reads more rows than this before giving access to all of them.
 const MOST_GIVEN: usize = 50;
 
@@ -86,6 +86,10 @@ pub struct Review {
     armed_at: Instant,
     note: Option<String>,
     sent: bool,
+    /// Somebody wants to confirm, and waits for rows that are too old.
+    hurried: bool,
+    /// When rows were asked for last.
+    asked_at: Option<Instant>,
 }
 
 impl Review {
@@ -124,6 +128,8 @@ impl Review {
             armed_at: world.now + ARMING,
             note: None,
             sent: false,
+            hurried: false,
+            asked_at: None,
         };
         review.judge(world);
         Ok(review)
@@ -183,19 +189,23 @@ impl Review {
         }
     }
 
-    /// Which rows to read again at this moment.
+    /// Which rows to read again at this moment, in one call: all of them as soon as one is old, so that they stay
+    /// as old as each other.
     pub fn to_read(&mut self, world: &World) -> Vec<Subject> {
-        if self.sent || world.link.decidable(world.now).is_err() {
+        let due = self.read_again_at(world).is_some_and(|at| at <= world.now);
+        if !due {
             return Vec::new();
         }
-        let busy = self.items.iter().filter(|item| item.reading).count();
-        let old = self.items.iter_mut().filter(|item| {
-            !item.dropped
-                && !item.reading
-                && item.subject.can_be_read()
-                && age(world, &item.subject).is_none_or(|age| age >= READ_AGAIN)
-        });
-        old.take(READS.saturating_sub(busy))
+        self.hurried = false;
+        self.asked_at = Some(world.now);
+        let mut old: Vec<&mut Item> = self
+            .items
+            .iter_mut()
+            .filter(|item| !item.dropped && item.subject.can_be_read())
+            .collect();
+        old.sort_by_key(|item| world.store.read_at(&item.subject));
+        old.into_iter()
+            .take(READS)
             .map(|item| {
                 item.reading = true;
                 item.subject.clone()
@@ -208,13 +218,27 @@ impl Review {
         if self.sent || world.link.decidable(world.now).is_err() {
             return None;
         }
+        if self.items.iter().any(|item| item.reading) {
+            return None;
+        }
+        let every = match (self.hurried, self.kind.takes_away()) {
+            (true, _) => Duration::ZERO,
+            (false, true) => LOOK_AGAIN,
+            (false, false) => READ_AGAIN,
+        };
         let kept = self
             .items
             .iter()
-            .filter(|item| !item.dropped && !item.reading && item.subject.can_be_read());
-        kept.filter_map(|item| world.store.read_at(&item.subject))
-            .map(|read| read + READ_AGAIN)
-            .min()
+            .filter(|item| !item.dropped && item.subject.can_be_read());
+        let oldest = kept
+            .map(|item| world.store.read_at(&item.subject))
+            .map(|read| read.map_or(world.now, |read| read + every))
+            .min()?;
+        // A row that never comes is not asked for without a pause.
+        Some(
+            self.asked_at
+                .map_or(oldest, |asked| oldest.max(asked + READS_APART)),
+        )
     }
 
     /// An answer about a row came, or failed to come.
@@ -386,7 +410,15 @@ impl Review {
     /// INVARIANT: exactly the rows that are listed and not taken out, each at the version that is shown
     /// (`a_change_of_many_is_exactly_the_list`).
     fn confirm(&mut self, world: &World) -> Outcome {
+        let shown: Vec<bool> = self.items.iter().map(Item::is_kept).collect();
         self.judge(world);
+        if !self.items.iter().map(Item::is_kept).eq(shown) {
+            // What can be done has changed since the list was drawn, and nobody has read the other one.
+            self.count.set("");
+            self.note = Some("the list has changed: read it again".to_owned());
+            self.rearm(world.now);
+            return Outcome::Stays;
+        }
         let kept = self.kept();
         if kept == 0 {
             self.note = Some("nothing is left to do".to_owned());
@@ -408,6 +440,7 @@ impl Review {
                 && age(world, &item.subject).is_none_or(|age| age > FRESH)
         });
         if !self.kind.takes_away() && old.count() > 0 {
+            self.hurried = true;
             self.note = Some("reading them once more, press again in a moment".to_owned());
             return Outcome::Stays;
         }

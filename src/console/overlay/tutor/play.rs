@@ -127,7 +127,11 @@ impl Play {
             Query::Targets => Answer::Targets(page([].iter())),
             Query::Trail(_) => Answer::Trail(page([].iter())),
             Query::Audit { .. } => Answer::Audit(page([].iter())),
-            Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) | Query::Facets { .. } => {
+            Query::Lock(_)
+            | Query::These(_)
+            | Query::TryOut(_)
+            | Query::Incident(_)
+            | Query::Facets { .. } => {
                 return None;
             }
         })
