@@ -9,6 +9,8 @@ mod error;
 mod follow;
 mod http;
 mod key;
+pub mod oidc;
+mod oidc_page;
 mod queries;
 mod send;
 mod server_url;

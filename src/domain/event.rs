@@ -68,6 +68,8 @@ events! {
     SignInRefused = "auth.refused", "was refused a sign-in";
     TokenReused = "auth.token_reused", "presented a refresh token twice; the sign-in was ended";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
+    GroupsChanged = "auth.groups_changed", "took over other groups and roles from the identity provider for";
+    IdentityGone = "auth.identity_gone", "took everything, because the identity provider does not know them any more, from";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
     OrphanRemoved = "target.orphan_removed", "removed access that no grant backs on";
@@ -228,7 +230,10 @@ impl Event {
         // These are done to a person, everything else to a person's access.
         let to_person = matches!(
             self.code,
-            EventCode::PrincipalInvited | EventCode::SignInRevoked
+            EventCode::PrincipalInvited
+                | EventCode::SignInRevoked
+                | EventCode::GroupsChanged
+                | EventCode::IdentityGone
         );
         if let Some(principal) = self
             .principal

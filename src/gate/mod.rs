@@ -11,6 +11,7 @@ pub mod audit;
 pub mod catalog;
 mod eligible;
 pub mod grants;
+pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod people;
@@ -114,6 +115,8 @@ pub struct Gate {
     sessions_lately: sessions::Lately,
     /// When people usually ask.
     hours: WorkingHours,
+    /// Where people sign in, if there is such a place.
+    provider: Option<identity::Provider>,
 }
 
 /// A transaction in which one caller may change something.
@@ -152,6 +155,7 @@ impl Gate {
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
             hours,
+            provider: None,
         })
     }
 

@@ -60,7 +60,7 @@ fn hex(hash: &[u8]) -> String {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn stored_hash(token: &str) -> String {
+pub(super) fn stored_hash(token: &str) -> String {
     hex(&hash_of(token))
 }
 
@@ -191,6 +191,7 @@ impl Gate {
         TokenKind::Refresh
             .read(token)
             .map_err(|_| Refusal::NotSignedIn)?;
+        self.looked_at_again(token).await?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let hash = stored_hash(token);
@@ -383,7 +384,7 @@ impl Gate {
 }
 
 /// In the audit, Portcullis itself and those who are not signed in have names. Nobody can pass for one of them.
-fn check_name(name: &PrincipalName) -> Result<(), Refusal> {
+pub(super) fn check_name(name: &PrincipalName) -> Result<(), Refusal> {
     let taken = [Actor::System, Actor::Anonymous]
         .iter()
         .any(|actor| actor.name() == name.as_str());
@@ -426,7 +427,7 @@ async fn first_admin(
 }
 
 /// Opens a sign-in for somebody who has proved who they are.
-async fn open_sign_in(
+pub(super) async fn open_sign_in(
     tx: &mut Tx,
     principal: Principal,
     device: &str,

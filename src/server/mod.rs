@@ -12,6 +12,7 @@ pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod identity;
 pub mod incidents;
 pub mod instance;
 pub mod listen;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
+use crate::config::Identity;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::gate::{self, Caller, Gate};
@@ -77,6 +79,8 @@ pub struct Options {
     pub name: Option<String>,
     /// When people usually ask for access.
     pub hours: WorkingHours,
+    /// Where people sign in, if there is such a place.
+    pub identity: Option<Identity>,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -109,7 +113,8 @@ impl Server {
             Arc::clone(&store),
             Arc::clone(&rules),
             options.hours,
-        )?);
+        )?
+        .with_identity(options.identity)?);
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)
@@ -142,6 +147,8 @@ impl Server {
         self.tasks.spawn(Arc::clone(gate).run_sweeper(stop.clone()));
         self.tasks
             .spawn(Arc::clone(gate).run_reconciler(stop.clone()));
+        self.tasks
+            .spawn(Arc::clone(gate).run_identities(stop.clone()));
         self.tasks.spawn({
             let stop = stop.clone();
             async move {

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, facets, grants, health, incidents, locks, people, requests, sessions,
+    App, audit, caller, facets, grants, health, identity, incidents, locks, people, requests, sessions,
     stream, targets,
 };
 
@@ -46,6 +46,9 @@ impl utoipa::Modify for Token {
 fn table() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(people::sign_in))
+        .routes(routes!(identity::ways))
+        .routes(routes!(identity::start))
+        .routes(routes!(identity::finish))
         .routes(routes!(people::refresh))
         .routes(routes!(people::sign_out))
         .routes(routes!(people::me))

@@ -7,6 +7,7 @@ pub(crate) mod node;
 pub(crate) mod person;
 pub(crate) mod postgres;
 mod process;
+pub(crate) mod provider;
 pub(crate) mod pty;
 pub(crate) mod screen;
 pub(crate) mod sse;

@@ -1,0 +1,3 @@
+//! Signing in at an identity provider: a real one, a hostile one, and a person with a browser.
+
+mod real;
