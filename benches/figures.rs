@@ -51,6 +51,8 @@ async fn main() -> anyhow::Result<()> {
         tokio::task::block_in_place(|| soak::soak(time))?;
     } else if wanted("console") {
         tokio::task::block_in_place(console::figures)?;
+    } else if wanted("storm") {
+        tokio::task::block_in_place(console::only_storm)?;
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-/// After this much silence a frame is over.
-const SILENCE: Duration = Duration::from_millis(30);
+/// After this much silence a frame is over; what comes later is another one, such as the next second of a clock.
+const SILENCE: Duration = Duration::from_millis(5);
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a terminal of today says when it is asked what it is.
@@ -136,22 +136,25 @@ impl Terminal {
         Ok(())
     }
 
-    /// Presses a key and waits for the frame that follows; `None` when there is none.
-    pub(crate) fn press(&mut self, key: &str) -> anyhow::Result<Option<Frame>> {
+    /// Presses a key and waits for the frame that follows, to its last byte; `None` when there is none. With `moves`
+    /// it is the frame that has the cursor on another row, whatever else is drawn before.
+    pub(crate) fn press(&mut self, key: &str, moves: bool) -> anyhow::Result<Option<Frame>> {
         while let Ok((_, bytes)) = self.output.try_recv() {
             self.take(&bytes)?;
         }
+        let (before, _) = self.screen.screen().cursor_position();
         let pressed = Instant::now();
         self.send(key)?;
         let mut frame: Option<Frame> = None;
         loop {
-            let wait = if frame.is_some() {
+            let moved = !moves || self.screen.screen().cursor_position().0 != before;
+            let wait = if frame.is_some() && moved {
                 SILENCE
             } else {
                 Duration::from_millis(500)
             };
             let Ok((at, bytes)) = self.output.recv_timeout(wait) else {
-                return Ok(frame);
+                return Ok(frame.filter(|_| moved));
             };
             self.take(&bytes)?;
             let last = at.saturating_duration_since(pressed);

@@ -76,6 +76,7 @@ fn row(index: usize) -> Row {
             .collect(),
         marked: index == 8,
         gone: index == 9,
+        note: (index == 9).then(|| clean("denied by bob")),
     }
 }
 
@@ -102,7 +103,7 @@ fn a_table_draws_the_rows_in_sight_and_asks_for_no_other() {
             "   ID     TARGET        REASON                LEFT",
             "   R-7    k8s/pr~ledger rotate⏎secret         4:59",
             ">* R-8    k8s/pr~ledger rotate⏎secret         4:59",
-            " - R-9    k8s/pr~ledger rotate⏎secret         4:59",
+            " - R-9    k8s/pr~ledger rotate⏎secr denied by bob",
             "   R-10   k8s/pr~ledger rotate⏎secret         4:59",
         ]
     );

@@ -254,6 +254,7 @@ impl Audit {
             cells,
             marked: false,
             gone: false,
+            note: None,
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) const fn spare(column: Column) -> Column {
     }
 }
 
-/// Draws the rows; gives the place of the selected one.
+/// Draws the rows, those that are gone with a note; gives the place of the selected one.
 pub(super) fn rows<I: Clone + Eq + Hash>(
     list: &List<I>,
     columns: &[Column],
@@ -53,6 +53,7 @@ pub(super) fn rows<I: Clone + Eq + Hash>(
     area: Rect,
     buffer: &mut Buffer,
     cells: impl Fn(&I) -> Vec<Cell>,
+    note: impl Fn(&I) -> DisplayText,
 ) -> Option<Position> {
     let rows = list.order.rows();
     let table = Table {
@@ -69,6 +70,7 @@ pub(super) fn rows<I: Clone + Eq + Hash>(
                     cells: cells(&row.id),
                     marked: list.order.is_marked(&row.id),
                     gone: row.gone,
+                    note: row.gone.then(|| note(&row.id)),
                 })
                 .unwrap_or_default()
         })

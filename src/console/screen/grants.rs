@@ -8,6 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
+use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::filter_line::BEGINS;
@@ -480,6 +481,9 @@ impl Screen for Grants {
                         cells: cells.unwrap_or_default(),
                         marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
+                        note: row
+                            .gone
+                            .then(|| fate::of(world, &Subject::Grant(row.id.clone()))),
                     }
                 })
                 .cursor;

@@ -8,6 +8,7 @@ use ratatui::layout::Position;
 
 use crate::console::confirm::locked;
 use crate::console::doc::Doc;
+use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
@@ -383,11 +384,19 @@ impl Screen for Locks {
         let mut cursor = None;
         if panes.list.height > 0 {
             let inner = boxed(panes.list, "Locks", theme, true, buffer);
-            cursor = face::rows(&self.list, COLUMNS, theme, inner, buffer, |id| {
-                let view = world.store.lock(id);
-                view.map(|view| Self::row(view, world, theme))
-                    .unwrap_or_default()
-            });
+            cursor = face::rows(
+                &self.list,
+                COLUMNS,
+                theme,
+                inner,
+                buffer,
+                |id| {
+                    let view = world.store.lock(id);
+                    view.map(|view| Self::row(view, world, theme))
+                        .unwrap_or_default()
+                },
+                |id| fate::of(world, &Subject::Lock(id.clone())),
+            );
             if self.list.order.rows().is_empty() {
                 let more = match (&self.problem, self.read) {
                     (Some(problem), _) => problem.as_str(),

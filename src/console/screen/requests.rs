@@ -7,6 +7,7 @@ use std::time::Instant;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
+use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::filter_line::BEGINS;
@@ -510,6 +511,9 @@ impl Screen for Requests {
                         cells: cells.unwrap_or_default(),
                         marked: self.list.order.is_marked(&row.id),
                         gone: row.gone,
+                        note: row
+                            .gone
+                            .then(|| fate::of(world, &Subject::Request(row.id.clone()))),
                     }
                 })
                 .cursor;

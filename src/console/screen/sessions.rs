@@ -8,6 +8,7 @@ use ratatui::layout::Position;
 
 use crate::console::confirm::Kind;
 use crate::console::doc::Doc;
+use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::face::{self, Cell, fixed, flex, spare};
@@ -350,11 +351,19 @@ impl Screen for SessionList {
         let mut cursor = None;
         if panes.list.height > 0 {
             let inner = boxed(panes.list, "Live sessions", theme, true, buffer);
-            cursor = face::rows(&self.list, COLUMNS, theme, inner, buffer, |key| {
-                let view = world.store.session(key);
-                view.map(|view| Self::row(view, world, theme))
-                    .unwrap_or_default()
-            });
+            cursor = face::rows(
+                &self.list,
+                COLUMNS,
+                theme,
+                inner,
+                buffer,
+                |key| {
+                    let view = world.store.session(key);
+                    view.map(|view| Self::row(view, world, theme))
+                        .unwrap_or_default()
+                },
+                |key| fate::of(world, &Subject::Session(key.clone())),
+            );
             if self.list.order.rows().is_empty() {
                 let more = match world.store.sessions_at() {
                     None => "the targets are being asked",

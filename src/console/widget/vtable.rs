@@ -57,6 +57,8 @@ pub struct Row {
     pub marked: bool,
     /// No longer there.
     pub gone: bool,
+    /// What is to be said of it beside its texts.
+    pub note: Option<DisplayText>,
 }
 
 /// What to draw, all but the rows.
@@ -177,6 +179,9 @@ impl Table<'_> {
         if row.gone {
             buffer.set_style(line, Style::new().add_modifier(Modifier::CROSSED_OUT));
         }
+        if let Some(note) = &row.note {
+            self.note(buffer, line, note);
+        }
         if selected {
             buffer.set_style(line, self.theme.style(Role::Selection));
             let sign = self.theme.glyph(Glyph::Cursor);
@@ -202,6 +207,23 @@ impl Table<'_> {
                 self.theme.style(style),
             );
         }
+    }
+
+    /// Writes a note at the right end of a row, over what stands there.
+    fn note(&self, buffer: &mut Buffer, line: Rect, note: &DisplayText) {
+        let room = usize::from(line.width / 2);
+        let note = note.cut_end(room, self.theme.glyph(Glyph::Ellipsis));
+        let width = u16::try_from(note.width()).unwrap_or(line.width / 2);
+        let place = Rect {
+            x: line.right().saturating_sub(width + 2),
+            width: (width + 2).min(line.width),
+            ..line
+        };
+        let style = self.theme.style(Role::StatusInfo);
+        let blank = " ".repeat(usize::from(place.width));
+        let style = style.remove_modifier(Modifier::CROSSED_OUT);
+        buffer.set_string(place.x, place.y, blank, style);
+        buffer.set_string(place.x + 1, place.y, note.as_str(), style);
     }
 
     fn cell(

@@ -366,6 +366,7 @@ impl Incident {
             ],
             marked: false,
             gone: false,
+            note: None,
         }
     }
 

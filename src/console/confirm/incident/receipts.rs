@@ -197,5 +197,6 @@ fn row(receipt: &IncidentReceipt, world: &World, theme: &Theme) -> Row {
         ],
         marked: false,
         gone: false,
+        note: None,
     }
 }

@@ -260,6 +260,7 @@ impl Review {
             ],
             marked: false,
             gone: false,
+            note: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::console::doc::Doc;
+use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
@@ -531,11 +532,19 @@ impl Screen for Timeline {
             );
             let inner = boxed(panes.list, &title, theme, true, buffer);
             let (left, right) = Self::divide(inner);
-            cursor = face::rows(&self.list, COLUMNS, theme, left, buffer, |id| {
-                let view = world.store.grant(id);
-                view.map(|view| self.labels(view, theme))
-                    .unwrap_or_default()
-            });
+            cursor = face::rows(
+                &self.list,
+                COLUMNS,
+                theme,
+                left,
+                buffer,
+                |id| {
+                    let view = world.store.grant(id);
+                    view.map(|view| self.labels(view, theme))
+                        .unwrap_or_default()
+                },
+                |id| fate::of(world, &Subject::Grant(id.clone())),
+            );
             self.draw_chart(world, theme, right, buffer);
             if self.list.order.rows().is_empty() {
                 detail::empty(left, world, theme, "no grant", "none in this time", buffer);
