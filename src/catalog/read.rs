@@ -29,7 +29,11 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Vec<Pr
         return (catalog, notes.into_sorted());
     };
     // The server's own settings are understood by `config`.
-    drop((root.take("server"), root.take("signals"), root.take("identity")));
+    drop((
+        root.take("server"),
+        root.take("signals"),
+        root.take("identity"),
+    ));
     let targets = root
         .take("target")
         .and_then(|entry| entry.into_table(&mut notes, "[target.orders-db]"));

@@ -81,7 +81,9 @@ async fn in_browser(
 
 /// Opens the person's browser; whether that works shows only when the answer comes.
 fn opened(url: &str) -> bool {
-    let program = std::env::var("BROWSER").ok().filter(|name| !name.is_empty());
+    let program = std::env::var("BROWSER")
+        .ok()
+        .filter(|name| !name.is_empty());
     let usual = ["xdg-open", "open"].map(str::to_owned);
     program.into_iter().chain(usual).any(|program| {
         std::process::Command::new(program)

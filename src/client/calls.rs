@@ -7,8 +7,8 @@ use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, Reques
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
     IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
-    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, RequestView, Revocation,
-    ProviderFinish, ProviderStart, ProviderStarted, SessionEnd, SessionEnded, Sessions, SignIn,
+    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, ProviderFinish, ProviderStart,
+    ProviderStarted, RequestView, Revocation, SessionEnd, SessionEnded, Sessions, SignIn,
     SignInView, SignInWays, TargetView, Tokens,
 };
 

@@ -113,8 +113,14 @@ mod tests {
             },
         ] {
             let page = page(&what);
-            assert!(!page.contains("<script") && !page.contains("alert(1)</"), "{page}");
-            assert!(!page.contains('\u{202e}') && !page.contains('\u{1b}'), "{page}");
+            assert!(
+                !page.contains("<script") && !page.contains("alert(1)</"),
+                "{page}"
+            );
+            assert!(
+                !page.contains('\u{202e}') && !page.contains('\u{1b}'),
+                "{page}"
+            );
             assert!(page.contains("&lt;script&gt;"), "{page}");
         }
     }
@@ -125,7 +131,11 @@ mod tests {
             name: "ada",
             server: "https://portcullis.example.com",
         });
-        for words in ["Welcome, ada", "portcullis.example.com", "You may close this tab"] {
+        for words in [
+            "Welcome, ada",
+            "portcullis.example.com",
+            "You may close this tab",
+        ] {
             assert!(page.contains(words), "{words}");
         }
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
 use crate::config::keys::{Env, IDENTITY, Layers, Wrong};
-use crate::config::problem::Notes;
+use crate::config::paths;
+use crate::config::problem::{Notes, Problem};
 use crate::config::server::Shown;
 use crate::domain::ids::GroupName;
 use crate::domain::principal::ProductRole;
@@ -19,6 +20,8 @@ pub struct Identity {
     pub issuer: String,
     pub client_id: String,
     pub client_secret: Option<Secret>,
+    /// Where the secret is instead.
+    pub client_secret_file: Option<PathBuf>,
     /// What is asked for, with spaces between.
     pub scopes: String,
     /// The claim that a first sign-in takes the name from.
@@ -85,11 +88,7 @@ pub(super) fn understand<'t>(
         Ok(Some(Secret::new(text.to_owned())))
     });
     let (secret_file, secret_from) =
-        layers.understand("client_secret_file", None, notes, |text, _| {
-            read_private(&folder.join(text))
-                .map(|secret| Some(Secret::new(secret.expose().trim_end().to_owned())))
-                .map_err(|error| wrong(format!("{error:#}"), "put the secret alone into it"))
-        });
+        layers.understand("client_secret_file", None, notes, |text, _| file(text));
     if issuer.is_empty() {
         if there && notes.count() == before {
             let hint = "add `issuer = \"https://id.example.com\"` below it";
@@ -103,14 +102,6 @@ pub(super) fn understand<'t>(
     }
     if !scopes.split(' ').any(|scope| scope == "openid") {
         notes.error(at, "`scopes` has no `openid`", Some("add it".to_owned()));
-    }
-    if secret.is_some() && secret_file.is_some() {
-        let hint = "keep `client_secret_file`".to_owned();
-        notes.error(
-            at,
-            "`client_secret` and `client_secret_file` are both there",
-            Some(hint),
-        );
     }
     if roles.is_empty() {
         let hint = "add for example `[identity.roles]` with `engineers = [\"requester\"]`";
@@ -147,7 +138,8 @@ pub(super) fn understand<'t>(
     let identity = Identity {
         issuer,
         client_id,
-        client_secret: secret.or(secret_file),
+        client_secret: secret,
+        client_secret_file: secret_file,
         scopes,
         name_claim,
         groups_claim,
@@ -160,6 +152,37 @@ pub(super) fn understand<'t>(
         roles,
     };
     (Some(identity), show)
+}
+
+impl Identity {
+    /// What the server proves itself with, from the file where one is named.
+    pub fn secret(&self) -> anyhow::Result<Option<Secret>> {
+        let Some(path) = &self.client_secret_file else {
+            return Ok(self.client_secret.clone());
+        };
+        let secret = read_private(path)?;
+        Ok(Some(Secret::new(secret.expose().trim_end().to_owned())))
+    }
+
+    /// What is wrong with the files that the table names; they are read when the server starts.
+    pub fn check_files(&self) -> Vec<Problem> {
+        let problem = |message: String, hint: &str| {
+            Problem::of(paths::SERVER_FILE, message, Some(hint.to_owned()))
+        };
+        let secret = self.secret().err().map(|error| {
+            problem(
+                format!("{error:#}"),
+                "put the secret alone into the file that `client_secret_file` names",
+            )
+        });
+        let ca = self.ca.as_ref().filter(|path| !path.is_file()).map(|path| {
+            problem(
+                format!("there is no file `{}`", path.display()),
+                "put the provider's certificates into the file that `ca` names",
+            )
+        });
+        secret.into_iter().chain(ca).collect()
+    }
 }
 
 /// Checks an address of the provider: `https`, with nothing that hides where it leads.

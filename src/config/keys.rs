@@ -130,7 +130,7 @@ pub const IDENTITY: [Key; 12] = [
         flag: "",
         default: "none",
         sample: "\"oidc.secret\"",
-        about: "A file with that secret, readable by the server only. Relative to this file.",
+        about: "A file with that secret, readable by the server only; it wins. Relative to this file.",
     },
     Key {
         name: "scopes",

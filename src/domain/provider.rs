@@ -115,10 +115,14 @@ pub enum IdentityRefusal {
     /// Whoever finishes it did not begin it.
     NotTheBeginner,
     /// The provider or its person said no, by the protocol's own word.
-    Declined { error: String },
+    Declined {
+        error: String,
+    },
     Fault(ProviderFault),
     /// Somebody else here has the name. They are never taken for the same person.
-    NameTaken { name: String },
+    NameTaken {
+        name: String,
+    },
     /// None of the person's groups has a product role.
     NoRole,
     /// The provider does not know this person any more.

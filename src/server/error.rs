@@ -88,8 +88,8 @@ pub fn status(refusal: &Refusal) -> StatusCode {
 fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
     use IdentityRefusal as I;
     match refusal {
-        I::NotBegun | I::NotTheBeginner | I::Gone => StatusCode::UNAUTHORIZED,
-        I::Declined { .. } | I::NoRole | I::Stale => StatusCode::FORBIDDEN,
+        I::NotBegun | I::NotTheBeginner => StatusCode::UNAUTHORIZED,
+        I::Declined { .. } | I::NoRole | I::Gone | I::Stale => StatusCode::FORBIDDEN,
         I::NotOffered => StatusCode::UNPROCESSABLE_ENTITY,
         I::NameTaken { .. } => StatusCode::CONFLICT,
         I::Fault(_) => StatusCode::BAD_GATEWAY,

@@ -65,7 +65,8 @@ pub async fn finish(
 
 fn begin(body: ProviderStart) -> Result<Begin, Refusal> {
     if !is_loopback(&body.redirect_uri) {
-        let why = "the browser may only be sent back to `http://127.0.0.1:PORT/` or `http://[::1]:PORT/`";
+        let why =
+            "the browser may only be sent back to `http://127.0.0.1:PORT/` or `http://[::1]:PORT/`";
         return Err(bad("redirect_uri", why));
     }
     let challenge = &body.code_challenge;

@@ -109,12 +109,10 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
-        let gate = Arc::new(Gate::new(
-            Arc::clone(&store),
-            Arc::clone(&rules),
-            options.hours,
-        )?
-        .with_identity(options.identity)?);
+        let gate = Arc::new(
+            Gate::new(Arc::clone(&store), Arc::clone(&rules), options.hours)?
+                .with_identity(options.identity)?,
+        );
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)

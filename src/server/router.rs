@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, facets, grants, health, identity, incidents, locks, people, requests, sessions,
-    stream, targets,
+    App, audit, caller, facets, grants, health, identity, incidents, locks, people, requests,
+    sessions, stream, targets,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.

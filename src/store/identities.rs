@@ -88,8 +88,9 @@ impl Tx {
         issuer: &str,
         subject: &str,
     ) -> anyhow::Result<Option<Identity>> {
-        let row: Option<IdentityRow> = on!(self, c => sqlx::query_as(BY_SUBJECT).bind(issuer).bind(subject).fetch_optional(c))
-            .context("reading an identity")?;
+        let row: Option<IdentityRow> =
+            on!(self, c => sqlx::query_as(BY_SUBJECT).bind(issuer).bind(subject).fetch_optional(c))
+                .context("reading an identity")?;
         row.map(IdentityRow::read).transpose()
     }
 

@@ -1,3 +1,4 @@
 //! Signing in at an identity provider: a real one, a hostile one, and a person with a browser.
 
+mod hostile;
 mod real;

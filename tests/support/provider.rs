@@ -30,7 +30,10 @@ fn installed() -> &'static Path {
         let lock = std::fs::read(format!("{SOURCE}/package-lock.json")).unwrap();
         let mark = hash_of(&String::from_utf8_lossy(&lock));
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let name = format!("oidc-provider-{:02x}{:02x}{:02x}", mark[0], mark[1], mark[2]);
+        let name = format!(
+            "oidc-provider-{:02x}{:02x}{:02x}",
+            mark[0], mark[1], mark[2]
+        );
         let place = base.join(name);
         if !place.join("node_modules").is_dir() {
             let fresh = tempfile::tempdir_in(base).unwrap();
@@ -104,7 +107,9 @@ impl Provider {
 
     /// Removes somebody.
     pub(crate) async fn remove(&self, subject: &str) {
-        let call = self.http.delete(format!("{}/people/{subject}", self.issuer));
+        let call = self
+            .http
+            .delete(format!("{}/people/{subject}", self.issuer));
         assert!(call.send().await.unwrap().status().is_success());
     }
 }
@@ -129,7 +134,8 @@ impl Visitor {
 
     /// Signs in as this subject, and gives the address that the browser is sent to at the end.
     pub(crate) async fn sign_in(&mut self, authorize_url: &str, subject: &str) -> Url {
-        self.answer(authorize_url, &format!("login={subject}")).await
+        self.answer(authorize_url, &format!("login={subject}"))
+            .await
     }
 
     /// Says no.
@@ -155,7 +161,11 @@ impl Visitor {
     }
 
     async fn visit(&mut self, url: &Url, body: Option<String>) -> (u16, Option<String>, String) {
-        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let method = if body.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        };
         let cookies: Vec<String> = self
             .cookies
             .iter()
@@ -178,7 +188,11 @@ impl Visitor {
         }
         let location = answer.headers().get("location");
         let location = location.map(|value| value.to_str().unwrap().to_owned());
-        (answer.status().as_u16(), location, answer.text().await.unwrap())
+        (
+            answer.status().as_u16(),
+            location,
+            answer.text().await.unwrap(),
+        )
     }
 }
 

@@ -19,8 +19,8 @@ use crate::domain::refusal::Refusal;
 use crate::gate::locks::GIVING;
 use crate::gate::people::stored_hash;
 use crate::gate::{Error, Gate, new_trace};
-use crate::store::grants;
 use crate::store::Tx;
+use crate::store::grants;
 use crate::store::identities::Identity;
 use crate::store::people::TokenUse;
 
@@ -90,8 +90,12 @@ impl Gate {
         drop(tx);
         match found {
             Some(token) => {
-                self.ask_again(&token.sign_in.principal.id, Need::ToGoOn)
-                    .await
+                let asked = self.ask_again(&token.sign_in.principal.id, Need::ToGoOn);
+                match asked.await {
+                    // Their sign-ins are over, and that is what the caller is going to find.
+                    Err(Error::Refused(Refusal::Identity(IdentityRefusal::Gone))) => Ok(()),
+                    other => other,
+                }
             }
             None => Ok(()),
         }
@@ -205,7 +209,10 @@ impl Gate {
                 if fault == ProviderFault::TokenOtherPerson {
                     return Err(Refusal::from(IdentityRefusal::Fault(fault)).into());
                 }
-                tracing::warn!(fault = fault.code(), "the identity provider could not be asked again about somebody");
+                tracing::warn!(
+                    fault = fault.code(),
+                    "the identity provider could not be asked again about somebody"
+                );
                 old(need)
             }
         }

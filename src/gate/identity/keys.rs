@@ -225,26 +225,21 @@ impl PublicKey {
     }
 
     fn has_signed(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        let checked = match (&self.material, algorithm) {
-            (Material::Rsa { n, e }, Algorithm::Rs256) => RsaPublicKeyComponents { n, e }.verify(
-                &signature::RSA_PKCS1_2048_8192_SHA256,
-                message,
-                signature,
-            ),
-            (Material::Rsa { n, e }, Algorithm::Ps256) => RsaPublicKeyComponents { n, e }.verify(
-                &signature::RSA_PSS_2048_8192_SHA256,
-                message,
-                signature,
-            ),
-            (Material::P256(point), Algorithm::Es256) => {
-                UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
-                    .verify(message, signature)
-            }
-            (Material::Ed25519(point), Algorithm::EdDsa) => {
-                UnparsedPublicKey::new(&signature::ED25519, point).verify(message, signature)
-            }
-            _ => return false,
-        };
+        let checked =
+            match (&self.material, algorithm) {
+                (Material::Rsa { n, e }, Algorithm::Rs256) => RsaPublicKeyComponents { n, e }
+                    .verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature),
+                (Material::Rsa { n, e }, Algorithm::Ps256) => RsaPublicKeyComponents { n, e }
+                    .verify(&signature::RSA_PSS_2048_8192_SHA256, message, signature),
+                (Material::P256(point), Algorithm::Es256) => {
+                    UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
+                        .verify(message, signature)
+                }
+                (Material::Ed25519(point), Algorithm::EdDsa) => {
+                    UnparsedPublicKey::new(&signature::ED25519, point).verify(message, signature)
+                }
+                _ => return false,
+            };
         checked.is_ok()
     }
 }

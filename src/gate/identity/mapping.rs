@@ -63,13 +63,21 @@ mod tests {
             ("Zoë", "zo"),
             ("a\u{202e}b", "a-b"),
         ] {
-            assert_eq!(canonical(Some(claimed)).unwrap().as_str(), name, "{claimed}");
+            assert_eq!(
+                canonical(Some(claimed)).unwrap().as_str(),
+                name,
+                "{claimed}"
+            );
         }
         let long = "a".repeat(400);
         assert_eq!(canonical(Some(&long)).unwrap().as_str().len(), NAME_MAX);
         assert_eq!(canonical(None), Err(Fault::NameMissing));
         for unusable in ["", "@example.com", "---", "\u{202e}", "阿达"] {
-            assert_eq!(canonical(Some(unusable)), Err(Fault::NameUnusable), "{unusable}");
+            assert_eq!(
+                canonical(Some(unusable)),
+                Err(Fault::NameUnusable),
+                "{unusable}"
+            );
         }
     }
 }

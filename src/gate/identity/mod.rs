@@ -100,7 +100,11 @@ impl Gate {
             ("code_challenge_method", "S256"),
         ];
         let mut pairs = pairs.to_vec();
-        if settings.scopes.split(' ').any(|one| one == "offline_access") {
+        if settings
+            .scopes
+            .split(' ')
+            .any(|one| one == "offline_access")
+        {
             // Without it a provider may leave the refresh token out, as the protocol lets it.
             pairs.push(("prompt", "consent"));
         }
@@ -149,7 +153,7 @@ impl Gate {
         let now = self.store.now(&mut tx).await?;
         let principal = self.known_as(&mut tx, provider, &told, now).await?;
         let issued = open_sign_in(&mut tx, principal, &call.device, now).await?;
-        let event = Event::new(
+        let mut event = Event::new(
             EventCode::SignedIn,
             Actor::Principal(issued.principal.as_ref()),
         )
@@ -158,6 +162,12 @@ impl Gate {
         .detail("method", "oidc")
         .detail("issuer", provider.settings.issuer.as_str())
         .detail("amr", told.claims.amr.join(" "));
+        if let Some(acr) = told.claims.acr {
+            event = event.detail("acr", acr);
+        }
+        if let Some(at) = told.claims.auth_time {
+            event = event.moment("authenticated_at", at);
+        }
         tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now)
             .await?;
         self.store.commit(tx).await?;

@@ -92,6 +92,7 @@ struct Known<T> {
 /// One provider, with what it has published lately.
 pub(in crate::gate) struct Provider {
     pub(super) settings: Settings,
+    secret: Option<Secret>,
     http: reqwest::Client,
     discovery: tokio::sync::Mutex<Option<Known<Discovery>>>,
     keys: tokio::sync::Mutex<Option<Known<Keys>>>,
@@ -150,8 +151,11 @@ impl Provider {
             builder = builder.tls_certs_only([]);
         }
         Ok(Self {
+            secret: settings.secret()?,
             settings,
-            http: builder.build().context("preparing to talk to the provider")?,
+            http: builder
+                .build()
+                .context("preparing to talk to the provider")?,
             discovery: tokio::sync::Mutex::new(None),
             keys: tokio::sync::Mutex::new(None),
         })
@@ -238,7 +242,7 @@ impl Provider {
     async fn tokens(&self, form: &[(&str, &str)]) -> Result<Option<TokenAnswer>, Fault> {
         let discovery = self.discovery().await?;
         let id = self.settings.client_id.as_str();
-        let secret = self.settings.client_secret.as_ref().map(Secret::expose);
+        let secret = self.secret.as_ref().map(Secret::expose);
         let basic = discovery
             .token_endpoint_auth_methods_supported
             .as_ref()

@@ -12,9 +12,9 @@ fn sealing_key(key: &Key) -> anyhow::Result<LessSafeKey> {
     let mut bytes = key.derive("provider refresh token", &[]);
     let made = UnboundKey::new(&CHACHA20_POLY1305, &bytes);
     bytes.zeroize();
-    Ok(LessSafeKey::new(
-        made.map_err(|_| anyhow!("a derived key has the wrong length"))?,
-    ))
+    Ok(LessSafeKey::new(made.map_err(|_| {
+        anyhow!("a derived key has the wrong length")
+    })?))
 }
 
 /// Seals a token for one person: nobody can put it at another's place.

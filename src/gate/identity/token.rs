@@ -142,7 +142,10 @@ fn moment(seconds: f64) -> Result<DateTime<Utc>, Fault> {
     if !(0.0..1e11).contains(&seconds) {
         return Err(Fault::TokenClaims);
     }
-    #[expect(clippy::cast_possible_truncation, reason = "the range was just checked")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the range was just checked"
+    )]
     DateTime::from_timestamp(seconds as i64, 0).ok_or(Fault::TokenClaims)
 }
 
