@@ -182,6 +182,11 @@ fn storm(node: &Node, home: &Path, command: &CommandBuilder) -> anyhow::Result<V
     terminal.watch(Duration::from_secs(1))?;
     let (before, began) = (Usage::of(terminal.pid()?)?, Instant::now());
     let (mut times, mut stuck, mut number) = (Times::default(), 0_u32, 0_usize);
+    // What the machine itself takes at such a moment, from the keyboard to the screen.
+    let mut bare = CommandBuilder::new(std::env::current_exe()?);
+    bare.arg(crate::terminal::ECHO);
+    let mut bare = Terminal::start(bare)?;
+    let mut echoes = Times::default();
     while began.elapsed() + Duration::from_secs(2) < time {
         let key = if (number / TURN).is_multiple_of(2) {
             "j"
@@ -192,6 +197,9 @@ fn storm(node: &Node, home: &Path, command: &CommandBuilder) -> anyhow::Result<V
         match terminal.moves(key)? {
             Some(took) => times.push(took),
             None => stuck += 1,
+        }
+        if let Some(took) = bare.moves("x")? {
+            echoes.push(took);
         }
         terminal.watch(Duration::from_millis(40))?;
     }
@@ -215,6 +223,7 @@ fn storm(node: &Node, home: &Path, command: &CommandBuilder) -> anyhow::Result<V
     let at = |what: &str| format!("{what}, at {} events/s", short(rate));
     Ok(vec![
         Line::new(at("key -> cursor moved"), &times)
+            .beside(format!("bare echo {echoes}"), times.p50() / echoes.p50())
             .goal("p50 < 2", times.p50() < 2.0)
             .goal("p99 < 16 ms", times.p99() < 16.0)
             .goal(format!("every key ({stuck} not)"), stuck == 0),

@@ -30,6 +30,9 @@ async fn main() -> anyhow::Result<()> {
         .skip(1)
         .filter(|name| !name.starts_with('-'))
         .collect();
+    if names.iter().any(|name| name == terminal::ECHO) {
+        return terminal::echo();
+    }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|asked| asked == name);
     if wanted("sqlite") {
         api::sqlite().await?;

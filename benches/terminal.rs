@@ -13,6 +13,8 @@ const SILENCE: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a terminal of today says when it is asked what it is.
 const ANSWER: &[u8] = b"\x1b[?62;22c";
+/// The name under which this program is what [`echo`] says.
+pub(crate) const ECHO: &str = "bare-echo";
 pub(crate) const ROWS: u16 = 50;
 pub(crate) const COLUMNS: u16 = 160;
 
@@ -188,6 +190,25 @@ impl Terminal {
         }
         Ok(None)
     }
+}
+
+/// The least that a program in a terminal can do: it moves the cursor at each key.
+pub(crate) fn echo() -> anyhow::Result<()> {
+    let keyboard = std::io::stdin();
+    let mut modes = rustix::termios::tcgetattr(&keyboard)?;
+    modes.make_raw();
+    rustix::termios::tcsetattr(&keyboard, rustix::termios::OptionalActions::Now, &modes)?;
+    let mut screen = std::io::stdout().lock();
+    let mut keys = keyboard.lock();
+    let mut key = [0];
+    for row in (1..=2).cycle() {
+        write!(screen, "\x1b[{row};1H")?;
+        screen.flush()?;
+        if keys.read(&mut key)? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Terminal {

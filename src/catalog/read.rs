@@ -17,7 +17,7 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 4] = ["server", "signals", "identity", "target"];
+const TABLES: [&str; 5] = ["server", "signals", "tokens", "identity", "target"];
 /// Longer text does not fit where it is shown.
 const LONGEST_TEXT: usize = 200;
 
@@ -33,6 +33,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Vec<Pr
         root.take("server"),
         root.take("signals"),
         root.take("identity"),
+        root.take("tokens"),
     ));
     let targets = root
         .take("target")

@@ -97,6 +97,7 @@ async fn start(
             name,
             hours: settings.hours.clone(),
             identity: settings.identity.clone(),
+            tokens: settings.tokens,
         },
     )
     .await

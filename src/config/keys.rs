@@ -198,6 +198,34 @@ pub const IDENTITY: [Key; 12] = [
     },
 ];
 
+/// How long a sign-in lasts, and what it is bound to, in the table `[tokens]` of `portcullis.toml`.
+pub const TOKENS: [Key; 3] = [
+    Key {
+        name: "sender_constrained",
+        env: "PORTCULLIS_SENDER_CONSTRAINED",
+        flag: "",
+        default: "`true`",
+        sample: "true",
+        about: "Whether a sign-in works only with the key of the device that it was made on (DPoP, RFC 9449). Service tokens are not bound.",
+    },
+    Key {
+        name: "idle",
+        env: "PORTCULLIS_IDLE",
+        flag: "",
+        default: "`2h`",
+        sample: "\"2h\"",
+        about: "A sign-in that nobody uses for this long is over. An open console uses it.",
+    },
+    Key {
+        name: "absolute",
+        env: "PORTCULLIS_ABSOLUTE",
+        flag: "",
+        default: "`12h`",
+        sample: "\"12h\"",
+        about: "The longest that a sign-in lasts, however often it is used.",
+    },
+];
+
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 9] = [
     Key {

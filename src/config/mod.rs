@@ -2,7 +2,7 @@
 //!
 //! Reading is separate from understanding, so that `config check` can report every problem of every file at once.
 //! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs`,
-//! `identity.rs` or `console.rs`; a test compares the two.
+//! `tokens.rs`, `identity.rs` or `console.rs`; a test compares the two.
 
 pub mod backend;
 pub mod console;
@@ -15,6 +15,7 @@ mod problem;
 pub mod server;
 mod signals;
 mod starter;
+mod tokens;
 
 use std::path::Path;
 
@@ -27,6 +28,7 @@ pub use server::{Database, Settings, Shown};
 pub use starter::{
     config_init, console_init, default_console, default_policy, default_toml, reference,
 };
+pub use tokens::TokenSettings;
 
 /// The settings of a server, each with its origin, and what is probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +61,11 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals, identity) = root.map_or((None, None, None), |mut root| {
+    let (server, signals, tokens, identity) = root.map_or((None, None, None, None), |mut root| {
         (
             root.take("server"),
             root.take("signals"),
+            root.take("tokens"),
             root.take("identity"),
         )
     });
@@ -71,6 +74,10 @@ pub fn server_from(
     let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
+    shown.extend(more);
+    let table = tokens.and_then(|entry| entry.into_table(&mut notes, "[tokens]"));
+    let (tokens, more) = tokens::understand(table, env, &mut notes);
+    settings.tokens = tokens;
     shown.extend(more);
     let table = identity.and_then(|entry| entry.into_table(&mut notes, "[identity]"));
     let (identity, more) = identity::understand(folder, table, env, &mut notes);

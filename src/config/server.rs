@@ -9,6 +9,7 @@ use crate::config::identity::Identity;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
+use crate::config::tokens::TokenSettings;
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub log: String,
     /// When people usually ask for access, from the table `[signals]`.
     pub hours: WorkingHours,
+    /// What holds for sign-ins, from the table `[tokens]`.
+    pub tokens: TokenSettings,
     /// Where people sign in, from the table `[identity]`.
     pub identity: Option<Identity>,
 }
@@ -135,6 +138,7 @@ pub(super) fn understand<'t>(
             database,
             log,
             hours: WorkingHours::default(),
+            tokens: TokenSettings::default(),
             identity: None,
         },
         show,

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::keys::{CONSOLE, IDENTITY, Key, SERVER, SIGNALS};
+use crate::config::keys::{CONSOLE, IDENTITY, Key, SERVER, SIGNALS, TOKENS};
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
 use crate::config::{backend, files};
@@ -29,6 +29,10 @@ pub fn default_toml() -> String {
     }
     out.push_str("\n# What reviewers are told is unusual about a request.\n[signals]\n");
     for key in SIGNALS {
+        commented(&mut out, &key);
+    }
+    out.push_str("\n# How long people stay signed in.\n[tokens]\n");
+    for key in TOKENS {
         commented(&mut out, &key);
     }
     out.push_str(IDENTITY_INTRO);
@@ -78,6 +82,8 @@ pub fn reference() -> String {
     keys_table(&mut out, &SERVER);
     out.push_str("\n#### What is unusual: `[signals]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &SIGNALS);
+    out.push_str("\n#### Sign-ins: `[tokens]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &TOKENS);
     out.push_str("\n#### Where people sign in: `[identity]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &IDENTITY);
     out.push_str("\n#### The console and the commands: `console.toml`\n\n");

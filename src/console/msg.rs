@@ -230,6 +230,11 @@ pub enum Query {
     /// What an incident would take away; nothing is changed.
     TryOut(Box<IncidentPreviewAsk>),
     Incident(String),
+    /// The first event that matches: where in the record something is. `turn` numbers the question.
+    Find {
+        turn: u64,
+        scope: Box<AuditQuery>,
+    },
     /// A page of the record, newest first. `turn` numbers the filter it belongs to.
     Audit {
         turn: u64,

@@ -47,6 +47,10 @@ pub struct World {
     pub server: DisplayText,
     /// The first lists are complete; until then rows find their places as they come.
     pub loaded: bool,
+    /// The server has decided requests that are not here.
+    pub older_requests: bool,
+    /// The server has grants that are over and not here.
+    pub older_grants: bool,
     /// Nothing may be changed.
     pub readonly: bool,
     /// The backend that says so, unless the person did.

@@ -111,6 +111,7 @@ impl Gate {
         let (mut request, mut change) = Request::submit_extension(
             new,
             &grant,
+            &holder,
             &writing.who,
             by,
             reason,

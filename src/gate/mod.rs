@@ -29,6 +29,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::Watcher;
+use crate::config::TokenSettings;
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
@@ -37,6 +38,7 @@ use crate::domain::lock::Lock;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
+use crate::domain::sign_in::Method;
 use crate::secret;
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
@@ -88,9 +90,24 @@ impl From<NotApplied> for Error {
 pub struct Caller {
     pub principal: Principal,
     pub sign_in: SignInId,
+    /// How, when and with what the sign-in was proved.
+    pub how: How,
     /// When the access token ends; streams end with it.
     pub expires_at: DateTime<Utc>,
     pub origin: Origin,
+}
+
+/// How a sign-in was proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct How {
+    pub method: Method,
+    pub authenticated_at: DateTime<Utc>,
+    /// In the words of RFC 8176.
+    pub amr: Vec<String>,
+    /// Whether the tokens are bound to a device key.
+    pub bound: bool,
+    /// When the sign-in itself ends at the latest.
+    pub ends_at: DateTime<Utc>,
 }
 
 /// What makes a mutation happen once, however often it is sent.
@@ -113,10 +130,18 @@ pub struct Gate {
     work: work::Desk,
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
-    /// When people usually ask.
-    hours: WorkingHours,
+    settings: Settings,
     /// Where people sign in, if there is such a place.
     provider: Option<identity::Provider>,
+}
+
+/// What a gate is told besides its store and its rules; each with a default that works.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// When people usually ask for access.
+    pub hours: WorkingHours,
+    /// What holds for sign-ins.
+    pub tokens: TokenSettings,
 }
 
 /// A transaction in which one caller may change something.
@@ -139,11 +164,7 @@ enum Opened {
 
 impl Gate {
     /// Puts a gate before a store.
-    pub fn new(
-        store: Arc<Store>,
-        rules: Arc<Watcher>,
-        hours: WorkingHours,
-    ) -> anyhow::Result<Self> {
+    pub fn new(store: Arc<Store>, rules: Arc<Watcher>, settings: Settings) -> anyhow::Result<Self> {
         let owner = uuid::Uuid::from_bytes(secret::random::<16>()?).to_string();
         Ok(Self {
             store,
@@ -154,7 +175,7 @@ impl Gate {
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
-            hours,
+            settings,
             provider: None,
         })
     }

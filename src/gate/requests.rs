@@ -380,7 +380,7 @@ impl Gate {
             let parent = parent_of(tx, &request).await?;
             let past = pasts.remove(request.id.as_str()).unwrap_or_default();
             page.push(SeenRequest {
-                signals: signals(&request, &past.facts, &self.hours),
+                signals: signals(&request, &past.facts, &self.settings.hours),
                 history: past.history,
                 request,
                 parent,

@@ -1,4 +1,4 @@
-//! Secrets: text that is never shown by accident, tokens, derived keys, and the files they lie in.
+//! Secrets: text that is never shown by accident, tokens, proofs of a device key, derived keys, and the files they lie in.
 //!
 //! It does not know who a secret belongs to; it never logs and never keeps a copy.
 
@@ -15,8 +15,10 @@ use ring::rand::SecureRandom as _;
 use ring::{digest, hmac, rand};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+mod proof;
 mod token;
 
+pub use proof::{DeviceKey, Proof};
 pub use token::{TokenError, TokenKind};
 
 /// Text that must not be seen: `Debug` hides it, there is no `Display`, and its memory is wiped when it goes.

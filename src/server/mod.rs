@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
-use crate::config::Identity;
+use crate::config::{Identity, TokenSettings};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::gate::{self, Caller, Gate};
@@ -81,6 +81,8 @@ pub struct Options {
     pub hours: WorkingHours,
     /// Where people sign in, if there is such a place.
     pub identity: Option<Identity>,
+    /// What holds for sign-ins.
+    pub tokens: TokenSettings,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -109,8 +111,12 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
+        let settings = gate::Settings {
+            hours: options.hours,
+            tokens: options.tokens,
+        };
         let gate = Arc::new(
-            Gate::new(Arc::clone(&store), Arc::clone(&rules), options.hours)?
+            Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
                 .with_identity(options.identity)?,
         );
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;

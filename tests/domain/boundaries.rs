@@ -173,6 +173,7 @@ fn an_extension_without_its_grant_gives_nothing() {
         RequestId::from_bits(9),
         &grant,
         &person(0, &[]),
+        &person(0, &[]),
         Span::MINUTE,
         "still at it",
         snapshot(1),

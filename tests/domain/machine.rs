@@ -320,6 +320,7 @@ pub(crate) fn person(index: usize, groups: &[&str]) -> Principal {
             ProductRole::Admin,
         ]),
         groups: groups.iter().map(|name| name.parse().unwrap()).collect(),
+        service: None,
     }
 }
 
@@ -723,9 +724,16 @@ impl Machine {
         };
         let id = RequestId::from_bits(self.bits());
         let who_is = self.people[who].clone();
+        let holder = self
+            .people
+            .iter()
+            .find(|person| person.id == grant.holder.id)
+            .unwrap_or(&who_is)
+            .clone();
         let Ok((request, mut change)) = Request::submit_extension(
             id,
             &grant,
+            &holder,
             &who_is,
             by,
             "still at it",

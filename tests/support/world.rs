@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
 use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
+use portcullis::config::TokenSettings;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
@@ -88,6 +89,8 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// The master key, which also says what on a target is of this installation.
     key: [u8; 32],
+    /// Sign-ins last longer than any test; those about sign-ins say how long.
+    pub(crate) tokens: TokenSettings,
     admin: Option<Client>,
 }
 
@@ -192,6 +195,11 @@ impl World {
             clock,
             folder,
             key,
+            tokens: TokenSettings {
+                idle: "14d".parse().unwrap(),
+                absolute: "30d".parse().unwrap(),
+                ..TokenSettings::default()
+            },
             admin: None,
         };
         world.start_server().await;
@@ -219,6 +227,7 @@ impl World {
                 listen,
                 Arc::new(watcher),
                 Options {
+                    tokens: self.tokens,
                     identity: settings.identity,
                     ..Options::default()
                 },

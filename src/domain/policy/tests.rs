@@ -61,6 +61,7 @@ fn asker(groups: &[&str]) -> Principal {
         name: "ada".parse().unwrap(),
         roles: std::collections::BTreeSet::from([crate::domain::principal::ProductRole::Requester]),
         groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
+        service: None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::event::{Actor, Event, EventCode};
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, GroupName};
 use crate::domain::lock::Locks;
+use crate::domain::permit::Action;
 use crate::domain::policy::Way;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -36,6 +37,18 @@ impl Request {
         if reviewer.id == self.requester.id {
             return Err(Refusal::SelfReview {
                 request: self.id.clone(),
+            });
+        }
+        // Whoever answers for a machine asks with its voice.
+        if self.owner.as_ref() == Some(&reviewer.id) {
+            return Err(Refusal::OwnService {
+                request: self.id.clone(),
+            });
+        }
+        if reviewer.service.is_some() {
+            return Err(Refusal::NotAllowed {
+                action: Action::Review.phrase(),
+                needs: "a person",
             });
         }
         self.check_open(now)?;

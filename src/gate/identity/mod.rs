@@ -22,12 +22,14 @@ use crate::domain::ids::PrincipalId;
 use crate::domain::principal::Principal;
 use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
+use crate::domain::sign_in::Method;
 use crate::secret::{Secret, hash_of, random, same};
 use crate::store::Tx;
 use crate::store::audit::Origin;
 use crate::store::identities::{Identity, ProviderCall};
 
-use super::people::{Issued, check_name, open_sign_in, stored_hash};
+use super::people::sign_in::open_sign_in;
+use super::people::{Issued, NewSignIn, check_name, stored_hash};
 use super::{Error, Gate, new_bits};
 
 pub(in crate::gate) use provider::Provider;
@@ -152,14 +154,22 @@ impl Gate {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let principal = self.known_as(&mut tx, provider, &told, now).await?;
-        let issued = open_sign_in(&mut tx, principal, &call.device, now).await?;
+        let proved = NewSignIn {
+            principal,
+            method: Method::Oidc,
+            amr: told.claims.amr.clone(),
+            authenticated_at: told.claims.auth_time,
+            jkt: None,
+            device: call.device.clone(),
+        };
+        let issued = open_sign_in(&mut tx, proved, &self.settings.tokens, now).await?;
         let mut event = Event::new(
             EventCode::SignedIn,
             Actor::Principal(issued.principal.as_ref()),
         )
         .detail("sign_in", issued.sign_in.as_str())
         .detail("device", call.device)
-        .detail("method", "oidc")
+        .detail("method", Method::Oidc.as_str())
         .detail("issuer", provider.settings.issuer.as_str())
         .detail("amr", told.claims.amr.join(" "));
         if let Some(acr) = told.claims.acr {
@@ -224,6 +234,7 @@ impl Gate {
                     name,
                     groups,
                     roles,
+                    service: None,
                 }
             }
         };

@@ -233,6 +233,8 @@ impl Incident {
             rows: preview.items.len(),
             top: scroll(0, self.at, preview.items.len(), sight),
             selected: (!preview.items.is_empty()).then_some(self.at),
+            cell: None,
+            sorted: None,
         };
         let drawn = table.draw(rows, buffer, |place| {
             preview

@@ -85,6 +85,15 @@ impl Incident {
         }
     }
 
+    /// Shows the receipts of an incident that was committed before, by whomever.
+    pub fn recall(view: IncidentView, world: &World) -> Self {
+        Self {
+            step: Step::Receipts,
+            view: Some(view),
+            ..Self::open(None, None, world)
+        }
+    }
+
     /// How far it is.
     pub fn step(&self) -> Step {
         self.step
@@ -122,7 +131,7 @@ impl Incident {
 
     /// Says whether it was committed, so that it is worth coming back to.
     pub fn is_committed(&self) -> bool {
-        self.mutation.is_some()
+        self.mutation.is_some() || self.view.is_some()
     }
 
     /// Says whether every row is settled.

@@ -74,6 +74,8 @@ impl Review {
             rows: self.items.len(),
             top: scroll(0, self.at, self.items.len(), height),
             selected: Some(self.at),
+            cell: None,
+            sorted: None,
         };
         let drawn = table.draw(rows, buffer, |place| {
             self.items
