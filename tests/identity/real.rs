@@ -225,6 +225,7 @@ async fn whoever_is_removed_at_the_provider_loses_everything() {
     provider.person("u1", "ada", &["eng"]).await;
     let ada = client(&world, "u1").await;
     let grant = world.granted(&ada).await;
+    world.reviewer("rita").await;
     let pending = ada
         .submit(
             &portcullis::wire::NewRequest {
@@ -274,6 +275,7 @@ async fn without_the_provider_access_still_ends_and_is_not_given_for_long() {
     provider.person("u1", "ada", &["eng"]).await;
     let ada = client(&world, "u1").await;
     let grant = world.granted(&ada).await;
+    world.reviewer("rita").await;
     drop(provider);
     // What was last known is good for a while.
     let admin = portcullis::wire::NewRequest {
