@@ -11,6 +11,7 @@ pub mod files;
 pub mod identity;
 pub mod keys;
 pub mod paths;
+pub mod policy;
 mod problem;
 pub mod server;
 mod signals;
@@ -61,10 +62,12 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals, tokens, identity) = root.map_or((None, None, None, None), |mut root| {
+    let empty = (None, None, None, None, None);
+    let (server, signals, policy, tokens, identity) = root.map_or(empty, |mut root| {
         (
             root.take("server"),
             root.take("signals"),
+            root.take("policy"),
             root.take("tokens"),
             root.take("identity"),
         )
@@ -75,6 +78,8 @@ pub fn server_from(
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
     shown.extend(more);
+    let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
+    shown.extend(policy::understand(table, &mut notes).1);
     let table = tokens.and_then(|entry| entry.into_table(&mut notes, "[tokens]"));
     let (tokens, more) = tokens::understand(table, env, &mut notes);
     settings.tokens = tokens;

@@ -67,11 +67,14 @@ events! {
     SignedOut = "auth.signed_out", "signed out";
     SignInRefused = "auth.refused", "was refused a sign-in";
     TokenReused = "auth.token_reused", "presented a refresh token twice; the sign-in was ended";
+    /// A token came without the key of the device that it is bound to.
+    TokenMisused = "auth.token_misused", "used a token without the key of its device; it belongs to";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
     GroupsChanged = "auth.groups_changed", "took over other groups and roles from the identity provider for";
     IdentityGone = "auth.identity_gone", "took everything, because the identity provider does not know them any more, from";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
+    PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
     OrphanRemoved = "target.orphan_removed", "removed access that no grant backs on";
     TargetDrifted = "target.drifted", "found a difference on";
     ServerStarted = "server.started", "started";
@@ -232,6 +235,7 @@ impl Event {
             self.code,
             EventCode::PrincipalInvited
                 | EventCode::SignInRevoked
+                | EventCode::TokenMisused
                 | EventCode::GroupsChanged
                 | EventCode::IdentityGone
         );

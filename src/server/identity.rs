@@ -59,7 +59,9 @@ pub async fn finish(
     };
     Ok(tokens(
         &app,
-        &app.gate.finish_sign_in(finish, &call.origin).await?,
+        &app.gate
+            .finish_sign_in(finish, call.proof.as_ref(), &call.origin)
+            .await?,
     ))
 }
 

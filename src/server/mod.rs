@@ -18,6 +18,7 @@ pub mod instance;
 pub mod listen;
 pub mod locks;
 pub mod people;
+pub mod proof;
 pub mod query;
 pub mod requests;
 pub mod router;
@@ -119,6 +120,7 @@ impl Server {
             Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
                 .with_identity(options.identity)?,
         );
+        gate.begin_proofs().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)

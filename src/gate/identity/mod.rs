@@ -23,7 +23,7 @@ use crate::domain::principal::Principal;
 use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
 use crate::domain::sign_in::Method;
-use crate::secret::{Secret, hash_of, random, same};
+use crate::secret::{Proof, Secret, hash_of, random, same};
 use crate::store::Tx;
 use crate::store::audit::Origin;
 use crate::store::identities::{Identity, ProviderCall};
@@ -132,9 +132,15 @@ impl Gate {
     }
 
     /// Finishes a sign-in with what the browser brought back.
-    pub async fn finish_sign_in(&self, finish: Finish, origin: &Origin) -> Result<Issued, Error> {
+    pub async fn finish_sign_in(
+        &self,
+        finish: Finish,
+        proof: Option<&Proof>,
+        origin: &Origin,
+    ) -> Result<Issued, Error> {
         let provider = self.provider()?;
-        match self.finished(provider, finish, origin).await {
+        let jkt = self.device_key(proof, self.now().await?).await?;
+        match self.finished(provider, finish, jkt, origin).await {
             Err(Error::Refused(Refusal::Identity(refusal))) => {
                 self.record_sign_in_refusal(&refusal, origin).await;
                 Err(Refusal::from(refusal).into())
@@ -147,6 +153,7 @@ impl Gate {
         &self,
         provider: &Provider,
         finish: Finish,
+        jkt: Option<String>,
         origin: &Origin,
     ) -> Result<Issued, Error> {
         let (call, now) = self.take_call(&finish.state).await?;
@@ -159,7 +166,7 @@ impl Gate {
             method: Method::Oidc,
             amr: told.claims.amr.clone(),
             authenticated_at: told.claims.auth_time,
-            jkt: None,
+            jkt,
             device: call.device.clone(),
         };
         let issued = open_sign_in(&mut tx, proved, &self.settings.tokens, now).await?;
