@@ -17,7 +17,7 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 3] = ["server", "signals", "target"];
+const TABLES: [&str; 4] = ["server", "signals", "step_up", "target"];
 /// Longer text does not fit where it is shown.
 const LONGEST_TEXT: usize = 200;
 
@@ -29,7 +29,11 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Vec<Pr
         return (catalog, notes.into_sorted());
     };
     // The server's own settings are understood by `config`.
-    drop((root.take("server"), root.take("signals")));
+    drop((
+        root.take("server"),
+        root.take("signals"),
+        root.take("step_up"),
+    ));
     let targets = root
         .take("target")
         .and_then(|entry| entry.into_table(&mut notes, "[target.orders-db]"));

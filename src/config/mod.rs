@@ -14,6 +14,7 @@ mod problem;
 pub mod server;
 mod signals;
 mod starter;
+mod step_up;
 
 use std::path::Path;
 
@@ -57,14 +58,19 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals) = root.map_or((None, None), |mut root| {
-        (root.take("server"), root.take("signals"))
+    let (server, signals, step_up) = root.map_or((None, None, None), |mut root| {
+        let mut take = |name| root.take(name);
+        (take("server"), take("signals"), take("step_up"))
     });
     let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
     let (mut settings, mut shown) = server::understand(folder, table, env, flags, &mut notes);
     let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
+    shown.extend(more);
+    let table = step_up.and_then(|entry| entry.into_table(&mut notes, "[step_up]"));
+    let (step_up, more) = step_up::understand(table, env, &mut notes);
+    settings.step_up = step_up;
     shown.extend(more);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)

@@ -10,6 +10,7 @@ use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
+use crate::domain::second_factor::StepUp;
 
 /// The port of a server that nobody has given one.
 pub const PORT: u16 = 7700;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub log: String,
     /// When people usually ask for access, from the table `[signals]`.
     pub hours: WorkingHours,
+    /// When a second factor has to be proved, from the table `[step_up]`.
+    pub step_up: StepUp,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -132,6 +135,7 @@ pub(super) fn understand<'t>(
             database,
             log,
             hours: WorkingHours::default(),
+            step_up: StepUp::default(),
         },
         show,
     )

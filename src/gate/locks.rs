@@ -14,6 +14,7 @@ use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::PrincipalRef;
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::Guarded;
 use crate::domain::span::Span;
 use crate::store::Tx;
 use crate::store::grants;
@@ -70,6 +71,7 @@ impl Gate {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
+        writing.guard(Guarded::PlaceLock);
         let on = known(&mut writing.tx, &rules.catalog, on).await?;
         let mut lock = Lock::place(new, on, length, reason, &writing.who, writing.now)?;
         let locks = std::slice::from_ref(&lock);
@@ -102,6 +104,7 @@ impl Gate {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
+        writing.guard(Guarded::LiftLock);
         let lock = load(&mut writing.tx, id).await?;
         let (in_force, now) = (Arc::clone(&writing.locks), writing.now);
         let (next, step) = lock.lift(&writing.who, reason, Locks::new(&in_force, None), now)?;

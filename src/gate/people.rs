@@ -20,7 +20,7 @@ use crate::store::Tx;
 use crate::store::audit::Origin;
 use crate::store::people::{SignIn, TokenUse};
 
-use super::{Caller, Error, Gate, OnceKey, Opened, new_bits};
+use super::{Caller, Error, Gate, OnceKey, Opened, hex, new_bits};
 
 /// Long enough for a call and short enough that a stolen one is soon worthless.
 pub const ACCESS_LIFE: TimeDelta = TimeDelta::minutes(10);
@@ -53,11 +53,6 @@ pub struct Invite {
     /// Empty keeps what a known principal has.
     pub roles: BTreeSet<ProductRole>,
     pub groups: BTreeSet<GroupName>,
-}
-
-fn hex(hash: &[u8]) -> String {
-    hash.iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn stored_hash(token: &str) -> String {

@@ -15,9 +15,13 @@ use ring::rand::SecureRandom as _;
 use ring::{digest, hmac, rand};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+mod password;
 mod token;
+mod totp;
 
+pub use password::{HashedPassword, Hasher};
 pub use token::{TokenError, TokenKind};
+pub use totp::{STEP_SECONDS, Totp, canonical as totp_digits};
 
 /// Text that must not be seen: `Debug` hides it, there is no `Display`, and its memory is wiped when it goes.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]

@@ -21,6 +21,7 @@ pub mod query;
 pub mod requests;
 pub mod router;
 pub mod search;
+pub mod second_factor;
 pub mod sessions;
 pub mod stream;
 pub mod targets;
@@ -37,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use crate::catalog::{Reloaded, Watcher};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
+use crate::domain::second_factor::StepUp;
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
@@ -77,6 +79,8 @@ pub struct Options {
     pub name: Option<String>,
     /// When people usually ask for access.
     pub hours: WorkingHours,
+    /// When a second factor has to be proved.
+    pub step_up: StepUp,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -105,11 +109,8 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
-        let gate = Arc::new(Gate::new(
-            Arc::clone(&store),
-            Arc::clone(&rules),
-            options.hours,
-        )?);
+        let gate = Gate::new(Arc::clone(&store), Arc::clone(&rules), options.hours)?;
+        let gate = Arc::new(gate.with_step_up(options.step_up));
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)

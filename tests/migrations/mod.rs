@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 4] = [
+const SUMS: [(&str, &str); 5] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -36,6 +36,10 @@ const SUMS: [(&str, &str); 4] = [
     (
         "0004_claims.sql",
         "bbcb2e0d761bb67ed57a5c593824c7e311e89b03a52931e694b3b9d42edeb941",
+    ),
+    (
+        "0007_second_factors.sql",
+        "001f4848da0975c13009d27e1c18aa21238053ba903d4befd727f58605a8efb6",
     ),
 ];
 
@@ -224,6 +228,14 @@ async fn read(location: &Location) {
         tx.setting("installation").await.unwrap().as_deref(),
         Some("x")
     );
+    let who = "P-0000000001".parse().unwrap();
+    let factors = tx.factors(&who).await.unwrap();
+    assert_eq!(
+        (factors[0].name.as_str(), factors[0].last_step),
+        ("phone", 60_000_000)
+    );
+    assert_eq!(tx.recovery_codes_left(&who).await.unwrap(), 1);
+    assert!(tx.password(&who).await.unwrap().is_some());
     drop(tx);
     // What waits for its index gets one.
     assert_eq!(store.sequence().await.unwrap(), 3);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
 use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
+use portcullis::domain::second_factor::StepUp;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
@@ -88,6 +89,8 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// The master key, which also says what on a target is of this installation.
     key: [u8; 32],
+    /// Whether approving and the like need a second factor.
+    step_up: bool,
     admin: Option<Client>,
 }
 
@@ -152,6 +155,18 @@ impl World {
         world
     }
 
+    /// From the next start on, approving and the like need a second factor.
+    pub(crate) async fn require_step_up(&mut self) {
+        self.step_up = true;
+        let admin = self.admin().session().tokens();
+        self.restart().await;
+        if let Ok(tokens) = admin {
+            let client = self.nobody();
+            client.session().store(&tokens).await.unwrap();
+            self.admin = Some(client);
+        }
+    }
+
     /// Starts with nobody in it.
     pub(crate) async fn empty(backend: Backend) -> Self {
         Self::ready(backend, POLICY, CATALOGUE, None, COMMON_KEY).await
@@ -192,6 +207,7 @@ impl World {
             clock,
             folder,
             key,
+            step_up: false,
             admin: None,
         };
         world.start_server().await;
@@ -214,7 +230,13 @@ impl World {
                 clock,
                 listen,
                 Arc::new(watcher),
-                Options::default(),
+                Options {
+                    step_up: StepUp {
+                        required: self.step_up,
+                        ..StepUp::default()
+                    },
+                    ..Options::default()
+                },
             )
             .await
             .unwrap(),
