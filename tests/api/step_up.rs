@@ -76,7 +76,7 @@ on_both! {
         assert_eq!(refused(other), "conflict", "and were it there, its digest is another");
         let more = Approval { comment: Some("fine".to_owned()), ..Approval::default() };
         assert_eq!(refused(proved.approve(&first.id, first.version, &more, &key()).await), "step-up-required");
-        let lock = NewLock { on: LockOn::Everything, reason: "INC-1 leak".to_owned(), duration: None };
+        let lock = NewLock { on: LockOn::Target { target: "bastion".to_owned() }, reason: "INC-1 leak".to_owned(), duration: None };
         assert_eq!(refused(proved.place_lock(&lock, &key()).await), "step-up-required");
         // Another person, and the same person in another sign-in.
         let rob = world.reviewer("rob").await;
