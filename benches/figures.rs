@@ -30,6 +30,9 @@ async fn main() -> anyhow::Result<()> {
         .skip(1)
         .filter(|name| !name.starts_with('-'))
         .collect();
+    if names.iter().any(|name| name == terminal::ECHO) {
+        return terminal::echo();
+    }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|asked| asked == name);
     if wanted("sqlite") {
         api::sqlite().await?;
@@ -51,6 +54,8 @@ async fn main() -> anyhow::Result<()> {
         tokio::task::block_in_place(|| soak::soak(time))?;
     } else if wanted("console") {
         tokio::task::block_in_place(console::figures)?;
+    } else if wanted("storm") {
+        tokio::task::block_in_place(console::only_storm)?;
     }
     Ok(())
 }

@@ -1,19 +1,97 @@
-//! Fills the audit table of a stopped server: always the same events for the same number, a million in seconds.
+//! Fills the audit table of a stopped server: always the same events for the same number, a million in seconds. Or that
+//! of a running one, at a pace.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, query, query_as};
 
 /// Spreads consecutive numbers, so that neighbours differ.
 const SPREAD: &str = "((i * 2654435761) % 4294967296)";
 
+/// How many events the server has numbered.
+pub(crate) async fn size(data: &Path) -> anyhow::Result<i64> {
+    let mut connection = open(data).await?;
+    let (size,): (i64,) = query_as("select size from log_head where id = 1")
+        .fetch_one(&mut connection)
+        .await?;
+    Ok(size)
+}
+
+async fn open(data: &Path) -> anyhow::Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new().filename(data.join("portcullis.db"));
+    Ok(options
+        .busy_timeout(Duration::from_secs(10))
+        .connect()
+        .await?)
+}
+
+/// Adds events to the table of a running server, as another node on the same database does: in each transaction as
+/// many as are missing to so many every second. The server numbers them and tells its streams.
+pub(crate) async fn pour(data: PathBuf, rate: f64, time: Duration) -> anyhow::Result<()> {
+    const PACE: Duration = Duration::from_millis(20);
+    let mut connection = open(&data).await?;
+    let first = size(&data).await?;
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(PACE);
+    let codes = [
+        "request.submitted",
+        "request.approved",
+        "grant.activated",
+        "credential.issued",
+        "grant.ended",
+    ];
+    let mut number = 0_usize;
+    while began.elapsed() < time {
+        ticks.tick().await;
+        let made = {
+            let (size,): (i64,) = query_as(
+                "select size + (select count(*) from audit where idx is null) from log_head where id = 1",
+            )
+            .fetch_one(&mut connection)
+            .await?;
+            i32::try_from(size - first)?
+        };
+        let missing = rate * began.elapsed().as_secs_f64() - f64::from(made);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "some dozens"
+        )]
+        let missing = missing.max(0.0) as u32;
+        connection.execute("begin immediate").await?;
+        for _ in 0..missing {
+            let (who, host) = (number % 211, number % 53);
+            let code = codes.get(number % codes.len()).copied();
+            query(
+                "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body)
+                 values ($1, cast(unixepoch('subsec') * 1000 as integer), $2, 'success', $3, $3, $4, $5, $6, $7,
+                    json_object('code', $2, 'outcome', 'success', 'actor', json_object('kind', 'principal', 'id', $8, 'name', $3),
+                        'principal', $3, 'target', $4, 'role', 'readonly', 'request', $5, 'grant', $6, 'reason', $7,
+                        'trace', $9, 'channel', 'api'))",
+            )
+            .bind(uuid::Uuid::now_v7().to_string())
+            .bind(code)
+            .bind(format!("engineer-{who}"))
+            .bind(format!("host-{host}"))
+            .bind(format!("R-{:010}", number / 5))
+            .bind(format!("G-{:010}", number / 5))
+            .bind(format!("INC-{} stuck orders in batch {number}", number % 9_973))
+            .bind(format!("P-{who:010}"))
+            .bind(format!("{number:032x}"))
+            .execute(&mut connection)
+            .await?;
+            number += 1;
+        }
+        connection.execute("commit").await?;
+    }
+    Ok(())
+}
+
 /// Adds events up to this number, the last of them a minute ago.
 pub(crate) async fn audit(data: &Path, events: i64) -> anyhow::Result<()> {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(data.join("portcullis.db"))
-        .connect()
-        .await?;
+    let mut connection = open(data).await?;
     let (from,): (i64,) = query_as("select size from log_head where id = 1")
         .fetch_one(&mut connection)
         .await?;

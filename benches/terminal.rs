@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-/// After this much silence a frame is over.
-const SILENCE: Duration = Duration::from_millis(30);
+/// After this much silence a frame is over; what comes later is another one, such as the next second of a clock.
+const SILENCE: Duration = Duration::from_millis(5);
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a terminal of today says when it is asked what it is.
 const ANSWER: &[u8] = b"\x1b[?62;22c";
+/// The name under which this program is what [`echo`] says.
+pub(crate) const ECHO: &str = "bare-echo";
 pub(crate) const ROWS: u16 = 50;
 pub(crate) const COLUMNS: u16 = 160;
 
@@ -136,22 +138,25 @@ impl Terminal {
         Ok(())
     }
 
-    /// Presses a key and waits for the frame that follows; `None` when there is none.
-    pub(crate) fn press(&mut self, key: &str) -> anyhow::Result<Option<Frame>> {
+    /// Presses a key and waits for the frame that follows, to its last byte; `None` when there is none. With `moves`
+    /// it is the frame that has the cursor on another row, whatever else is drawn before.
+    pub(crate) fn press(&mut self, key: &str, moves: bool) -> anyhow::Result<Option<Frame>> {
         while let Ok((_, bytes)) = self.output.try_recv() {
             self.take(&bytes)?;
         }
+        let (before, _) = self.screen.screen().cursor_position();
         let pressed = Instant::now();
         self.send(key)?;
         let mut frame: Option<Frame> = None;
         loop {
-            let wait = if frame.is_some() {
+            let moved = !moves || self.screen.screen().cursor_position().0 != before;
+            let wait = if frame.is_some() && moved {
                 SILENCE
             } else {
                 Duration::from_millis(500)
             };
             let Ok((at, bytes)) = self.output.recv_timeout(wait) else {
-                return Ok(frame);
+                return Ok(frame.filter(|_| moved));
             };
             self.take(&bytes)?;
             let last = at.saturating_duration_since(pressed);
@@ -185,6 +190,25 @@ impl Terminal {
         }
         Ok(None)
     }
+}
+
+/// The least that a program in a terminal can do: it moves the cursor at each key.
+pub(crate) fn echo() -> anyhow::Result<()> {
+    let keyboard = std::io::stdin();
+    let mut modes = rustix::termios::tcgetattr(&keyboard)?;
+    modes.make_raw();
+    rustix::termios::tcsetattr(&keyboard, rustix::termios::OptionalActions::Now, &modes)?;
+    let mut screen = std::io::stdout().lock();
+    let mut keys = keyboard.lock();
+    let mut key = [0];
+    for row in (1..=2).cycle() {
+        write!(screen, "\x1b[{row};1H")?;
+        screen.flush()?;
+        if keys.read(&mut key)? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Terminal {

@@ -118,6 +118,44 @@ pub const STEP_UP: [Key; 2] = [
     },
 ];
 
+/// What a policy's text cannot say about itself, in the table `[policy]` of `portcullis.toml`.
+pub const POLICY: [Key; 1] = [Key {
+    name: "time_zone",
+    env: "",
+    flag: "",
+    default: "`UTC`",
+    sample: "\"Europe/Berlin\"",
+    about: "Whose clock `context.hour` and `context.weekday` are read from, daylight saving included. A change is taken over with the policy, at once.",
+}];
+
+/// How long a sign-in lasts, and what it is bound to, in the table `[tokens]` of `portcullis.toml`.
+pub const TOKENS: [Key; 3] = [
+    Key {
+        name: "sender_constrained",
+        env: "PORTCULLIS_SENDER_CONSTRAINED",
+        flag: "",
+        default: "`true`",
+        sample: "true",
+        about: "Whether a sign-in works only with the key of the device that it was made on (DPoP, RFC 9449). Service tokens are not bound.",
+    },
+    Key {
+        name: "idle",
+        env: "PORTCULLIS_IDLE",
+        flag: "",
+        default: "`2h`",
+        sample: "\"2h\"",
+        about: "A sign-in that nobody uses for this long is over. An open console uses it.",
+    },
+    Key {
+        name: "absolute",
+        env: "PORTCULLIS_ABSOLUTE",
+        flag: "",
+        default: "`12h`",
+        sample: "\"12h\"",
+        about: "The longest that a sign-in lasts, however often it is used.",
+    },
+];
+
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 9] = [
     Key {
@@ -267,7 +305,9 @@ impl Layers {
         }
         for key in keys {
             // An empty variable is how many tools unset one.
-            if let Some(text) = env(key.env).filter(|text| !text.is_empty()) {
+            if !key.env.is_empty()
+                && let Some(text) = env(key.env).filter(|text| !text.is_empty())
+            {
                 found.push(Found {
                     name: key.name,
                     text,

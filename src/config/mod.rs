@@ -1,8 +1,8 @@
 //! Settings of the server and of the console: file, then environment, then flag; each checked, each with its origin.
 //!
 //! Reading is separate from understanding, so that `config check` can report every problem of every file at once.
-//! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs` or
-//! `console.rs`; a test compares the two.
+//! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs`,
+//! `tokens.rs` or `console.rs`; a test compares the two.
 
 pub mod backend;
 pub mod console;
@@ -10,11 +10,13 @@ pub mod document;
 pub mod files;
 pub mod keys;
 pub mod paths;
+pub mod policy;
 mod problem;
 pub mod server;
 mod signals;
 mod starter;
 mod step_up;
+mod tokens;
 
 use std::path::Path;
 
@@ -26,6 +28,7 @@ pub use server::{Database, Settings, Shown};
 pub use starter::{
     config_init, console_init, default_console, default_policy, default_toml, reference,
 };
+pub use tokens::TokenSettings;
 
 /// The settings of a server, each with its origin, and what is probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +61,16 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals, step_up) = root.map_or((None, None, None), |mut root| {
-        let mut take = |name| root.take(name);
-        (take("server"), take("signals"), take("step_up"))
-    });
+    let (server, signals, policy, step_up, tokens) =
+        root.map_or((None, None, None, None, None), |mut root| {
+            (
+                root.take("server"),
+                root.take("signals"),
+                root.take("policy"),
+                root.take("step_up"),
+                root.take("tokens"),
+            )
+        });
     let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
     let (mut settings, mut shown) = server::understand(folder, table, env, flags, &mut notes);
     let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
@@ -71,6 +80,12 @@ pub fn server_from(
     let table = step_up.and_then(|entry| entry.into_table(&mut notes, "[step_up]"));
     let (step_up, more) = step_up::understand(table, env, &mut notes);
     settings.step_up = step_up;
+    shown.extend(more);
+    let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
+    shown.extend(policy::understand(table, &mut notes).1);
+    let table = tokens.and_then(|entry| entry.into_table(&mut notes, "[tokens]"));
+    let (tokens, more) = tokens::understand(table, env, &mut notes);
+    settings.tokens = tokens;
     shown.extend(more);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)

@@ -8,6 +8,7 @@ use crate::config::document::Table;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
+use crate::config::tokens::TokenSettings;
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
 use crate::domain::second_factor::StepUp;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub hours: WorkingHours,
     /// When a second factor has to be proved, from the table `[step_up]`.
     pub step_up: StepUp,
+    /// What holds for sign-ins, from the table `[tokens]`.
+    pub tokens: TokenSettings,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -136,6 +139,7 @@ pub(super) fn understand<'t>(
             log,
             hours: WorkingHours::default(),
             step_up: StepUp::default(),
+            tokens: TokenSettings::default(),
         },
         show,
     )

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::keys::{CONSOLE, Key, SERVER, SIGNALS, STEP_UP};
+use crate::config::keys::{CONSOLE, Key, POLICY as POLICY_KEYS, SERVER, SIGNALS, STEP_UP, TOKENS};
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
 use crate::config::{backend, files};
@@ -30,6 +30,14 @@ pub fn default_toml() -> String {
     }
     out.push_str("\n# When a second factor has to be proved.\n[step_up]\n");
     for key in STEP_UP {
+        commented(&mut out, &key);
+    }
+    out.push_str("\n# What policy.cedar cannot say about itself.\n[policy]\n");
+    for key in POLICY_KEYS {
+        commented(&mut out, &key);
+    }
+    out.push_str("\n# How long people stay signed in.\n[tokens]\n");
+    for key in TOKENS {
         commented(&mut out, &key);
     }
     out.push('\n');
@@ -76,6 +84,10 @@ pub fn reference() -> String {
     keys_table(&mut out, &SIGNALS);
     out.push_str("\n#### Second factors: `[step_up]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &STEP_UP);
+    out.push_str("\n#### What policies are read with: `[policy]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &POLICY_KEYS);
+    out.push_str("\n#### Sign-ins: `[tokens]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &TOKENS);
     out.push_str("\n#### The console and the commands: `console.toml`\n\n");
     keys_table(&mut out, &CONSOLE);
     out.push_str("\n#### Servers with a name: `[[backend]]` in `console.toml`\n\n");
@@ -108,10 +120,15 @@ fn keys_table(out: &mut String, keys: &[Key]) {
         } else {
             format!("`--{}` ", key.flag)
         };
+        let env = if key.env.is_empty() {
+            String::new()
+        } else {
+            format!("`{}` ", key.env)
+        };
         let _ = writeln!(
             out,
-            "| `{}` | `{}` | {flag}| {} | {} |",
-            key.name, key.env, key.default, key.about
+            "| `{}` | {env}| {flag}| {} | {} |",
+            key.name, key.default, key.about
         );
     }
 }

@@ -13,6 +13,7 @@ mod desk;
 pub mod doc;
 mod effects;
 pub mod export;
+pub mod fate;
 pub mod keymap;
 pub mod layout;
 pub mod linear;

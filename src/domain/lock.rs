@@ -350,6 +350,7 @@ mod tests {
             name: name.parse().unwrap(),
             roles: [role].into(),
             groups: [].into(),
+            service: None,
         }
     }
 

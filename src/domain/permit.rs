@@ -55,6 +55,16 @@ actions! {
 
 /// Whether the principal's product roles allow the action.
 pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
+    // INVARIANT: a service account does nothing that its scopes do not name, whatever its product roles
+    // (`a_service_account_never_decides`).
+    if let Some(service) = &who.service
+        && !service.allows(action)
+    {
+        return Err(Refusal::NotAllowed {
+            action: action.phrase(),
+            needs: "a person, or a scope of the service account",
+        });
+    }
     if action.roles().iter().any(|role| who.is(*role)) {
         return Ok(());
     }
@@ -88,4 +98,44 @@ pub fn table() -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::PrincipalId;
+    use crate::domain::principal::PrincipalRef;
+    use crate::domain::service::Service;
+
+    /// Whatever roles it has and whatever scopes: each action that decides stays with people.
+    #[test]
+    fn a_service_account_never_decides() {
+        let scopes = ["read", "metrics", "request:*/*"].map(|text| text.parse().unwrap());
+        let machine = Principal {
+            id: PrincipalId::from_bits(1),
+            name: "bot".parse().unwrap(),
+            roles: ProductRole::ALL.into(),
+            groups: ["reviewers".parse().unwrap()].into(),
+            service: Some(Service {
+                owner: PrincipalRef {
+                    id: PrincipalId::from_bits(2),
+                    name: "ada".parse().unwrap(),
+                },
+                scopes: scopes.into(),
+            }),
+        };
+        let reads = [
+            Action::Submit,
+            Action::ReadCatalog,
+            Action::ReadOwn,
+            Action::ReadAll,
+            Action::ReadLocks,
+            Action::ReadAudit,
+            Action::ReadMetrics,
+        ];
+        for action in Action::ALL {
+            let allowed = permit(&machine, *action).is_ok();
+            assert_eq!(allowed, reads.contains(action), "{action:?}");
+        }
+    }
 }

@@ -5,9 +5,21 @@
 use super::grant::GrantState;
 use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
 use super::lock::LockState;
+use super::policy::Explained;
 use super::request::RequestState;
 use super::second_factor::SecondFactorRefusal;
 use super::span::Span;
+
+/// What a policy's no rests on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The version of the policy.
+    pub version: String,
+    /// The policies that said no, and those that came nearest to a yes.
+    pub policies: Vec<Explained>,
+    /// What could not be evaluated; each names its policy.
+    pub errors: Vec<String>,
+}
 
 /// Why a caller did not get what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +28,19 @@ pub enum Refusal {
     NotSignedIn,
     /// The token is no longer good; the client refreshes or signs in again.
     TokenExpired,
+    /// The sign-in is from before sign-ins were bound to a device.
+    SignInUnbound,
+    /// No proof of the device key came with the call.
+    ProofRequired,
+    /// A proof of the device key that proves nothing.
+    ProofNotValid {
+        why: &'static str,
+    },
+    /// A proof that was made at another time than the server's.
+    ProofOutOfTime {
+        /// How far the clock of the device is ahead, in seconds.
+        ahead: i64,
+    },
     /// A sign-in code that is unknown, used or too old.
     CodeNotValid,
     /// The caller's product roles do not allow this.
@@ -41,6 +66,7 @@ pub enum Refusal {
     /// Policy said no, in the words of `domain::policy`.
     PolicyDenied {
         why: String,
+        cause: Box<Cause>,
     },
     /// Policy would let it pass, but nobody is there to review it.
     NobodyCanReview {
@@ -62,6 +88,10 @@ pub enum Refusal {
     StartInPast,
     CommentRequired,
     SelfReview {
+        request: RequestId,
+    },
+    /// The reviewer answers for the service account that asked.
+    OwnService {
         request: RequestId,
     },
     AlreadyReviewed {
@@ -163,6 +193,10 @@ impl Refusal {
         match self {
             Self::NotSignedIn => "not-signed-in",
             Self::TokenExpired => "token-expired",
+            Self::SignInUnbound => "sign-in-unbound",
+            Self::ProofRequired => "proof-required",
+            Self::ProofNotValid { .. } => "proof-not-valid",
+            Self::ProofOutOfTime { .. } => "proof-out-of-time",
             Self::CodeNotValid => "code-not-valid",
             Self::NotAllowed { .. } => "not-allowed",
             Self::NotFound { .. } => "not-found",
@@ -178,6 +212,7 @@ impl Refusal {
             Self::StartInPast => "start-in-past",
             Self::CommentRequired => "comment-required",
             Self::SelfReview { .. } => "self-review",
+            Self::OwnService { .. } => "own-service",
             Self::AlreadyReviewed { .. } => "already-reviewed",
             Self::NotAReviewer { .. } => "not-a-reviewer",
             Self::RequestDecided { .. } => "request-decided",
@@ -211,6 +246,22 @@ impl Refusal {
         match self {
             Self::NotSignedIn => "you are not signed in".to_owned(),
             Self::TokenExpired => "your access token is no longer valid".to_owned(),
+            Self::SignInUnbound => {
+                "this sign-in is over: it is from before sign-ins were bound to a device".to_owned()
+            }
+            Self::ProofRequired => {
+                "the call does not prove that it comes from the device that signed in".to_owned()
+            }
+            Self::ProofNotValid { why } => {
+                format!("the proof of the device key is not valid: {why}")
+            }
+            Self::ProofOutOfTime { ahead } => {
+                let direction = if *ahead < 0 { "behind" } else { "ahead of" };
+                format!(
+                    "the clock of this machine is {} seconds {direction} the server's",
+                    ahead.unsigned_abs()
+                )
+            }
             Self::CodeNotValid => {
                 "this sign-in code is unknown, already used or too old".to_owned()
             }
@@ -245,6 +296,9 @@ impl Refusal {
             Self::SelfReview { request } => {
                 format!("you cannot review `{request}`: you asked for it")
             }
+            Self::OwnService { request } => {
+                format!("you cannot review `{request}`: your service account asked for it")
+            }
             Self::AlreadyReviewed { request } => format!("you already reviewed `{request}`"),
             Self::NotAReviewer { groups } => {
                 format!("you cannot review this request: it is for members of {groups}")
@@ -260,9 +314,9 @@ impl Refusal {
                 Some(by) => format!("`{request}` is claimed by `{by}`, not by you"),
                 None => format!("you have no claim on `{request}`"),
             },
-            Self::PolicyDenied { why } | Self::NotNarrower { why } | Self::Unsupported { why } => {
-                why.clone()
-            }
+            Self::PolicyDenied { why, .. }
+            | Self::NotNarrower { why }
+            | Self::Unsupported { why } => why.clone(),
             Self::NotTheRequester { request } => {
                 format!("only the person who asked can withdraw `{request}`")
             }
@@ -315,6 +369,7 @@ impl Refusal {
                 | Self::PolicyDenied { .. }
                 | Self::NobodyCanReview { .. }
                 | Self::SelfReview { .. }
+                | Self::OwnService { .. }
                 | Self::AlreadyReviewed { .. }
                 | Self::NotAReviewer { .. }
                 | Self::NotTheRequester { .. }
@@ -328,7 +383,14 @@ impl Refusal {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::SecondFactor(refusal) => return refusal.hint(),
-            Self::NotSignedIn | Self::TokenExpired => "sign in with `portcullis login`",
+            Self::ProofRequired => "send a `DPoP` header (RFC 9449), as `portcullis` itself does",
+            Self::ProofNotValid { .. } => "sign in again with `portcullis login`",
+            Self::ProofOutOfTime { .. } => {
+                "set the clock of this machine, or let it be set over the network"
+            }
+            Self::NotSignedIn | Self::TokenExpired | Self::SignInUnbound => {
+                "sign in with `portcullis login`"
+            }
             Self::CodeNotValid => "ask an admin for a new one: `portcullis token invite NAME`",
             Self::UnknownTarget {
                 nearest: Some(nearest),
@@ -338,6 +400,9 @@ impl Refusal {
                 "list what you may ask for with `portcullis request --list`"
             }
             Self::UnknownRole { known, .. } => return Some(format!("its roles are {known}")),
+            Self::PolicyDenied { cause, .. } if !cause.errors.is_empty() => {
+                "tell whoever keeps the policy: it is on the record as `policy.failed`"
+            }
             Self::PolicyDenied { .. } => {
                 "see what you may ask for with `portcullis request --list`"
             }
@@ -349,7 +414,9 @@ impl Refusal {
             Self::CommentRequired => {
                 "tell the requester why, so that the next request can be better"
             }
-            Self::SelfReview { .. } => "ask another reviewer; this holds for admins too",
+            Self::SelfReview { .. } | Self::OwnService { .. } => {
+                "ask another reviewer; this holds for admins too"
+            }
             Self::AlreadyReviewed { .. } => "another person has to give the next review",
             Self::RequestDecided {
                 state: RequestState::Approved,

@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod catalog;
+mod deeds;
 mod eligible;
 pub mod grants;
 pub mod incidents;
@@ -29,6 +30,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::Watcher;
+use crate::config::TokenSettings;
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
@@ -38,6 +40,7 @@ use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{Guarded, StepUp};
+use crate::domain::sign_in::Method;
 use crate::secret::{self, Secret};
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
@@ -89,9 +92,24 @@ impl From<NotApplied> for Error {
 pub struct Caller {
     pub principal: Principal,
     pub sign_in: SignInId,
+    /// How, when and with what the sign-in was proved.
+    pub how: How,
     /// When the access token ends; streams end with it.
     pub expires_at: DateTime<Utc>,
     pub origin: Origin,
+}
+
+/// How a sign-in was proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct How {
+    pub method: Method,
+    pub authenticated_at: DateTime<Utc>,
+    /// In the words of RFC 8176.
+    pub amr: Vec<String>,
+    /// Whether the tokens are bound to a device key.
+    pub bound: bool,
+    /// When the sign-in itself ends at the latest.
+    pub ends_at: DateTime<Utc>,
 }
 
 /// What makes a mutation happen once, however often it is sent.
@@ -116,10 +134,20 @@ pub struct Gate {
     work: work::Desk,
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
-    /// When people usually ask.
-    hours: WorkingHours,
+    settings: Settings,
+    /// The versions of the policy whose text is in the store.
+    kept: Mutex<std::collections::HashSet<String>>,
+}
+
+/// What a gate is told besides its store and its rules; each with a default that works.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// When people usually ask for access.
+    pub hours: WorkingHours,
+    /// What holds for sign-ins.
+    pub tokens: TokenSettings,
     /// When a second factor has to be proved.
-    step_up: StepUp,
+    pub step_up: StepUp,
 }
 
 /// A transaction in which one caller may change something.
@@ -146,11 +174,7 @@ enum Opened {
 
 impl Gate {
     /// Puts a gate before a store.
-    pub fn new(
-        store: Arc<Store>,
-        rules: Arc<Watcher>,
-        hours: WorkingHours,
-    ) -> anyhow::Result<Self> {
+    pub fn new(store: Arc<Store>, rules: Arc<Watcher>, settings: Settings) -> anyhow::Result<Self> {
         let owner = uuid::Uuid::from_bytes(secret::random::<16>()?).to_string();
         Ok(Self {
             store,
@@ -161,16 +185,9 @@ impl Gate {
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
-            hours,
-            step_up: StepUp::default(),
+            settings,
+            kept: Mutex::default(),
         })
-    }
-
-    /// Says when a second factor has to be proved.
-    #[must_use]
-    pub fn with_step_up(mut self, step_up: StepUp) -> Self {
-        self.step_up = step_up;
-        self
     }
 
     /// The store behind the gate, for streams and the sequencer of the same node.
@@ -326,16 +343,24 @@ impl Gate {
         .reason(Some(refusal.text()))
         .detail("code", refusal.code())
         .detail("about", about);
-        if let Err(error) = self
-            .write_refusal(
-                caller,
-                event,
-                about,
-                format!("{} {} {about}", caller.principal.id, refusal.code()),
-            )
-            .await
-        {
+        let key = format!("{} {} {about}", caller.principal.id, refusal.code());
+        if let Err(error) = self.write_refusal(caller, event, about, key).await {
             tracing::error!(error = ?error, "a refusal could not be recorded");
+        }
+        if let Refusal::PolicyDenied { cause, .. } = refusal
+            && !cause.errors.is_empty()
+        {
+            let event = Event::new(
+                EventCode::PolicyFailed,
+                Actor::Principal(caller.principal.as_ref()),
+            )
+            .outcome(Outcome::Error)
+            .reason(Some(cause.errors.join("; ")))
+            .detail("policy_version", cause.version.clone());
+            let key = format!("policy {} {}", cause.version, cause.errors.join(";"));
+            if let Err(error) = self.write_refusal(caller, event, about, key).await {
+                tracing::error!(error = ?error, "the failure of a policy could not be recorded");
+            }
         }
     }
 

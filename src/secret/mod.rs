@@ -1,4 +1,4 @@
-//! Secrets: text that is never shown by accident, tokens, derived keys, and the files they lie in.
+//! Secrets: text that is never shown by accident, tokens, proofs of a device key, derived keys, and the files they lie in.
 //!
 //! It does not know who a secret belongs to; it never logs and never keeps a copy.
 
@@ -16,10 +16,12 @@ use ring::{digest, hmac, rand};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 mod password;
+mod proof;
 mod token;
 mod totp;
 
 pub use password::{HashedPassword, Hasher};
+pub use proof::{DeviceKey, Proof};
 pub use token::{TokenError, TokenKind};
 pub use totp::{STEP_SECONDS, Totp, canonical as totp_digits};
 

@@ -42,11 +42,18 @@ impl From<Refusal> for Failed {
 pub fn status(refusal: &Refusal) -> StatusCode {
     use Refusal as R;
     match refusal {
-        R::NotSignedIn | R::TokenExpired | R::CodeNotValid => StatusCode::UNAUTHORIZED,
+        R::NotSignedIn
+        | R::TokenExpired
+        | R::SignInUnbound
+        | R::ProofRequired
+        | R::ProofNotValid { .. }
+        | R::ProofOutOfTime { .. }
+        | R::CodeNotValid => StatusCode::UNAUTHORIZED,
         R::NotAllowed { .. }
         | R::PolicyDenied { .. }
         | R::NobodyCanReview { .. }
         | R::SelfReview { .. }
+        | R::OwnService { .. }
         | R::NotAReviewer { .. }
         | R::NotTheRequester { .. }
         | R::NotTheHolder { .. } => StatusCode::FORBIDDEN,

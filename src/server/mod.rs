@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
+use crate::config::TokenSettings;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::domain::second_factor::StepUp;
@@ -81,6 +82,8 @@ pub struct Options {
     pub hours: WorkingHours,
     /// When a second factor has to be proved.
     pub step_up: StepUp,
+    /// What holds for sign-ins.
+    pub tokens: TokenSettings,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -109,8 +112,15 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
-        let gate = Gate::new(Arc::clone(&store), Arc::clone(&rules), options.hours)?;
-        let gate = Arc::new(gate.with_step_up(options.step_up));
+        let gate = Arc::new(Gate::new(
+            Arc::clone(&store),
+            Arc::clone(&rules),
+            gate::Settings {
+                hours: options.hours,
+                tokens: options.tokens,
+                step_up: options.step_up,
+            },
+        )?);
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)

@@ -71,6 +71,7 @@ mod many;
 pub mod outbox;
 pub mod passwords;
 pub mod people;
+pub mod policies;
 pub mod requests;
 pub mod second_factors;
 pub mod sequence;

@@ -6,7 +6,9 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, SignInId};
-use crate::domain::principal::{Principal, ProductRole};
+use crate::domain::principal::{Principal, PrincipalRef, ProductRole};
+use crate::domain::service::Service;
+use crate::domain::sign_in::Method;
 
 use super::{Inner, Stamp, Tx, millis, moment, moments, stored};
 
@@ -32,6 +34,13 @@ pub struct SignIn {
     pub id: SignInId,
     pub principal: Principal,
     pub device: String,
+    pub method: Method,
+    /// When the person proved who it is; a refresh proves nothing anew.
+    pub authenticated_at: DateTime<Utc>,
+    /// What was proved, in the words of RFC 8176.
+    pub amr: Vec<String>,
+    /// The thumbprint of the device key without which the tokens are worth nothing.
+    pub jkt: Option<String>,
     pub created_at: DateTime<Utc>,
     pub last_used_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
@@ -74,6 +83,9 @@ struct PrincipalRow {
     name: String,
     roles: String,
     group_names: String,
+    owner_id: Option<String>,
+    owner_name: Option<String>,
+    scopes: Option<String>,
 }
 
 impl PrincipalRow {
@@ -82,11 +94,22 @@ impl PrincipalRow {
             serde_json::from_str(&self.roles).context("reading a principal's roles")?;
         let groups: BTreeSet<GroupName> =
             serde_json::from_str(&self.group_names).context("reading a principal's groups")?;
+        let service = match (&self.owner_id, &self.owner_name, &self.scopes) {
+            (Some(id), Some(name), Some(scopes)) => Some(Service {
+                owner: PrincipalRef {
+                    id: stored("principal id", id)?,
+                    name: stored("principal name", name)?,
+                },
+                scopes: serde_json::from_str(scopes).context("reading a service's scopes")?,
+            }),
+            _ => None,
+        };
         Ok(Principal {
             id: stored("principal id", &self.id)?,
             name: stored("principal name", &self.name)?,
             roles,
             groups,
+            service,
         })
     }
 }
@@ -95,6 +118,10 @@ impl PrincipalRow {
 struct SignInRow {
     sign_in_id: String,
     device: String,
+    method: String,
+    authenticated_at: Option<i64>,
+    amr: String,
+    jkt: Option<String>,
     created_at: i64,
     last_used_at: i64,
     expires_at: i64,
@@ -109,6 +136,10 @@ impl SignInRow {
             id: stored("sign-in id", &self.sign_in_id)?,
             principal: self.principal.read()?,
             device: self.device,
+            method: stored("method", &self.method)?,
+            authenticated_at: moment(self.authenticated_at.unwrap_or(self.created_at))?,
+            amr: serde_json::from_str(&self.amr).context("reading what was proved")?,
+            jkt: self.jkt,
             created_at: moment(self.created_at)?,
             last_used_at: moment(self.last_used_at)?,
             expires_at: moment(self.expires_at)?,
@@ -135,14 +166,18 @@ struct TokenRow {
     sign_in: SignInRow,
 }
 
-const PRINCIPAL: &str = "select id, name, roles, group_names from principals where id = $1";
-const BY_NAME: &str = "select id, name, roles, group_names from principals where name = $1";
+/// More people than this in one group are not looked at one by one.
+const REVIEWERS_MAX: u32 = 1_000;
+/// Who may review and is in a group.
+const REVIEWERS: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id <> $1 and owner_id is null and group_names like $2 escape '\\' and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5";
+const PRINCIPAL: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id = $1";
+const BY_NAME: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where name = $1";
 /// Who has a token, with the clock in the same row.
 macro_rules! token {
     ($clock:expr) => {
         concat!(
             "select ", $clock, " as stamp, t.expires_at as token_expires_at, t.used_at, t.successor, \
-             s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+             s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
              from tokens t join sign_ins s on s.id = t.sign_in_id join principals p on p.id = s.principal_id where t.hash = $1 and t.kind = $2"
         )
     };
@@ -151,14 +186,14 @@ macro_rules! token {
 macro_rules! behind {
     ($clock:expr, $end:literal) => {
         concat!(
-            "select ", $clock, " as stamp, s.expires_at, p.id, p.name, p.roles, p.group_names \
+            "select ", $clock, " as stamp, s.expires_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
              from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null", $end
         )
     };
 }
-const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
      from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 order by s.created_at desc limit 500";
-const SIGN_IN: &str = "select s.id as sign_in_id, s.device, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names \
+const SIGN_IN: &str = "select s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
      from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 and s.id = $2";
 
 impl Tx {
@@ -188,23 +223,21 @@ impl Tx {
         Ok(row.is_some())
     }
 
-    /// How many principals besides `but` may review and are in this group; no more than `enough` are looked for.
+    /// Principals besides `but` who may review and are in this group; no more than `enough` are looked for.
     pub async fn reviewers_in(
         &mut self,
         group: &GroupName,
         but: &PrincipalId,
-        enough: u32,
-    ) -> anyhow::Result<u32> {
+        enough: Option<u32>,
+    ) -> anyhow::Result<Vec<Principal>> {
         // Roles and groups are stored as JSON lists, so the quotes delimit a name. `_` in it is not a wildcard.
         let quoted = |word: &str| format!("%\"{}\"%", word.replace('_', "\\_"));
-        let rows: Vec<(i64,)> = on!(self, c => sqlx::query_as(
-            "select created_at from principals where id <> $1 and group_names like $2 escape '\\' \
-             and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5")
+        let rows: Vec<PrincipalRow> = on!(self, c => sqlx::query_as(REVIEWERS)
             .bind(but.as_str()).bind(quoted(group.as_str()))
             .bind(quoted(ProductRole::Reviewer.as_str())).bind(quoted(ProductRole::Admin.as_str()))
-            .bind(i64::from(enough)).fetch_all(c))
+            .bind(i64::from(enough.unwrap_or(REVIEWERS_MAX))).fetch_all(c))
         .context("looking for reviewers")?;
-        Ok(u32::try_from(rows.len())?)
+        rows.into_iter().map(PrincipalRow::read).collect()
     }
 
     /// Adds a principal, or gives a known one these roles and groups.
@@ -215,18 +248,28 @@ impl Tx {
     ) -> anyhow::Result<()> {
         let roles = serde_json::to_string(&who.roles)?;
         let groups = serde_json::to_string(&who.groups)?;
+        let owner = who.service.as_ref().map(|service| &service.owner);
+        let scopes = who
+            .service
+            .as_ref()
+            .map(|service| serde_json::to_string(&service.scopes))
+            .transpose()?;
         touch!(self, c => sqlx::query(
-            "insert into principals (id, name, roles, group_names, created_at, version) values ($1, $2, $3, $4, $5, 1) \
+            "insert into principals (id, name, roles, group_names, created_at, version, owner_id, owner_name, scopes) values ($1, $2, $3, $4, $5, 1, $6, $7, $8) \
              on conflict (id) do update set roles = excluded.roles, group_names = excluded.group_names, version = principals.version + 1")
-            .bind(who.id.as_str()).bind(who.name.as_str()).bind(&roles).bind(&groups).bind(millis(now)).execute(c))
+            .bind(who.id.as_str()).bind(who.name.as_str()).bind(&roles).bind(&groups).bind(millis(now))
+            .bind(owner.map(|owner| owner.id.as_str())).bind(owner.map(|owner| owner.name.as_str())).bind(&scopes).execute(c))
         .context("writing a principal")?;
         Ok(())
     }
 
     /// Opens a sign-in.
     pub async fn insert_sign_in(&mut self, sign_in: &SignIn) -> anyhow::Result<()> {
-        touch!(self, c => sqlx::query("insert into sign_ins (id, principal_id, device, created_at, last_used_at, expires_at) values ($1, $2, $3, $4, $5, $6)")
+        let amr = serde_json::to_string(&sign_in.amr)?;
+        touch!(self, c => sqlx::query("insert into sign_ins (id, principal_id, device, method, authenticated_at, amr, jkt, created_at, last_used_at, expires_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
             .bind(sign_in.id.as_str()).bind(sign_in.principal.id.as_str()).bind(&sign_in.device)
+            .bind(sign_in.method.as_str()).bind(millis(sign_in.authenticated_at)).bind(&amr).bind(&sign_in.jkt)
             .bind(millis(sign_in.created_at)).bind(millis(sign_in.last_used_at)).bind(millis(sign_in.expires_at)).execute(c))
         .context("writing a sign-in")?;
         Ok(())
@@ -247,7 +290,7 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> anyhow::Result<Option<Principal>> {
         let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(
-            "select p.id, p.name, p.roles, p.group_names from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2")
+            "select p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2")
             .bind(id.as_str()).bind(millis(now)).fetch_optional(c))
         .context("looking at a sign-in")?;
         row.map(PrincipalRow::read).transpose()

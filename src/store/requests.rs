@@ -22,6 +22,7 @@ struct Row {
     state: String,
     requester_id: String,
     requester_name: String,
+    owner_id: Option<String>,
     target: String,
     role: String,
     duration: i64,
@@ -69,6 +70,10 @@ impl Row {
                 id: stored("principal id", &self.requester_id)?,
                 name: stored("principal name", &self.requester_name)?,
             },
+            owner: self
+                .owner_id
+                .map(|id| stored("principal id", &id))
+                .transpose()?,
             target: stored("target name", &self.target)?,
             role: stored("role name", &self.role)?,
             duration: span(self.duration)?,
@@ -136,8 +141,8 @@ fn reason_key(reason: &str) -> String {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-const COLUMNS: &str = "id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version";
-const BY_ID: &str = "select id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version from requests where id = $1";
+const COLUMNS: &str = "id, kind, state, requester_id, requester_name, owner_id, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version";
+const BY_ID: &str = "select id, kind, state, requester_id, requester_name, owner_id, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version from requests where id = $1";
 const REVIEWS: &str = "select request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at from reviews where request_id = $1 order by version";
 
 impl Tx {
@@ -274,15 +279,16 @@ impl Tx {
     ) -> anyhow::Result<bool> {
         let snapshot = serde_json::to_string(&request.snapshot)?;
         let rows = touch!(self, c => sqlx::query(
-            "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version, reason_key) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+            "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version, reason_key, owner_id) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
              on conflict (requester_id, target, role) where state = 'pending' and kind = 'access' do nothing")
             .bind(request.id.as_str()).bind(request.kind.as_str()).bind(RequestState::Pending.as_str())
             .bind(request.requester.id.as_str()).bind(request.requester.name.as_str())
             .bind(request.target.as_str()).bind(request.role.as_str()).bind(i64::from(request.duration.seconds()))
             .bind(request.not_before.map(millis)).bind(&request.reason).bind(request.ticket.as_deref()).bind(&snapshot)
             .bind(millis(request.created_at)).bind(millis(request.decide_by)).bind(request.grant.as_ref().map(GrantId::as_str))
-            .bind(request.version).bind(reason_key(&request.reason)).execute(c))
+            .bind(request.version).bind(reason_key(&request.reason))
+            .bind(request.owner.as_ref().map(PrincipalId::as_str)).execute(c))
         .context("writing a request")?;
         Ok(rows == 1)
     }

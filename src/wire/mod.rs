@@ -28,8 +28,8 @@ pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInView, Tokens};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
-    Approval, ClaimView, Denial, HistoryView, NarrowView, NewRequest, RequestView, ReviewView,
-    SignalView, WayView,
+    Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
+    ReviewView, SignalView, WayView,
 };
 pub use second_factor::{
     FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,

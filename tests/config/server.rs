@@ -208,6 +208,16 @@ fn every_setting_in_the_list_is_understood() {
         let shown = shown.iter().find(|shown| shown.name == name).unwrap();
         assert_eq!(shown.origin, "file", "{}", key.name);
     }
+    for key in keys::TOKENS {
+        let config = server(
+            &format!("[tokens]\n{} = {}", key.name, key.sample),
+            &[],
+            &[],
+        );
+        let shown = config.unwrap().shown;
+        let shown = shown.iter().find(|shown| shown.name == key.name).unwrap();
+        assert_eq!(shown.origin, "file", "{}", key.name);
+    }
     let folder = tempfile::tempdir().unwrap();
     for key in keys::CONSOLE {
         write(

@@ -1,6 +1,8 @@
 //! What terminals do to programs: huge pastes, programs in between, few colours, few characters, large windows. The
 //! real program against a real server, its output read by a terminal's own parser.
 
+use std::collections::BTreeSet;
+
 use portable_pty::CommandBuilder;
 use portcullis::wire::RequestView;
 
@@ -22,6 +24,7 @@ fn leave(mut pty: Pty) -> String {
     pty.send("q");
     assert_eq!(pty.wait_exit(), 0);
     assert!(pty.is_restored());
+    assert_eq!(pty.left_on(), Vec::<u16>::new());
     let found = strangers(&pty.output, Allowed::Screen);
     assert!(found.is_empty(), "{found:#?}");
     String::from_utf8(pty.output).unwrap()
@@ -189,6 +192,17 @@ async fn inside(name: &str, arguments: &[&str]) {
     let mut pty = Pty::spawn(command, 40, 120);
     pty.wait_for("LIVE");
     pty.wait_for(&request.id);
+    // Where erasing leaves the colour of the program in between, nothing was erased: no hole in the background.
+    pty.wait_until("one background", |pty| {
+        let screen = pty.screen.screen();
+        let selected = screen.cursor_position().0;
+        let colours = |row: u16, columns: std::ops::Range<u16>| -> BTreeSet<String> {
+            let colour = |x| format!("{:?}", screen.cell(row, x).unwrap().bgcolor());
+            columns.map(colour).collect()
+        };
+        let (row, other) = (colours(selected, 1..118), colours(selected + 2, 1..118));
+        row.len() == 1 && other.len() == 1 && row != other
+    });
     pty.send("?");
     pty.wait_for("Keys for");
     pty.send("\x1b");

@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 26] = [
+const BY_THE_GATE: [(EventCode, &str); 27] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
@@ -28,6 +28,7 @@ const BY_THE_GATE: [(EventCode, &str); 26] = [
     (EventCode::PasswordSet, "api::accounts"),
     (EventCode::ConfigLoaded, "reload"),
     (EventCode::ConfigRejected, "reload"),
+    (EventCode::PolicyFailed, "api::policy"),
     (EventCode::SessionEnding, "api::sessions"),
     (EventCode::SessionEndFailed, "api::sessions"),
     (EventCode::SessionEndIgnored, "api::sessions"),

@@ -17,6 +17,10 @@ fn known(refusal: &Refusal) -> usize {
     match refusal {
         R::NotSignedIn
         | R::TokenExpired
+        | R::SignInUnbound
+        | R::ProofRequired
+        | R::ProofNotValid { .. }
+        | R::ProofOutOfTime { .. }
         | R::CodeNotValid
         | R::NotAllowed { .. }
         | R::NotFound { .. }
@@ -32,6 +36,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::StartInPast
         | R::CommentRequired
         | R::SelfReview { .. }
+        | R::OwnService { .. }
         | R::AlreadyReviewed { .. }
         | R::NotAReviewer { .. }
         | R::RequestDecided { .. }
@@ -56,7 +61,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
         | R::SecondFactor(_)
-        | R::Busy => 42,
+        | R::Busy => 47,
     }
 }
 
@@ -70,6 +75,13 @@ fn every_refusal() -> Vec<Refusal> {
     vec![
         R::NotSignedIn,
         R::TokenExpired,
+        R::SignInUnbound,
+        R::ProofRequired,
+        R::ProofNotValid {
+            why: "it is for another address",
+        },
+        R::ProofOutOfTime { ahead: 130 },
+        R::ProofOutOfTime { ahead: -130 },
         R::CodeNotValid,
         R::NotAllowed {
             action: "revoke grants",
@@ -93,6 +105,7 @@ fn every_refusal() -> Vec<Refusal> {
             known: "`admin`, `readonly`".to_owned(),
         },
         R::PolicyDenied {
+            cause: Box::default(),
             why: "no policy lets `ada` ask for `admin` on `orders-db`".to_owned(),
         },
         R::NobodyCanReview {
@@ -108,6 +121,7 @@ fn every_refusal() -> Vec<Refusal> {
         R::StartInPast,
         R::CommentRequired,
         R::SelfReview { request: request() },
+        R::OwnService { request: request() },
         R::AlreadyReviewed { request: request() },
         R::NotAReviewer {
             groups: "`dba` or `leads`".to_owned(),

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use portcullis::domain::grant::GrantState;
 use portcullis::domain::request::RequestState;
+use portcullis::domain::sign_in::Method;
 use portcullis::secret::hash_of;
 use portcullis::store::audit::Filter;
 use portcullis::store::people::TokenUse;
@@ -20,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 5] = [
+const SUMS: [(&str, &str); 7] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -38,8 +39,16 @@ const SUMS: [(&str, &str); 5] = [
         "bbcb2e0d761bb67ed57a5c593824c7e311e89b03a52931e694b3b9d42edeb941",
     ),
     (
+        "0005_tokens.sql",
+        "29a1cbd78421df971cf600eccc55f83a329d6b873d2068e84e50535a3a5e607d",
+    ),
+    (
         "0007_second_factors.sql",
         "001f4848da0975c13009d27e1c18aa21238053ba903d4befd727f58605a8efb6",
+    ),
+    (
+        "0008_policy.sql",
+        "d5daa82ac285ac698d1c967052fffcc0cbbaeafa0a5fdb31dee467249d26c523",
     ),
 ];
 
@@ -188,6 +197,17 @@ async fn read(location: &Location) {
         .unwrap()
         .unwrap();
     assert_eq!(token.sign_in.principal.name.as_str(), "ada");
+    assert_eq!(
+        (token.sign_in.method, token.sign_in.amr.len()),
+        (Method::Oidc, 2)
+    );
+    let bot = tx
+        .principal_named(&"deploy-bot".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(bot.service.unwrap().owner.name.as_str(), "ada");
+    assert_eq!(claimed.owner.unwrap().as_str(), "P-0000000001");
     assert!(
         tx.code("hash of a code")
             .await

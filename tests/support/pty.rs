@@ -3,10 +3,11 @@
 //! Nothing here waits by the clock: it reads until the screen shows what is expected. A program that never gets
 //! there is killed by a watchdog, which ends the reading and fails the test.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -104,6 +105,24 @@ impl Pty {
         screen.alternate_screen() && screen.bracketed_paste()
     }
 
+    /// The modes that the program switched on and never off again.
+    pub(crate) fn left_on(&self) -> Vec<u16> {
+        let output = String::from_utf8_lossy(&self.output);
+        let mut on = BTreeSet::new();
+        for part in output.split("\x1b[?").skip(1) {
+            let number: String = part.chars().take_while(char::is_ascii_digit).collect();
+            let Ok(mode) = number.parse() else { continue };
+            match part[number.len()..].chars().next() {
+                // The cursor is there when the mode is on.
+                Some('h') if mode != 25 => on.insert(mode),
+                Some('l') if mode == 25 => on.insert(mode),
+                Some('h' | 'l') => on.remove(&mode),
+                _ => continue,
+            };
+        }
+        on.into_iter().collect()
+    }
+
     /// Changes the size of the window.
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         self.screen
@@ -164,5 +183,39 @@ impl Pty {
 
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.process_id().unwrap().try_into().unwrap()).unwrap()
+    }
+}
+
+/// A link that delivers late and in pieces. Each piece comes some time after the one before; that pause is what is
+/// tested, nothing waits for it.
+pub(crate) struct Link {
+    pause: Duration,
+    random: u64,
+}
+
+impl Link {
+    pub(crate) fn slow(pause: Duration, seed: u64) -> Self {
+        let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        Self { pause, random }
+    }
+
+    /// Delivers bytes to the program; says how long the longest pause became.
+    pub(crate) fn send(&mut self, pty: &mut Pty, bytes: impl AsRef<[u8]>) -> Duration {
+        let (mut rest, mut longest) = (bytes.as_ref(), Duration::ZERO);
+        while !rest.is_empty() {
+            // A generator of Marsaglia's, so that the same test tears at the same places.
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            let most = rest.len().min(8);
+            let (piece, after) =
+                rest.split_at(1 + usize::try_from(self.random % 8).unwrap() % most);
+            let begun = Instant::now();
+            std::thread::sleep(self.pause);
+            pty.send(piece);
+            longest = longest.max(begun.elapsed());
+            rest = after;
+        }
+        longest
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
 use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
+use portcullis::config::TokenSettings;
 use portcullis::domain::second_factor::StepUp;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
@@ -91,6 +92,8 @@ pub(crate) struct World {
     key: [u8; 32],
     /// Whether approving and the like need a second factor.
     step_up: bool,
+    /// Sign-ins last longer than any test; those about sign-ins say how long.
+    pub(crate) tokens: TokenSettings,
     admin: Option<Client>,
 }
 
@@ -208,6 +211,11 @@ impl World {
             folder,
             key,
             step_up: false,
+            tokens: TokenSettings {
+                idle: "14d".parse().unwrap(),
+                absolute: "30d".parse().unwrap(),
+                ..TokenSettings::default()
+            },
             admin: None,
         };
         world.start_server().await;
@@ -235,6 +243,7 @@ impl World {
                         required: self.step_up,
                         ..StepUp::default()
                     },
+                    tokens: self.tokens,
                     ..Options::default()
                 },
             )

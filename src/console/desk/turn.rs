@@ -56,7 +56,11 @@ impl Desk {
             Happened::Input(None) => Ok(Some(HUNG_UP)),
             Happened::Input(Some(input)) => self.input(input, outside).await,
             Happened::Answer(msg) => {
-                self.sched.input();
+                // What was read is as unasked for as the stream; somebody waits for the answer to a change.
+                match *msg {
+                    Msg::Answer(..) => self.sched.stream(),
+                    _ => self.sched.input(),
+                }
                 self.take(*msg, outside).await
             }
             Happened::Stream(tidings) => self.stream(tidings, outside).await,

@@ -17,6 +17,8 @@ const SLOW_WRITE: Duration = Duration::from_millis(20);
 pub struct Sched {
     wanted: Option<Cause>,
     drawn: Option<Instant>,
+    /// The last frame that answered a person.
+    answered: Option<Instant>,
     tick: Option<Instant>,
     slow: bool,
 }
@@ -54,9 +56,14 @@ impl Sched {
 
     /// Until when to sleep, `now` when a frame is due; `None` is until something happens.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let wanted = self
-            .wanted
-            .map(|cause| self.drawn.map_or(now, |drawn| drawn + self.floor(cause)));
+        let wanted = self.wanted.map(|cause| {
+            // A frame that nobody asked for keeps no key waiting.
+            let last = match cause {
+                Cause::Input => self.answered,
+                Cause::Stream => self.drawn,
+            };
+            last.map_or(now, |drawn| drawn + self.floor(cause))
+        });
         match (wanted, self.tick) {
             (Some(wanted), Some(tick)) => Some(wanted.min(tick)),
             (wanted, tick) => wanted.or(tick),
@@ -70,7 +77,9 @@ impl Sched {
 
     /// A frame was drawn and its write took that long. Afterwards tell the ticks of what is on screen.
     pub fn drawn(&mut self, now: Instant, took: Duration) {
-        self.wanted = None;
+        if self.wanted.take() == Some(Cause::Input) {
+            self.answered = Some(now);
+        }
         self.tick = None;
         self.drawn = Some(now);
         self.slow = took > SLOW_WRITE;

@@ -58,6 +58,10 @@ pub struct Wishes {
 
 /// What the terminal can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub struct Caps {
     /// How many colours to use.
     pub depth: Depth,

@@ -57,6 +57,8 @@ pub struct Row {
     pub marked: bool,
     /// No longer there.
     pub gone: bool,
+    /// What is to be said of it beside its texts.
+    pub note: Option<DisplayText>,
 }
 
 /// What to draw, all but the rows.
@@ -72,6 +74,10 @@ pub struct Table<'a> {
     pub top: usize,
     /// The selected row.
     pub selected: Option<usize>,
+    /// The column of the cell under the cursor.
+    pub cell: Option<usize>,
+    /// The column that the rows are sorted by, and whether the last come first.
+    pub sorted: Option<(usize, bool)>,
 }
 
 /// Where things were drawn.
@@ -123,16 +129,10 @@ impl Table<'_> {
             ..area
         };
         if !titles.is_empty() {
-            let style = self.theme.style(Role::TextMuted);
             for (column, place) in self.placed(&places) {
-                self.cell(
-                    buffer,
-                    place,
-                    titles.y,
-                    column.cut,
-                    &clean(column.title),
-                    style,
-                );
+                let (title, role) = self.title(column, place);
+                let style = self.theme.style(role);
+                self.cell(buffer, place, titles.y, column.cut, &title, style);
             }
         }
         let count = self
@@ -160,6 +160,19 @@ impl Table<'_> {
         drawn
     }
 
+    /// What stands above a column; a sign tells which one the rows are sorted by.
+    fn title(&self, column: &Column, place: &Place) -> (DisplayText, Role) {
+        match self.sorted {
+            Some((sorted, reversed)) if sorted == place.column => {
+                let sign = if reversed { "v" } else { "^" };
+                let room = usize::from(place.width) > column.title.chars().count();
+                let sign = if room { sign } else { "" };
+                (clean(&format!("{}{sign}", column.title)), Role::TextStrong)
+            }
+            _ => (clean(column.title), Role::TextMuted),
+        }
+    }
+
     fn row(&self, buffer: &mut Buffer, line: Rect, places: &[Place], row: &Row, selected: bool) {
         for (column, place) in self.placed(places) {
             let Some((text, style)) = row.cells.get(place.column) else {
@@ -177,6 +190,9 @@ impl Table<'_> {
         if row.gone {
             buffer.set_style(line, Style::new().add_modifier(Modifier::CROSSED_OUT));
         }
+        if let Some(note) = &row.note {
+            self.note(buffer, line, note);
+        }
         if selected {
             buffer.set_style(line, self.theme.style(Role::Selection));
             let sign = self.theme.glyph(Glyph::Cursor);
@@ -187,6 +203,19 @@ impl Table<'_> {
                 usize::from(line.width.min(1)),
                 Style::new(),
             );
+            let cell = places.iter().find(|place| Some(place.column) == self.cell);
+            if let Some(place) = cell {
+                let cell = Rect {
+                    x: place.x,
+                    width: place.width.min(line.right().saturating_sub(place.x)),
+                    ..line
+                };
+                let style = self.theme.style(Role::KeyHint);
+                buffer.set_style(
+                    cell,
+                    style.add_modifier(Modifier::UNDERLINED | Modifier::BOLD),
+                );
+            }
         }
         let (sign, style) = match row {
             Row { gone: true, .. } => (Glyph::Gone, Role::StaleData),
@@ -202,6 +231,23 @@ impl Table<'_> {
                 self.theme.style(style),
             );
         }
+    }
+
+    /// Writes a note at the right end of a row, over what stands there.
+    fn note(&self, buffer: &mut Buffer, line: Rect, note: &DisplayText) {
+        let room = usize::from(line.width / 2);
+        let note = note.cut_end(room, self.theme.glyph(Glyph::Ellipsis));
+        let width = u16::try_from(note.width()).unwrap_or(line.width / 2);
+        let place = Rect {
+            x: line.right().saturating_sub(width + 2),
+            width: (width + 2).min(line.width),
+            ..line
+        };
+        let style = self.theme.style(Role::StatusInfo);
+        let blank = " ".repeat(usize::from(place.width));
+        let style = style.remove_modifier(Modifier::CROSSED_OUT);
+        buffer.set_string(place.x, place.y, blank, style);
+        buffer.set_string(place.x + 1, place.y, note.as_str(), style);
     }
 
     fn cell(
@@ -237,21 +283,7 @@ impl Table<'_> {
     /// Decides which columns fit and how wide each is.
     fn places(&self, area: Rect) -> Vec<Place> {
         let room = area.width.saturating_sub(SIGNS);
-        let mut kept: Vec<(usize, &Column)> = self.columns.iter().enumerate().collect();
-        // One column of the terminal stays empty between two of ours.
-        let needed = |kept: &[(usize, &Column)]| {
-            kept.iter()
-                .fold(0_u16, |sum, (_, column)| {
-                    sum.saturating_add(column.least()).saturating_add(1)
-                })
-                .saturating_sub(1)
-        };
-        while needed(&kept) > room {
-            let Some(last) = kept.iter().rposition(|(_, column)| column.optional) else {
-                break;
-            };
-            kept.remove(last);
-        }
+        let kept = kept(self.columns, area.width);
         let spare = room.saturating_sub(needed(&kept));
         let shares: u16 = kept.iter().map(|(_, column)| column.share()).sum();
         let mut given = 0;
@@ -281,6 +313,33 @@ impl Table<'_> {
         }
         places
     }
+}
+
+/// The columns that fit into a table this wide, by their numbers.
+pub fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
+    let kept = kept(columns, width);
+    kept.into_iter().map(|(index, _)| index).collect()
+}
+
+fn kept(columns: &[Column], width: u16) -> Vec<(usize, &Column)> {
+    let room = width.saturating_sub(SIGNS);
+    let mut kept: Vec<(usize, &Column)> = columns.iter().enumerate().collect();
+    while needed(&kept) > room {
+        let Some(last) = kept.iter().rposition(|(_, column)| column.optional) else {
+            break;
+        };
+        kept.remove(last);
+    }
+    kept
+}
+
+/// One column of the terminal stays empty between two of ours.
+fn needed(kept: &[(usize, &Column)]) -> u16 {
+    kept.iter()
+        .fold(0_u16, |sum, (_, column)| {
+            sum.saturating_add(column.least()).saturating_add(1)
+        })
+        .saturating_sub(1)
 }
 
 impl Column {

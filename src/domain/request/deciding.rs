@@ -9,6 +9,7 @@ use crate::domain::event::{Actor, Event, EventCode};
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, GroupName};
 use crate::domain::lock::Locks;
+use crate::domain::permit::Action;
 use crate::domain::policy::Way;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -38,6 +39,18 @@ impl Request {
                 request: self.id.clone(),
             });
         }
+        // Whoever answers for a machine asks with its voice.
+        if self.owner.as_ref() == Some(&reviewer.id) {
+            return Err(Refusal::OwnService {
+                request: self.id.clone(),
+            });
+        }
+        if reviewer.service.is_some() {
+            return Err(Refusal::NotAllowed {
+                action: Action::Review.phrase(),
+                needs: "a person",
+            });
+        }
         self.check_open(now)?;
         if self
             .reviews
@@ -62,7 +75,7 @@ impl Request {
             .snapshot
             .ways
             .iter()
-            .filter_map(|way| way.reviewers.as_ref())
+            .flat_map(Way::groups)
             .map(|group| format!("`{group}`"))
             .collect();
         groups.sort();
@@ -78,7 +91,7 @@ impl Request {
         self.snapshot
             .ways
             .iter()
-            .filter_map(|way| way.reviewers.as_ref())
+            .flat_map(Way::groups)
             .filter(|group| reviewer.groups.contains(*group))
             .cloned()
             .collect()

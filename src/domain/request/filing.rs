@@ -5,8 +5,9 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, EventCode};
 use crate::domain::grant::Grant;
-use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::ids::{GrantId, RequestId, RoleName, TargetName};
 use crate::domain::lock::{Locks, Subject};
+use crate::domain::permit::Action;
 use crate::domain::policy::{Snapshot, Way};
 use crate::domain::principal::{Principal, PrincipalRef};
 use crate::domain::refusal::Refusal;
@@ -34,6 +35,17 @@ fn check_start(
     }
 }
 
+/// A service account asks for nothing outside its scopes, also where policy would let it.
+fn check_scope(who: &Principal, target: &TargetName, role: &RoleName) -> Result<(), Refusal> {
+    match &who.service {
+        Some(service) if !service.may_ask(target, role) => Err(Refusal::NotAllowed {
+            action: Action::Submit.phrase(),
+            needs: "a scope of the service account that names this target and role",
+        }),
+        _ => Ok(()),
+    }
+}
+
 impl Request {
     /// Files a request for access. Where policy asks no review it is approved at once and schedules its grant.
     pub fn submit(
@@ -51,6 +63,7 @@ impl Request {
             role: &ask.role,
         };
         locks.check(subject, now)?;
+        check_scope(requester, &ask.target, &ask.role)?;
         let reason = check_reason(&ask.reason)?;
         let ticket = check_ticket(ask.ticket.as_deref())?;
         let not_before = check_start(ask.not_before, now)?;
@@ -59,6 +72,7 @@ impl Request {
             id,
             kind: RequestKind::Access,
             requester: requester.as_ref(),
+            owner: requester.owner().cloned(),
             target: ask.target,
             role: ask.role,
             duration: ask.duration,
@@ -95,6 +109,7 @@ impl Request {
     pub fn submit_extension(
         id: RequestId,
         grant: &Grant,
+        holder: &Principal,
         filed_by: &Principal,
         by: Span,
         reason: &str,
@@ -103,12 +118,14 @@ impl Request {
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
         grant.check_extension(by, locks, now)?;
+        check_scope(holder, &grant.target, &grant.role)?;
         let reason = check_reason(reason)?;
         let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
         let request = Self {
             id,
             kind: RequestKind::Extend,
             requester: grant.holder.clone(),
+            owner: holder.owner().cloned(),
             target: grant.target.clone(),
             role: grant.role.clone(),
             duration: by,

@@ -9,7 +9,7 @@ use super::change::{Change, Record, Step};
 use super::claim::Claim;
 use super::event::{Actor, Event, EventCode};
 use super::grant::{Grant, GrantState};
-use super::ids::{GrantId, RequestId, RoleName, TargetName};
+use super::ids::{GrantId, PrincipalId, RequestId, RoleName, TargetName};
 use super::policy::Snapshot;
 use super::principal::{Principal, PrincipalRef};
 use super::refusal::Refusal;
@@ -115,6 +115,9 @@ pub struct Request {
     pub id: RequestId,
     pub kind: RequestKind,
     pub requester: PrincipalRef,
+    /// The owner of the service account that asked; none where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PrincipalId>,
     pub target: TargetName,
     pub role: RoleName,
     pub duration: Span,

@@ -161,14 +161,7 @@ impl Gate {
         // Before the work: thousands of grants are not to be taken away twice because of a code.
         writing.guard(Guarded::Incident);
         let way = self.prove(&mut writing).await?;
-        let done = carry_out(
-            &mut writing,
-            &rules.catalog,
-            new.clone(),
-            &commit,
-            &ticket,
-            fits,
-        );
+        let done = carry_out(&mut writing, &rules, new.clone(), &commit, &ticket, fits);
         let (first, more) = done.await?;
         self.finish(writing, &told(&more, way)).await?;
         self.counted(&first);

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode};
 use crate::domain::ids::{FactorId, PrincipalId, PrincipalName};
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::Action;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{
@@ -281,10 +281,15 @@ async fn make_codes(
     Ok(codes)
 }
 
-/// Everybody who may do anything at all has second factors of their own.
+/// Every person has second factors of their own; a machine has none.
 fn person(who: &Principal) -> Result<(), Refusal> {
-    permit(who, Action::ReadOwn)
-        .or_else(|refusal| permit(who, Action::ReadMetrics).map_err(|_| refusal))
+    if who.service.is_some() {
+        return Err(Refusal::NotAllowed {
+            action: "have a second factor",
+            needs: "a person",
+        });
+    }
+    Ok(())
 }
 
 async fn own(tx: &mut Tx, who: &PrincipalId, id: &str) -> Result<Factor, Error> {

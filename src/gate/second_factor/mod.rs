@@ -43,7 +43,7 @@ impl Gate {
         let who = writing.who.id.clone();
         let factors = writing.tx.factors(&who).await?;
         let mut ways = ways(&factors);
-        if !guarded.asks(!ways.is_empty(), self.step_up) {
+        if !guarded.asks(!ways.is_empty(), self.settings.step_up) {
             return Ok(None);
         }
         if let Some(proof) = &writing.once.proof
@@ -54,7 +54,7 @@ impl Gate {
                 digest: &writing.once.digest,
                 principal: &who,
                 sign_in: &writing.sign_in,
-                good_since: self.step_up.good_since(writing.now),
+                good_since: self.settings.step_up.good_since(writing.now),
             };
             if let Some(way) = writing.tx.use_step_up(wanted, writing.now).await? {
                 return Ok(Some(way));
@@ -67,7 +67,7 @@ impl Gate {
             SecondFactorRefusal::StepUpRequired {
                 digest: writing.once.digest.clone(),
                 ways,
-                max_age: Span::from_chrono(self.step_up.max_age).unwrap_or(Span::MAX),
+                max_age: Span::from_chrono(self.settings.step_up.max_age).unwrap_or(Span::MAX),
                 proof_refused: writing.once.proof.is_some(),
             }
             .into(),

@@ -61,7 +61,10 @@ impl Gate {
                     .detail("way", way.as_str())
                     .detail("sign_in", caller.sign_in.as_str())
                     .detail("calls", digests.len());
-                (Some(event), Ok((token, now + self.step_up.max_age)))
+                (
+                    Some(event),
+                    Ok((token, now + self.settings.step_up.max_age)),
+                )
             }
             Err(refusal) => {
                 let event = refused(actor, &refusal, proof.way());

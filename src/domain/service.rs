@@ -1,0 +1,194 @@
+//! Service accounts: what a machine may be allowed at all.
+//!
+//! A service account has an owner, who answers for it, and scopes. Whatever its product roles, it never decides:
+//! no scope lets it review, extend for others, revoke, lock or invite.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{RoleName, TargetName};
+use super::permit::Action;
+use super::principal::{PrincipalRef, ProductRole};
+
+/// The word for "any target" or "any role" in a scope.
+const ANY: &str = "*";
+
+/// One thing that a service account may do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Ask for a role on a target, use the grant and give it back; none stands for any.
+    Request {
+        target: Option<TargetName>,
+        role: Option<RoleName>,
+    },
+    /// Read everything that an auditor reads.
+    Read,
+    /// Read the metrics of the server.
+    Metrics,
+}
+
+impl Scope {
+    /// The product role without which the scope is worth nothing.
+    pub fn role(&self) -> ProductRole {
+        match self {
+            Self::Request { .. } => ProductRole::Requester,
+            Self::Read => ProductRole::Auditor,
+            Self::Metrics => ProductRole::Operator,
+        }
+    }
+
+    fn allows(&self, action: Action) -> bool {
+        match self {
+            Self::Request { .. } => {
+                matches!(
+                    action,
+                    Action::Submit | Action::ReadCatalog | Action::ReadOwn
+                )
+            }
+            Self::Read => matches!(
+                action,
+                Action::ReadCatalog
+                    | Action::ReadOwn
+                    | Action::ReadAll
+                    | Action::ReadLocks
+                    | Action::ReadAudit
+            ),
+            Self::Metrics => action == Action::ReadMetrics,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request { target, role } => write!(
+                f,
+                "request:{}/{}",
+                target.as_ref().map_or(ANY, TargetName::as_str),
+                role.as_ref().map_or(ANY, RoleName::as_str)
+            ),
+            Self::Read => f.write_str("read"),
+            Self::Metrics => f.write_str("metrics"),
+        }
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || {
+            "scopes are `request:TARGET/ROLE` (each may be `*`), `read` and `metrics`".to_owned()
+        };
+        match text {
+            "read" => return Ok(Self::Read),
+            "metrics" => return Ok(Self::Metrics),
+            _ => {}
+        }
+        let (target, role) = text
+            .strip_prefix("request:")
+            .and_then(|rest| rest.split_once('/'))
+            .ok_or_else(unknown)?;
+        let target = match target {
+            ANY => None,
+            name => Some(name.parse().map_err(|_| unknown())?),
+        };
+        let role = match role {
+            ANY => None,
+            name => Some(name.parse().map_err(|_| unknown())?),
+        };
+        Ok(Self::Request { target, role })
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What makes a principal a service account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Who answers for it, and may review nothing that it asks for.
+    pub owner: PrincipalRef,
+    pub scopes: BTreeSet<Scope>,
+}
+
+impl Service {
+    /// Whether one of the scopes covers the action.
+    pub fn allows(&self, action: Action) -> bool {
+        self.scopes.iter().any(|scope| scope.allows(action))
+    }
+
+    /// Whether one of the scopes covers asking for exactly this.
+    pub fn may_ask(&self, target: &TargetName, role: &RoleName) -> bool {
+        self.scopes.iter().any(|scope| match scope {
+            Scope::Request {
+                target: on,
+                role: of,
+            } => {
+                on.as_ref().is_none_or(|on| on == target) && of.as_ref().is_none_or(|of| of == role)
+            }
+            Scope::Read | Scope::Metrics => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_written_as_they_are_read() {
+        for text in [
+            "read",
+            "metrics",
+            "request:orders-db/readonly",
+            "request:*/readonly",
+            "request:*/*",
+        ] {
+            assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
+        }
+        for wrong in [
+            "",
+            "write",
+            "request",
+            "request:",
+            "request:a",
+            "request:A/b",
+            "request:a/b/c",
+            "*",
+        ] {
+            assert!(wrong.parse::<Scope>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_scope_lets_a_machine_decide() {
+        let scopes = ["read", "metrics", "request:*/*"].map(|text| text.parse::<Scope>().unwrap());
+        for action in [
+            Action::Review,
+            Action::ExtendOthers,
+            Action::Revoke,
+            Action::Lock,
+            Action::EndSessions,
+            Action::Invite,
+            Action::ReadPeople,
+        ] {
+            assert!(
+                scopes.iter().all(|scope| !scope.allows(action)),
+                "{action:?}"
+            );
+        }
+    }
+}
