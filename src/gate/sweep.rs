@@ -82,6 +82,7 @@ impl Gate {
         tx.forget_before(now - REMEMBER).await?;
         tx.forget_step_ups(now - REMEMBER).await?;
         tx.drop_tokens_before(now - REMEMBER).await?;
+        tx.drop_proofs_before(now).await?;
         Ok(self.store.commit(tx).await?)
     }
 }

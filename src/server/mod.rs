@@ -17,6 +17,7 @@ pub mod instance;
 pub mod listen;
 pub mod locks;
 pub mod people;
+pub mod proof;
 pub mod query;
 pub mod requests;
 pub mod router;
@@ -121,6 +122,7 @@ impl Server {
                 step_up: options.step_up,
             },
         )?);
+        gate.begin_proofs().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)

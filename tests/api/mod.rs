@@ -13,6 +13,7 @@ mod second_factors;
 mod sessions;
 mod signals;
 mod step_up;
+mod tokens;
 
 use portcullis::client::ClientError;
 
