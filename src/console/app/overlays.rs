@@ -5,7 +5,6 @@ use ratatui::layout::Size;
 
 use crate::config::Backend;
 use crate::console::app::App;
-use crate::console::app::polls::alone;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::{Effect, Query};
 use crate::console::overlay::command::CommandLine;
@@ -13,6 +12,7 @@ use crate::console::overlay::help::Help;
 use crate::console::overlay::messages::Messages;
 use crate::console::overlay::palette::Palette;
 use crate::console::overlay::{Overlay, Wish};
+use crate::console::refresh::alone;
 use crate::console::screen::Screen;
 use crate::console::store::{Seen, Subject};
 use crate::console::term::input::Key;
