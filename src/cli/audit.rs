@@ -127,9 +127,7 @@ async fn query(
         grant: arguments.grant.map(|id| id.to_string()),
         outcome: arguments.outcome,
         text: arguments.text,
-        q: None,
-        after: None,
-        limit: None,
+        ..AuditQuery::default()
     })
 }
 

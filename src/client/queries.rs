@@ -49,6 +49,8 @@ pub struct AuditQuery {
     pub text: Option<String>,
     /// A filter.
     pub q: Option<String>,
+    /// The oldest come first, and `after` means what is newer.
+    pub oldest_first: bool,
     /// The `next` of the page before.
     pub after: Option<String>,
     pub limit: Option<u32>,
@@ -94,6 +96,8 @@ impl AuditQuery {
         push(&mut pairs, "until", self.until.map(moment));
         push(&mut pairs, "text", self.text.clone());
         push(&mut pairs, "q", self.q.clone());
+        let order = self.oldest_first.then(|| "oldest".to_owned());
+        push(&mut pairs, "order", order);
         push(&mut pairs, "after", self.after.clone());
         push(
             &mut pairs,

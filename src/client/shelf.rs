@@ -1,4 +1,4 @@
-//! The filters that a person keeps on this machine: those with a name, and those used last.
+//! What a person keeps on this machine of the lists: filters with a name, filters used last, the columns chosen.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -8,6 +8,8 @@ use crate::query::{List, Saved};
 
 /// So many filters of each list are remembered.
 const REMEMBERED: usize = 50;
+/// How a line begins that names the columns of a list.
+const COLUMNS: &str = "columns ";
 
 /// The saved filters and the last ones of each list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Shelf {
     pub saved: Saved,
     /// Newest last.
     history: Vec<(List, String)>,
+    /// The columns that a person chose for a list, from left to right.
+    columns: Vec<(List, Vec<String>)>,
 }
 
 /// A change of the shelf.
@@ -26,6 +30,8 @@ pub enum Shelving {
     Save { name: String, text: String },
     /// A saved filter is not wanted any more.
     Forget(String),
+    /// A list shows these columns from left to right; none means those that everybody gets.
+    Columns(List, Vec<String>),
 }
 
 impl Shelf {
@@ -42,6 +48,13 @@ impl Shelf {
                     self.history.remove(oldest);
                 }
                 self.history.push(entry);
+                Ok(())
+            }
+            Shelving::Columns(list, names) => {
+                self.columns.retain(|known| known.0 != *list);
+                if !names.is_empty() {
+                    self.columns.push((*list, names.clone()));
+                }
                 Ok(())
             }
             Shelving::Save { name, text } => self.saved.set(name, text),
@@ -62,20 +75,39 @@ impl Shelf {
             .map(|known| known.1.as_str())
     }
 
+    /// The columns that were chosen for a list; none where nobody chose.
+    pub fn columns(&self, list: List) -> &[String] {
+        self.columns
+            .iter()
+            .find(|known| known.0 == list)
+            .map_or(&[], |known| known.1.as_slice())
+    }
+
     fn read(text: &str) -> Self {
+        let list_of = |word: &str| List::ALL.into_iter().find(|list| list.as_str() == word);
+        let columns = text.lines().filter_map(|line| {
+            let mut words = line.strip_prefix(COLUMNS)?.split_whitespace();
+            let list = list_of(words.next()?)?;
+            Some((list, words.map(str::to_owned).collect()))
+        });
         let used = text.lines().filter_map(|line| {
             let (word, filter) = line.split_once(' ')?;
-            let list = List::ALL.into_iter().find(|list| list.as_str() == word)?;
+            let list = list_of(word)?;
             Some((list, filter.to_owned()))
         });
         Self {
             saved: Saved::read(text),
             history: used.collect(),
+            columns: columns.collect(),
         }
     }
 
     fn write(&self) -> String {
-        let saved = self.saved.write();
+        let mut saved = self.saved.write();
+        for (list, names) in &self.columns {
+            let line = format!("{COLUMNS}{} {}\n", list.as_str(), names.join(" "));
+            saved.push_str(&line);
+        }
         self.history.iter().fold(saved, |mut out, (list, text)| {
             out.push_str(&format!(
                 "{} {text}
@@ -87,7 +119,7 @@ impl Shelf {
     }
 }
 
-/// Where the shelf is kept: lines of text, `@name filter` or `list filter`.
+/// Where the shelf is kept: lines of text, `@name filter`, `list filter` or `columns list names`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShelfFile(PathBuf);
 
@@ -149,6 +181,14 @@ mod tests {
         assert_eq!(shelf.history(List::Grants).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(shelf.history(List::Audit).count(), REMEMBERED);
         assert_eq!(shelf.history(List::Audit).next(), Some("user:u59"));
+        let names = vec!["who".to_owned(), "state".to_owned()];
+        file.apply(&Shelving::Columns(List::Grants, names.clone()))
+            .unwrap();
+        assert_eq!(file.read().columns(List::Grants), names);
+        assert!(file.read().columns(List::Audit).is_empty());
+        assert_eq!(file.read().history(List::Grants).count(), 2);
+        file.apply(&Shelving::Columns(List::Grants, Vec::new()))
+            .unwrap();
         let forget = Shelving::Forget("night".to_owned());
         file.apply(&forget).unwrap();
         assert!(file.apply(&forget).is_err());

@@ -253,6 +253,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         }
         Query::TryOut(ask) => Answer::TriedOut(Box::new(client.preview_incident(ask).await?)),
         Query::Incident(id) => Answer::Incident(Box::new(client.incident(id).await?)),
+        Query::Find { scope, .. } => Answer::Audit(client.audit(scope).await?),
         Query::Audit { scope, after, .. } => {
             let query = AuditQuery {
                 after: after.clone(),

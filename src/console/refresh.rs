@@ -110,6 +110,7 @@ impl Refresher {
             // Whoever asked these asks again.
             Query::Me
             | Query::Audit { .. }
+            | Query::Find { .. }
             | Query::Facets { .. }
             | Query::Past { .. }
             | Query::Sessions

@@ -41,12 +41,18 @@ pub struct World {
     pub trail: Option<Trail>,
     /// Why the last reading of sessions failed.
     pub sessions_problem: Option<String>,
+    /// When the list of locks that came last was asked for.
+    pub locks_read: Option<Instant>,
     /// The keys in force.
     pub keymap: Keymap,
     /// Where the server is, as the person wrote it.
     pub server: DisplayText,
     /// The first lists are complete; until then rows find their places as they come.
     pub loaded: bool,
+    /// The server has decided requests that are not here.
+    pub older_requests: bool,
+    /// The server has grants that are over and not here.
+    pub older_grants: bool,
     /// Nothing may be changed.
     pub readonly: bool,
     /// The backend that says so, unless the person did.

@@ -6,12 +6,12 @@ use crate::store::audit::{Entry, Filter};
 use super::{Caller, Error, Gate};
 
 impl Gate {
-    /// A page of events, newest first, all with an index below `before`.
+    /// A page of events, newest first unless the filter says otherwise, all beyond the index `after`.
     pub async fn events(
         &self,
         caller: &Caller,
         mut filter: Filter,
-        before: Option<i64>,
+        after: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Entry>, Error> {
         permit(&caller.principal, Action::ReadOwn)?;
@@ -19,7 +19,7 @@ impl Gate {
             filter.about = Some(caller.principal.name.to_string());
         }
         let (mut tx, _) = self.look().await?;
-        Ok(tx.events(&filter, before, limit).await?)
+        Ok(tx.events(&filter, after, limit).await?)
     }
 
     /// Whether this event is one that the caller may see. Streams ask this for each event.

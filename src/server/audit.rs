@@ -17,7 +17,7 @@ use crate::wire::{EventView, Page};
 use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::query::Params;
-use super::search::{Search, Wanted, both};
+use super::search::{Search, Wanted, both, senseless};
 use super::{App, views};
 
 /// A name is never longer.
@@ -48,7 +48,7 @@ impl PartialSchema for Codes {
     }
 }
 
-/// Searches the audit history, newest first. Those who may not read everybody's see their own.
+/// Searches the audit history, newest first unless `order` says otherwise. Those who may not read everybody's see their own.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", params(
     ("actor" = Option<String>, Query, max_length = 63, description = "who did it"),
     ("event" = inline(Option<Codes>), Query, description = "codes like `grant.revoked` or families like `grant.*`, several with commas"),
@@ -60,7 +60,8 @@ impl PartialSchema for Codes {
     ("until" = Option<chrono::DateTime<chrono::Utc>>, Query),
     ("text" = Option<String>, Query, max_length = 200, description = "words that all occur in the reason, the actor, the principal or the target"),
     ("q" = Option<String>, Query, max_length = 2000, description = "a filter like `outcome:denied env:prod time:-24h`; see `/v1/requests`"),
-    ("after" = Option<i64>, Query, minimum = 0, description = "`next` of the page before: rows with a smaller index"),
+    ("order" = Option<String>, Query, pattern = "^(newest|oldest)$", description = "which come first; `newest` unless said otherwise. `oldest` reads on from a place in the record"),
+    ("after" = Option<i64>, Query, minimum = 0, description = "`next` of the page before, or any index: rows with a smaller one, or with `order=oldest` with a larger one"),
     ("limit" = Option<i64>, Query, minimum = 1, maximum = 200),
 ), responses((status = 200, body = Page<EventView>), Problems))]
 pub async fn list(
@@ -95,7 +96,13 @@ pub async fn list(
             .unwrap_or_default(),
         ..any()
     };
-    let before = params.parsed::<Index>("after")?.map(|index| index.0);
+    let order = params.words("order", &["newest", "oldest"])?;
+    filter.oldest_first = match order.as_slice() {
+        [] | ["newest"] => false,
+        ["oldest"] => true,
+        _ => return Err(senseless("`order` takes `newest` or `oldest`")),
+    };
+    let after = params.parsed::<Index>("after")?.map(|index| index.0);
     let limit = params.limit()?;
     let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
     params.done()?;
@@ -109,7 +116,7 @@ pub async fn list(
         filter.among = wanted.among();
     }
     let mut search = Search::new(wanted, limit);
-    find(&app, &caller, filter, before, &mut search).await?;
+    find(&app, &caller, filter, after, &mut search).await?;
     Ok(Json(Page {
         items: search.found,
         next: search.next.map(|index| index.to_string()),
@@ -126,20 +133,17 @@ pub async fn find(
     app: &App,
     caller: &Caller,
     filter: Filter,
-    mut before: Option<i64>,
+    mut after: Option<i64>,
     search: &mut Search<EventView, i64>,
 ) -> Result<(), Failed> {
     let rules = app.gate.rules().current();
     while let Some(more) = search.more() {
-        let page = app
-            .gate
-            .events(caller, filter.clone(), before, more)
-            .await?;
+        let page = app.gate.events(caller, filter.clone(), after, more).await?;
         search.take(
             page.iter()
                 .map(|entry| (views::event(&rules.catalog, entry), entry.index)),
         );
-        before = search.next;
+        after = search.next;
     }
     Ok(())
 }

@@ -61,6 +61,8 @@ pub struct Filter {
     pub text: Vec<String>,
     /// What else of a filter's text can be compared here.
     pub among: Among,
+    /// The oldest come first.
+    pub oldest_first: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -104,7 +106,7 @@ fn pattern(word: &str) -> String {
 }
 
 impl Filter {
-    fn select(&self, before: Option<i64>, limit: i64) -> (String, Binds) {
+    fn select(&self, after: Option<i64>, limit: i64) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
         let mut sql =
             String::from("select event_id, at, idx, body from audit where idx is not null");
@@ -166,13 +168,17 @@ impl Filter {
             ));
         }
         among::push(&self.among, "principal", &mut sql, &mut binds);
-        if let Some(before) = before {
-            sql.push_str(&format!(" and idx < ${}", binds.push(Bind::Number(before))));
+        let (beyond, order) = if self.oldest_first {
+            (">", "asc")
+        } else {
+            ("<", "desc")
+        };
+        if let Some(after) = after {
+            let place = binds.push(Bind::Number(after));
+            sql.push_str(&format!(" and idx {beyond} ${place}"));
         }
-        sql.push_str(&format!(
-            " order by idx desc limit ${}",
-            binds.push(Bind::Number(limit))
-        ));
+        let place = binds.push(Bind::Number(limit));
+        sql.push_str(&format!(" order by idx {order} limit ${place}"));
         (sql, binds)
     }
 }
@@ -235,14 +241,14 @@ impl Tx {
         Ok(())
     }
 
-    /// A page of events, newest first, all with an index below `before`.
+    /// A page of events, newest first unless the filter says otherwise, all of them beyond the index `after`.
     pub async fn events(
         &mut self,
         filter: &Filter,
-        before: Option<i64>,
+        after: Option<i64>,
         limit: i64,
     ) -> anyhow::Result<Vec<Entry>> {
-        let (sql, binds) = filter.select(before, limit);
+        let (sql, binds) = filter.select(after, limit);
         let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
     }

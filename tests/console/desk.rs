@@ -351,7 +351,12 @@ impl Desk {
             }
             Query::TryOut(ask) => Answer::TriedOut(Box::new(sample::preview(self, ask))),
             Query::Incident(_) => Answer::Incident(Box::new(self.incident.clone()?)),
-            Query::Audit { after, scope, .. } => {
+            Query::Audit { .. } | Query::Find { .. } => {
+                let (scope, after) = match query {
+                    Query::Audit { scope, after, .. } => (scope, after),
+                    Query::Find { scope, .. } => (scope, &scope.after),
+                    _ => return None,
+                };
                 let asking = Context {
                     now: self.server_now(),
                     me: "maya",
@@ -359,22 +364,31 @@ impl Desk {
                 let text = scope.q.clone().unwrap_or_default();
                 let filter = parse(&text, List::Audit, &Saved::default());
                 let filter = filter.whole().unwrap();
-                let before = after
-                    .as_ref()
-                    .map_or(i64::MAX, |after| after.parse().unwrap());
-                let items: Vec<EventView> = self
+                let after: Option<i64> = after.as_ref().map(|after| after.parse().unwrap());
+                let limit = scope.limit.map_or(100, |limit| limit as usize);
+                let mut items: Vec<EventView> = self
                     .events
                     .iter()
-                    .rev()
-                    .filter(|event| event.index < before && filter.lets(*event, asking))
-                    .take(100)
+                    .filter(|event| {
+                        let beyond = after.is_none_or(|after| {
+                            if scope.oldest_first {
+                                event.index > after
+                            } else {
+                                event.index < after
+                            }
+                        });
+                        let before = scope.until.is_none_or(|until| event.time < until);
+                        beyond && before && filter.lets(*event, asking)
+                    })
                     .cloned()
                     .collect();
-                let next = items
-                    .last()
-                    .map(|last| last.index)
-                    .filter(|index| *index > 0)
-                    .map(|index| index.to_string());
+                if !scope.oldest_first {
+                    items.reverse();
+                }
+                let more = items.len() > limit;
+                items.truncate(limit);
+                let next = items.last().filter(|_| more);
+                let next = next.map(|last| last.index.to_string());
                 Answer::Audit(Page { items, next })
             }
         })

@@ -151,6 +151,8 @@ fn show_table(terminal: &mut Terminal<FrameWriter<Tty>>, depth: Depth) -> io::Re
         rows: 2,
         top: 0,
         selected: Some(1),
+        cell: None,
+        sorted: None,
     };
     let style = theme.style(Role::StatusDanger);
     terminal.draw(|frame| {

@@ -90,6 +90,8 @@ fn a_table_draws_the_rows_in_sight_and_asks_for_no_other() {
         rows: 1_000_000,
         top: 7,
         selected: Some(8),
+        cell: None,
+        sorted: None,
     };
     let mut asked = Vec::new();
     let drawn = table.draw(buffer.area, &mut buffer, |index| {
@@ -124,6 +126,8 @@ fn a_narrow_table_leaves_out_what_is_optional() {
         rows: 1,
         top: 0,
         selected: None,
+        cell: None,
+        sorted: None,
     };
     table.draw(buffer.area, &mut buffer, row);
     assert_eq!(
@@ -137,7 +141,7 @@ proptest! {
     fn a_table_fits_wherever_it_is_put(width in 0_u16..70, height in 0_u16..6, rows in 0_usize..20, top in 0_usize..20) {
         let theme = theme();
         let mut buffer = Buffer::empty(Rect::new(0, 0, 60, 5));
-        let table = Table { theme: &theme, columns: COLUMNS, rows, top, selected: Some(top) };
+        let table = Table { theme: &theme, columns: COLUMNS, rows, top, selected: Some(top), cell: None, sorted: None };
         let area = Rect::new(3, 1, width, height);
         let drawn = table.draw(area, &mut buffer, row);
         prop_assert!(drawn.count <= rows.saturating_sub(top));

@@ -177,6 +177,7 @@ impl App {
                 Vec::new()
             }
             Answer::Locks(page) => {
+                self.world.locks_read = Some(trip.sent);
                 for view in page.items {
                     self.world.store.take_lock(view);
                 }
@@ -215,14 +216,22 @@ impl App {
                 Vec::new()
             }
             Answer::Audit(page) => {
-                let Query::Audit { turn, scope, after } = query else {
-                    return Vec::new();
+                let (turn, scope, after) = match query {
+                    Query::Audit { turn, scope, after } => (turn, scope, after),
+                    Query::Find { turn, .. } => {
+                        return self.tell(&News::Found {
+                            turn: *turn,
+                            page: Ok(&page),
+                        });
+                    }
+                    _ => return Vec::new(),
                 };
                 if after.is_none() && **scope == AuditQuery::default() {
                     self.world.store.seed_events(&page.items);
                 }
                 self.tell(&News::Page {
                     turn: *turn,
+                    newer: scope.oldest_first,
                     page: Ok(&page),
                 })
             }
@@ -230,6 +239,15 @@ impl App {
     }
 
     fn requests(&mut self, query: &Query, page: Page<RequestView>, sent: Instant) -> Vec<Effect> {
+        if matches!(
+            query,
+            Query::Requests {
+                slice: Slice::Past,
+                ..
+            }
+        ) {
+            self.world.older_requests = page.next.is_some();
+        }
         if matches!(
             query,
             Query::Requests {
@@ -273,6 +291,15 @@ impl App {
     }
 
     fn grants(&mut self, query: &Query, page: Page<GrantView>, sent: Instant) -> Vec<Effect> {
+        if matches!(
+            query,
+            Query::Grants {
+                slice: Slice::Past,
+                ..
+            }
+        ) {
+            self.world.older_grants = page.next.is_some();
+        }
         if matches!(
             query,
             Query::Grants {
@@ -353,8 +380,13 @@ impl App {
             }
             // Offers are a convenience: without them one types on.
             (_, Query::Facets { .. }) => Vec::new(),
-            (_, Query::Audit { turn, .. }) => self.tell(&News::Page {
+            (_, Query::Find { turn, .. }) => self.tell(&News::Found {
                 turn: *turn,
+                page: Err(failure.text()),
+            }),
+            (_, Query::Audit { turn, scope, .. }) => self.tell(&News::Page {
+                turn: *turn,
+                newer: scope.oldest_first,
                 page: Err(failure.text()),
             }),
             (_, Query::Locks) => self.tell(&News::Locks(Some(failure.text()))),

@@ -29,6 +29,7 @@ impl App {
         }
         // Whoever presses a key meanwhile has gone on to something else, and nothing may jump under it.
         self.wanted = None;
+        self.looked_for = None;
         match self.world.keymap.action(Place::Anywhere, key) {
             Some(Action::Interrupt) => return vec![Effect::Quit],
             Some(Action::Repaint) => return vec![Effect::Repaint],

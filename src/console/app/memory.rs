@@ -21,7 +21,10 @@ impl App {
         let holds = |subject: &Subject| {
             screens.iter().any(|screen| screen.holds(subject))
                 || asked == Some(subject)
-                || self.wanted.as_ref() == Some(subject)
+                || self
+                    .wanted
+                    .as_ref()
+                    .is_some_and(|wanted| wanted.0 == *subject)
                 || open
                     .review
                     .iter()

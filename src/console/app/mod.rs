@@ -79,8 +79,10 @@ pub struct App {
     open: Open,
     /// What lies over the screen and has the keys.
     overlay: Option<Box<dyn Overlay>>,
-    /// A row that somebody asked to see and the server was asked for.
-    wanted: Option<Subject>,
+    /// A row that somebody asked to see and the server was asked for, and whether all of it is to be shown.
+    wanted: Option<(Subject, bool)>,
+    /// An incident that somebody asked to see.
+    looked_for: Option<String>,
     settings: Settings,
     toasts: Toasts,
     size: Size,
@@ -140,9 +142,12 @@ impl App {
             targets: Vec::new(),
             trail: None,
             sessions_problem: None,
+            locks_read: None,
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
+            older_requests: false,
+            older_grants: false,
             readonly: settings.readonly,
             readonly_backend: settings
                 .backend
@@ -158,6 +163,7 @@ impl App {
             open: Open::default(),
             overlay: None,
             wanted: None,
+            looked_for: None,
             settings: settings.clone(),
             toasts: Toasts::default(),
             size,
@@ -207,6 +213,7 @@ impl App {
             Msg::Woke => self.woke(),
             Msg::Tick => Vec::new(),
             Msg::About(action, subject) => self.about(action, subject),
+            Msg::Wish(wish) => self.wish(wish),
             Msg::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()
@@ -468,13 +475,18 @@ impl App {
                     self.say(Level::Info, &format!("copied {text}"));
                     effects.push(Effect::Copy(text));
                 }
+                Ask::CopyAs(what, text) => {
+                    self.say(Level::Info, &format!("copied {what}"));
+                    effects.push(Effect::Copy(text));
+                }
+                Ask::Choose(choice) => self.choose(choice),
                 Ask::Say(level, text) => self.say(level, &text),
                 Ask::Shelve(change) => effects.extend(self.shelve(change)),
                 Ask::Export(scope) => {
                     self.say(Level::Info, "writing the record that matches to a file");
                     effects.push(Effect::Export(scope));
                 }
-                Ask::Show(subject) => effects.extend(self.show(&subject)),
+                Ask::Show(subject) => effects.extend(self.look_for(subject, false)),
             }
         }
         effects
@@ -496,7 +508,7 @@ impl App {
         self.shelve(Shelving::Forget(name.to_owned()))
     }
 
-    fn shelve(&mut self, change: Shelving) -> Vec<Effect> {
+    pub(super) fn shelve(&mut self, change: Shelving) -> Vec<Effect> {
         if let Err(why) = self.world.shelf.apply(&change) {
             self.say(Level::Warn, &why);
             return Vec::new();
@@ -507,34 +519,9 @@ impl App {
                 self.say(Level::Info, &text);
             }
             Shelving::Forget(name) => self.say(Level::Info, &format!("forgot {name}")),
-            Shelving::Use(..) => {}
+            Shelving::Use(..) | Shelving::Columns(..) => {}
         }
         vec![Effect::Shelve(change)]
-    }
-
-    /// Goes to the screen that has a row, and selects it there.
-    fn show(&mut self, subject: &Subject) -> Vec<Effect> {
-        let place = match subject {
-            Subject::Request(_) => Place::Requests,
-            Subject::Grant(_) => Place::Grants,
-            Subject::Session(_) => Place::Sessions,
-            Subject::Lock(_) => Place::Locks,
-        };
-        let to = self
-            .screens
-            .iter()
-            .position(|screen| screen.place() == place);
-        let Some(to) = to else { return Vec::new() };
-        let effects = self.go(to);
-        let world = &self.world;
-        let found = self
-            .screens
-            .get_mut(to)
-            .is_some_and(|screen| screen.select(subject, world));
-        if !found {
-            self.say(Level::Warn, &format!("{subject} is not in the list"));
-        }
-        effects
     }
 
     /// Tells every screen.

@@ -3,17 +3,20 @@
 
 use ratatui::layout::Size;
 
+use crate::client::Shelving;
 use crate::config::Backend;
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::{Effect, Query};
+use crate::console::overlay::columns::Columns;
 use crate::console::overlay::command::CommandLine;
 use crate::console::overlay::help::Help;
 use crate::console::overlay::messages::Messages;
 use crate::console::overlay::palette::Palette;
+use crate::console::overlay::sort::SortMenu;
 use crate::console::overlay::{Overlay, Wish};
 use crate::console::refresh::alone;
-use crate::console::screen::Screen;
+use crate::console::screen::{Choice, Screen};
 use crate::console::store::{Seen, Subject};
 use crate::console::term::input::Key;
 use crate::console::widget::toast::Level;
@@ -112,7 +115,16 @@ impl App {
             }
             Wish::Filter(text) => self.filter(&text),
             Wish::SaveFilter(name) => self.save_filter(&name),
-            Wish::Open(subject) => self.open(subject),
+            Wish::Open(subject) => self.look_for(subject, true),
+            Wish::Event(index) => self.open_event(index),
+            Wish::Incident(id) => self.look_into(&id),
+            Wish::Sort(sorting) => {
+                if let Some(screen) = self.screens.get_mut(self.at) {
+                    screen.sort_by(sorting);
+                }
+                Vec::new()
+            }
+            Wish::Columns(list, names) => self.shelve(Shelving::Columns(list, names)),
             Wish::Wear(wear) => vec![Effect::Theme(wear)],
             Wish::Switch(name) => self.switch(&name),
             Wish::Copy(text) => {
@@ -144,11 +156,19 @@ impl App {
         self.asked(asks)
     }
 
-    /// Shows a row on its screen; one that is not known is asked for first.
-    fn open(&mut self, subject: Subject) -> Vec<Effect> {
+    /// Lets the person choose something about the list in front.
+    pub(super) fn choose(&mut self, choice: Choice) {
+        self.overlay = Some(match choice {
+            Choice::Sort => Box::new(SortMenu::new(self)),
+            Choice::Columns => Box::new(Columns::default()),
+        });
+    }
+
+    /// Shows a row on its screen, all of it or selected in its list; one that is not known is asked for first.
+    pub(super) fn look_for(&mut self, subject: Subject, whole: bool) -> Vec<Effect> {
         let query = alone(subject.clone());
         let known = self.world.store.get(&subject).is_some();
-        self.wanted = Some(subject);
+        self.wanted = Some((subject, whole));
         if known {
             self.show_wanted();
             return Vec::new();
@@ -156,23 +176,52 @@ impl App {
         query.map(Effect::Fetch).into_iter().collect()
     }
 
+    /// Shows the receipts of an incident, unless another one is not over yet.
+    fn look_into(&mut self, id: &str) -> Vec<Effect> {
+        let open = self.open.incident.as_ref();
+        if open.is_some_and(|open| open.is_committed() && !open.is_over()) {
+            let key = self.world.keymap.key(self.front(), Action::Incident);
+            let text = format!("another incident is not over yet: {key} comes back to it");
+            self.say(Level::Warn, &text);
+            return Vec::new();
+        }
+        self.looked_for = Some(id.to_owned());
+        vec![Effect::Fetch(Query::Incident(id.to_owned()))]
+    }
+
+    /// Goes to an event of the record.
+    fn open_event(&mut self, index: i64) -> Vec<Effect> {
+        let mut effects = self.go_place(Place::Audit);
+        let world = &self.world;
+        let asks = self
+            .screens
+            .iter_mut()
+            .find_map(|screen| screen.show_event(index, world));
+        effects.extend(self.asked(asks.unwrap_or_default()));
+        effects
+    }
+
     /// Shows the row that somebody asked for, once it is there.
     pub(super) fn show_wanted(&mut self) {
-        let Some(subject) = self.wanted.clone() else {
+        let Some((subject, whole)) = self.wanted.clone() else {
             return;
         };
         if self.world.store.get(&subject).is_none() || self.is_asked() {
             return;
         }
         self.wanted = None;
-        let panes = self.layout().panes;
-        let world = &self.world;
         let at = self
             .screens
             .iter_mut()
-            .position(|screen| screen.show(&subject, world, &panes));
+            .position(|screen| screen.show(&subject));
         if let Some(at) = at {
             self.at = at;
+            let panes = self.layout().panes;
+            let screen = self.screens.get_mut(at).filter(|_| whole);
+            if let Some(screen) = screen {
+                screen.settle(&self.world, &panes);
+                screen.on(Action::Open, &self.world, &panes);
+            }
         } else {
             let text = format!("no screen shows `{}`", subject.as_str());
             self.say(Level::Info, &text);

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::console::app::App;
+use crate::console::confirm::Incident;
 use crate::console::keymap::Place;
 use crate::console::msg::{Effect, Query};
 use crate::console::screen::Screen;
 use crate::console::store::Subject;
+use crate::console::widget::toast::Level;
 use crate::console::world::{Trail, World};
 use crate::wire::{EventView, IncidentPreview, IncidentPreviewAsk, IncidentView, Page, Sessions};
 
@@ -112,6 +114,10 @@ impl App {
                 self.polls.sessions.in_flight = false;
                 self.world.sessions_problem = Some(why.to_owned());
             }
+            Query::Incident(id) if self.looked_for.as_ref() == Some(id) => {
+                self.looked_for = None;
+                self.say(Level::Warn, &format!("`{id}` is not shown: {why}"));
+            }
             Query::Incident(_) => self.polls.receipts.in_flight = false,
             Query::Trail(subject) => {
                 if let Some(trail) = trail_of(&mut self.world, subject) {
@@ -138,6 +144,11 @@ impl App {
     /// The receipts as they are now.
     pub(super) fn take_incident(&mut self, view: IncidentView) {
         self.polls.receipts.in_flight = false;
+        if self.looked_for.take_if(|id| *id == view.id).is_some() && !self.is_asked() {
+            self.open.incident = Some(Incident::recall(view, &self.world));
+            self.open.in_incident = true;
+            return;
+        }
         if let Some(incident) = &mut self.open.incident
             && incident.watched() == Some(view.id.as_str())
         {

@@ -50,8 +50,14 @@ pub enum Action {
     SavedFilters,
     FilterByCell,
     FilterWithoutCell,
-    /// In order again, or by the next column.
+    /// In order again, or by another column.
     SortAgain,
+    SortReverse,
+    Columns,
+    NextMatch,
+    PreviousMatch,
+    CellLeft,
+    CellRight,
     Copy,
     CopyJson,
     Export,
@@ -322,7 +328,7 @@ mod tests {
         assert_eq!(keymap.action(Place::Audit, e), None);
         let h = Key::press(KeyCode::Char('h'), KeyModifiers::NONE);
         assert_eq!(keymap.action(Place::Timeline, h), Some(Action::TimeBack));
-        assert_eq!(keymap.action(Place::Grants, h), None);
+        assert_eq!(keymap.action(Place::Grants, h), Some(Action::CellLeft));
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub const BINDINGS: &[Binding] = table! {
         ZoomIn [k('+')] None "timeline.zoom_in" "zoom in" "Show less time, in more detail.";
         ZoomOut [k('_')] None "timeline.zoom_out" "zoom out" "Show more time, in less detail.";
         TimeNow [k('0')] None "timeline.now" "now" "Back to this moment.";
+        CopyJson [k('Y')] None "timeline.copy_answer" "copy as text"
+            "Copy who had access at that moment, as text for a ticket.";
         AsOf [k('o')] None "timeline.as_of" "as of"
             "Ask who held what at a moment: type `14:32`, `-2h` or a date.";
         Revoke [k('x')] Reversible "timeline.revoke" "revoke"
@@ -167,12 +169,22 @@ pub const BINDINGS: &[Binding] = table! {
         Filter [k('/')] None "view.filter" "filter"
             "Show only rows that match, as `field:value` or words.";
         SavedFilters [k('@')] None "filter.saved" "saved filters" "Choose a saved filter.";
+        NextMatch [k('n')] None "filter.next" "next match"
+            "To the next row that the filter lets pass, or the last one.";
+        PreviousMatch [k('N')] None "filter.previous" "match before"
+            "To the row before that the filter lets pass, or the last one.";
+        CellRight [k('l'), n(Right)] None "cell.right" "next cell"
+            "Choose a cell of the row, to filter by it; once more is the next.";
+        CellLeft [k('h'), n(Left)] None "cell.left" "cell before" "The cell to the left of the chosen one.";
         FilterByCell [k('=')] None "filter.by_cell" "only these"
-            "Show only rows with what the cell under the cursor holds.";
+            "Show only rows with what the chosen cell holds; none chosen: asks.";
         FilterWithoutCell [k('-')] None "filter.without_cell" "without these"
-            "Hide rows with what the cell under the cursor holds.";
+            "Hide rows with what the chosen cell holds; none chosen: asks.";
         SortAgain [k('s')] None "view.sort" "sort"
-            "Put the rows in order again, or when they are, sort by the next column; until then no row moves under the cursor.";
+            "Put the rows in order again; when they are, choose a column to sort by.";
+        SortReverse [k('S')] None "view.reverse" "reverse" "Turn the order of the rows round.";
+        Columns [k('|')] None "view.columns" "columns"
+            "Choose which columns are shown and in what order; it is remembered.";
         Copy [k('y')] None "copy.id" "copy id" "Copy the id of the selected row.";
         CopyJson [k('Y')] None "copy.json" "copy JSON" "Copy the selected row as JSON.";
         Export [k('w')] None "copy.export" "export" "Write what the filter shows to a file.";

@@ -40,14 +40,14 @@ impl Overlay for CommandLine {
         Vec::new()
     }
 
-    fn hints(&self) -> Vec<(&'static str, &'static str)> {
+    fn hints(&self, _: &App) -> Vec<(String, &'static str)> {
         match self.shown {
-            Some(Ok(_)) => vec![
+            Some(Ok(_)) => super::fixed(&[
                 ("Enter", "copy"),
                 ("a key", "shows its command"),
                 ("Esc", "close"),
-            ],
-            _ => vec![("a key", "shows its command"), ("Esc", "close")],
+            ]),
+            _ => super::fixed(&[("a key", "shows its command"), ("Esc", "close")]),
         }
     }
 

@@ -187,12 +187,12 @@ impl Overlay for Help {
         Vec::new()
     }
 
-    fn hints(&self) -> Vec<(&'static str, &'static str)> {
-        vec![
+    fn hints(&self, _: &App) -> Vec<(String, &'static str)> {
+        super::fixed(&[
             ("type", "to search keys and commands"),
             ("Enter", "run"),
             ("Esc", "close"),
-        ]
+        ])
     }
 
     fn draw(&self, app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {

@@ -76,12 +76,14 @@ impl Overlay for Messages {
         Vec::new()
     }
 
-    fn hints(&self) -> Vec<(&'static str, &'static str)> {
+    fn hints(&self, app: &App) -> Vec<(String, &'static str)> {
+        let key = |action| app.world().keymap.key(Place::Anywhere, action);
+        let both = format!("{} {}", key(Action::Down), key(Action::Up));
         vec![
-            ("j k", "choose"),
-            ("y", "copy"),
-            ("Y", "copy all"),
-            ("Esc", "close"),
+            (both, "choose"),
+            (key(Action::Copy), "copy"),
+            (key(Action::CopyJson), "copy all"),
+            ("Esc".to_owned(), "close"),
         ]
     }
 

@@ -6,11 +6,13 @@
 //!
 //! To add one: a type that implements [`Overlay`], and a way to it in `app/keys.rs` or as a word in `palette`.
 
+pub mod columns;
 pub mod command;
 pub mod help;
 pub mod menu;
 pub mod messages;
 pub mod palette;
+pub mod sort;
 pub mod tutor;
 mod words;
 
@@ -23,10 +25,12 @@ use ratatui::layout::{Position, Rect};
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::Wear;
+use crate::console::screen::Sorting;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
+use crate::query::List;
 
 /// What an overlay asks the application for.
 #[derive(Debug)]
@@ -43,6 +47,14 @@ pub enum Wish {
     SaveFilter(String),
     /// Show one row.
     Open(Subject),
+    /// Show an event of the record, by its number.
+    Event(i64),
+    /// Show what an incident took away.
+    Incident(String),
+    /// Sort the list in front otherwise.
+    Sort(Sorting),
+    /// Show these columns of a list, in this order.
+    Columns(List, Vec<String>),
     /// Other colours.
     Wear(Wear),
     /// Talk to another server.
@@ -84,10 +96,18 @@ pub trait Overlay: fmt::Debug {
     }
 
     /// What its keys do, for the last line.
-    fn hints(&self) -> Vec<(&'static str, &'static str)>;
+    fn hints(&self, app: &App) -> Vec<(String, &'static str)>;
 
     /// Draws it over the window; gives where the terminal's cursor belongs.
     fn draw(&self, app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position>;
+}
+
+/// Hints for keys that nobody can change: those of lines being typed.
+fn fixed(hints: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
+    hints
+        .iter()
+        .map(|(key, word)| ((*key).to_owned(), *word))
+        .collect()
 }
 
 /// The middle of an area, at most this wide and high.

@@ -83,6 +83,8 @@ impl Palette {
             Does::Run(action) => Wish::Run(action),
             Does::Go(place, filter) => Wish::Go(place, filter),
             Does::Open(subject) => Wish::Open(subject),
+            Does::Event(index) => Wish::Event(index),
+            Does::Incident(id) => Wish::Incident(id),
             Does::Filter(text) => Wish::Filter(text),
             Does::SaveFilter(name) => Wish::SaveFilter(name),
             Does::Backend(name) => Wish::Switch(name),
@@ -132,8 +134,8 @@ impl Overlay for Palette {
         self.pressed(pressed, app)
     }
 
-    fn hints(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("Tab", "complete"), ("Enter", "run"), ("Esc", "close")]
+    fn hints(&self, _: &App) -> Vec<(String, &'static str)> {
+        super::fixed(&[("Tab", "complete"), ("Enter", "run"), ("Esc", "close")])
     }
 
     fn draw(&self, app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {

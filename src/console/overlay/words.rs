@@ -9,7 +9,7 @@ use crate::console::keymap::{Action, Place};
 use crate::console::overlay::Overlay;
 use crate::console::overlay::tutor::Tutor;
 use crate::console::store::Subject;
-use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::ids::{GrantId, IncidentId, LockId, RequestId};
 
 /// Ids offered at once.
 const IDS: usize = 12;
@@ -33,6 +33,9 @@ pub(super) enum Does {
     Run(Action),
     Go(Place, Option<String>),
     Open(Subject),
+    /// An event of the record, by its number.
+    Event(i64),
+    Incident(String),
     Theme(String),
     Filter(String),
     SaveFilter(String),
@@ -66,8 +69,8 @@ pub(super) fn items(app: &App, text: &str) -> Vec<Item> {
             return found;
         }
     }
-    if let Some(subject) = subject(text) {
-        return vec![open(subject, "open it")];
+    if let Some(item) = by_id(text, "open it") {
+        return vec![item];
     }
     ranked(everything(app), text)
 }
@@ -117,7 +120,7 @@ fn everything(app: &App) -> Vec<Item> {
     items.extend([
         Item::new(
             "open …",
-            "a request or a grant by its id",
+            "a request, grant, session, lock, incident or event by its id",
             Does::Type("open ".to_owned()),
         ),
         Item::new(
@@ -225,12 +228,28 @@ fn ids(app: &App, rest: &str) -> Vec<Item> {
             found.push((id.to_string(), item));
         }
     }
+    for (id, view) in store.locks() {
+        let on = crate::console::confirm::locked(&view.on);
+        if fits(id.as_str(), [&on, &view.placed_by]) {
+            let about = format!("lock of {on} by {}, {}", view.placed_by, view.state);
+            let item = open(Subject::Lock(id.clone()), &about);
+            found.push((id.to_string(), item));
+        }
+    }
+    for (key, view) in store.sessions() {
+        if fits(&key.id, [&view.holder, &view.target]) {
+            let about = format!("{} on {}, live", view.holder, view.target);
+            let item = open(Subject::Session(key.clone()), &about);
+            found.push((key.id.clone(), item));
+        }
+    }
     found.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut items: Vec<Item> = found.into_iter().map(|(_, item)| item).take(IDS).collect();
-    if items.is_empty()
-        && let Some(subject) = subject(rest)
-    {
-        items.push(open(subject, "ask the server for it"));
+    let known = items
+        .first()
+        .is_some_and(|item| item.text.eq_ignore_ascii_case(&format!("open {rest}")));
+    if !known && let Some(item) = by_id(rest, "ask the server for it") {
+        items.insert(0, item);
     }
     items
 }
@@ -243,12 +262,32 @@ fn open(subject: Subject, about: &str) -> Item {
     )
 }
 
-fn subject(text: &str) -> Option<Subject> {
+/// What an id that was typed whole leads to, of whatever kind it is.
+fn by_id(text: &str, about: &str) -> Option<Item> {
     let text = text.trim();
-    if let Ok(id) = text.parse::<RequestId>() {
-        return Some(Subject::Request(id));
+    let subject = None
+        .or_else(|| text.parse::<RequestId>().ok().map(Subject::Request))
+        .or_else(|| text.parse::<GrantId>().ok().map(Subject::Grant))
+        .or_else(|| text.parse::<LockId>().ok().map(Subject::Lock));
+    if let Some(subject) = subject {
+        return Some(open(subject, about));
     }
-    text.parse::<GrantId>().ok().map(Subject::Grant)
+    if let Ok(id) = text.parse::<IncidentId>() {
+        let does = Does::Incident(id.to_string());
+        return Some(Item::new(
+            format!("open {id}"),
+            "the incident and its receipts",
+            does,
+        ));
+    }
+    let number = text.strip_prefix('#').unwrap_or(text);
+    let index = number.parse::<i64>().ok().filter(|index| *index >= 0)?;
+    let about = "the event of the record with this number";
+    Some(Item::new(
+        format!("open {index}"),
+        about,
+        Does::Event(index),
+    ))
 }
 
 /// The items that hold the letters in this order, the tightest match first.

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use crate::console::keymap::Action;
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::layout::Panes;
 use crate::console::screen::Ask;
+use crate::console::screen::column::{Cells, Sorting};
 use crate::console::screen::filter_line::{FilterLine, Took};
 use crate::console::widget::order::{Order, scroll};
+use crate::console::widget::toast::Level;
 use crate::console::world::World;
-use crate::query;
+use crate::query::{self, Expr};
 
 /// What every list does.
 const COMMON: &[Action] = &[
@@ -20,11 +22,34 @@ const COMMON: &[Action] = &[
     Action::MarkRange,
     Action::MarkAll,
     Action::ClearMarks,
+    Action::NextMatch,
+    Action::PreviousMatch,
 ];
 
 /// Says whether every list does this.
 pub(super) fn does(action: Action) -> bool {
     COMMON.contains(&action)
+}
+
+/// What next and previous match say before anything was looked for.
+pub(super) fn nothing_sought(keymap: &Keymap, place: Place) -> Ask {
+    let key = keymap.key(place, Action::Filter);
+    let text = format!("nothing was looked for here yet: {key} begins a filter");
+    Ask::Say(Level::Info, text)
+}
+
+/// Where an action scrolls a detail to.
+pub(super) fn scrolled(scroll: u16, action: Action, panes: &Panes) -> Option<u16> {
+    let half = panes.inside().1.max(1) / 2;
+    Some(match action {
+        Action::Down => scroll.saturating_add(1),
+        Action::Up => scroll.saturating_sub(1),
+        Action::HalfDown | Action::PageDown => scroll.saturating_add(half),
+        Action::HalfUp | Action::PageUp => scroll.saturating_sub(half),
+        Action::Top => 0,
+        Action::Bottom => u16::MAX,
+        _ => return None,
+    })
 }
 
 /// A list of rows known by an id.
@@ -53,6 +78,8 @@ pub(super) struct List<I> {
     kept: Vec<I>,
     /// The detail is shown as the server sent it.
     pub(super) raw: bool,
+    pub(super) sorting: Sorting,
+    pub(super) cells: Cells,
 }
 
 impl<I> Default for List<I> {
@@ -71,6 +98,8 @@ impl<I> Default for List<I> {
             anchor: None,
             kept: Vec::new(),
             raw: false,
+            sorting: Sorting::default(),
+            cells: Cells::default(),
         }
     }
 }
@@ -80,18 +109,11 @@ impl<I: Clone + Eq + Hash> List<I> {
     pub(super) fn on(&mut self, action: Action, panes: &Panes) -> bool {
         let page = isize::try_from(panes.rows().max(1)).unwrap_or(1);
         if self.zoomed {
-            let page = panes.inside().1.max(1);
+            if let Some(scroll) = scrolled(self.scroll, action, panes) {
+                self.scroll = scroll;
+                return true;
+            }
             match action {
-                Action::Down => self.scroll = self.scroll.saturating_add(1),
-                Action::Up => self.scroll = self.scroll.saturating_sub(1),
-                Action::HalfDown | Action::PageDown => {
-                    self.scroll = self.scroll.saturating_add(page / 2);
-                }
-                Action::HalfUp | Action::PageUp => {
-                    self.scroll = self.scroll.saturating_sub(page / 2);
-                }
-                Action::Top => self.scroll = 0,
-                Action::Bottom => self.scroll = u16::MAX,
                 Action::Open => {}
                 Action::Back => self.zoomed = false,
                 Action::NextItem => self.item(1),
@@ -119,6 +141,7 @@ impl<I: Clone + Eq + Hash> List<I> {
                 self.scroll = 0;
             }
             Action::SortAgain => self.sort(),
+            _ if self.cells.on(action) => {}
             Action::Mark | Action::MarkRange | Action::MarkAll | Action::ClearMarks => {
                 self.mark(action);
             }
@@ -189,9 +212,10 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.order.select_place(self.top + usize::from(line));
     }
 
-    /// Selects a row wherever it is, without the filter when that hides it, and shows all of it.
+    /// Selects a row wherever it is, without the filter when that hides it.
     pub(super) fn show(&mut self, id: &I) {
-        let place = self.order.rows().iter().position(|row| row.id == *id);
+        self.zoomed = false;
+        let place = self.order.place_of(id);
         if let Some(place) = place {
             self.order.select_place(place);
         } else {
@@ -201,8 +225,56 @@ impl<I: Clone + Eq + Hash> List<I> {
             self.revision = None;
             self.anew = true;
         }
-        self.zoomed = true;
+    }
+
+    /// Selects the nearest row that passes, beyond the ends if need be; says whether there is one, and whether it is
+    /// beyond an end.
+    fn find(&mut self, back: bool, passes: impl Fn(&I) -> bool) -> Option<bool> {
+        let rows = self.order.rows();
+        let here = self.order.selected_place()?;
+        let count = rows.len();
+        let found = (1..=count).find_map(|step| {
+            let step = if back { count - step } else { step };
+            let place = (here + step) % count;
+            let row = rows.get(place).filter(|row| !row.gone)?;
+            passes(&row.id).then_some(place)
+        })?;
+        self.order.select_place(found);
         self.scroll = 0;
+        Some(if back { found >= here } else { found <= here })
+    }
+
+    /// Goes to the next row that the filter in force, or the last one, lets pass.
+    pub(super) fn matching(
+        &mut self,
+        back: bool,
+        list: query::List,
+        place: Place,
+        world: &World,
+        passes: impl Fn(&I, &Expr) -> bool,
+    ) -> Vec<Ask> {
+        let Some(sought) = self.filter.sought(list, world) else {
+            return vec![nothing_sought(&world.keymap, place)];
+        };
+        let found = self.find(back, |id| passes(id, &sought));
+        let text = match (found, back) {
+            (Some(false), _) => return Vec::new(),
+            (Some(true), false) => "from the top again".to_owned(),
+            (Some(true), true) => "from the bottom again".to_owned(),
+            (None, _) => format!("no row matches `{sought}`"),
+        };
+        vec![Ask::Say(Level::Info, text)]
+    }
+
+    /// Sorts by another column, or the other way round.
+    pub(super) fn sort_by(&mut self, sorting: Sorting) {
+        self.sorting = sorting;
+        self.refilter();
+    }
+
+    /// Says whether every row is where sorting would put it.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.sorted
     }
 
     pub(super) fn sort(&mut self) {
@@ -221,20 +293,6 @@ impl<I: Clone + Eq + Hash> List<I> {
             // An order that holds one row keeps it selected when the others come.
             self.order.update(vec![id]);
         }
-    }
-
-    /// Begins to type a filter, by itself or with what the selected row has; says whether the action was one of these.
-    pub(super) fn begins_filter(
-        &mut self,
-        action: Action,
-        list: query::List,
-        cells: impl FnOnce() -> Vec<(&'static str, String)>,
-        world: &World,
-    ) -> bool {
-        if self.zoomed {
-            return false;
-        }
-        self.filter.begins(action, list, cells, world)
     }
 
     /// Takes note of what a key did to the filter.
@@ -304,24 +362,30 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.top -= self.order.leave(&ids, self.top);
     }
 
-    /// Where the selection is, and what waits for a sort.
-    pub(super) fn position(&self) -> String {
+    /// Where the selection is, and what waits for a sort. `more` says that the server has rows that are not here.
+    pub(super) fn position(&self, keymap: &Keymap, place: Place, more: bool) -> String {
         let rows = self.order.rows().len();
-        let place = self.order.selected_place().map_or(0, |place| place + 1);
-        let unsorted = if self.sorted {
-            ""
-        } else {
-            "   out of order, s sorts"
-        };
-        let marks = match self.order.marked().len() {
-            0 => String::new(),
-            count => format!("   {count} marked"),
-        };
-        let range = if self.anchor.is_some() {
-            "   range begun, v ends it"
-        } else {
-            ""
-        };
-        format!("{place} of {rows}{marks}{range}{unsorted}")
+        let at = self.order.selected_place().map_or(0, |place| place + 1);
+        let key = |action| keymap.key(place, action);
+        let more = if more { "+" } else { "" };
+        let mut text = format!("{at} of {rows}{more}");
+        let marks = self.order.marked().len();
+        if marks > 0 {
+            text.push_str(&format!("   {marks} marked"));
+        }
+        if self.anchor.is_some() {
+            text.push_str(&format!(
+                "   range begun, {} ends it",
+                key(Action::MarkRange)
+            ));
+        }
+        text.push_str(&self.cells.hint(keymap, place));
+        if !self.sorted {
+            text.push_str(&format!(
+                "   out of order, {} sorts",
+                key(Action::SortAgain)
+            ));
+        }
+        text
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! A screen never performs anything and never changes a row: it asks, and the application decides.
 //!
-//! To add one: a file with a type that implements [`Screen`], and one line in [`all`].
+//! To add one: a file with a type that implements [`Screen`], and one line in [`all`]. A list of rows with an id needs
+//! less: it implements `Rows`, and `Listed` is the screen.
 
 mod audit;
-mod audit_jump;
+mod column;
 mod detail;
 mod face;
 mod filter_line;
 mod grants;
 mod list;
+mod listed;
 mod locks;
 mod requests;
+mod rows;
 mod sessions;
 mod timeline;
 
@@ -29,12 +32,15 @@ use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Chord, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
+pub use crate::console::screen::column::{Shown, Sorting};
+use crate::console::screen::listed::Listed;
 use crate::console::store::{Pruned, Subject, Told};
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::query::List;
+use crate::text::DisplayText;
 use crate::wire::{EventView, Facet, Page};
 
 /// What a screen asks the application for.
@@ -42,8 +48,12 @@ use crate::wire::{EventView, Facet, Page};
 pub enum Ask {
     /// Read something from the server.
     Fetch(Query),
-    /// Put text on the clipboard.
+    /// Put text on the clipboard, and say what it was.
     Copy(String),
+    /// The same with text too long to repeat: these words tell of it.
+    CopyAs(String, String),
+    /// Let the person choose.
+    Choose(Choice),
     /// Tell the person something.
     Say(Level, String),
     /// Keep a filter.
@@ -52,6 +62,15 @@ pub enum Ask {
     Export(Box<AuditQuery>),
     /// Go to the screen that has this row, and select it.
     Show(Subject),
+}
+
+/// What a person can choose about a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// The column to sort by.
+    Sort,
+    /// The columns that are shown, and their order.
+    Columns,
 }
 
 /// Something a screen should hear of besides the rows.
@@ -79,6 +98,13 @@ pub enum News<'a> {
     /// A page of the record that was asked for in this turn.
     Page {
         turn: u64,
+        /// It goes on at the new end, oldest first.
+        newer: bool,
+        page: Result<&'a Page<EventView>, &'a str>,
+    },
+    /// The event that the server was asked to find, alone on a page.
+    Found {
+        turn: u64,
         page: Result<&'a Page<EventView>, &'a str>,
     },
 }
@@ -94,10 +120,15 @@ pub struct Tally {
     pub word: String,
 }
 
+/// What stands before a line that is a filter.
+pub const FILTER: &str = "Filter";
+
 /// A line being typed on a screen.
 #[derive(Debug, Clone, Copy)]
 pub struct Typing<'a> {
     pub line: &'a crate::console::widget::input::Line,
+    /// What stands before it.
+    pub label: &'static str,
     /// What is wrong with it so far.
     pub problem: Option<&'a str>,
     /// Where in it that is.
@@ -170,10 +201,33 @@ pub trait Screen: std::fmt::Debug {
         (None, None)
     }
 
-    /// Selects a row by its id; says whether it is there.
-    fn select(&mut self, _: &Subject, _: &World) -> bool {
+    /// Selects a row, without the filter when that hides it; says whether it is a row of this screen.
+    fn show(&mut self, _: &Subject) -> bool {
         false
     }
+
+    /// Goes to an event by its number and opens it; nothing where there are no events.
+    fn show_event(&mut self, _index: i64, _: &World) -> Option<Vec<Ask>> {
+        None
+    }
+
+    /// The list that its columns and filters are of.
+    fn list(&self) -> Option<List> {
+        None
+    }
+
+    /// Every column: those that are shown in their order, then the others.
+    fn columns(&self, _: &World) -> Vec<Shown> {
+        Vec::new()
+    }
+
+    /// What its rows are sorted by.
+    fn sorting(&self) -> Sorting {
+        Sorting::default()
+    }
+
+    /// Sorts its rows otherwise.
+    fn sort_by(&mut self, _: Sorting) {}
 
     /// Performs an action on itself.
     fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask>;
@@ -192,9 +246,9 @@ pub trait Screen: std::fmt::Debug {
         asks
     }
 
-    /// Selects a row and shows all of it; says whether it is a row of this screen.
-    fn show(&mut self, _: &Subject, _: &World, _: &Panes) -> bool {
-        false
+    /// What it says in sentences, for those who have no screen.
+    fn told(&self, _: &World, _: u16) -> Option<Vec<DisplayText>> {
+        None
     }
 
     /// Takes a key while a line is being typed.
@@ -244,11 +298,11 @@ pub trait Screen: std::fmt::Debug {
 /// Every screen, in the order of the number keys.
 pub fn all() -> Vec<Box<dyn Screen>> {
     vec![
-        Box::new(requests::Requests::default()),
-        Box::new(grants::Grants::default()),
-        Box::new(sessions::SessionList::default()),
+        Box::new(Listed::<requests::Requests>::default()),
+        Box::new(Listed::<grants::Grants>::default()),
+        Box::new(Listed::<sessions::SessionList>::default()),
         Box::new(audit::Audit::default()),
-        Box::new(locks::Locks::default()),
+        Box::new(Listed::<locks::Locks>::default()),
         Box::new(timeline::Timeline::default()),
     ]
 }

@@ -1,64 +1,168 @@
 //! Sessions: live connections under grants, as far as the targets report them, and which do not.
 
+use std::cmp::Reverse;
 use std::rc::Rc;
-use std::time::Instant;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Position;
+use chrono::{DateTime, Utc};
 
 use crate::console::confirm::Kind;
 use crate::console::doc::Doc;
-use crate::console::fate;
 use crate::console::keymap::{Action, Place};
-use crate::console::layout::Panes;
-use crate::console::screen::face::{self, Cell, fixed, flex, spare};
-use crate::console::screen::filter_line::BEGINS;
-use crate::console::screen::list::{self, List};
-use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail};
+use crate::console::screen::Tally;
+use crate::console::screen::column::{Col, Key, fixed, flex, muted, person, plain, spare, state};
+use crate::console::screen::rows::Rows;
 use crate::console::show;
 use crate::console::store::{SessionKey, Subject};
-use crate::console::term::input::Key;
-use crate::console::theme::{Role, Theme};
+use crate::console::theme::Role;
 use crate::console::widget::countdown;
-use crate::console::widget::frame::Shape;
-use crate::console::widget::vtable::{Column, Cut};
+use crate::console::widget::vtable::Cut;
 use crate::console::world::World;
-use crate::query;
-use crate::text::clean;
+use crate::query::List;
 use crate::wire::SessionView;
 
-const COLUMNS: &[Column] = &[
-    fixed("STATE", 12, Cut::End),
-    flex("WHO", 10, 2, Cut::Middle),
-    fixed("VIA", 8, Cut::End),
-    flex("TARGET", 12, 2, Cut::Middle),
-    fixed("UP", 6, Cut::Right),
-    spare(fixed("FROM", 15, Cut::End)),
-    spare(fixed("GRANT", 12, Cut::End)),
-    flex("LAST COMMAND", 14, 5, Cut::End),
-    spare(fixed("ID", 10, Cut::End)),
+const COLUMNS: &[Col<SessionView>] = &[
+    Col::<SessionView>::new(
+        "state",
+        fixed("STATE", 12, Cut::End),
+        |view, _, theme| state(&show::session(view), theme),
+        |view, _| Key::maybe(view.activity.as_deref()),
+    )
+    .of("state"),
+    Col::<SessionView>::new(
+        "who",
+        flex("WHO", 10, 2, Cut::Middle),
+        |view, _, theme| person(&view.holder, theme),
+        |view, _| Key::text(&view.holder),
+    )
+    .of("principal"),
+    Col::<SessionView>::new(
+        "via",
+        fixed("VIA", 8, Cut::End),
+        |view, _, theme| plain(view.program.as_deref().unwrap_or("-"), theme),
+        |view, _| Key::maybe(view.program.as_deref()),
+    )
+    .of("program"),
+    Col::<SessionView>::new(
+        "target",
+        flex("TARGET", 12, 2, Cut::Middle),
+        |view, _, theme| plain(&view.target, theme),
+        |view, _| Key::text(&view.target),
+    )
+    .of("target"),
+    Col::<SessionView>::new(
+        "up",
+        fixed("UP", 6, Cut::Right),
+        |view, world, theme| {
+            let up = view.started_at.map(|at| show::age(at, world.server_now()));
+            muted(&up.unwrap_or_default(), theme)
+        },
+        |view, _| Key::age(view.started_at),
+    ),
+    Col::<SessionView>::new(
+        "from",
+        spare(fixed("FROM", 15, Cut::End)),
+        |view, _, theme| muted(view.address.as_deref().unwrap_or("-"), theme),
+        |view, _| Key::maybe(view.address.as_deref()),
+    )
+    .of("address"),
+    Col::<SessionView>::new(
+        "grant",
+        spare(fixed("GRANT", 12, Cut::End)),
+        |view, _, theme| muted(&view.grant, theme),
+        |view, _| Key::text(&view.grant),
+    )
+    .of("grant"),
+    Col::<SessionView>::new(
+        "command",
+        flex("LAST COMMAND", 14, 5, Cut::End),
+        |view, _, theme| muted(view.command.as_deref().unwrap_or("-"), theme),
+        |view, _| Key::maybe(view.command.as_deref()),
+    ),
+    Col::<SessionView>::new(
+        "id",
+        spare(fixed("ID", 10, Cut::End)),
+        |view, _, theme| muted(&view.id, theme),
+        |view, _| Key::text(&view.id),
+    )
+    .of("id"),
+    Col::<SessionView>::new(
+        "role",
+        flex("ROLE", 9, 1, Cut::Middle),
+        |view, _, theme| plain(&view.role, theme),
+        |view, _| Key::text(&view.role),
+    )
+    .of("role")
+    .extra(),
 ];
 
-const COMMANDS: &[Action] = &[
-    Action::EndSession,
-    Action::Revoke,
-    Action::Lock,
-    Action::Open,
-    Action::Filter,
-    Action::Mark,
-    Action::Help,
-    Action::Copy,
-];
-
-/// The list of sessions.
+/// The sessions.
 #[derive(Debug, Default)]
-pub(super) struct SessionList {
-    list: List<SessionKey>,
+pub(super) struct SessionList;
+
+/// Which targets could not be asked or do not tell, because a list that looks complete and is not is a trap.
+fn sources(doc: &mut Doc, world: &World) {
+    let mut label = "Missing";
+    for source in world.store.sources() {
+        let Some(problem) = &source.problem else {
+            continue;
+        };
+        doc.fact(
+            label,
+            &format!("{}: {problem}", source.target),
+            Role::StatusWarn,
+        );
+        label = "";
+    }
+    if let Some(problem) = &world.sessions_problem {
+        doc.fact("Problem", problem, Role::StatusWarn);
+    }
 }
 
-impl SessionList {
-    /// What the selected row has, for filters.
-    fn cells(view: &SessionView) -> Vec<(&'static str, String)> {
+impl Rows for SessionList {
+    type Id = SessionKey;
+    type View = SessionView;
+    type Rank = Reverse<Option<DateTime<Utc>>>;
+
+    const TITLE: &'static str = "Sessions";
+    const ONE: &'static str = "Session";
+    const PLACE: Place = Place::Sessions;
+    const LIST: List = List::Sessions;
+    const COMMANDS: &'static [Action] = &[
+        Action::EndSession,
+        Action::Revoke,
+        Action::Lock,
+        Action::Open,
+        Action::Filter,
+        Action::Mark,
+        Action::Help,
+        Action::Copy,
+    ];
+    const COLUMNS: &'static [Col<SessionView>] = COLUMNS;
+
+    fn all(world: &World) -> impl Iterator<Item = (&SessionKey, &Rc<SessionView>)> {
+        world.store.sessions()
+    }
+
+    fn get<'w>(world: &'w World, id: &SessionKey) -> Option<&'w Rc<SessionView>> {
+        world.store.session(id)
+    }
+
+    fn subject(id: &SessionKey) -> Subject {
+        Subject::Session(id.clone())
+    }
+
+    fn id(subject: &Subject) -> Option<&SessionKey> {
+        match subject {
+            Subject::Session(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn rank(&self, view: &SessionView, _: &World) -> Self::Rank {
+        Reverse(view.started_at)
+    }
+
+    fn values(view: &SessionView) -> Vec<(&'static str, String)> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         vec![
             ("principal", view.holder.clone()),
@@ -68,36 +172,7 @@ impl SessionList {
             ("address", text(&view.address)),
             ("program", text(&view.program)),
             ("state", text(&view.activity)),
-        ]
-    }
-
-    fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<SessionView>> {
-        world.store.session(&self.list.order.selected()?.id)
-    }
-
-    fn row(view: &SessionView, world: &World, theme: &Theme) -> Vec<Cell> {
-        let now = world.server_now();
-        let look = show::session(view);
-        let text = theme.style(Role::Text);
-        let muted = theme.style(Role::TextMuted);
-        let up = view
-            .started_at
-            .map(|at| show::age(at, now))
-            .unwrap_or_default();
-        let or_nothing = |text: &Option<String>| clean(text.as_deref().unwrap_or("-"));
-        vec![
-            (
-                clean(&format!("{} {}", theme.glyph(look.glyph), look.word)),
-                theme.style(look.role),
-            ),
-            (clean(&view.holder), text),
-            (or_nothing(&view.program), text),
-            (clean(&view.target), text),
-            (clean(&up), muted),
-            (or_nothing(&view.address), muted),
-            (clean(&view.grant), muted),
-            (or_nothing(&view.command), muted),
-            (clean(&view.id), muted),
+            ("id", view.id.clone()),
         ]
     }
 
@@ -140,34 +215,24 @@ impl SessionList {
         sources(&mut doc, world);
         doc
     }
-}
 
-/// Which targets could not be asked or do not tell, because a list that looks complete and is not is a trap.
-fn sources(doc: &mut Doc, world: &World) {
-    let mut label = "Missing";
-    for source in world.store.sources() {
-        let Some(problem) = &source.problem else {
-            continue;
+    fn preview(view: &SessionView, world: &World, width: u16) -> Doc {
+        let mut doc = Doc::new(width);
+        let sources = world.store.sources().iter();
+        let missing: Vec<&str> = sources
+            .filter(|source| source.problem.is_some())
+            .map(|source| source.target.as_str())
+            .collect();
+        let (text, role) = if missing.is_empty() {
+            (format!("under {}", view.grant), Role::TextMuted)
+        } else {
+            let text = format!("not reported by {}", missing.join(", "));
+            (text, Role::StatusWarn)
         };
-        doc.fact(
-            label,
-            &format!("{}: {problem}", source.target),
-            Role::StatusWarn,
-        );
-        label = "";
-    }
-    if let Some(problem) = &world.sessions_problem {
-        doc.fact("Problem", problem, Role::StatusWarn);
-    }
-}
-
-impl Screen for SessionList {
-    fn title(&self) -> &'static str {
-        "Sessions"
-    }
-
-    fn place(&self) -> Place {
-        Place::Sessions
+        let what = format!("{} as {} on {}  ", view.holder, view.role, view.target);
+        doc.pieces(vec![(what, Role::TextStrong), (text, role)]);
+        doc.excerpt(view.command.as_deref().unwrap_or("no command told"));
+        doc
     }
 
     fn tally(&self, world: &World) -> Tally {
@@ -181,155 +246,10 @@ impl Screen for SessionList {
         }
     }
 
-    fn commands(&self) -> &'static [Action] {
-        COMMANDS
-    }
-
-    fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        self.list.order.target().cloned().map(Subject::Session)
-    }
-
-    fn subject_of(&self, kind: Kind) -> Option<Subject> {
-        let key = self.list.order.target().cloned()?;
-        Some(match kind {
-            Kind::EndSession => Subject::Session(key),
-            _ => Subject::Grant(key.grant),
-        })
-    }
-
-    fn detailed(&self) -> Option<Subject> {
-        self.list
-            .order
-            .selected()
-            .map(|row| Subject::Grant(row.id.grant.clone()))
-    }
-
-    fn marked(&self) -> Vec<Subject> {
-        let ids = self.list.marked();
-        ids.into_iter().map(Subject::Session).collect()
-    }
-
-    fn shows(&self, subject: &Subject) -> bool {
-        matches!(subject, Subject::Session(key) if self.list.order.is_alive(key))
-    }
-
-    fn unmark(&mut self, _: &[Subject]) {
-        // What was cut or revoked is gone from the list, and what is left should be looked at anew.
-        self.list.clear_marks();
-    }
-
-    fn person(&self, world: &World) -> Option<String> {
-        self.view(world).map(|view| view.holder.clone())
-    }
-
-    fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
-        (self.view(world).map(|view| view.target.clone()), None)
-    }
-
-    fn select(&mut self, subject: &Subject, _: &World) -> bool {
-        matches!(subject, Subject::Session(key) if self.list.order.select(key))
-    }
-
-    fn on(&mut self, action: Action, world: &World, panes: &Panes) -> Vec<Ask> {
-        let view = self.view(world).cloned();
-        let cells = || view.as_deref().map(Self::cells).unwrap_or_default();
-        if self
-            .list
-            .begins_filter(action, query::List::Sessions, cells, world)
-        {
-            return Vec::new();
-        }
-        if action == Action::Copy {
-            let row = self.list.order.selected();
-            return row
-                .map(|row| Ask::Copy(row.id.id.clone()))
-                .into_iter()
-                .collect();
-        }
-        self.list.on(action, panes);
-        Vec::new()
-    }
-
-    fn click(&mut self, line: u16, _: &World, _: &Panes) -> Vec<Ask> {
-        self.list.click(line);
-        Vec::new()
-    }
-
-    fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
-        let took = self.list.filter.key(key, query::List::Sessions, world);
-        self.list.took(took)
-    }
-
-    fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
-        let took = self.list.filter.paste(text, query::List::Sessions, world);
-        self.list.took(took)
-    }
-
-    fn tick(&mut self, world: &World) -> Vec<Ask> {
-        let took = self.list.filter.tick(query::List::Sessions, world);
-        self.list.took(took)
-    }
-
-    fn next_change(&self) -> Option<Instant> {
-        self.list.filter.next_change()
-    }
-
-    fn typing(&self) -> Option<Typing<'_>> {
-        self.list.filter.typing()
-    }
-
-    fn zoomed(&self) -> bool {
-        self.list.zoomed
-    }
-
-    fn enter(&mut self, _: &World) -> Vec<Ask> {
-        self.list.sort();
-        Vec::new()
-    }
-
-    fn hear(&mut self, news: &News<'_>, _: &World) -> Vec<Ask> {
-        if let News::Facets {
-            of: query::List::Sessions,
-            turn,
-            items,
-        } = news
-        {
-            self.list.filter.facets(*turn, items);
-        }
-        Vec::new()
-    }
-
-    fn settle(&mut self, world: &World, panes: &Panes) {
-        if self.list.is_behind(world) {
-            let filter = self.list.filter.filter();
-            let mut rows: Vec<_> = world
-                .store
-                .sessions()
-                .filter(|(_, view)| filter.lets(view.as_ref(), world.asking()))
-                .collect();
-            rows.sort_by_key(|(key, view)| (std::cmp::Reverse(view.started_at), (*key).clone()));
-            let rows = rows.into_iter().map(|(key, _)| key.clone()).collect();
-            self.list.update(rows, world.store.sessions_at().is_some());
-        }
-        self.list.fit(panes);
-        if let (true, Some(view)) = (self.list.zoomed, self.view(world)) {
-            let (width, height) = panes.inside();
-            self.list.scroll = Self::doc(view, world, width).clamp(self.list.scroll, height);
-        }
-    }
-
-    fn status(&self, world: &World) -> (String, String) {
-        let missing = world
-            .store
-            .sources()
-            .iter()
-            .filter(|source| source.problem.is_some())
-            .count();
-        let right = match (world.store.sessions_at(), missing) {
+    fn status(&self, world: &World) -> String {
+        let sources = world.store.sources().iter();
+        let missing = sources.filter(|source| source.problem.is_some()).count();
+        match (world.store.sessions_at(), missing) {
             (None, _) => "asking the targets".to_owned(),
             (Some(at), 0) => {
                 let age = world.now.saturating_duration_since(at);
@@ -337,84 +257,52 @@ impl Screen for SessionList {
             }
             (Some(_), 1) => "1 target does not report, see the detail".to_owned(),
             (Some(_), missing) => format!("{missing} targets do not report, see the detail"),
-        };
-        (self.list.position(), right)
+        }
     }
 
-    fn draw(
-        &self,
-        world: &World,
-        theme: &Theme,
-        panes: &Panes,
-        buffer: &mut Buffer,
-    ) -> Option<Position> {
-        let mut cursor = None;
-        if panes.list.height > 0 {
-            let inner = boxed(panes.list, "Live sessions", theme, true, buffer);
-            cursor = face::rows(
-                &self.list,
-                COLUMNS,
-                theme,
-                inner,
-                buffer,
-                |key| {
-                    let view = world.store.session(key);
-                    view.map(|view| Self::row(view, world, theme))
-                        .unwrap_or_default()
-                },
-                |key| fate::of(world, &Subject::Session(key.clone())),
-            );
-            if self.list.order.rows().is_empty() {
-                let more = match world.store.sessions_at() {
-                    None => "the targets are being asked",
-                    Some(_) if !self.list.filter.filter().is_empty() => detail::FILTERED,
-                    Some(_) => "nobody is connected under a grant, as far as the targets tell",
-                };
-                detail::empty(inner, world, theme, "no session", more, buffer);
-            }
+    fn empty(&self, world: &World) -> String {
+        match world.store.sessions_at() {
+            None => "the targets are being asked",
+            Some(_) => "nobody is connected under a grant, as far as the targets tell",
         }
-        let title = self.list.order.selected().map_or_else(
-            || "Detail".to_owned(),
-            |row| format!("Session {}", row.id.id),
-        );
-        face::detail(&self.list, &title, theme, panes, buffer, |width| {
-            let Some(view) = self.view(world) else {
-                let mut doc = Doc::new(width);
-                sources(&mut doc, world);
-                return Some(doc);
-            };
-            if self.list.zoomed && self.list.raw {
-                return Some(detail::json(view.as_ref(), width));
-            }
-            if panes.shape == Shape::Narrow && !self.list.zoomed {
-                let mut doc = Doc::new(width);
-                let missing: Vec<&str> = world
-                    .store
-                    .sources()
-                    .iter()
-                    .filter(|source| source.problem.is_some())
-                    .map(|source| source.target.as_str())
-                    .collect();
-                let (text, role) = if missing.is_empty() {
-                    (format!("under {}", view.grant), Role::TextMuted)
-                } else {
-                    (
-                        format!("not reported by {}", missing.join(", ")),
-                        Role::StatusWarn,
-                    )
-                };
-                doc.pieces(vec![
-                    (
-                        format!("{} as {} on {}  ", view.holder, view.role, view.target),
-                        Role::TextStrong,
-                    ),
-                    (text, role),
-                ]);
-                doc.excerpt(view.command.as_deref().unwrap_or("no command told"));
-                return Some(doc);
-            }
-            Some(Self::doc(view, world, width))
-        });
-        cursor
+        .to_owned()
+    }
+
+    fn heading(&self) -> &'static str {
+        "Live sessions"
+    }
+
+    fn is_loaded(&self, world: &World) -> bool {
+        world.store.sessions_at().is_some()
+    }
+
+    fn person(view: &SessionView) -> Option<String> {
+        Some(view.holder.clone())
+    }
+
+    fn target(view: &SessionView) -> Option<String> {
+        Some(view.target.clone())
+    }
+
+    fn subject_of(key: &SessionKey, kind: Kind) -> Subject {
+        match kind {
+            Kind::EndSession => Subject::Session(key.clone()),
+            _ => Subject::Grant(key.grant.clone()),
+        }
+    }
+
+    fn detailed(key: &SessionKey) -> Option<Subject> {
+        Some(Subject::Grant(key.grant.clone()))
+    }
+
+    fn clears_marks() -> bool {
+        // What was cut or revoked is gone from the list, and what is left should be looked at anew.
+        true
+    }
+
+    fn nothing(world: &World, width: u16) -> Option<Doc> {
+        let mut doc = Doc::new(width);
+        sources(&mut doc, world);
+        Some(doc)
     }
 }

@@ -4,7 +4,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::console::app::App;
-use crate::console::keymap::Place;
 use crate::console::screen::Screen;
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::offers;
@@ -17,12 +16,7 @@ pub(super) fn filter(
     buffer: &mut Buffer,
 ) -> Option<Position> {
     let typing = app.screen()?.typing()?;
-    let screen = app.screen()?;
-    let label = clean(if screen.place() == Place::Timeline {
-        " As of "
-    } else {
-        " Filter "
-    });
+    let label = clean(&format!(" {} ", typing.label));
     buffer.set_stringn(
         area.x,
         area.y,

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::app::App;
 use crate::console::keymap::Action;
 use crate::console::layout::Layout;
+use crate::console::screen::FILTER;
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::status::Bar;
 use crate::text::clean;
@@ -27,20 +28,21 @@ pub(super) fn hints(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(screen) = app.screen() else { return };
     let mut bar = Bar::new();
     if let Some(overlay) = app.overlay() {
-        for (key, word) in overlay.hints() {
+        for (key, word) in overlay.hints(app) {
             bar = bar.left(clean(&format!(" {key}")), theme.style(Role::KeyHint));
             bar = bar.left(clean(&format!(" {word} ")), theme.style(Role::Text));
         }
     } else if app.is_asked() {
-        bar = bar.left(
-            clean(" answer the question, or Esc"),
-            theme.style(Role::TextMuted),
-        );
-    } else if screen.typing().is_some_and(|typing| typing.active) {
-        bar = bar.left(
-            clean(" Enter keep the filter   Esc drop it   Tab complete   Up used before"),
-            theme.style(Role::TextMuted),
-        );
+        let key = app.world().keymap.key(app.place(), Action::No);
+        let text = clean(&format!(" answer the question, or {key}"));
+        bar = bar.left(text, theme.style(Role::TextMuted));
+    } else if let Some(typing) = screen.typing().filter(|typing| typing.active) {
+        let text = if typing.label == FILTER {
+            " Enter keep the filter   Esc drop it   Tab complete   Up used before"
+        } else {
+            " Enter show that moment   Esc leave it as it is"
+        };
+        bar = bar.left(clean(text), theme.style(Role::TextMuted));
     } else {
         let actions: &[Action] = if screen.zoomed() {
             &[Action::Back]

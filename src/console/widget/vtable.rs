@@ -74,6 +74,10 @@ pub struct Table<'a> {
     pub top: usize,
     /// The selected row.
     pub selected: Option<usize>,
+    /// The column of the cell under the cursor.
+    pub cell: Option<usize>,
+    /// The column that the rows are sorted by, and whether the last come first.
+    pub sorted: Option<(usize, bool)>,
 }
 
 /// Where things were drawn.
@@ -125,16 +129,10 @@ impl Table<'_> {
             ..area
         };
         if !titles.is_empty() {
-            let style = self.theme.style(Role::TextMuted);
             for (column, place) in self.placed(&places) {
-                self.cell(
-                    buffer,
-                    place,
-                    titles.y,
-                    column.cut,
-                    &clean(column.title),
-                    style,
-                );
+                let (title, role) = self.title(column, place);
+                let style = self.theme.style(role);
+                self.cell(buffer, place, titles.y, column.cut, &title, style);
             }
         }
         let count = self
@@ -160,6 +158,19 @@ impl Table<'_> {
             }
         }
         drawn
+    }
+
+    /// What stands above a column; a sign tells which one the rows are sorted by.
+    fn title(&self, column: &Column, place: &Place) -> (DisplayText, Role) {
+        match self.sorted {
+            Some((sorted, reversed)) if sorted == place.column => {
+                let sign = if reversed { "v" } else { "^" };
+                let room = usize::from(place.width) > column.title.chars().count();
+                let sign = if room { sign } else { "" };
+                (clean(&format!("{}{sign}", column.title)), Role::TextStrong)
+            }
+            _ => (clean(column.title), Role::TextMuted),
+        }
     }
 
     fn row(&self, buffer: &mut Buffer, line: Rect, places: &[Place], row: &Row, selected: bool) {
@@ -192,6 +203,19 @@ impl Table<'_> {
                 usize::from(line.width.min(1)),
                 Style::new(),
             );
+            let cell = places.iter().find(|place| Some(place.column) == self.cell);
+            if let Some(place) = cell {
+                let cell = Rect {
+                    x: place.x,
+                    width: place.width.min(line.right().saturating_sub(place.x)),
+                    ..line
+                };
+                let style = self.theme.style(Role::KeyHint);
+                buffer.set_style(
+                    cell,
+                    style.add_modifier(Modifier::UNDERLINED | Modifier::BOLD),
+                );
+            }
         }
         let (sign, style) = match row {
             Row { gone: true, .. } => (Glyph::Gone, Role::StaleData),
@@ -259,21 +283,7 @@ impl Table<'_> {
     /// Decides which columns fit and how wide each is.
     fn places(&self, area: Rect) -> Vec<Place> {
         let room = area.width.saturating_sub(SIGNS);
-        let mut kept: Vec<(usize, &Column)> = self.columns.iter().enumerate().collect();
-        // One column of the terminal stays empty between two of ours.
-        let needed = |kept: &[(usize, &Column)]| {
-            kept.iter()
-                .fold(0_u16, |sum, (_, column)| {
-                    sum.saturating_add(column.least()).saturating_add(1)
-                })
-                .saturating_sub(1)
-        };
-        while needed(&kept) > room {
-            let Some(last) = kept.iter().rposition(|(_, column)| column.optional) else {
-                break;
-            };
-            kept.remove(last);
-        }
+        let kept = kept(self.columns, area.width);
         let spare = room.saturating_sub(needed(&kept));
         let shares: u16 = kept.iter().map(|(_, column)| column.share()).sum();
         let mut given = 0;
@@ -303,6 +313,33 @@ impl Table<'_> {
         }
         places
     }
+}
+
+/// The columns that fit into a table this wide, by their numbers.
+pub fn fitting(columns: &[Column], width: u16) -> Vec<usize> {
+    let kept = kept(columns, width);
+    kept.into_iter().map(|(index, _)| index).collect()
+}
+
+fn kept(columns: &[Column], width: u16) -> Vec<(usize, &Column)> {
+    let room = width.saturating_sub(SIGNS);
+    let mut kept: Vec<(usize, &Column)> = columns.iter().enumerate().collect();
+    while needed(&kept) > room {
+        let Some(last) = kept.iter().rposition(|(_, column)| column.optional) else {
+            break;
+        };
+        kept.remove(last);
+    }
+    kept
+}
+
+/// One column of the terminal stays empty between two of ours.
+fn needed(kept: &[(usize, &Column)]) -> u16 {
+    kept.iter()
+        .fold(0_u16, |sum, (_, column)| {
+            sum.saturating_add(column.least()).saturating_add(1)
+        })
+        .saturating_sub(1)
 }
 
 impl Column {

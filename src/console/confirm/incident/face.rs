@@ -233,6 +233,8 @@ impl Incident {
             rows: preview.items.len(),
             top: scroll(0, self.at, preview.items.len(), sight),
             selected: (!preview.items.is_empty()).then_some(self.at),
+            cell: None,
+            sorted: None,
         };
         let drawn = table.draw(rows, buffer, |place| {
             preview
@@ -370,7 +372,8 @@ impl Incident {
         }
     }
 
-    fn keys(&self, world: &World) -> Vec<(String, Role)> {
+    /// What the keys do at this moment, or why they do nothing.
+    pub fn keys(&self, world: &World) -> Vec<(String, Role)> {
         if world.now < self.armed_at && self.step != Step::Receipts {
             let text = "read first: keys are ignored for a moment".to_owned();
             return vec![(text, Role::TextMuted)];

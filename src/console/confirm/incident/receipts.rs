@@ -105,6 +105,8 @@ impl Incident {
             rows: view.items.len(),
             top: scroll(0, self.at, view.items.len(), sight),
             selected: (!view.items.is_empty()).then_some(self.at),
+            cell: None,
+            sorted: None,
         };
         let drawn = table.draw(rows, buffer, |place| {
             view.items

@@ -148,8 +148,8 @@ impl Overlay for Tutor {
         true
     }
 
-    fn hints(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("Esc", "leave the tutor")]
+    fn hints(&self, _: &App) -> Vec<(String, &'static str)> {
+        super::fixed(&[("Esc", "leave the tutor")])
     }
 
     fn draw(&self, _: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Option<Position> {

@@ -128,7 +128,7 @@ impl Play {
             Query::Locks => Answer::Locks(page([].iter())),
             Query::Targets => Answer::Targets(page([].iter())),
             Query::Trail(_) => Answer::Trail(page([].iter())),
-            Query::Audit { .. } => Answer::Audit(page([].iter())),
+            Query::Audit { .. } | Query::Find { .. } => Answer::Audit(page([].iter())),
             Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) | Query::Facets { .. } => {
                 return None;
             }

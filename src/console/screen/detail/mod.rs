@@ -16,6 +16,7 @@ pub(super) use self::event::{event, event_preview};
 pub(super) use self::grant::{grant, grant_preview};
 pub(super) use self::request::{request, request_preview};
 use crate::console::doc::Doc;
+use crate::console::keymap::{Action, Place};
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::theme::{Role, Theme};
@@ -29,15 +30,20 @@ const WHOLE: usize = 2_000;
 const EVENTS: usize = 8;
 
 /// A row as the server sent it. It holds words of others, so all of it stands behind the gutter.
-pub(super) fn json(view: &impl Serialize, width: u16) -> Doc {
+pub(super) fn json(view: &impl Serialize, world: &World, width: u16) -> Doc {
     let mut doc = Doc::new(width);
     let text = serde_json::to_string_pretty(view).unwrap_or_else(|error| error.to_string());
-    doc.quote("as the server sent it (J goes back)", &text, usize::MAX);
+    let key = world.keymap.key(Place::Anywhere, Action::Json);
+    let title = format!("as the server sent it ({key} goes back)");
+    doc.quote(&title, &text, usize::MAX);
     doc
 }
 
 /// What an empty list says when a filter is in force.
-pub(super) const FILTERED: &str = "the filter hides every row, Esc drops it";
+pub(super) fn filtered(world: &World, place: Place) -> String {
+    let key = world.keymap.key(place, Action::Back);
+    format!("the filter hides every row, {key} drops it")
+}
 
 /// What stands in an empty list, so that empty, loading and broken do not look alike.
 pub(super) fn empty(

@@ -1,51 +1,42 @@
 //! Timeline: who holds what from when to when, as bars over a stretch of time, and who had access at any moment.
 
+mod answer;
 mod chart;
+mod face;
 mod window;
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::console::doc::Doc;
-use crate::console::fate;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
 use crate::console::msg::Query;
-use crate::console::screen::face::{self, Cell, fixed, flex};
+use crate::console::screen::filter_line::BEGINS;
+use crate::console::screen::grants::Grants;
 use crate::console::screen::list::{self, List};
-use crate::console::screen::timeline::chart::Chart;
-use crate::console::screen::timeline::window::{Window, gave, stretch};
-use crate::console::screen::{Ask, News, Screen, Tally, Typing, boxed, detail};
-use crate::console::show;
+use crate::console::screen::timeline::window::{Window, stretch};
+use crate::console::screen::{Ask, News, Screen, Tally, Typing, detail};
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
-use crate::console::theme::{Role, Theme};
-use crate::console::widget::frame::Shape;
+use crate::console::theme::Theme;
 use crate::console::widget::input::Line;
 use crate::console::widget::toast::Level;
-use crate::console::widget::vtable::{Column, Cut};
 use crate::console::world::World;
 use crate::domain::ids::GrantId;
+use crate::query;
 use crate::query::time::When;
-use crate::text::clean;
+use crate::text::{DisplayText, clean};
 use crate::wire::GrantView;
 
 /// Pages of older grants read at most: ten thousand grants.
 const PAGES: u32 = 50;
-/// Columns for names in the answer.
-const LABELS: usize = 18;
 /// Columns that a jump to the side takes.
 const JUMP: i32 = 4;
-
-const COLUMNS: &[Column] = &[
-    flex("", 9, 1, Cut::Middle),
-    flex("", 12, 2, Cut::Middle),
-    fixed("STATE", 11, Cut::End),
-];
 
 const COMMANDS: &[Action] = &[
     Action::TimeBack,
@@ -60,6 +51,7 @@ const COMMANDS: &[Action] = &[
     Action::Extend,
     Action::Lock,
     Action::Copy,
+    Action::CopyJson,
 ];
 
 /// How far back grants are known.
@@ -92,6 +84,12 @@ pub(super) struct Timeline {
 impl Timeline {
     fn view<'a>(&self, world: &'a World) -> Option<&'a Rc<GrantView>> {
         world.store.grant(&self.list.order.selected()?.id)
+    }
+
+    /// Says whether the filter lets a grant pass.
+    fn lets(&self, view: &GrantView, world: &World) -> bool {
+        let filter = self.list.filter.filter();
+        filter.lets(view, world.asking())
     }
 
     /// The question for older grants, while the window reaches further back than what is known.
@@ -132,171 +130,6 @@ impl Timeline {
         self.window.ask(at, now);
         self.moved(world)
     }
-
-    /// Who had access at the moment that is asked about.
-    fn answer<'a>(&self, world: &'a World) -> Vec<&'a GrantView> {
-        let now = world.server_now();
-        let at = self.window.at(now);
-        let mut views: Vec<&GrantView> = world
-            .store
-            .grants()
-            .map(|(_, view)| view.as_ref())
-            .filter(|view| gave(view, at, now))
-            .collect();
-        views.sort_by(|a, b| (&a.holder, &a.target, &a.id).cmp(&(&b.holder, &b.target, &b.id)));
-        views
-    }
-
-    fn headline(&self, world: &World) -> String {
-        let now = world.server_now();
-        let at = self.window.at(now);
-        let views = self.answer(world);
-        let mut people: Vec<&str> = views.iter().map(|view| view.holder.as_str()).collect();
-        people.dedup();
-        let (had, when) = match (self.window.is_fixed(), at > now) {
-            (false, _) => ("have", "now".to_owned()),
-            (true, false) => ("had", format!("{} ago", show::age(at, now))),
-            (true, true) => ("will have", format!("in {}", show::age(now, at))),
-        };
-        let unread = self.reach.is_none_or(|reach| reach > at) && self.older != Older::Nothing;
-        let unread = if unread && at < now {
-            ", older grants are not read yet"
-        } else {
-            ""
-        };
-        let people = show::people(people.len());
-        format!(
-            "As of {} ({when}): {people} {had} access by {}{unread}",
-            show::moment(at, now),
-            show::count(views.len(), "grant")
-        )
-    }
-
-    fn doc(&self, world: &World, width: u16) -> Doc {
-        let now = world.server_now();
-        let mut doc = Doc::new(width);
-        doc.text(&self.headline(world), Role::TextStrong);
-        for view in self.answer(world) {
-            let (start, end) = stretch(view, now);
-            let end = match view.state.as_str() {
-                "closing" => "closing".to_owned(),
-                _ => show::moment(end, now),
-            };
-            doc.labelled(
-                &view.holder,
-                LABELS,
-                &format!(
-                    "{} on {}, {} to {end} ({})",
-                    view.role,
-                    view.target,
-                    show::moment(start, now),
-                    show::grant(view).word
-                ),
-            );
-        }
-        doc
-    }
-
-    fn preview(&self, world: &World, width: u16) -> Doc {
-        let now = world.server_now();
-        let mut doc = Doc::new(width);
-        doc.pieces(vec![(self.headline(world), Role::TextStrong)]);
-        if let Some(view) = self.view(world) {
-            let (start, end) = stretch(view, now);
-            doc.pieces(vec![
-                (format!("{} ", view.holder), Role::TextStrong),
-                (
-                    format!(
-                        "{} on {}, {} to {}",
-                        view.role,
-                        view.target,
-                        show::moment(start, now),
-                        show::moment(end, now)
-                    ),
-                    Role::Text,
-                ),
-            ]);
-        }
-        doc
-    }
-
-    fn labels(&self, view: &GrantView, theme: &Theme) -> Vec<Cell> {
-        let look = show::grant(view);
-        let text = theme.style(Role::Text);
-        let (group, what) = if self.by_target {
-            (
-                view.target.clone(),
-                format!("{} as {}", view.holder, view.role),
-            )
-        } else {
-            (
-                view.holder.clone(),
-                format!("{} on {}", view.role, view.target),
-            )
-        };
-        vec![
-            (clean(&group), theme.style(Role::TextStrong)),
-            (clean(&what), text),
-            (
-                clean(&format!("{} {}", theme.glyph(look.glyph), look.word)),
-                theme.style(look.role),
-            ),
-        ]
-    }
-
-    /// Divides the inside of the list into labels and bars.
-    fn divide(area: Rect) -> (Rect, Rect) {
-        let labels = (area.width * 2 / 5).clamp(38.min(area.width), 64);
-        let left = Rect {
-            width: labels,
-            ..area
-        };
-        let right = Rect {
-            x: left.right() + 1,
-            width: area.width.saturating_sub(labels + 1),
-            ..area
-        };
-        (left, right)
-    }
-
-    fn draw_chart(&self, world: &World, theme: &Theme, area: Rect, buffer: &mut Buffer) {
-        let chart = Chart {
-            window: &self.window,
-            now: world.server_now(),
-            theme,
-        };
-        let scale = Rect {
-            height: area.height.min(1),
-            ..area
-        };
-        let body = Rect {
-            y: area.y + scale.height,
-            height: area.height - scale.height,
-            ..area
-        };
-        chart.scale(scale, buffer);
-        chart.lines(body, buffer);
-        let rows = self.list.order.rows().iter().skip(self.list.top);
-        let selected = self.list.order.selected_place();
-        for ((row, y), place) in rows.zip(body.y..body.bottom()).zip(self.list.top..) {
-            let line = Rect {
-                y,
-                height: 1,
-                ..body
-            };
-            if let Some(view) = world.store.grant(&row.id) {
-                chart.bar(view, line, buffer);
-            }
-            if selected == Some(place) {
-                let left = Rect {
-                    x: line.x.saturating_sub(1),
-                    width: line.width + 1,
-                    ..line
-                };
-                buffer.set_style(left, theme.style(Role::Selection));
-            }
-        }
-    }
 }
 
 impl Screen for Timeline {
@@ -322,7 +155,7 @@ impl Screen for Timeline {
     }
 
     fn does(&self, action: Action) -> bool {
-        COMMANDS.contains(&action) || list::does(action)
+        COMMANDS.contains(&action) || list::does(action) || BEGINS.contains(&action)
     }
 
     fn subject(&self) -> Option<Subject> {
@@ -360,6 +193,12 @@ impl Screen for Timeline {
             self.list.on(action, panes);
             return Vec::new();
         }
+        let view = self.view(world).cloned();
+        let cells = || view.as_deref().map(Grants::cells).unwrap_or_default();
+        let filter = &mut self.list.filter;
+        if filter.begins(action, query::List::Grants, cells, world) {
+            return Vec::new();
+        }
         match action {
             Action::TimeBack => self.window.step(-JUMP, self.width, now),
             Action::TimeForward => self.window.step(JUMP, self.width, now),
@@ -380,10 +219,29 @@ impl Screen for Timeline {
                     .into_iter()
                     .collect();
             }
-            Action::Filter => {
-                let text =
-                    "the timeline shows every grant: filter in Grants, or o asks about a moment";
-                return vec![Ask::Say(Level::Info, text.to_owned())];
+            Action::CopyJson => {
+                let what = "who had access, as text".to_owned();
+                return vec![Ask::CopyAs(what, self.text(world))];
+            }
+            Action::NextMatch | Action::PreviousMatch => {
+                let back = action == Action::PreviousMatch;
+                return self.list.matching(
+                    back,
+                    query::List::Grants,
+                    Place::Timeline,
+                    world,
+                    |id, sought| {
+                        let view = world.store.grant(id);
+                        view.is_some_and(|view| sought.lets(view.as_ref(), world.asking()))
+                    },
+                );
+            }
+            Action::SortAgain | Action::SortReverse if self.list.is_sorted() => {
+                let key = world.keymap.key(Place::Timeline, Action::NextPane);
+                let text = format!(
+                    "rows are in the order of names and times: {key} groups them otherwise"
+                );
+                return vec![Ask::Say(Level::Info, text)];
             }
             _ => {
                 self.list.on(action, panes);
@@ -398,7 +256,18 @@ impl Screen for Timeline {
         Vec::new()
     }
 
+    fn told(&self, world: &World, width: u16) -> Option<Vec<DisplayText>> {
+        if let Some(problem) = &self.problem {
+            return Some(vec![clean(problem)]);
+        }
+        Some(self.doc(world, width).plain())
+    }
+
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
+        let Some(line) = &mut self.typing else {
+            let took = self.list.filter.key(key, query::List::Grants, world);
+            return self.list.took(took);
+        };
         match key.code {
             KeyCode::Esc => {
                 self.typing = None;
@@ -407,30 +276,41 @@ impl Screen for Timeline {
             }
             KeyCode::Enter => self.ask(world),
             _ => {
-                if let Some(line) = &mut self.typing {
-                    line.key(key);
-                }
+                line.key(key);
                 Vec::new()
             }
         }
     }
 
-    fn paste(&mut self, text: &str, _: &World) -> Vec<Ask> {
+    fn paste(&mut self, text: &str, world: &World) -> Vec<Ask> {
         if let Some(line) = &mut self.typing {
             line.paste(text);
+            return Vec::new();
         }
-        Vec::new()
+        let took = self.list.filter.paste(text, query::List::Grants, world);
+        self.list.took(took)
+    }
+
+    fn tick(&mut self, world: &World) -> Vec<Ask> {
+        let took = self.list.filter.tick(query::List::Grants, world);
+        self.list.took(took)
+    }
+
+    fn next_change(&self) -> Option<Instant> {
+        self.list.filter.next_change()
     }
 
     fn typing(&self) -> Option<Typing<'_>> {
-        self.typing.as_ref().map(|line| Typing {
+        let asked = self.typing.as_ref().map(|line| Typing {
             line,
+            label: "As of",
             problem: self.problem.as_deref(),
             wrong: None,
             offers: &[],
             chosen: None,
             active: true,
-        })
+        });
+        asked.or_else(|| self.list.filter.typing())
     }
 
     fn zoomed(&self) -> bool {
@@ -442,6 +322,14 @@ impl Screen for Timeline {
     }
 
     fn hear(&mut self, news: &News<'_>, world: &World) -> Vec<Ask> {
+        if let News::Facets {
+            of: query::List::Grants,
+            turn,
+            items,
+        } = news
+        {
+            self.list.filter.facets(*turn, items);
+        }
         if let News::Pruned(pruned) = news {
             self.list
                 .leave(pruned.rows.iter().filter_map(Subject::grant));
@@ -478,7 +366,7 @@ impl Screen for Timeline {
                 .grants()
                 .filter(|(_, view)| {
                     let (start, end) = stretch(view, now);
-                    start < until && end >= from
+                    start < until && end >= from && self.lets(view, world)
                 })
                 .collect();
             rows.sort_by_cached_key(|(id, view)| {
@@ -500,19 +388,22 @@ impl Screen for Timeline {
         }
     }
 
-    fn status(&self, _: &World) -> (String, String) {
-        let group = if self.by_target {
-            "by target (Tab: by person)"
+    fn status(&self, world: &World) -> (String, String) {
+        let (by, other) = if self.by_target {
+            ("target", "person")
         } else {
-            "by person (Tab: by target)"
+            ("person", "target")
         };
+        let key = world.keymap.key(Place::Timeline, Action::NextPane);
+        let group = format!("by {by} ({key}: by {other})");
         let reach = match (&self.older, self.reach, self.asked) {
             (_, _, true) => "reading older grants".to_owned(),
             (Older::Nothing, ..) => "every grant is here".to_owned(),
             (_, Some(reach), _) => format!("grants since {}", reach.format("%Y-%m-%d")),
             _ => String::new(),
         };
-        (format!("{}   {group}", self.list.position()), reach)
+        let position = self.list.position(&world.keymap, Place::Timeline, false);
+        (format!("{position}   {group}"), reach)
     }
 
     fn draw(
@@ -522,54 +413,6 @@ impl Screen for Timeline {
         panes: &Panes,
         buffer: &mut Buffer,
     ) -> Option<Position> {
-        let mut cursor = None;
-        if panes.list.height > 0 {
-            let now = world.server_now();
-            let title = format!(
-                "Who holds what, {} to {}",
-                show::moment(self.window.from(now), now),
-                show::moment(self.window.until(now), now)
-            );
-            let inner = boxed(panes.list, &title, theme, true, buffer);
-            let (left, right) = Self::divide(inner);
-            cursor = face::rows(
-                &self.list,
-                COLUMNS,
-                theme,
-                left,
-                buffer,
-                |id| {
-                    let view = world.store.grant(id);
-                    view.map(|view| self.labels(view, theme))
-                        .unwrap_or_default()
-                },
-                |id| fate::of(world, &Subject::Grant(id.clone())),
-            );
-            self.draw_chart(world, theme, right, buffer);
-            if self.list.order.rows().is_empty() {
-                detail::empty(left, world, theme, "no grant", "none in this time", buffer);
-            }
-        }
-        let selected = self.list.order.selected();
-        let title = match (self.list.zoomed, selected) {
-            (true, Some(row)) => format!("Grant {}", row.id),
-            _ => "Who had access".to_owned(),
-        };
-        face::detail(&self.list, &title, theme, panes, buffer, |width| {
-            if self.list.zoomed {
-                let view = self.view(world)?;
-                return Some(if self.list.raw {
-                    detail::json(view.as_ref(), width)
-                } else {
-                    detail::grant(view, world, width)
-                });
-            }
-            Some(if panes.shape == Shape::Narrow {
-                self.preview(world, width)
-            } else {
-                self.doc(world, width)
-            })
-        });
-        cursor
+        self.paint(world, theme, panes, buffer)
     }
 }

@@ -1,26 +1,24 @@
 //! The filter line of a screen: what is typed, what of it is in force, what is wrong with it, and what could be typed.
 
+mod offers;
+
 use std::time::{Duration, Instant};
 
 use crossterm::event::KeyCode;
 
 use crate::client::Shelving;
 use crate::console::keymap::Action;
-use crate::console::msg::Query;
-use crate::console::screen::{Ask, Typing};
+use crate::console::screen::{self, Ask, Typing};
 use crate::console::term::input::Key;
-use crate::console::widget::input::{Completion as Placed, Edited, Line};
+use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
-use crate::query::complete::{Candidate, Completion, Counted, complete};
+use crate::query::complete::Completion;
 use crate::query::{Expr, List, Problem, Saved, parse};
-use crate::wire::Facet;
 
 /// Longer filters are not typed.
 const FILTER: usize = 500;
 /// How long nobody types before what is typed comes into force: half a word filters for something else.
 const TYPING: Duration = Duration::from_millis(150);
-/// How long nobody types before the server is asked for values.
-const PAUSE: Duration = Duration::from_millis(120);
 
 /// What begins a filter, for screens that have one.
 pub(super) const BEGINS: &[Action] = &[
@@ -57,6 +55,8 @@ pub(super) struct FilterLine {
     turn: u64,
     /// How far back in the history the text is, and the text that was found there.
     recalled: Option<(usize, String)>,
+    /// The filter that was dropped last.
+    dropped: String,
 }
 
 impl Default for FilterLine {
@@ -74,6 +74,7 @@ impl Default for FilterLine {
             applies_at: None,
             turn: 0,
             recalled: None,
+            dropped: String::new(),
         }
     }
 }
@@ -89,6 +90,17 @@ impl FilterLine {
         self.expr.runs()
     }
 
+    /// What next and previous match look for: the filter in force, or else the one that was used last.
+    pub(super) fn sought(&self, list: List, world: &World) -> Option<Expr> {
+        if !self.expr.is_empty() {
+            return Some(self.expr.clone());
+        }
+        let last = Some(self.dropped.as_str()).filter(|text| !text.is_empty());
+        let text = last.or_else(|| world.shelf.history(list).next())?;
+        let expr = parse(text, list, &world.shelf.saved).expr;
+        (!expr.is_empty()).then_some(expr)
+    }
+
     pub(super) fn typing(&self) -> Option<Typing<'_>> {
         let shown = self.problem.as_ref().filter(|(problem, _)| {
             // What may become right is not wrong while somebody types it.
@@ -98,6 +110,7 @@ impl FilterLine {
             line: &self.line,
             problem: shown.map(|(_, said)| said.as_str()),
             wrong: shown.map(|(problem, _)| problem.span),
+            label: screen::FILTER,
             active: self.active,
             offers: if self.active {
                 &self.offer.candidates
@@ -135,6 +148,21 @@ impl FilterLine {
         self.offer(list, world);
     }
 
+    /// Narrows the filter by a term, unless it says so already.
+    pub(super) fn add(&mut self, term: &str, list: List, world: &World) -> Took {
+        let known = self
+            .line
+            .text()
+            .split_whitespace()
+            .any(|known| known == term);
+        if known {
+            return Took::default();
+        }
+        self.open(list, world);
+        self.append(term);
+        self.done(list, world)
+    }
+
     /// Puts a filter in force without anybody typing it.
     pub(super) fn only(&mut self, text: &str, list: List, world: &World) -> Took {
         self.open(list, world);
@@ -142,52 +170,19 @@ impl FilterLine {
         self.done(list, world)
     }
 
-    /// Begins to type the name of a saved filter.
-    fn open_saved(&mut self, list: List, world: &World) {
-        self.open(list, world);
-        self.append("@");
-        self.offer(list, world);
-        self.chosen = (!self.offer.candidates.is_empty()).then_some(0);
-    }
-
-    /// Offers what the row under the cursor has: only rows with that, or only rows without it.
-    fn open_cells(&mut self, cells: Vec<(&'static str, String)>, without: bool) {
-        let cells = cells.into_iter().filter(|(_, value)| !value.is_empty());
-        let (sign, help) = if without {
-            ("-", "hide these")
-        } else {
-            ("", "only these")
-        };
-        let candidates: Vec<Candidate> = cells
-            .map(|(field, value)| Candidate {
-                insert: format!("{sign}{field}:{}", crate::query::ast::plain(&value)),
-                help: help.to_owned(),
-                count: None,
-            })
-            .collect();
-        if candidates.is_empty() {
-            return;
-        }
-        self.before = self.line.text().to_owned();
-        self.active = true;
-        self.append("");
-        let end = self.line.text().len();
-        self.offer = Completion {
-            span: crate::query::Span { start: end, end },
-            candidates,
-            counted: None,
-        };
-        self.chosen = Some(0);
-        self.cells = true;
-    }
-
     /// Drops the filter; says whether there was one.
     pub(super) fn clear(&mut self) -> bool {
         let was = !self.line.text().is_empty();
-        let active = self.line.clone();
+        let line = self.line.clone();
+        let dropped = if self.expr.is_empty() {
+            std::mem::take(&mut self.dropped)
+        } else {
+            self.expr.to_string()
+        };
         *self = Self {
             turn: self.turn + 1,
-            line: active,
+            line,
+            dropped,
             ..Self::default()
         };
         self.line.set("");
@@ -261,43 +256,9 @@ impl FilterLine {
         took
     }
 
-    fn ask(&mut self, list: List, world: &World) -> Vec<Ask> {
-        self.asks_at = None;
-        let Some(Counted {
-            field,
-            prefix,
-            rest,
-        }) = self.offer.counted.clone()
-        else {
-            return Vec::new();
-        };
-        // Only what is understood of the other terms narrows the counts.
-        let q = parse(&rest, list, &world.shelf.saved).expr.to_string();
-        vec![Ask::Fetch(Query::Facets {
-            turn: self.turn,
-            of: list,
-            field,
-            prefix,
-            q,
-        })]
-    }
-
     /// When nobody will have typed for long enough.
     pub(super) fn next_change(&self) -> Option<Instant> {
         self.asks_at.into_iter().chain(self.applies_at).min()
-    }
-
-    /// Takes values that the server counted.
-    pub(super) fn facets(&mut self, turn: u64, items: &[Facet]) {
-        if turn != self.turn || !self.active || self.cells {
-            return;
-        }
-        let chosen = self.chosen.and_then(|at| self.offer.candidates.get(at));
-        let chosen = chosen.map(|candidate| candidate.insert.clone());
-        let values = items.iter().map(|facet| (facet.value.clone(), facet.count));
-        self.offer.merge(values);
-        let mut candidates = self.offer.candidates.iter();
-        self.chosen = chosen.and_then(|insert| candidates.position(|known| known.insert == insert));
     }
 
     fn cursor(&self) -> usize {
@@ -307,6 +268,13 @@ impl FilterLine {
 
     fn append(&mut self, text: &str) {
         let typed = self.line.text().trim_end();
+        let chosen = typed.contains(" OR ");
+        let typed = if chosen {
+            // What comes is to narrow all of it and not its last choice.
+            format!("({typed})")
+        } else {
+            typed.to_owned()
+        };
         let gap = if typed.is_empty() { "" } else { " " };
         let text = format!("{typed}{gap}{text}");
         self.line.set(&text);
@@ -339,78 +307,6 @@ impl FilterLine {
         self.problem = first(parsed.problems);
         self.applies_at = Some(world.now + TYPING);
         Took::default()
-    }
-
-    /// Puts the chosen candidate into the line.
-    fn accept(&mut self, list: List, world: &World) -> Took {
-        let chosen = self.chosen.and_then(|at| self.offer.candidates.get(at));
-        let Some(candidate) = chosen.cloned() else {
-            return Took::default();
-        };
-        let text = self.line.text().to_owned();
-        let (text, cursor) = self.offer.accept(&text, &candidate);
-        let cursor = text.get(..cursor).unwrap_or(&text).chars().count();
-        self.line.set(&text);
-        let rest: String = text.chars().skip(cursor).collect();
-        // Setting puts the cursor at the end; completing puts it where the candidate ends.
-        self.line.complete(|_, _| {
-            Some(Placed {
-                from: 0,
-                to: cursor,
-                text: text.chars().take(cursor).collect(),
-            })
-        });
-        if self.cells {
-            return self.done(list, world);
-        }
-        if rest.is_empty() && candidate.insert.starts_with('@') {
-            return self.done(list, world);
-        }
-        self.edited(list, world);
-        self.apply(list, &world.shelf.saved)
-    }
-
-    /// Goes through the filters used before, but never over what somebody has typed.
-    fn recall(&mut self, by: isize, list: List, world: &World) -> Took {
-        let text = self.line.text();
-        let at = match &self.recalled {
-            Some((at, recalled)) if recalled == text => at.checked_add_signed(by),
-            _ if text.is_empty() || text == self.before => Some(0),
-            _ => return Took::default(),
-        };
-        let found = at.and_then(|at| {
-            let mut history = world
-                .shelf
-                .history(list)
-                .filter(|known| *known != self.before);
-            history.nth(at).map(|text| (at, text.to_owned()))
-        });
-        match found {
-            Some((at, text)) => {
-                self.line.set(&text);
-                self.recalled = Some((at, text));
-            }
-            None if by < 0 => {
-                let before = self.before.clone();
-                self.line.set(&before);
-                self.recalled = None;
-            }
-            None => return Took::default(),
-        }
-        self.offer = Completion::default();
-        self.chosen = None;
-        self.apply(list, &world.shelf.saved)
-    }
-
-    /// Works out what could be typed at the cursor.
-    fn offer(&mut self, list: List, world: &World) {
-        self.offer = complete(self.line.text(), self.cursor(), list, &world.shelf.saved);
-        // What is typed already is no offer.
-        let typed = self.offer.span.of(self.line.text()).to_owned();
-        self.offer.candidates.retain(|known| known.insert != typed);
-        self.chosen = None;
-        self.turn += 1;
-        self.asks_at = self.offer.counted.is_some().then(|| world.now + PAUSE);
     }
 
     fn apply(&mut self, list: List, saved: &Saved) -> Took {
