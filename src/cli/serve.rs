@@ -97,6 +97,7 @@ async fn start(
             name,
             hours: settings.hours.clone(),
             identity: settings.identity.clone(),
+            step_up: settings.step_up,
             tokens: settings.tokens,
         },
     )

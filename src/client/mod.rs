@@ -13,11 +13,13 @@ mod key;
 pub mod oidc;
 mod oidc_page;
 mod queries;
+mod second_factor;
 mod send;
 mod server_url;
 pub mod session;
 mod shelf;
 pub mod sse;
+mod step_up;
 
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
@@ -28,3 +30,4 @@ pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
 pub use shelf::{Shelf, ShelfFile, Shelving};
+pub use step_up::{Asking, Prover, StepUpNeeded};

@@ -16,6 +16,7 @@ mod problem;
 pub mod server;
 mod signals;
 mod starter;
+mod step_up;
 mod tokens;
 
 use std::path::Path;
@@ -62,12 +63,13 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let empty = (None, None, None, None, None);
-    let (server, signals, policy, tokens, identity) = root.map_or(empty, |mut root| {
+    let empty = (None, None, None, None, None, None);
+    let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
         (
             root.take("server"),
             root.take("signals"),
             root.take("policy"),
+            root.take("step_up"),
             root.take("tokens"),
             root.take("identity"),
         )
@@ -77,6 +79,10 @@ pub fn server_from(
     let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
+    shown.extend(more);
+    let table = step_up.and_then(|entry| entry.into_table(&mut notes, "[step_up]"));
+    let (step_up, more) = step_up::understand(table, env, &mut notes);
+    settings.step_up = step_up;
     shown.extend(more);
     let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
     shown.extend(policy::understand(table, &mut notes).1);

@@ -20,6 +20,7 @@ pub mod provider;
 pub mod refusal;
 pub mod request;
 pub mod review;
+pub mod second_factor;
 pub mod service;
 pub mod session;
 pub mod sign_in;

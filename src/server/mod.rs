@@ -23,6 +23,7 @@ pub mod query;
 pub mod requests;
 pub mod router;
 pub mod search;
+pub mod second_factor;
 pub mod sessions;
 pub mod stream;
 pub mod targets;
@@ -40,6 +41,7 @@ use crate::catalog::{Reloaded, Watcher};
 use crate::config::{Identity, TokenSettings};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
+use crate::domain::second_factor::StepUp;
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
@@ -82,6 +84,8 @@ pub struct Options {
     pub hours: WorkingHours,
     /// Where people sign in, if there is such a place.
     pub identity: Option<Identity>,
+    /// When a second factor has to be proved.
+    pub step_up: StepUp,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
 }
@@ -115,6 +119,7 @@ impl Server {
         let settings = gate::Settings {
             hours: options.hours,
             tokens: options.tokens,
+            step_up: options.step_up,
         };
         let gate = Arc::new(
             Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
