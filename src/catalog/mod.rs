@@ -105,9 +105,10 @@ fn understand(
 ) -> Result<Rulebook, Vec<Problem>> {
     let server = texts.server.as_deref().unwrap_or_default();
     let policy = texts.policy.as_deref().unwrap_or_default();
-    let (catalog, mut problems) = read::catalog(server, environment);
+    let (catalog, zone, mut problems) = read::catalog(server, environment);
     match Policy::parse(policy) {
         Ok(policy) => {
+            let policy = policy.in_zone(zone);
             problems.extend(cross::check(&catalog, &policy));
             if texts.policy.is_none() {
                 let hint = Some("run `portcullis config init` for a commented one".to_owned());

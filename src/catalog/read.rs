@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, Entry};
 use crate::config::document::{self, Table};
-use crate::config::{Notes, Problem, paths};
+use crate::config::{self, Notes, Problem, paths};
 use crate::domain::ids::{RoleName, TargetName};
 use crate::domain::nearest::{list, nearest};
 use crate::domain::target::{Target, TargetKind, TargetRole};
+use crate::domain::zone::Zone;
 use crate::targets::{self, Environment, KindRole, KindSettings, SettingsProblem};
 
 /// Keys that every target has.
@@ -17,16 +18,16 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 4] = ["server", "signals", "target", "tokens"];
+const TABLES: [&str; 5] = ["server", "signals", "policy", "target", "tokens"];
 /// Longer text does not fit where it is shown.
 const LONGEST_TEXT: usize = 200;
 
 /// Reads all targets. Those with problems are left out and noted.
-pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Vec<Problem>) {
+pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, Vec<Problem>) {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let mut catalog = Catalog::default();
     let Some(mut root) = document::parse(text, &mut notes) else {
-        return (catalog, notes.into_sorted());
+        return (catalog, Zone::default(), notes.into_sorted());
     };
     // The server's own settings are understood by `config`.
     drop((
@@ -34,6 +35,10 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Vec<Pr
         root.take("signals"),
         root.take("tokens"),
     ));
+    let table = root
+        .take("policy")
+        .and_then(|entry| entry.into_table(&mut notes, "[policy]"));
+    let (zone, _) = config::policy::understand(table, &mut notes);
     let targets = root
         .take("target")
         .and_then(|entry| entry.into_table(&mut notes, "[target.orders-db]"));
@@ -64,7 +69,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Vec<Pr
         }
     }
     root.refuse_rest(&mut notes, "the file", &TABLES);
-    (catalog, notes.into_sorted())
+    (catalog, zone, notes.into_sorted())
 }
 
 fn target<'t>(

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Local, Utc};
 
 use crate::domain::span::Span;
-use crate::wire::{GrantView, IncidentScope, LockOn, RequestView};
+use crate::wire::{GrantView, IncidentScope, LockOn, NeedView, RequestView};
 
 /// A moment on the reader's clock.
 pub(super) fn moment(moment: DateTime<Utc>) -> String {
@@ -112,6 +112,22 @@ pub(super) fn noted_briefly(request: &RequestView) -> String {
     claim.chain(signals).collect::<Vec<_>>().join(", ")
 }
 
+/// What several groups still have to give.
+fn missing_of(needs: &[NeedView]) -> String {
+    let missing = needs.iter().filter_map(|need| {
+        let given = u32::try_from(need.approved_by.len()).unwrap_or(u32::MAX);
+        let left = need.threshold.saturating_sub(given);
+        let reviews = if left == 1 { "a review" } else { "reviews" };
+        let count = if left == 1 {
+            String::new()
+        } else {
+            format!("{left} ")
+        };
+        (left > 0).then(|| format!("{count}{reviews} by `{}`", need.group))
+    });
+    missing.collect::<Vec<_>>().join(" and ")
+}
+
 /// Whom a pending request waits for.
 pub(super) fn awaited(request: &RequestView) -> String {
     let ways: Vec<String> = request
@@ -119,6 +135,9 @@ pub(super) fn awaited(request: &RequestView) -> String {
         .iter()
         .filter_map(|way| {
             let group = way.reviewers.as_ref()?;
+            if !way.needs.is_empty() {
+                return Some(missing_of(&way.needs));
+            }
             let missing = way.threshold.saturating_sub(way.approvals);
             Some(if missing == 1 {
                 format!("a review by `{group}`")

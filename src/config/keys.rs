@@ -98,6 +98,16 @@ pub const SIGNALS: [Key; 3] = [
     },
 ];
 
+/// What a policy's text cannot say about itself, in the table `[policy]` of `portcullis.toml`.
+pub const POLICY: [Key; 1] = [Key {
+    name: "time_zone",
+    env: "",
+    flag: "",
+    default: "`UTC`",
+    sample: "\"Europe/Berlin\"",
+    about: "Whose clock `context.hour` and `context.weekday` are read from, daylight saving included. A change is taken over with the policy, at once.",
+}];
+
 /// How long a sign-in lasts, and what it is bound to, in the table `[tokens]` of `portcullis.toml`.
 pub const TOKENS: [Key; 3] = [
     Key {
@@ -275,7 +285,9 @@ impl Layers {
         }
         for key in keys {
             // An empty variable is how many tools unset one.
-            if let Some(text) = env(key.env).filter(|text| !text.is_empty()) {
+            if !key.env.is_empty()
+                && let Some(text) = env(key.env).filter(|text| !text.is_empty())
+            {
                 found.push(Found {
                     name: key.name,
                     text,

@@ -10,6 +10,7 @@ pub mod document;
 pub mod files;
 pub mod keys;
 pub mod paths;
+pub mod policy;
 mod problem;
 pub mod server;
 mod signals;
@@ -59,10 +60,11 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals, tokens) = root.map_or((None, None, None), |mut root| {
+    let (server, signals, policy, tokens) = root.map_or((None, None, None, None), |mut root| {
         (
             root.take("server"),
             root.take("signals"),
+            root.take("policy"),
             root.take("tokens"),
         )
     });
@@ -72,6 +74,8 @@ pub fn server_from(
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
     shown.extend(more);
+    let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
+    shown.extend(policy::understand(table, &mut notes).1);
     let table = tokens.and_then(|entry| entry.into_table(&mut notes, "[tokens]"));
     let (tokens, more) = tokens::understand(table, env, &mut notes);
     settings.tokens = tokens;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::keys::{CONSOLE, Key, SERVER, SIGNALS, TOKENS};
+use crate::config::keys::{CONSOLE, Key, POLICY as POLICY_KEYS, SERVER, SIGNALS, TOKENS};
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
 use crate::config::{backend, files};
@@ -26,6 +26,10 @@ pub fn default_toml() -> String {
     }
     out.push_str("\n# What reviewers are told is unusual about a request.\n[signals]\n");
     for key in SIGNALS {
+        commented(&mut out, &key);
+    }
+    out.push_str("\n# What policy.cedar cannot say about itself.\n[policy]\n");
+    for key in POLICY_KEYS {
         commented(&mut out, &key);
     }
     out.push_str("\n# How long people stay signed in.\n[tokens]\n");
@@ -74,6 +78,8 @@ pub fn reference() -> String {
     keys_table(&mut out, &SERVER);
     out.push_str("\n#### What is unusual: `[signals]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &SIGNALS);
+    out.push_str("\n#### What policies are read with: `[policy]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &POLICY_KEYS);
     out.push_str("\n#### Sign-ins: `[tokens]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &TOKENS);
     out.push_str("\n#### The console and the commands: `console.toml`\n\n");
@@ -108,10 +114,15 @@ fn keys_table(out: &mut String, keys: &[Key]) {
         } else {
             format!("`--{}` ", key.flag)
         };
+        let env = if key.env.is_empty() {
+            String::new()
+        } else {
+            format!("`{}` ", key.env)
+        };
         let _ = writeln!(
             out,
-            "| `{}` | `{}` | {flag}| {} | {} |",
-            key.name, key.env, key.default, key.about
+            "| `{}` | {env}| {flag}| {} | {} |",
+            key.name, key.default, key.about
         );
     }
 }

@@ -25,3 +25,4 @@ pub mod sign_in;
 pub mod signal;
 pub mod span;
 pub mod target;
+pub mod zone;

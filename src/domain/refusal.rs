@@ -5,8 +5,20 @@
 use super::grant::GrantState;
 use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
 use super::lock::LockState;
+use super::policy::Explained;
 use super::request::RequestState;
 use super::span::Span;
+
+/// What a policy's no rests on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The version of the policy.
+    pub version: String,
+    /// The policies that said no, and those that came nearest to a yes.
+    pub policies: Vec<Explained>,
+    /// What could not be evaluated; each names its policy.
+    pub errors: Vec<String>,
+}
 
 /// Why a caller did not get what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +65,7 @@ pub enum Refusal {
     /// Policy said no, in the words of `domain::policy`.
     PolicyDenied {
         why: String,
+        cause: Box<Cause>,
     },
     /// Policy would let it pass, but nobody is there to review it.
     NobodyCanReview {
@@ -291,9 +304,9 @@ impl Refusal {
                 Some(by) => format!("`{request}` is claimed by `{by}`, not by you"),
                 None => format!("you have no claim on `{request}`"),
             },
-            Self::PolicyDenied { why } | Self::NotNarrower { why } | Self::Unsupported { why } => {
-                why.clone()
-            }
+            Self::PolicyDenied { why, .. }
+            | Self::NotNarrower { why }
+            | Self::Unsupported { why } => why.clone(),
             Self::NotTheRequester { request } => {
                 format!("only the person who asked can withdraw `{request}`")
             }
@@ -372,6 +385,9 @@ impl Refusal {
                 "list what you may ask for with `portcullis request --list`"
             }
             Self::UnknownRole { known, .. } => return Some(format!("its roles are {known}")),
+            Self::PolicyDenied { cause, .. } if !cause.errors.is_empty() => {
+                "tell whoever keeps the policy: it is on the record as `policy.failed`"
+            }
             Self::PolicyDenied { .. } => {
                 "see what you may ask for with `portcullis request --list`"
             }

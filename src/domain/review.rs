@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{GroupName, PrincipalId, RoleName};
-use super::policy::Way;
+use super::policy::{self, Way};
 use super::principal::PrincipalRef;
 use super::span::Span;
 
@@ -58,19 +58,39 @@ pub struct Review {
     pub created_at: DateTime<Utc>,
 }
 
-/// Counts the distinct people whose approval counts for one way to get access.
-pub fn approvals_for(way: &Way, reviews: &[Review]) -> u32 {
-    let people: BTreeSet<&PrincipalId> = reviews
+/// The approvals of a request, one of each person.
+fn approvals(reviews: &[Review]) -> Vec<&Review> {
+    let mut people: BTreeSet<&PrincipalId> = BTreeSet::new();
+    reviews
         .iter()
         .filter(|review| review.decision == Decision::Approve)
-        .filter(|review| {
-            way.reviewers
-                .as_ref()
-                .is_some_and(|group| review.counted_groups.contains(group))
-        })
-        .map(|review| &review.reviewer.id)
-        .collect();
-    u32::try_from(people.len()).unwrap_or(u32::MAX)
+        .filter(|review| people.insert(&review.reviewer.id))
+        .collect()
+}
+
+/// Counts the distinct people whose approval counts for one way to get access. Whoever belongs to several of its
+/// groups counts for one of them, the one where that helps most.
+pub fn approvals_for(way: &Way, reviews: &[Review]) -> u32 {
+    let groups = approvals(reviews)
+        .into_iter()
+        .map(|review| &review.counted_groups);
+    policy::filled(&way.reviewers, groups)
+}
+
+/// For each group that a way needs, in its order: whose approvals count there.
+pub fn counted<'a>(way: &Way, reviews: &'a [Review]) -> Vec<Vec<&'a Review>> {
+    let approvals = approvals(reviews);
+    let places = policy::places(
+        &way.reviewers,
+        approvals.iter().map(|review| &review.counted_groups),
+    );
+    let found = |people: Vec<usize>| {
+        people
+            .into_iter()
+            .filter_map(|person| approvals.get(person).copied())
+            .collect()
+    };
+    places.into_iter().map(found).collect()
 }
 
 /// The way that is satisfied, if any: its threshold of distinct people is reached.

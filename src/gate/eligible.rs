@@ -11,7 +11,7 @@ use crate::domain::request::RequestKind;
 use crate::store::Tx;
 
 use super::Error;
-use super::requests::decide;
+use super::deeds::decide;
 
 /// Why a grant must not begin now, if it must not. One that begins with its approval was judged in that moment; one
 /// that was scheduled for later is judged again, because people change teams and policies change in between.
@@ -54,7 +54,7 @@ pub(super) async fn lost(
     );
     match decided {
         Ok(_) => Ok(None),
-        Err(Refusal::PolicyDenied { why }) => {
+        Err(Refusal::PolicyDenied { why, .. }) => {
             Ok(Some(format!("policy no longer permits it: {why}")))
         }
         Err(refusal) => Err(refusal.into()),

@@ -19,8 +19,9 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::targets::{Access, Credential, CredentialAsk};
 
+use super::deeds::{Reviewed, decide, may_extend, may_revoke, somebody_reviews};
 use super::locks::bearing;
-use super::requests::{SeenRequest, decide, few_enough, somebody_reviews};
+use super::requests::{SeenRequest, few_enough};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// A grant at one moment.
@@ -88,6 +89,18 @@ impl Gate {
             few_enough(&mut writing).await?;
         }
         let holder = holder(&mut writing, &grant).await?;
+        let about = Reviewed {
+            owner: &holder,
+            target,
+            role: &grant.role,
+            kind: RequestKind::Extend,
+            duration: by,
+            ticket: None,
+            now: writing.now,
+        };
+        if !own {
+            may_extend(&rules.policy, &writing.who, about)?;
+        }
         let lasted =
             Span::from_chrono(grant.expires_at - grant.starts_at.unwrap_or(grant.not_before))
                 .unwrap_or(grant.duration);
@@ -105,7 +118,8 @@ impl Gate {
                 now: writing.now,
             },
         )?;
-        somebody_reviews(&mut writing.tx, &snapshot, &holder).await?;
+        somebody_reviews(&mut writing.tx, &rules.policy, &snapshot, about).await?;
+        let kept = self.keep_policy(&mut writing, &rules.policy).await?;
         let (mut request, mut change) = Request::submit_extension(
             new,
             &grant,
@@ -129,7 +143,9 @@ impl Gate {
             request = approved;
             change.extend(more);
         }
-        self.finish_request(writing, request, &change).await
+        let seen = self.finish_request(writing, request, &change).await?;
+        self.policy_kept(kept);
+        Ok(seen)
     }
 
     /// Gives a grant back early.
@@ -165,6 +181,8 @@ impl Gate {
             Opened::Now(writing) => writing,
         };
         let grant = load(&mut writing.tx, id).await?;
+        let rules = self.rules.current();
+        may_revoke(&mut writing, &rules, &grant).await?;
         same_version(&grant, version)?;
         let (next, step) = grant.revoke(&writing.who, reason, writing.now)?;
         self.finish_grant(writing, next, vec![step]).await

@@ -19,6 +19,7 @@ use crate::store::Tx;
 use crate::store::grants;
 use crate::store::locks::Filter;
 
+use super::deeds::may_lock;
 use super::grants::Version;
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits, new_trace};
 
@@ -72,6 +73,7 @@ impl Gate {
         };
         let on = known(&mut writing.tx, &rules.catalog, on).await?;
         let mut lock = Lock::place(new, on, length, reason, &writing.who, writing.now)?;
+        may_lock(&mut writing, &rules, &lock).await?;
         let locks = std::slice::from_ref(&lock);
         let (by, now) = (writing.who.as_ref(), writing.now);
         let cut = take_away(&mut writing.tx, &rules.catalog, locks, Some(&by), now).await?;
@@ -103,6 +105,7 @@ impl Gate {
             Opened::Now(writing) => writing,
         };
         let lock = load(&mut writing.tx, id).await?;
+        may_lock(&mut writing, &self.rules.current(), &lock).await?;
         let (in_force, now) = (Arc::clone(&writing.locks), writing.now);
         let (next, step) = lock.lift(&writing.who, reason, Locks::new(&in_force, None), now)?;
         if lock.version != version.0 {

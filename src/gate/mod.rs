@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod catalog;
+mod deeds;
 mod eligible;
 pub mod grants;
 pub mod incidents;
@@ -130,6 +131,10 @@ pub struct Gate {
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
     settings: Settings,
+    /// The proofs of device keys that this node took.
+    proofs: people::Seen,
+    /// The versions of the policy whose text is in the store.
+    kept: Mutex<std::collections::HashSet<String>>,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -173,7 +178,15 @@ impl Gate {
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
             settings,
+            proofs: people::Seen::default(),
+            kept: Mutex::default(),
         })
+    }
+
+    /// To be called once, before the first call is answered.
+    pub async fn begin_proofs(&self) -> Result<(), Error> {
+        self.proofs.begin(self.now().await?);
+        Ok(())
     }
 
     /// The store behind the gate, for streams and the sequencer of the same node.
@@ -324,16 +337,24 @@ impl Gate {
         .reason(Some(refusal.text()))
         .detail("code", refusal.code())
         .detail("about", about);
-        if let Err(error) = self
-            .write_refusal(
-                caller,
-                event,
-                about,
-                format!("{} {} {about}", caller.principal.id, refusal.code()),
-            )
-            .await
-        {
+        let key = format!("{} {} {about}", caller.principal.id, refusal.code());
+        if let Err(error) = self.write_refusal(caller, event, about, key).await {
             tracing::error!(error = ?error, "a refusal could not be recorded");
+        }
+        if let Refusal::PolicyDenied { cause, .. } = refusal
+            && !cause.errors.is_empty()
+        {
+            let event = Event::new(
+                EventCode::PolicyFailed,
+                Actor::Principal(caller.principal.as_ref()),
+            )
+            .outcome(Outcome::Error)
+            .reason(Some(cause.errors.join("; ")))
+            .detail("policy_version", cause.version.clone());
+            let key = format!("policy {} {}", cause.version, cause.errors.join(";"));
+            if let Err(error) = self.write_refusal(caller, event, about, key).await {
+                tracing::error!(error = ?error, "the failure of a policy could not be recorded");
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::domain::ids::{GrantId, RequestId, TargetName};
 use crate::domain::lock::{Lock, Subject};
 use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
-use crate::domain::policy::{self, Snapshot, Verdict};
+use crate::domain::policy;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::{
@@ -23,6 +23,7 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::store::history::History;
 
+use super::deeds::{Reviewed, decide, may_review, somebody_reviews};
 use super::locks::bearing;
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
@@ -123,7 +124,18 @@ impl Gate {
                 now: writing.now,
             },
         )?;
-        somebody_reviews(&mut writing.tx, &snapshot, &writing.who).await?;
+        let asker = writing.who.clone();
+        let about = Reviewed {
+            owner: &asker,
+            target,
+            role: &ask.role,
+            kind: RequestKind::Access,
+            duration: ask.duration,
+            ticket: ask.ticket.as_deref(),
+            now: writing.now,
+        };
+        somebody_reviews(&mut writing.tx, &rules.policy, &snapshot, about).await?;
+        let kept = self.keep_policy(&mut writing, &rules.policy).await?;
         let (request, change) = Request::submit(
             new,
             &writing.who,
@@ -133,7 +145,9 @@ impl Gate {
             bearing(&writing.locks, &rules.catalog, &target.name),
             writing.now,
         )?;
-        self.finish_request(writing, request, &change).await
+        let seen = self.finish_request(writing, request, &change).await?;
+        self.policy_kept(kept);
+        Ok(seen)
     }
 
     /// Takes a reviewer's decision on the version that the reviewer saw.
@@ -153,6 +167,7 @@ impl Gate {
         let request = load(&mut writing.tx, id).await?;
         // The rules that name people come first: their answer does not depend on the version.
         request.may_review(&writing.who, writing.now)?;
+        may_review(&mut writing, &rules, &request, &verdict.narrowed).await?;
         same_version(&request, version)?;
         let (request, change) = match verdict.decision {
             Decision::Deny => request.deny_by(
@@ -387,27 +402,6 @@ impl Gate {
     }
 }
 
-/// Asks the policy. A denial that comes from a broken policy is logged as an error: its owner has to look.
-pub(super) fn decide(policy: &policy::Policy, ask: &policy::Ask<'_>) -> Result<Snapshot, Refusal> {
-    match policy.decide(ask) {
-        Verdict::Permitted { ways } => Ok(policy.snapshot(ways)),
-        verdict @ Verdict::Denied { .. } => {
-            for error in verdict.errors() {
-                tracing::error!(
-                    policy.version = policy.version(),
-                    error,
-                    "a policy could not be evaluated; the answer was no"
-                );
-                metrics::counter!("portcullis_policy_errors_total").increment(1);
-            }
-            let Verdict::Denied { why, .. } = verdict else {
-                return Err(Refusal::Busy);
-            };
-            Err(Refusal::PolicyDenied { why })
-        }
-    }
-}
-
 /// A flood of requests hides the one that matters.
 pub(super) async fn few_enough(writing: &mut Writing) -> Result<(), Error> {
     let pending = writing.tx.pending_count(&writing.who.id).await?;
@@ -415,35 +409,6 @@ pub(super) async fn few_enough(writing: &mut Writing) -> Result<(), Error> {
         return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
     }
     Ok(())
-}
-
-/// A request that nobody could ever decide is refused at once, with the group that is too small.
-pub(super) async fn somebody_reviews(
-    tx: &mut Tx,
-    snapshot: &Snapshot,
-    requester: &Principal,
-) -> Result<(), Error> {
-    for way in &snapshot.ways {
-        let able = match &way.reviewers {
-            Some(group) if way.threshold > 0 => {
-                tx.reviewers_in(group, &requester.id, way.threshold).await?
-            }
-            _ => 0,
-        };
-        if able >= way.threshold {
-            return Ok(());
-        }
-    }
-    let groups: Vec<String> = snapshot
-        .ways
-        .iter()
-        .filter_map(|way| way.reviewers.as_ref())
-        .map(|group| format!("`{group}`"))
-        .collect();
-    Err(Refusal::NobodyCanReview {
-        groups: groups.join(" or "),
-    }
-    .into())
 }
 
 async fn load(tx: &mut Tx, id: &RequestId) -> Result<Request, Error> {

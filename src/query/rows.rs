@@ -73,10 +73,13 @@ impl Row for RequestView {
                 self.ways.iter().any(|way| takes(Value::Text(&way.policy)))
                     || takes(Value::Text(&self.policy_version))
             }
-            Name::Group => self
-                .ways
-                .iter()
-                .any(|way| some(way.reviewers.as_ref(), takes)),
+            Name::Group => self.ways.iter().any(|way| {
+                if way.needs.is_empty() {
+                    some(way.reviewers.as_ref(), takes)
+                } else {
+                    way.needs.iter().any(|need| takes(Value::Text(&need.group)))
+                }
+            }),
             Name::Ticket => some(self.ticket.as_ref(), takes),
             Name::Claim => some(self.claim.as_ref().map(|claim| &claim.by), takes),
             Name::Signal => self

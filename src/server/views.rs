@@ -23,7 +23,8 @@ use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
     ActorView, AllowedAction, ClaimView, CredentialView, EventView, GrantView, HistoryView, LockOn,
-    LockView, NarrowView, RequestView, ReviewView, RoleView, SignalView, TargetView, WayView,
+    LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView, SignalView, TargetView,
+    WayView,
 };
 
 pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -117,10 +118,40 @@ fn way_view(way: &Way, reviews: &[Review]) -> WayView {
         policy: way.policy_id.clone(),
         threshold: way.threshold,
         approvals: review::approvals_for(way, reviews),
-        reviewers: way.reviewers.as_ref().map(ToString::to_string),
+        reviewers: match way.reviewers.as_slice() {
+            [] => None,
+            [one] => Some(one.group.to_string()),
+            _ => Some(
+                way.groups()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" and "),
+            ),
+        },
+        needs: needs(way, reviews),
         max_duration: way.max_duration.to_string(),
         max_total: way.max_total.to_string(),
     }
+}
+
+/// Only where several groups review: one alone is told by the rest of the way.
+fn needs(way: &Way, reviews: &[Review]) -> Vec<NeedView> {
+    if way.reviewers.len() < 2 {
+        return Vec::new();
+    }
+    let counted = review::counted(way, reviews);
+    way.reviewers
+        .iter()
+        .zip(counted)
+        .map(|(needed, counted)| NeedView {
+            group: needed.group.to_string(),
+            threshold: needed.count,
+            approved_by: counted
+                .iter()
+                .map(|review| review.reviewer.name.to_string())
+                .collect(),
+        })
+        .collect()
 }
 
 fn review_view(review: &Review) -> ReviewView {

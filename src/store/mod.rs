@@ -70,6 +70,7 @@ pub mod locks;
 mod many;
 pub mod outbox;
 pub mod people;
+pub mod policies;
 pub mod requests;
 pub mod sequence;
 pub mod settings;
@@ -244,6 +245,11 @@ impl Store {
                 .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
         };
         Ok(Tx::new(begun.context("opening the database to read")?))
+    }
+
+    /// Whether other nodes may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pools, Pools::Postgres(_))
     }
 
     /// For exactly one query, which is consistent by itself: spares the transaction around it.

@@ -166,6 +166,10 @@ struct TokenRow {
     sign_in: SignInRow,
 }
 
+/// More people than this in one group are not looked at one by one.
+const REVIEWERS_MAX: u32 = 1_000;
+/// Who may review and is in a group.
+const REVIEWERS: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id <> $1 and owner_id is null and group_names like $2 escape '\\' and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5";
 const PRINCIPAL: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id = $1";
 const BY_NAME: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where name = $1";
 /// Who has a token, with the clock in the same row.
@@ -219,23 +223,21 @@ impl Tx {
         Ok(row.is_some())
     }
 
-    /// How many principals besides `but` may review and are in this group; no more than `enough` are looked for.
+    /// Principals besides `but` who may review and are in this group; no more than `enough` are looked for.
     pub async fn reviewers_in(
         &mut self,
         group: &GroupName,
         but: &PrincipalId,
-        enough: u32,
-    ) -> anyhow::Result<u32> {
+        enough: Option<u32>,
+    ) -> anyhow::Result<Vec<Principal>> {
         // Roles and groups are stored as JSON lists, so the quotes delimit a name. `_` in it is not a wildcard.
         let quoted = |word: &str| format!("%\"{}\"%", word.replace('_', "\\_"));
-        let rows: Vec<(i64,)> = on!(self, c => sqlx::query_as(
-            "select created_at from principals where id <> $1 and group_names like $2 escape '\\' \
-             and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5")
+        let rows: Vec<PrincipalRow> = on!(self, c => sqlx::query_as(REVIEWERS)
             .bind(but.as_str()).bind(quoted(group.as_str()))
             .bind(quoted(ProductRole::Reviewer.as_str())).bind(quoted(ProductRole::Admin.as_str()))
-            .bind(i64::from(enough)).fetch_all(c))
+            .bind(i64::from(enough.unwrap_or(REVIEWERS_MAX))).fetch_all(c))
         .context("looking for reviewers")?;
-        Ok(u32::try_from(rows.len())?)
+        rows.into_iter().map(PrincipalRow::read).collect()
     }
 
     /// Adds a principal, or gives a known one these roles and groups.
@@ -435,6 +437,17 @@ impl Tx {
     /// Forgets tokens that are long over.
     pub async fn drop_tokens_before(&mut self, before: DateTime<Utc>) -> anyhow::Result<u64> {
         touch!(self, c => sqlx::query("delete from tokens where expires_at < $1").bind(millis(before)).execute(c)).context("forgetting tokens")
+    }
+
+    /// Puts down that a proof was taken; `false` when it was before. One statement, also outside of a transaction.
+    pub async fn take_proof(&mut self, hash: &str, until: DateTime<Utc>) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("insert into proofs (hash, expires_at) values ($1, $2) on conflict (hash) do nothing").bind(hash).bind(millis(until)).execute(c)).context("writing a proof")?;
+        Ok(rows == 1)
+    }
+
+    /// Forgets proofs that are too old to be taken.
+    pub async fn drop_proofs_before(&mut self, before: DateTime<Utc>) -> anyhow::Result<u64> {
+        touch!(self, c => sqlx::query("delete from proofs where expires_at < $1").bind(millis(before)).execute(c)).context("forgetting proofs")
     }
 
     /// Stores a one-time code by its hash; earlier unused codes for the same principal are good no longer.

@@ -27,8 +27,8 @@ pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInView, Tokens};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
-    Approval, ClaimView, Denial, HistoryView, NarrowView, NewRequest, RequestView, ReviewView,
-    SignalView, WayView,
+    Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
+    ReviewView, SignalView, WayView,
 };
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};

@@ -16,10 +16,13 @@ pub struct WayView {
     pub threshold: u32,
     /// How many have.
     pub approvals: u32,
-    /// The group that reviews; absent where no review is needed.
+    /// The group that reviews, or several as in `dba and security`; absent where no review is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reviewers: Option<String>,
+    /// What each of several groups has to give; nobody counts for two of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<NeedView>,
     /// The longest single request, and the longest total with extensions.
     #[schema(
         pattern = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,3}h)?([1-9][0-9]{0,5}m)?([1-9][0-9]{0,6}s)?$"
@@ -29,6 +32,14 @@ pub struct WayView {
         pattern = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,3}h)?([1-9][0-9]{0,5}m)?([1-9][0-9]{0,6}s)?$"
     )]
     pub max_total: String,
+}
+
+/// How many people of one group have to approve, and who has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NeedView {
+    pub group: String,
+    pub threshold: u32,
+    pub approved_by: Vec<String>,
 }
 
 /// One reviewer's decision.

@@ -11,6 +11,7 @@ mod people;
 mod requests;
 mod sessions;
 mod signals;
+mod tokens;
 
 use portcullis::client::ClientError;
 

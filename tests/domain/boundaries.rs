@@ -5,7 +5,7 @@ use portcullis::domain::event::EventCode;
 use portcullis::domain::grant::{Grant, GrantState, authorize};
 use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::domain::lock::Locks;
-use portcullis::domain::policy::{Snapshot, Way};
+use portcullis::domain::policy::{Needed, Snapshot, Way};
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::{About, Ask, LATEST_START, REASON_MAX, Request, RequestState};
 use portcullis::domain::review::Narrowing;
@@ -24,7 +24,10 @@ fn way(threshold: u32) -> Way {
         policy_id: "prod".to_owned(),
         line: 1,
         threshold,
-        reviewers: Some("dba".parse().unwrap()),
+        reviewers: vec![Needed {
+            group: "dba".parse().unwrap(),
+            count: threshold,
+        }],
         max_duration: "4h".parse().unwrap(),
         max_total: "2h".parse().unwrap(),
         decide_within: Span::HOUR,

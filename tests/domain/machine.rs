@@ -13,7 +13,7 @@ use portcullis::domain::event::{Event, EventCode};
 use portcullis::domain::grant::{CloseKind, Grant, GrantState};
 use portcullis::domain::ids::{GrantId, GroupName, LockId, PrincipalId, RequestId, RoleName};
 use portcullis::domain::lock::{Blocked, Lock, Locks};
-use portcullis::domain::policy::{Snapshot, Way};
+use portcullis::domain::policy::{Needed, Snapshot, Way};
 use portcullis::domain::principal::{Principal, ProductRole};
 use portcullis::domain::request::{About, Ask, Request, RequestKind, RequestState};
 use portcullis::domain::review::{Decision, Narrowing};
@@ -324,6 +324,14 @@ pub(crate) fn person(index: usize, groups: &[&str]) -> Principal {
     }
 }
 
+fn needed(count: u32, reviewers: usize) -> Vec<Needed> {
+    let group = group(reviewers);
+    (count > 0)
+        .then(|| Needed { group, count })
+        .into_iter()
+        .collect()
+}
+
 impl Machine {
     /// Nothing has happened yet.
     pub(crate) fn new(story: &Story) -> Self {
@@ -333,7 +341,7 @@ impl Machine {
                 policy_id: format!("w{line}"),
                 line,
                 threshold,
-                reviewers: (threshold > 0).then(|| group(reviewers)),
+                reviewers: needed(threshold, reviewers),
                 max_duration: minutes(longest),
                 max_total: minutes(longest + more),
                 decide_within: minutes(decide),

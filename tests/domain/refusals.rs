@@ -103,6 +103,7 @@ fn every_refusal() -> Vec<Refusal> {
             known: "`admin`, `readonly`".to_owned(),
         },
         R::PolicyDenied {
+            cause: Box::default(),
             why: "no policy lets `ada` ask for `admin` on `orders-db`".to_owned(),
         },
         R::NobodyCanReview {

@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 5] = [
+const SUMS: [(&str, &str); 6] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -41,6 +41,10 @@ const SUMS: [(&str, &str); 5] = [
     (
         "0005_tokens.sql",
         "29a1cbd78421df971cf600eccc55f83a329d6b873d2068e84e50535a3a5e607d",
+    ),
+    (
+        "0008_policy.sql",
+        "d5daa82ac285ac698d1c967052fffcc0cbbaeafa0a5fdb31dee467249d26c523",
     ),
 ];
 

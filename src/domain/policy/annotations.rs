@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use crate::domain::ids::GroupName;
 use crate::domain::nearest::{list, nearest};
 use crate::domain::policy::complaint::one_line;
+use crate::domain::policy::deed::Deed;
 use crate::domain::policy::lex::{self, Statement};
+use crate::domain::policy::quorum::Needed;
 use crate::domain::policy::verdict::Way;
 use crate::domain::policy::{Effect, PolicyProblem, Rule};
 use crate::domain::span::Span;
@@ -67,7 +69,7 @@ pub const ANNOTATIONS: [Annotation; 7] = [
         "threshold",
         "1",
         "`1`",
-        "How many people must approve; `0` gives access at once.",
+        "How many people must approve; `0` gives access at once. Left out where `@reviewers` counts itself.",
     ),
     Annotation::permit(
         "reviewers",
@@ -132,13 +134,17 @@ impl<'a, 'p> Annotations<'a, 'p> {
     }
 
     /// The policy with its conditions; nothing when an annotation that it needs is missing or wrong.
-    pub(super) fn rule(&mut self) -> Option<Rule> {
+    pub(super) fn rule(&mut self, deeds: BTreeSet<Deed>) -> Option<Rule> {
         let permit = self.policy.effect() == cedar_policy::Effect::Permit;
-        self.check_keys(permit);
+        // An action that there is not is a problem of its own.
+        let gives = deeds.is_empty() || deeds.iter().any(|deed| deed.gives_access());
+        self.check_keys(permit, gives);
         let line = lex::place(self.text, self.statement.range.start).line;
         let id = self.id()?;
-        let effect = if permit {
+        let effect = if permit && gives {
             Effect::Permit(self.way(&id, line)?)
+        } else if permit {
+            Effect::Allow
         } else {
             Effect::Forbid {
                 because: self.policy.annotation("because").map(one_line),
@@ -152,19 +158,22 @@ impl<'a, 'p> Annotations<'a, 'p> {
         Some(Rule {
             id,
             line,
+            deeds,
             effect,
             text,
         })
     }
 
-    fn check_keys(&mut self, permit: bool) {
+    fn check_keys(&mut self, permit: bool, gives: bool) {
         let (effect, other) = if permit {
             ("permit", "forbid")
         } else {
             ("forbid", "permit")
         };
         let meaningful = |known: &&Annotation| {
-            if permit {
+            if permit && !gives {
+                known.name == "id"
+            } else if permit {
                 known.on_permit
             } else {
                 known.on_forbid
@@ -181,7 +190,17 @@ impl<'a, 'p> Annotations<'a, 'p> {
             .map(|(key, _)| key.to_owned())
             .collect();
         for key in keys.iter().filter(|key| !own.contains(&key.as_str())) {
-            if ANNOTATIONS.iter().any(|known| known.name == key) {
+            let known = ANNOTATIONS.iter().find(|known| known.name == key);
+            if known.is_some_and(|known| permit && !gives && known.on_permit) {
+                let hint = "remove it: it belongs to `permit`s of `request` and `break_glass`";
+                self.problem(
+                    key,
+                    format!("`@{key}` means nothing on a `permit` that gives no access"),
+                    Some(hint.to_owned()),
+                );
+                continue;
+            }
+            if known.is_some() {
                 let hint = format!("remove it, or move it to a `{other}`");
                 self.problem(
                     key,
@@ -224,8 +243,8 @@ impl<'a, 'p> Annotations<'a, 'p> {
 
     fn way(&mut self, id: &str, line: usize) -> Option<Way> {
         let before = self.problems.len();
-        let threshold = self.threshold();
-        let reviewers = self.reviewers(id, threshold);
+        let reviewers = self.quorum(id);
+        let threshold = reviewers.iter().map(|needed| needed.count).sum();
         let max_duration = self.span("max_duration");
         if self.policy.annotation("max_duration").is_none() {
             let hint = "add for example `@max_duration(\"4h\")`: all access has an end";
@@ -260,13 +279,12 @@ impl<'a, 'p> Annotations<'a, 'p> {
         })
     }
 
-    fn threshold(&mut self) -> u32 {
-        let Some(value) = self.policy.annotation("threshold").map(str::to_owned) else {
-            return 1;
-        };
+    /// How many reviews `@threshold` says; nothing where it is not written.
+    fn threshold(&mut self) -> Option<u32> {
+        let value = self.policy.annotation("threshold").map(str::to_owned)?;
         let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
         match value.parse::<u32>() {
-            Ok(count) if plain && count <= MAX_THRESHOLD => count,
+            Ok(count) if plain && count <= MAX_THRESHOLD => Some(count),
             _ => {
                 let message = format!(
                     "`{}` is not a number of reviews from 0 to {MAX_THRESHOLD}",
@@ -275,20 +293,20 @@ impl<'a, 'p> Annotations<'a, 'p> {
                 let hint = "write `@threshold(\"1\")` for one review, `@threshold(\"0\")` for none"
                     .to_owned();
                 self.problem("threshold", message, Some(hint));
-                1
+                Some(1)
             }
         }
     }
 
-    fn reviewers(&mut self, id: &str, threshold: u32) -> Option<GroupName> {
+    /// Who has to review, and how many of them.
+    fn quorum(&mut self, id: &str) -> Vec<Needed> {
+        let threshold = self.threshold();
         if self.meant.contains("threshold") {
-            return None;
+            return Vec::new();
         }
-        match (
-            self.policy.annotation("reviewers").map(str::to_owned),
-            threshold,
-        ) {
-            (None, 0) => None,
+        let reviewers = self.policy.annotation("reviewers").map(str::to_owned);
+        match (reviewers, threshold) {
+            (None, Some(0)) => Vec::new(),
             (None, _) => {
                 let hint =
                     "add `@reviewers(\"…\")` with the name of a group, or `@threshold(\"0\")`";
@@ -297,28 +315,85 @@ impl<'a, 'p> Annotations<'a, 'p> {
                     format!("policy `{id}` asks for review, but does not say by whom"),
                     hint,
                 );
-                None
+                Vec::new()
             }
-            (Some(group), 0) => {
+            (Some(groups), Some(0)) => {
                 let message = format!(
                     "policy `{id}` names reviewers `{}`, but asks for no review",
-                    group.escape_default()
+                    groups.escape_default()
                 );
                 self.problem(
                     "reviewers",
                     message,
                     Some("raise `@threshold`, or remove `@reviewers`".to_owned()),
                 );
-                None
+                Vec::new()
             }
-            (Some(group), _) => match group.parse::<GroupName>() {
-                Ok(group) => Some(group),
+            (Some(groups), threshold) if groups.contains([':', ',']) => {
+                self.counted(id, &groups, threshold)
+            }
+            (Some(group), threshold) => match group.parse::<GroupName>() {
+                Ok(group) => vec![Needed {
+                    group,
+                    count: threshold.unwrap_or(1),
+                }],
                 Err(error) => {
                     self.problem("reviewers", error.to_string(), None);
-                    None
+                    Vec::new()
                 }
             },
         }
+    }
+
+    /// Groups that each have a count, such as `dba:1, security:1`.
+    fn counted(&mut self, id: &str, groups: &str, threshold: Option<u32>) -> Vec<Needed> {
+        let mut needed: Vec<Needed> = Vec::new();
+        for part in groups.split(',').map(str::trim) {
+            let counted = part.split_once(':').and_then(|(group, count)| {
+                let count = count.trim().parse::<u32>().ok()?;
+                Some((group.trim(), count)).filter(|(_, count)| *count > 0)
+            });
+            let Some((group, count)) = counted else {
+                let message = format!(
+                    "`{}` does not say how many reviews by which group",
+                    part.escape_default()
+                );
+                let hint = "write for example `@reviewers(\"dba:1, security:1\")`".to_owned();
+                self.problem("reviewers", message, Some(hint));
+                return Vec::new();
+            };
+            let group = match group.parse::<GroupName>() {
+                Ok(group) => group,
+                Err(error) => {
+                    self.problem("reviewers", error.to_string(), None);
+                    return Vec::new();
+                }
+            };
+            if needed.iter().any(|known| known.group == group) {
+                let message = format!("policy `{id}` counts the group `{group}` twice");
+                let hint = "name each group once, with all the reviews it has to give".to_owned();
+                self.problem("reviewers", message, Some(hint));
+                return Vec::new();
+            }
+            needed.push(Needed { group, count });
+        }
+        let sum = needed
+            .iter()
+            .fold(0_u32, |sum, needed| sum.saturating_add(needed.count));
+        if sum > MAX_THRESHOLD {
+            let message =
+                format!("policy `{id}` asks for {sum} reviews; {MAX_THRESHOLD} is the most");
+            self.problem("reviewers", message, None);
+            return Vec::new();
+        }
+        if threshold.is_some_and(|threshold| threshold != sum) {
+            let message = format!(
+                "`@reviewers` of policy `{id}` counts {sum} reviews, and `@threshold` says otherwise"
+            );
+            let hint = "remove `@threshold`: the counts say it all".to_owned();
+            self.problem("threshold", message, Some(hint));
+        }
+        needed
     }
 
     fn span(&mut self, key: &str) -> Option<Span> {

@@ -5,16 +5,23 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use cedar_policy::{
-    EntityTypeName, EntityUid, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
+    ActionConstraint, EntityId, EntityUid, PolicySet, Schema, ValidationMode, ValidationWarning,
+    Validator,
 };
 
 use crate::domain::policy::annotations::Annotations;
 use crate::domain::policy::complaint::{PolicyProblem, from_cedar};
+use crate::domain::policy::deed::Deed;
 use crate::domain::policy::lex::{self, Statement};
+use crate::domain::policy::question::Vocabulary;
 use crate::domain::policy::words;
-use crate::domain::policy::{Policy, Rule, Vocabulary};
+use crate::domain::policy::{Policy, Rule};
+use crate::domain::zone::Zone;
 
-const SCHEMA: &str = include_str!("schema.cedarschema");
+/// What can be asked for, and what a policy without an action in its scope is about.
+const ASKING: &str = include_str!("schema.cedarschema");
+/// What else people do.
+const DOING: &str = include_str!("deeds.cedarschema");
 static VOCABULARY: LazyLock<Result<Vocabulary, String>> = LazyLock::new(vocabulary);
 
 /// Reads a whole policy file.
@@ -43,12 +50,98 @@ pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
             PolicyProblem::at(text, at, "a policy cannot have slots", hint)
         })
         .collect();
-    let checked = vocabulary.validator.validate(&set, ValidationMode::Strict);
+    let (unscoped, scoped) = by_scope(&set);
+    validate(
+        text,
+        &vocabulary.asking,
+        &unscoped,
+        &statements,
+        &mut problems,
+    );
+    validate(
+        text,
+        &vocabulary.validator,
+        &scoped,
+        &statements,
+        &mut problems,
+    );
+    let rules = rules(text, &set, &statements, &mut problems);
+    let mentions = words::mentions(text, &statements, &mut problems);
+    if !problems.is_empty() {
+        return Err(sorted(problems));
+    }
+    let sets =
+        by_deed(&set, &rules).map_err(|error| vec![PolicyProblem::at(text, 0, error, None)])?;
+    Ok(Policy {
+        version: version(text),
+        text: text.into(),
+        sets,
+        rules,
+        mentions,
+        zone: Zone::default(),
+        vocabulary,
+    })
+}
+
+/// The policies whose scope names no action, and the others. Cedar means every action by the first; here they are
+/// about asking alone, so that a freeze of access does not also stop people from taking access away.
+fn by_scope(set: &PolicySet) -> (PolicySet, PolicySet) {
+    let (mut unscoped, mut scoped) = (PolicySet::new(), PolicySet::new());
+    for policy in set.policies() {
+        let part = match policy.action_constraint() {
+            ActionConstraint::Any => &mut unscoped,
+            ActionConstraint::Eq(_) | ActionConstraint::In(_) => &mut scoped,
+        };
+        // The ids are those of one set, so none is there twice.
+        let _ = part.add(policy.clone());
+    }
+    (unscoped, scoped)
+}
+
+/// The policies about each deed.
+fn by_deed(
+    set: &PolicySet,
+    rules: &BTreeMap<usize, Rule>,
+) -> Result<BTreeMap<Deed, PolicySet>, String> {
+    let mut sets: BTreeMap<Deed, PolicySet> = BTreeMap::new();
+    for policy in set.policies() {
+        let rule = number(policy.id().as_ref()).and_then(|number| rules.get(&number));
+        let rule = rule.ok_or("a policy could not be found in the text again")?;
+        for deed in &rule.deeds {
+            let part = sets.entry(*deed).or_default();
+            part.add(policy.clone())
+                .map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(sets)
+}
+
+fn deeds(policy: &cedar_policy::Policy) -> BTreeSet<Deed> {
+    let named = |uid: &EntityUid| {
+        Deed::ALL
+            .into_iter()
+            .find(|deed| <EntityId as AsRef<str>>::as_ref(uid.id()) == deed.as_str())
+    };
+    match policy.action_constraint() {
+        ActionConstraint::Any => BTreeSet::from([Deed::Request]),
+        ActionConstraint::Eq(uid) => named(&uid).into_iter().collect(),
+        ActionConstraint::In(uids) => uids.iter().filter_map(named).collect(),
+    }
+}
+
+fn validate(
+    text: &str,
+    validator: &Validator,
+    set: &PolicySet,
+    statements: &[Statement<'_>],
+    problems: &mut Vec<PolicyProblem>,
+) {
+    let checked = validator.validate(set, ValidationMode::Strict);
     for error in checked.validation_errors() {
         problems.push(from_cedar(
             text,
             error,
-            start_of(&statements, error.policy_id().as_ref()),
+            start_of(statements, error.policy_id().as_ref()),
         ));
     }
     // A policy that can never apply, or that hides what it compares with, is as wrong as one that does not parse:
@@ -62,25 +155,8 @@ pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
     for warning in warnings {
         let id = warning.policy_id();
         if blamed.insert(id.to_string()) {
-            problems.push(from_cedar(
-                text,
-                warning,
-                start_of(&statements, id.as_ref()),
-            ));
+            problems.push(from_cedar(text, warning, start_of(statements, id.as_ref())));
         }
-    }
-    let rules = rules(text, &set, &statements, &mut problems);
-    let mentions = words::mentions(text, &statements, &mut problems);
-    if problems.is_empty() {
-        Ok(Policy {
-            version: version(text),
-            set,
-            rules,
-            mentions,
-            vocabulary,
-        })
-    } else {
-        Err(sorted(problems))
     }
 }
 
@@ -100,16 +176,12 @@ fn version(text: &str) -> String {
 }
 
 fn vocabulary() -> Result<Vocabulary, String> {
-    let (schema, _) = Schema::from_cedarschema_str(SCHEMA)
-        .map_err(|error| format!("the embedded schema is broken: {error}"))?;
-    let kind = |name: &str| EntityTypeName::from_str(name).map_err(|error| error.to_string());
-    Ok(Vocabulary {
-        validator: Validator::new(schema),
-        principal: kind("Principal")?,
-        group: kind("Group")?,
-        target: kind("Target")?,
-        request: EntityUid::from_str("Action::\"request\"").map_err(|error| error.to_string())?,
-    })
+    let schema = |text: &str| {
+        Schema::from_cedarschema_str(text)
+            .map(|(schema, _)| schema)
+            .map_err(|error| format!("the embedded schema is broken: {error}"))
+    };
+    Vocabulary::new(schema(ASKING)?, schema(&format!("{ASKING}\n{DOING}"))?)
 }
 
 fn start_of(statements: &[Statement<'_>], cedar_id: &str) -> usize {
@@ -146,7 +218,8 @@ fn rules(
             ));
             continue;
         };
-        let Some(rule) = Annotations::new(text, statement, policy, problems).rule() else {
+        let Some(rule) = Annotations::new(text, statement, policy, problems).rule(deeds(policy))
+        else {
             continue;
         };
         if let Some(first) = rules.values().find(|other| other.id == rule.id) {

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use cedar_policy::Authorizer;
 use proptest::prelude::*;
 
 use super::*;
@@ -156,7 +157,7 @@ fn nothing_is_permitted_unless_a_policy_says_so() {
     }
     assert!(matches!(
         decide("", &["engineers"], "readonly", "1h", |_| {}),
-        Verdict::Denied { .. }
+        Verdict::Denied(_)
     ));
 }
 
@@ -189,10 +190,14 @@ fn a_forbid_wins_and_says_why() {
         verdict.sentence(),
         "denied: policy `weekend` forbids it: admin access is for weekdays"
     );
-    let Verdict::Denied { by, errors, .. } = verdict else {
+    let Verdict::Denied(denial) = verdict else {
         panic!("permitted")
     };
-    assert_eq!((by, errors), (vec!["weekend".to_owned()], vec![]));
+    let weekend = Cited {
+        id: "weekend".to_owned(),
+        line: 24,
+    };
+    assert_eq!((denial.by, denial.errors), (vec![weekend], vec![]));
 }
 
 #[test]
@@ -253,10 +258,10 @@ fn a_policy_that_errs_never_permits() {
     ];
     for text in erring {
         let verdict = decide(&format!("{permit}\n{text}"), &[], "readonly", "1h", |_| {});
-        let Verdict::Denied { by, errors, .. } = &verdict else {
+        let Verdict::Denied(Denial { by, errors, .. }) = &verdict else {
             panic!("permitted in spite of {text}")
         };
-        assert_eq!(by, &["freeze"]);
+        assert_eq!((by.len(), by[0].id.as_str()), (1, "freeze"));
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(
             errors[0].starts_with("policy `freeze` could not be evaluated: "),
@@ -275,7 +280,7 @@ fn typed_text_is_a_value_and_never_policy() {
     let verdict = decide(STARTER, &[], "admin", "1h", |ask| {
         ask.ticket = Some(hostile);
     });
-    assert!(matches!(verdict, Verdict::Denied { .. }));
+    assert!(matches!(verdict, Verdict::Denied(_)));
 }
 
 #[test]
@@ -379,8 +384,12 @@ proptest! {
                 ask.now = "2026-11-28T10:00:00Z".parse().unwrap();
             }
             // The invariant, held against what Cedar itself reports.
-            let (request, entities) = policy.vocabulary.question(ask).unwrap();
-            let response = Authorizer::new().is_authorized(&request, &policy.set, &entities);
+            let (request, entities) = policy
+                .vocabulary
+                .asking(Deed::Request, ask, &policy.zone)
+                .unwrap();
+            let all = policy.sets.get(&Deed::Request).cloned().unwrap_or_default();
+            let response = Authorizer::new().is_authorized(&request, &all, &entities);
             let erred = response.diagnostics().errors().count() > 0;
             let permitted = matches!(policy.decide(ask), Verdict::Permitted { .. });
             assert!(!(erred && permitted), "permitted with errors: {text}");
@@ -404,10 +413,265 @@ proptest! {
                     prop_assert!(way.max_duration >= duration && way.max_total >= total);
                 }
             }
-            Verdict::Denied { errors, .. } => {
+            Verdict::Denied(Denial { errors, .. }) => {
                 prop_assert!(errors.is_empty());
                 prop_assert!(minutes > 240 || minutes + more > 480);
             }
         }
+    }
+}
+
+fn doing<'a>(deed: Deed, who: &'a Principal, target: &'a Target, role: &'a RoleName) -> Doing<'a> {
+    let reviewing = matches!(deed, Deed::Review | Deed::Extend);
+    Doing {
+        deed,
+        who,
+        target,
+        owner: (deed != Deed::Lock).then_some(who),
+        role: (deed != Deed::Lock).then_some(role),
+        kind: reviewing.then_some(RequestKind::Access),
+        duration: reviewing.then_some(Span::MINUTE),
+        ticket: None,
+        on: (deed == Deed::Lock).then_some("target"),
+        now: "2026-11-28T10:00:00Z".parse().unwrap(),
+    }
+}
+
+/// What policy says to `ada` of these groups about each deed that is not asking.
+fn deeds(text: &str, groups: &[&str]) -> Vec<(Deed, Result<(), String>)> {
+    let policy = Policy::parse(text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let (who, target, role) = (asker(groups), target(), "admin".parse().unwrap());
+    [Deed::Review, Deed::Extend, Deed::Revoke, Deed::Lock]
+        .into_iter()
+        .map(|deed| {
+            let said = policy.may(&doing(deed, &who, &target, &role));
+            (deed, said.map_err(|denial| denial.why))
+        })
+        .collect()
+}
+
+#[test]
+fn a_policy_without_an_action_in_its_scope_stops_nobody_from_taking_access_away() {
+    let freeze =
+        "@id(\"freeze\") forbid (principal, action, resource) when { context.role == \"admin\" };";
+    for (deed, said) in deeds(freeze, &[]) {
+        assert_eq!(said, Ok(()), "{deed}");
+    }
+}
+
+#[test]
+fn a_deed_that_only_forbids_are_about_is_allowed_to_everybody_else() {
+    let text = "@id(\"no-weekend\") @because(\"nobody reviews on a weekend\") forbid (principal in Group::\"contractors\", action in [Action::\"review\", Action::\"lock\"], resource) when { context.weekday == \"sat\" };";
+    assert!(deeds(text, &[]).iter().all(|(_, said)| said.is_ok()));
+    let said: Vec<bool> = deeds(text, &["contractors"])
+        .iter()
+        .map(|(_, said)| said.is_ok())
+        .collect();
+    assert_eq!(said, [false, true, true, false]);
+    let (_, review) = deeds(text, &["contractors"]).remove(0);
+    assert_eq!(
+        review.unwrap_err(),
+        "policy `no-weekend` forbids it: nobody reviews on a weekend"
+    );
+}
+
+#[test]
+fn the_first_permit_of_a_deed_leaves_out_everybody_whom_none_names() {
+    let text = "@id(\"revokers\") permit (principal in Group::\"oncall\", action == Action::\"revoke\", resource) when { context.owner in Group::\"oncall\" };";
+    let revoke = |groups: &[&str]| deeds(text, groups).remove(2).1;
+    assert_eq!(revoke(&["oncall"]), Ok(()));
+    assert_eq!(
+        revoke(&[]).unwrap_err(),
+        "no policy lets `ada` revoke grants on `orders-db`"
+    );
+    // The others are as without policy.
+    assert_eq!(deeds(text, &[]).remove(0).1, Ok(()));
+}
+
+#[test]
+fn a_deed_that_cannot_be_evaluated_is_refused() {
+    let text = "@id(\"broken\") forbid (principal, action == Action::\"revoke\", resource) when { context.hour * 9223372036854775807 > 1 };";
+    let policy = Policy::parse(text).unwrap();
+    let (who, target, role) = (asker(&[]), target(), "admin".parse().unwrap());
+    let denial = policy
+        .may(&doing(Deed::Revoke, &who, &target, &role))
+        .unwrap_err();
+    assert_eq!(denial.errors.len(), 1);
+    assert_eq!(denial.by[0].id, "broken");
+}
+
+#[test]
+fn glass_is_broken_only_where_a_policy_says_so() {
+    let glass = "@id(\"glass\") @max_duration(\"30m\") @reviewers(\"security\") permit (principal in Group::\"oncall\", action == Action::\"break_glass\", resource);";
+    let open = "@id(\"open\") @threshold(\"0\") @max_duration(\"1h\") permit (principal, action, resource);";
+    let ask = |text: &str| {
+        let policy = Policy::parse(text).unwrap();
+        let (asker, target, role) = (asker(&["oncall"]), target(), "admin".parse().unwrap());
+        let ask = Ask {
+            asker: &asker,
+            target: &target,
+            role: &role,
+            kind: RequestKind::Access,
+            duration: Span::MINUTE,
+            total: Span::MINUTE,
+            ticket: None,
+            reason_length: 20,
+            now: "2026-11-25T10:00:00Z".parse().unwrap(),
+        };
+        policy.decide_as(Deed::BreakGlass, &ask).sentence()
+    };
+    assert_eq!(
+        ask(open),
+        "denied: no policy lets `ada` break glass for `admin` on `orders-db`"
+    );
+    assert_eq!(ask(glass), "needs 1 review by `security` (policy `glass`)");
+}
+
+#[test]
+fn several_groups_are_one_way_with_several_thresholds() {
+    let text = "@id(\"both\") @reviewers(\"dba:2, security:1\") @max_duration(\"1h\") permit (principal, action, resource);";
+    let verdict = decide(text, &[], "admin", "1h", |_| {});
+    assert_eq!(
+        verdict.sentence(),
+        "needs 2 reviews by `dba` and 1 by `security` (policy `both`)"
+    );
+    let Verdict::Permitted { ways } = verdict else {
+        panic!("denied")
+    };
+    assert_eq!(ways[0].threshold, 3);
+    let stored = serde_json::to_string(&ways).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Way>>(&stored).unwrap(), ways);
+}
+
+#[test]
+fn one_group_is_stored_as_it_always_was() {
+    let Verdict::Permitted { ways } = decide(STARTER, &["engineers"], "readonly", "1h", |_| {})
+    else {
+        panic!("denied")
+    };
+    let stored = serde_json::to_value(&ways[0]).unwrap();
+    assert_eq!(stored["reviewers"], "reviewers");
+    assert_eq!(serde_json::from_value::<Way>(stored).unwrap(), ways[0]);
+}
+
+#[test]
+fn hours_are_those_of_the_zone() {
+    let text = "@id(\"late\") @threshold(\"0\") @max_duration(\"1h\") permit (principal, action, resource) when { context.hour == 0 && context.weekday == \"thu\" };";
+    let policy = Policy::parse(text).unwrap();
+    let late = |policy: &Policy| {
+        decide_by(policy, &[], "admin", "1h", |ask| {
+            ask.now = "2026-11-25T23:30:00Z".parse().unwrap();
+        })
+    };
+    assert!(matches!(late(&policy), Verdict::Denied(_)));
+    let berlin = policy.in_zone("Europe/Berlin".parse().unwrap());
+    assert!(matches!(late(&berlin), Verdict::Permitted { .. }));
+}
+
+/// What became of each policy, as one line each.
+fn told(text: &str, groups: &[&str], role: &str, long: &str) -> Vec<String> {
+    let policy = Policy::parse(text).unwrap();
+    let (asker, target, role) = (asker(groups), target(), role.parse().unwrap());
+    let duration = long.parse().unwrap();
+    let ask = Ask {
+        asker: &asker,
+        target: &target,
+        role: &role,
+        kind: RequestKind::Access,
+        duration,
+        total: duration,
+        ticket: None,
+        reason_length: 20,
+        now: "2026-11-25T10:00:00Z".parse().unwrap(),
+    };
+    let (_, explained) = policy.explain(Deed::Request, &ask);
+    explained
+        .iter()
+        .map(|one| {
+            let failed = one.failed().map(|failed| {
+                let looked: Vec<String> = failed
+                    .looked_at
+                    .iter()
+                    .map(|looked| format!("{} is {}", looked.at, looked.is))
+                    .collect();
+                format!(
+                    " line {}: {} [{}]",
+                    failed.line,
+                    failed.text,
+                    looked.join(", ")
+                )
+            });
+            format!("{} {:?}{}", one.id, one.outcome, failed.unwrap_or_default())
+        })
+        .collect()
+}
+
+#[test]
+fn every_policy_says_which_condition_did_not_hold() {
+    assert_eq!(
+        told(STARTER, &["engineers"], "admin", "1h"),
+        [
+            "oncall-readonly NotMatched line 5: principal in Group::\"oncall\" []",
+            "prod-readonly NotMatched line 14: context.role == \"readonly\" [context.role is \"admin\"]",
+            "prod-admin NotMatched line 22: context has ticket [context.ticket is not there]",
+            "weekend NotMatched line 27: [\"sat\", \"sun\"].contains(context.weekday) [context.weekday is \"wed\"]",
+        ]
+    );
+    assert_eq!(
+        told(STARTER, &["oncall"], "readonly", "2h"),
+        [
+            "oncall-readonly TooShort",
+            "prod-readonly NotMatched line 13: principal in Group::\"engineers\" []",
+            "prod-admin NotMatched line 21: principal in Group::\"engineers\" []",
+            "weekend NotMatched line 27: context.role == \"admin\" [context.role is \"readonly\"]",
+        ]
+    );
+}
+
+#[test]
+fn conditions_are_found_in_every_form_of_text() {
+    let text = "@id(\"odd\") @because(\"a && b { (\")\nforbid (principal is Principal in Group::\"g\", action in [Action::\"request\"], resource)\nwhen { context.minutes > 1 // && not this\n && (context.hour == 1 || context.hour == 10) }\nunless { context has ticket && context.ticket like \"x;*\" }\nwhen { if context.minutes > 5 then true && true else false };";
+    assert_eq!(told(text, &["g"], "admin", "1h"), ["odd Matched"]);
+    assert_eq!(
+        told(text, &["g"], "admin", "3m"),
+        [
+            "odd NotMatched line 6: if context.minutes > 5 then true && true else false [context.minutes is 3]"
+        ]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn what_is_explained_is_what_cedar_decided(text in mutated(), weekend in any::<bool>(), minutes in 1_u64..400) {
+        let Ok(policy) = Policy::parse(&text) else { return Ok(()); };
+        let duration = Span::from_seconds(minutes * 60).unwrap();
+        decide_by(&policy, &["engineers", "oncall"], "admin", "1h", |ask| {
+            ask.ticket = Some("INC-1");
+            ask.duration = duration;
+            ask.total = duration;
+            if weekend {
+                ask.now = "2026-11-28T10:00:00Z".parse().unwrap();
+            }
+            let (verdict, explained) = policy.explain(Deed::Request, ask);
+            let of = |outcome, effect: &str| explained.iter()
+                .filter(|one| one.outcome == outcome && one.effect == effect)
+                .map(|one| one.id.clone()).collect::<Vec<_>>();
+            match verdict {
+                Verdict::Permitted { mut ways } => {
+                    ways.sort_by_key(|way| way.line);
+                    let ids: Vec<String> = ways.into_iter().map(|way| way.policy_id).collect();
+                    assert_eq!(ids, of(Outcome::Matched, "permit"), "{text}");
+                }
+                Verdict::Denied(denial) if !denial.errors.is_empty() => {
+                    assert!(explained.iter().any(|one| one.outcome == Outcome::Error), "{text}");
+                }
+                Verdict::Denied(_) => {
+                    let forbidden = !of(Outcome::Matched, "forbid").is_empty();
+                    assert!(forbidden || of(Outcome::Matched, "permit").is_empty(), "{text}");
+                }
+            }
+        });
     }
 }

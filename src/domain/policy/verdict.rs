@@ -3,19 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::GroupName;
+use crate::domain::policy::quorum::Needed;
 use crate::domain::span::Span;
 
 /// One way to get what was asked for: a `permit` that matches, with the conditions in its annotations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredWay", into = "StoredWay")]
 pub struct Way {
     /// The `@id` of the policy.
     pub policy_id: String,
     /// The line of the policy file at which it starts.
     pub line: usize,
-    /// How many distinct people must approve; none for access without review.
+    /// How many distinct people must approve in all; none for access without review.
     pub threshold: u32,
-    /// Whose review counts. Set whenever the threshold is above zero.
-    pub reviewers: Option<GroupName>,
+    /// Whose review counts, and how many of each group it takes; together they make the threshold.
+    pub reviewers: Vec<Needed>,
     /// The longest that one request may ask for.
     pub max_duration: Span,
     /// The longest that the access may last with all its extensions.
@@ -30,18 +32,116 @@ impl Way {
         self.threshold == 0
     }
 
+    /// The groups whose members can review, in the order of the policy.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.reviewers.iter().map(|needed| &needed.group)
+    }
+
+    /// Who reviews, in words, such as `` `dba` `` or `` `dba` and `security` ``; nothing where nobody has to.
+    pub fn reviewed_by(&self) -> Option<String> {
+        let names: Vec<String> = self.groups().map(|group| format!("`{group}`")).collect();
+        (!names.is_empty()).then(|| names.join(" and "))
+    }
+
+    /// What it takes, such as ``needs 2 reviews by `dba` ``.
+    pub fn needs(&self) -> String {
+        if self.threshold == 0 {
+            return "needs no review".to_owned();
+        }
+        let mut parts = Vec::new();
+        for Needed { group, count } in &self.reviewers {
+            let reviews = match (parts.is_empty(), count) {
+                (true, 1) => " review",
+                (true, _) => " reviews",
+                (false, _) => "",
+            };
+            parts.push(format!("{count}{reviews} by `{group}`"));
+        }
+        format!("needs {}", parts.join(" and "))
+    }
+
     /// The condition in words, such as ``needs 2 reviews by `dba` (policy `prod-admin`)``.
     pub fn sentence(&self) -> String {
-        let policy = &self.policy_id;
-        match (&self.reviewers, self.threshold) {
-            (_, 0) => format!("needs no review (policy `{policy}`)"),
-            (Some(group), 1) => format!("needs 1 review by `{group}` (policy `{policy}`)"),
-            (Some(group), count) => {
-                format!("needs {count} reviews by `{group}` (policy `{policy}`)")
-            }
-            (None, count) => format!("needs {count} reviews (policy `{policy}`)"),
+        format!("{} (policy `{}`)", self.needs(), self.policy_id)
+    }
+}
+
+/// A way as it is stored. One group is written as its name, which is how ways were stored when there was only one.
+#[derive(Serialize, Deserialize)]
+struct StoredWay {
+    policy_id: String,
+    line: usize,
+    threshold: u32,
+    reviewers: Option<StoredReviewers>,
+    max_duration: Span,
+    max_total: Span,
+    decide_within: Span,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredReviewers {
+    One(GroupName),
+    Several(Vec<Needed>),
+}
+
+impl From<StoredWay> for Way {
+    fn from(stored: StoredWay) -> Self {
+        let reviewers = match stored.reviewers {
+            None => Vec::new(),
+            Some(StoredReviewers::One(group)) => vec![Needed {
+                group,
+                count: stored.threshold,
+            }],
+            Some(StoredReviewers::Several(needed)) => needed,
+        };
+        Self {
+            policy_id: stored.policy_id,
+            line: stored.line,
+            threshold: stored.threshold,
+            reviewers,
+            max_duration: stored.max_duration,
+            max_total: stored.max_total,
+            decide_within: stored.decide_within,
         }
     }
+}
+
+impl From<Way> for StoredWay {
+    fn from(way: Way) -> Self {
+        let reviewers = match way.reviewers.as_slice() {
+            [] => None,
+            [one] => Some(StoredReviewers::One(one.group.clone())),
+            _ => Some(StoredReviewers::Several(way.reviewers)),
+        };
+        Self {
+            policy_id: way.policy_id,
+            line: way.line,
+            threshold: way.threshold,
+            reviewers,
+            max_duration: way.max_duration,
+            max_total: way.max_total,
+            decide_within: way.decide_within,
+        }
+    }
+}
+
+/// A policy by its id and the line at which it starts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cited {
+    pub id: String,
+    pub line: usize,
+}
+
+/// Why a policy said no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The policies that decided: the `forbid`s that match or, where a policy could not be evaluated, that one.
+    pub by: Vec<Cited>,
+    /// One sentence for the person who asked.
+    pub why: String,
+    /// What went wrong while deciding. Not empty means that the policy file needs its owner's attention at once.
+    pub errors: Vec<String>,
 }
 
 /// The answer of a policy to one ask.
@@ -51,14 +151,7 @@ pub enum Verdict {
     /// It may be asked for. At least one way, the one that needs the fewest reviews first; any of them is enough.
     Permitted { ways: Vec<Way> },
     /// It may not.
-    Denied {
-        /// The policies that decided: the `forbid`s that match or, where a policy could not be evaluated, that one.
-        by: Vec<String>,
-        /// One sentence for the person who asked.
-        why: String,
-        /// What went wrong while deciding. Not empty means that the policy file needs its owner's attention at once.
-        errors: Vec<String>,
-    },
+    Denied(Denial),
 }
 
 impl Verdict {
@@ -70,7 +163,7 @@ impl Verdict {
                 .map(Way::sentence)
                 .collect::<Vec<_>>()
                 .join(", or "),
-            Self::Denied { why, .. } => format!("denied: {why}"),
+            Self::Denied(denial) => format!("denied: {}", denial.why),
         }
     }
 
@@ -78,7 +171,7 @@ impl Verdict {
     pub fn errors(&self) -> &[String] {
         match self {
             Self::Permitted { .. } => &[],
-            Self::Denied { errors, .. } => errors,
+            Self::Denied(denial) => &denial.errors,
         }
     }
 }

@@ -75,6 +75,15 @@ pub(super) fn mentions(
                         problems,
                     );
                 }
+                Subject::Attribute("context", "on") => {
+                    check(
+                        text,
+                        token,
+                        "kind of lock",
+                        &["principal", "target", "role", "tag", "everything"],
+                        problems,
+                    );
+                }
                 Subject::Attribute("context", "weekday") => {
                     check(text, token, "weekday", &WEEKDAYS, problems);
                 }

@@ -75,7 +75,7 @@ impl Request {
             .snapshot
             .ways
             .iter()
-            .filter_map(|way| way.reviewers.as_ref())
+            .flat_map(Way::groups)
             .map(|group| format!("`{group}`"))
             .collect();
         groups.sort();
@@ -91,7 +91,7 @@ impl Request {
         self.snapshot
             .ways
             .iter()
-            .filter_map(|way| way.reviewers.as_ref())
+            .flat_map(Way::groups)
             .filter(|group| reviewer.groups.contains(*group))
             .cloned()
             .collect()

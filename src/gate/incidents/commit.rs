@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Rulebook};
 use crate::domain::change::Change;
 use crate::domain::event::{Event, EventCode};
 use crate::domain::grant::GrantState;
@@ -12,6 +12,7 @@ use crate::domain::ids::{IncidentId, LockId};
 use crate::domain::incident::{Act, Fate, GOOD_FOR, Incident, Item, ItemId, Shown};
 use crate::domain::lock::{Lock, Locks};
 use crate::domain::refusal::Refusal;
+use crate::gate::deeds::{may_lock, may_revoke};
 use crate::gate::locks::{bearing, take_away};
 use crate::gate::ticket::Ticket;
 use crate::gate::{Error, Writing, new_bits};
@@ -49,13 +50,13 @@ pub(super) fn check_count(commit: &Commit) -> Result<(), Refusal> {
 /// Writes the incident and what it takes away; answers what was written, and what is left to write.
 pub(super) async fn carry_out(
     writing: &mut Writing,
-    catalog: &Catalog,
+    rules: &Rulebook,
     new: IncidentId,
     commit: &Commit,
     ticket: &Ticket,
     fits: Fits<'_>,
 ) -> Result<(Change, Change), Error> {
-    let (who, now) = (writing.who.clone(), writing.now);
+    let (who, now, catalog) = (writing.who.clone(), writing.now, &rules.catalog);
     let act = Act {
         incident: &new,
         by: &who,
@@ -80,6 +81,14 @@ pub(super) async fn carry_out(
         .filter(|item| !commit.keep.contains(&item.id));
     let going: Vec<&Shown> = going.collect();
     let held = Held::take(tx, &reach, &commit.items).await?;
+    // All or nothing: what policy keeps from this person for one of them, it keeps for the whole incident.
+    for grant in held.grants.values() {
+        may_revoke(writing, rules, grant).await?;
+    }
+    for lock in &locks {
+        may_lock(writing, rules, lock).await?;
+    }
+    let tx = &mut writing.tx;
     let shown_at = ticket.good_until - GOOD_FOR;
     let changed = held.changed(&going);
     let since = tx.events_about(&changed, EventCode::ALL, shown_at).await?;

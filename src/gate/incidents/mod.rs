@@ -156,14 +156,7 @@ impl Gate {
             writing.now,
         )?;
         check_count(&commit)?;
-        let done = carry_out(
-            &mut writing,
-            &rules.catalog,
-            new.clone(),
-            &commit,
-            &ticket,
-            fits,
-        );
+        let done = carry_out(&mut writing, &rules, new.clone(), &commit, &ticket, fits);
         let (first, more) = done.await?;
         self.finish(writing, &more).await?;
         self.counted(&first);

@@ -1,0 +1,322 @@
+//! What policy says about asking, reviewing, extending, revoking and locking, on top of product roles and groups.
+//!
+//! To let policy govern one more thing: a `Deed` with its action in the schema, and a function here.
+
+use std::collections::HashSet;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use crate::catalog::Rulebook;
+use crate::domain::grant::Grant;
+use crate::domain::ids::{RoleName, TargetName};
+use crate::domain::lock::{Blocked, Lock};
+use crate::domain::policy::{
+    self, Deed, Denial, Doing, Explained, Outcome, Policy, Snapshot, Verdict,
+};
+use crate::domain::principal::Principal;
+use crate::domain::refusal::{Cause, Refusal};
+use crate::domain::request::{Request, RequestKind};
+use crate::domain::review::Narrowing;
+use crate::domain::span::Span;
+use crate::domain::target::Target;
+use crate::store::Tx;
+
+use super::{Error, Gate, Writing};
+
+/// How many policies a refusal tells about: those that said no, then those that came nearest to a yes.
+const TOLD: usize = 5;
+/// Failures that were logged already. A policy that cannot be evaluated is asked again and again.
+static LOGGED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+/// Beyond this many different failures the log has said enough.
+const LOGGED_MAX: usize = 1_000;
+
+/// What is reviewed, as a policy about reviewing sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reviewed<'a> {
+    pub owner: &'a Principal,
+    pub target: &'a Target,
+    pub role: &'a RoleName,
+    pub kind: RequestKind,
+    pub duration: Span,
+    pub ticket: Option<&'a str>,
+    pub now: DateTime<Utc>,
+}
+
+impl<'a> Reviewed<'a> {
+    fn by(self, who: &'a Principal, deed: Deed) -> Doing<'a> {
+        Doing {
+            deed,
+            who,
+            target: self.target,
+            owner: Some(self.owner),
+            role: Some(self.role),
+            kind: Some(self.kind),
+            duration: Some(self.duration),
+            ticket: self.ticket,
+            on: None,
+            now: self.now,
+        }
+    }
+}
+
+impl Gate {
+    /// Keeps the text of a policy that is about to be used; answers the version to be remembered after the commit.
+    pub(super) async fn keep_policy(
+        &self,
+        writing: &mut Writing,
+        policy: &Policy,
+    ) -> Result<Option<String>, Error> {
+        let version = policy.version();
+        let known = |kept: &HashSet<String>| kept.contains(version);
+        if known(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(None);
+        }
+        let zone = policy.zone().to_string();
+        writing
+            .tx
+            .keep_policy(version, policy.text(), &zone, writing.now)
+            .await?;
+        Ok(Some(version.to_owned()))
+    }
+
+    /// Remembers that the text of this version is in the store.
+    pub(super) fn policy_kept(&self, version: Option<String>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(version);
+    }
+}
+
+/// Asks the policy about access. A denial that comes from a broken policy raises an alarm: its owner has to look.
+pub(super) fn decide(policy: &Policy, ask: &policy::Ask<'_>) -> Result<Snapshot, Refusal> {
+    match policy.decide(ask) {
+        Verdict::Permitted { ways } => Ok(policy.snapshot(ways)),
+        Verdict::Denied(denial) => {
+            let (_, explained) = policy.explain(Deed::Request, ask);
+            Err(refusal(policy, denial, nearest(explained)))
+        }
+    }
+}
+
+/// The policies that said no, and the permits that came nearest.
+fn nearest(mut explained: Vec<Explained>) -> Vec<Explained> {
+    let rank = |one: &Explained| match (one.outcome, one.effect.as_str()) {
+        (Outcome::Error, _) => 0,
+        (Outcome::Matched, "forbid") => 1,
+        (Outcome::TooShort, _) => 2,
+        (_, "permit") => 3,
+        _ => 4,
+    };
+    explained.retain(|one| rank(one) < 4);
+    explained.sort_by_key(|one| (rank(one), std::cmp::Reverse(one.held()), one.line));
+    explained.truncate(TOLD);
+    explained
+}
+
+fn refusal(policy: &Policy, denial: Denial, policies: Vec<Explained>) -> Refusal {
+    for error in &denial.errors {
+        metrics::counter!("portcullis_policy_errors_total").increment(1);
+        let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() < LOGGED_MAX && logged.insert(format!("{} {error}", policy.version())) {
+            tracing::error!(
+                policy.version = policy.version(),
+                error,
+                "a policy could not be evaluated; the answer was no, and is no until the policy is repaired"
+            );
+        }
+    }
+    Refusal::PolicyDenied {
+        why: denial.why,
+        cause: Box::new(Cause {
+            version: policy.version().to_owned(),
+            policies,
+            errors: denial.errors,
+        }),
+    }
+}
+
+fn may(policy: &Policy, doing: &Doing<'_>) -> Result<(), Refusal> {
+    policy.may(doing).map_err(|denial| {
+        let told = denial
+            .by
+            .iter()
+            .filter_map(|cited| policy.rules().find(|rule| rule.id == cited.id));
+        let told = told.map(|rule| Explained::cited(rule, !denial.errors.is_empty()));
+        let told = told.collect();
+        refusal(policy, denial, told)
+    })
+}
+
+/// Whether policy lets the caller decide this request.
+pub(super) async fn may_review(
+    writing: &mut Writing,
+    rules: &Rulebook,
+    request: &Request,
+    narrowed: &Narrowing,
+) -> Result<(), Error> {
+    if !rules.policy.governs(Deed::Review) {
+        return Ok(());
+    }
+    let Some(target) = target(rules, &request.target) else {
+        return Ok(());
+    };
+    let owner = person(&mut writing.tx, &request.requester).await?;
+    let terms = request.terms();
+    let about = Reviewed {
+        owner: &owner,
+        target,
+        role: narrowed.role.as_ref().unwrap_or(&terms.role),
+        kind: request.kind,
+        duration: narrowed.duration.unwrap_or(terms.duration),
+        ticket: request.ticket.as_deref(),
+        now: writing.now,
+    };
+    Ok(may(&rules.policy, &about.by(&writing.who, Deed::Review))?)
+}
+
+/// Whether policy lets somebody prolong the grant of another.
+pub(super) fn may_extend(
+    policy: &Policy,
+    who: &Principal,
+    about: Reviewed<'_>,
+) -> Result<(), Refusal> {
+    may(policy, &about.by(who, Deed::Extend))
+}
+
+/// Whether policy lets the caller take this grant away.
+pub(super) async fn may_revoke(
+    writing: &mut Writing,
+    rules: &Rulebook,
+    grant: &Grant,
+) -> Result<(), Error> {
+    if !rules.policy.governs(Deed::Revoke) {
+        return Ok(());
+    }
+    let Some(target) = target(rules, &grant.target) else {
+        return Ok(());
+    };
+    let owner = person(&mut writing.tx, &grant.holder).await?;
+    let doing = Doing {
+        deed: Deed::Revoke,
+        who: &writing.who,
+        target,
+        owner: Some(&owner),
+        role: Some(&grant.role),
+        kind: None,
+        duration: None,
+        ticket: None,
+        on: None,
+        now: writing.now,
+    };
+    Ok(may(&rules.policy, &doing)?)
+}
+
+/// Whether policy lets the caller place or lift this lock, on every target that it bears on.
+pub(super) async fn may_lock(
+    writing: &mut Writing,
+    rules: &Rulebook,
+    lock: &Lock,
+) -> Result<(), Error> {
+    if !rules.policy.governs(Deed::Lock) {
+        return Ok(());
+    }
+    let owner = match &lock.on {
+        Blocked::Principal(who) => Some(person(&mut writing.tx, who).await?),
+        _ => None,
+    };
+    let on = match &lock.on {
+        Blocked::Principal(_) => "principal",
+        Blocked::Target(_) => "target",
+        Blocked::Role(..) => "role",
+        Blocked::Tag { .. } => "tag",
+        Blocked::Everything => "everything",
+    };
+    let bears = |target: &Target| match &lock.on {
+        Blocked::Target(name) | Blocked::Role(name, _) => target.name == *name,
+        Blocked::Tag { name, value } => target.tags.get(name) == Some(value),
+        Blocked::Principal(_) | Blocked::Everything => true,
+    };
+    let role = match &lock.on {
+        Blocked::Role(_, role) => Some(role),
+        _ => None,
+    };
+    for entry in rules.catalog.targets.values() {
+        if !bears(&entry.target) {
+            continue;
+        }
+        let doing = Doing {
+            deed: Deed::Lock,
+            who: &writing.who,
+            target: &entry.target,
+            owner: owner.as_ref(),
+            role,
+            kind: None,
+            duration: None,
+            ticket: None,
+            on: Some(on),
+            now: writing.now,
+        };
+        may(&rules.policy, &doing)?;
+    }
+    Ok(())
+}
+
+/// A request that nobody could ever decide is refused at once, with the groups that are too small. For each way,
+/// people are counted as reviews are: nobody twice, the requester never, and only those whom policy lets review.
+pub(super) async fn somebody_reviews(
+    tx: &mut Tx,
+    policy: &Policy,
+    snapshot: &Snapshot,
+    about: Reviewed<'_>,
+) -> Result<(), Error> {
+    let governed = policy.governs(Deed::Review);
+    // Whoever owns the service account that asks does not count either.
+    let behind = about.owner.owner();
+    for way in &snapshot.ways {
+        if way.is_immediate() {
+            return Ok(());
+        }
+        let mut people: Vec<Principal> = Vec::new();
+        for group in way.groups() {
+            // As many of each group as there are places: then none of the others could fill one more.
+            let enough = Some(way.threshold).filter(|_| !governed && behind.is_none());
+            for found in tx.reviewers_in(group, &about.owner.id, enough).await? {
+                let counted = behind != Some(&found.id);
+                if counted && people.iter().all(|known| known.id != found.id) {
+                    people.push(found);
+                }
+            }
+        }
+        let able = people
+            .iter()
+            .filter(|who| !governed || policy.may(&about.by(who, Deed::Review)).is_ok());
+        if policy::filled(&way.reviewers, able.map(|who| &who.groups)) >= way.threshold {
+            return Ok(());
+        }
+    }
+    let groups: Vec<String> = snapshot
+        .ways
+        .iter()
+        .filter_map(policy::Way::reviewed_by)
+        .collect();
+    Err(Refusal::NobodyCanReview {
+        groups: groups.join(" or "),
+    }
+    .into())
+}
+
+/// A target of the catalogue, or one that was there when the server started: what is open on it can still be ended.
+fn target<'a>(rules: &'a Rulebook, name: &TargetName) -> Option<&'a Target> {
+    let retired = rules.catalog.retired.get(name).map(|entry| &entry.target);
+    rules.catalog.target(name).or(retired)
+}
+
+async fn person(
+    tx: &mut Tx,
+    who: &crate::domain::principal::PrincipalRef,
+) -> Result<Principal, Error> {
+    Ok(tx
+        .principal(&who.id)
+        .await?
+        .ok_or_else(|| anyhow::anyhow!("{} is gone", who.id))?)
+}
