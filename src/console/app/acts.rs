@@ -86,7 +86,7 @@ impl App {
         trip: Trip,
     ) -> Vec<Effect> {
         if let Some(subject) = mutation.subject() {
-            self.refresher.mark(subject);
+            self.refresher.mark(subject, self.world.now);
         }
         match receipt {
             Ok(receipt) => {

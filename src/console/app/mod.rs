@@ -30,7 +30,7 @@ use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
 use crate::console::notice::{Notices, waits_for_me};
 use crate::console::overlay::Overlay;
-use crate::console::refresh::Refresher;
+use crate::console::refresh::{self, Refresher};
 use crate::console::run::clock::{Clock, Moment};
 use crate::console::screen::{self, Ask, News, Screen};
 use crate::console::store::{Store, Subject};
@@ -437,7 +437,7 @@ impl App {
         if let Some(strip) = &mut self.strip
             && strip.wants_reading(&self.world)
         {
-            effects.extend(polls::alone(strip.subject().clone()).map(Effect::Fetch));
+            effects.extend(refresh::alone(strip.subject().clone()).map(Effect::Fetch));
         }
         effects.extend(self.poll());
         effects

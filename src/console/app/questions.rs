@@ -139,7 +139,7 @@ impl App {
                 Level::Warn,
                 "it is not known here yet, try again in a moment",
             );
-            self.refresher.mark(subject);
+            self.refresher.mark(subject, self.world.now);
             return Vec::new();
         };
         self.strip = Some(Strip::open(kind, subject, seen, &self.world));
