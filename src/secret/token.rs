@@ -25,6 +25,8 @@ pub enum TokenKind {
     Service,
     /// Printed at the first start of a server; makes its first admin.
     Bootstrap,
+    /// Says that somebody proved a second factor for certain calls.
+    StepUp,
 }
 
 /// Why some text is not the token that was asked for.
@@ -48,6 +50,7 @@ impl TokenKind {
         Self::Refresh,
         Self::Invitation,
         Self::Bootstrap,
+        Self::StepUp,
     ];
 
     /// Makes a token with 256 random bits. Hand it out once, and keep `hash_of` it.
@@ -93,6 +96,7 @@ impl TokenKind {
             Self::Refresh => "rt",
             Self::Invitation => "ic",
             Self::Bootstrap => "bc",
+            Self::StepUp => "su",
         }
     }
 
@@ -103,6 +107,7 @@ impl TokenKind {
             Self::Refresh => "refresh token",
             Self::Invitation => "invitation code",
             Self::Bootstrap => "bootstrap code",
+            Self::StepUp => "step-up proof",
         }
     }
 }

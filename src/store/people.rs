@@ -365,11 +365,11 @@ impl Tx {
     /// Ends every sign-in of a principal.
     pub async fn revoke_sign_ins_of(
         &mut self,
-        id: &PrincipalId,
+        who: &PrincipalId,
         now: DateTime<Utc>,
     ) -> anyhow::Result<()> {
-        touch!(self, c => sqlx::query("update sign_ins set revoked_at = $2 where principal_id = $1 and revoked_at is null").bind(id.as_str()).bind(millis(now)).execute(c))
-            .context("ending sign-ins")?;
+        touch!(self, c => sqlx::query("update sign_ins set revoked_at = $2 where principal_id = $1 and revoked_at is null").bind(who.as_str()).bind(millis(now)).execute(c))
+            .context("ending the sign-ins of somebody")?;
         Ok(())
     }
 

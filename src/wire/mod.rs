@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 mod event;
 mod facet;
 mod grant;
+mod identity;
 mod incident;
 mod lock;
 mod person;
@@ -14,12 +15,14 @@ pub mod problem;
 mod request;
 mod schema;
 mod service;
+mod second_factor;
 mod session;
 mod target;
 
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
+pub use identity::{ProviderFinish, ProviderStart, ProviderStarted, SignInWays};
 pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,
@@ -32,6 +35,10 @@ pub use request::{
     ReviewView, SignalView, WayView,
 };
 pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
+pub use second_factor::{
+    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
+    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken,
+};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};
 

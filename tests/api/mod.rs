@@ -10,8 +10,10 @@ mod locks;
 mod people;
 mod requests;
 mod services;
+mod second_factors;
 mod sessions;
 mod signals;
+mod step_up;
 mod tokens;
 
 use portcullis::client::ClientError;
