@@ -7,9 +7,10 @@ use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, Reques
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
     IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
-    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page, ProviderFinish, ProviderStart,
-    ProviderStarted, RequestView, Revocation, ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn,
-    SignInView, SignInWays, TargetView, Tokens,
+    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page, ProviderFinish,
+    ProviderStart, ProviderStarted, RequestView, Revocation, ServiceRotation, ServiceToken,
+    ServiceView, SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays, TargetView,
+    Tokens,
 };
 
 impl Client {

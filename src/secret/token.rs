@@ -44,7 +44,7 @@ pub enum TokenError {
 }
 
 impl TokenKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Service,
         Self::Access,
         Self::Refresh,

@@ -14,8 +14,8 @@ mod person;
 pub mod problem;
 mod request;
 mod schema;
-mod service;
 mod second_factor;
+mod service;
 mod session;
 mod target;
 
@@ -34,11 +34,11 @@ pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
     ReviewView, SignalView, WayView,
 };
-pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use second_factor::{
     FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
     PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken,
 };
+pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};
 
