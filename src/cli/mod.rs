@@ -42,6 +42,7 @@ mod unlock;
 mod wait;
 pub mod when;
 mod whoami;
+mod why;
 mod withdraw;
 mod words;
 
@@ -98,6 +99,7 @@ pub struct Common {
 enum Command {
     Request(request::Arguments),
     Requests(requests::Arguments),
+    Why(why::Arguments),
     Withdraw(withdraw::Arguments),
     Connect(connect::Arguments),
     Grants(grants::Arguments),
@@ -164,6 +166,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Request(arguments) => request::run(context, arguments).await,
         Command::Requests(arguments) => requests::run(context, arguments).await,
+        Command::Why(arguments) => why::run(context, arguments).await,
         Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
         Command::Connect(arguments) => connect::run(context, arguments).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,

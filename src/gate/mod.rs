@@ -20,6 +20,7 @@ pub mod requests;
 pub mod sessions;
 pub mod sweep;
 mod ticket;
+pub mod why;
 pub mod work;
 
 use std::collections::HashMap;

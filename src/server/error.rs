@@ -8,7 +8,7 @@ use utoipa::IntoResponses;
 use crate::domain::refusal::Refusal;
 use crate::gate;
 use crate::query;
-use crate::wire::{Problem, ProblemSpan};
+use crate::wire::{PolicyLine, PolicyTold, Problem, ProblemSpan};
 
 /// A call that was not answered as asked.
 #[derive(Debug)]
@@ -91,7 +91,11 @@ pub fn status(refusal: &Refusal) -> StatusCode {
 }
 
 fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Response {
-    answer(Problem {
+    answer(said(status, code, title, hint))
+}
+
+fn said(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Problem {
+    Problem {
         kind: format!("urn:portcullis:problem:{code}"),
         status: status.as_u16(),
         code: code.to_owned(),
@@ -99,7 +103,20 @@ fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) 
         hint,
         span: None,
         suggestion: None,
+        policy: None,
         instance: super::caller::current_trace(),
+    }
+}
+
+/// What a refusal by policy rests on.
+fn policy(refusal: &Refusal) -> Option<PolicyTold> {
+    let Refusal::PolicyDenied { cause, .. } = refusal else {
+        return None;
+    };
+    Some(PolicyTold {
+        version: cause.version.clone(),
+        policies: cause.policies.iter().map(PolicyLine::from).collect(),
+        errors: cause.errors.clone(),
     })
 }
 
@@ -123,12 +140,13 @@ fn answer(body: Problem) -> Response {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         match self {
-            Self::Refused(refusal) => problem(
-                status(&refusal),
-                refusal.code(),
-                refusal.text(),
-                refusal.hint(),
-            ),
+            Self::Refused(refusal) => {
+                let (status, code) = (status(&refusal), refusal.code());
+                answer(Problem {
+                    policy: policy(&refusal),
+                    ..said(status, code, refusal.text(), refusal.hint())
+                })
+            }
             Self::BadFilter(wrong) => answer(Problem {
                 kind: "urn:portcullis:problem:bad-filter".to_owned(),
                 status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
@@ -143,6 +161,7 @@ impl IntoResponse for Failed {
                     end: wrong.span.end,
                 }),
                 suggestion: wrong.suggestion,
+                policy: None,
                 instance: super::caller::current_trace(),
             }),
             Self::Malformed(status, why) => problem(

@@ -51,6 +51,7 @@ fn refused(code: &str) -> (StatusCode, Json<Problem>) {
     let problem = Problem {
         span: None,
         suggestion: None,
+        policy: None,
         kind: String::new(),
         status: 401,
         code: code.to_owned(),

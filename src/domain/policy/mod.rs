@@ -36,7 +36,7 @@ pub use annotations::{ANNOTATIONS, Annotation};
 pub use complaint::PolicyProblem;
 pub use deed::{Deed, Doing};
 pub use explain::{Condition, Explained, Held, Looked, Outcome};
-pub use lex::{Place, place};
+pub use lex::{Place, place, written_at};
 pub use quorum::{Needed, filled, places};
 pub use verdict::{Cited, Denial, Snapshot, Verdict, Way};
 pub use words::{Mention, Mentioned};
