@@ -26,6 +26,7 @@ mod lock;
 mod locks;
 mod login;
 mod logout;
+mod policy;
 mod prepare;
 pub mod print;
 mod reference;
@@ -124,6 +125,7 @@ enum Command {
     Token(token::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
+    Policy(policy::Arguments),
     Theme(theme::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
@@ -191,6 +193,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),
+        Command::Policy(arguments) => policy::run(context, arguments).await,
         Command::Theme(arguments) => theme::run(context, &arguments),
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),
