@@ -202,7 +202,7 @@ async fn policy_says_who_reviews_revokes_and_locks(backend: Backend) {
     );
     let lock = |on: LockOn| NewLock {
         on,
-        length: None,
+        duration: None,
         reason: "INC-1 leak".to_owned(),
     };
     assert_eq!(
