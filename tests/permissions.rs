@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use crate::support::http::Http;
 use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, submit};
 
-/// The columns. `own` and `self` are the person whom the request, grant or sign-in belongs to.
-const COLUMNS: [&str; 10] = [
+/// The columns. `copied` has the token of an admin and not the key of its device. `own` and `self` are the person whom the request, grant or sign-in belongs to.
+const COLUMNS: [&str; 11] = [
     "anonymous",
     "expired",
     "revoked",
+    "copied",
     "own",
     "other",
     "reviewer",
@@ -113,9 +114,10 @@ impl Cast {
             refresh: owner.session().tokens().unwrap().refresh_token,
             code,
             caller: match column {
-                "anonymous" => Http::nobody(&world.url()),
+                "anonymous" => Http::newcomer(&world.url()),
                 "expired" => self.expired.clone(),
                 "revoked" => self.revoked.clone(),
+                "copied" => self.admin.bearer(),
                 "own" | "self" => owners,
                 "other" => self.other.clone(),
                 "reviewer" => self.reviewer.clone(),

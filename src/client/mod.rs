@@ -5,6 +5,7 @@
 
 mod backoff;
 mod calls;
+mod device;
 mod error;
 mod follow;
 mod http;

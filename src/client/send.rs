@@ -1,4 +1,4 @@
-//! Sends one call: bearer token, one refresh when it is too old, a few tries while the server cannot be reached.
+//! Sends one call: access token and proof of the device, one refresh when it is too old, a few tries while the server cannot be reached.
 
 use std::time::Duration;
 
@@ -122,6 +122,11 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Whether another access token may help.
+pub(super) fn is_over(problem: &Problem) -> bool {
+    problem.status == 401 && !problem.code.starts_with("proof-")
+}
+
 /// Why one try has no reply.
 enum Lost {
     /// Nothing was sent.
@@ -172,7 +177,7 @@ impl Client {
         }
         let access = self.session.access()?;
         match self.attempts(&call, Some(&access)).await {
-            Err(ClientError::Problem(problem)) if problem.status == 401 => {
+            Err(ClientError::Problem(problem)) if is_over(&problem) => {
                 let access = self.renew(&access).await?;
                 self.attempts(&call, Some(&access)).await
             }
@@ -237,23 +242,6 @@ impl Client {
         call: &Call<'_>,
         access: Option<&Secret>,
     ) -> Result<Result<Vec<u8>, ClientError>, Lost> {
-        let mut request = self
-            .prepared(call.method.clone(), call.path, access)
-            .timeout(call.patience.0);
-        if !call.query.is_empty() {
-            request = request.query(&call.query);
-        }
-        if let Some(body) = &call.body {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.clone());
-        }
-        if let Some(version) = call.version {
-            request = request.header(header::IF_MATCH, format!("\"{version}\""));
-        }
-        if let Some(key) = call.key {
-            request = request.header("Idempotency-Key", key.as_str());
-        }
         let lost = |error: reqwest::Error| {
             let why = if error.is_timeout() {
                 "it did not answer in time".to_owned()
@@ -266,7 +254,16 @@ impl Client {
                 Lost::NoAnswer(why)
             }
         };
-        let reply = request.send().await.map_err(lost)?;
+        let mut reply = match self.written(call, access) {
+            Ok(request) => request.send().await.map_err(lost)?,
+            Err(error) => return Ok(Err(error)),
+        };
+        if self.learn_clock(&reply) {
+            reply = match self.written(call, access) {
+                Ok(request) => request.send().await.map_err(lost)?,
+                Err(error) => return Ok(Err(error)),
+            };
+        }
         let status = reply.status();
         let bytes = match read_bounded(reply).await {
             Ok(Some(bytes)) => bytes,
@@ -285,21 +282,64 @@ impl Client {
         })
     }
 
-    /// A call with the headers that every call has.
+    fn written(
+        &self,
+        call: &Call<'_>,
+        access: Option<&Secret>,
+    ) -> Result<reqwest::RequestBuilder, ClientError> {
+        let mut request = self
+            .prepared(call.method.clone(), call.path, access)?
+            .timeout(call.patience.0);
+        if !call.query.is_empty() {
+            request = request.query(&call.query);
+        }
+        if let Some(body) = &call.body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        if let Some(version) = call.version {
+            request = request.header(header::IF_MATCH, format!("\"{version}\""));
+        }
+        if let Some(key) = call.key {
+            request = request.header("Idempotency-Key", key.as_str());
+        }
+        Ok(request)
+    }
+
+    /// Corrects the clock of proofs when the server says that it is wrong; `true` when there is reason to try again.
+    pub(super) fn learn_clock(&self, reply: &reqwest::Response) -> bool {
+        let ahead = reply
+            .headers()
+            .get("portcullis-clock-ahead")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        if let Some(ahead) = ahead {
+            self.session.is_ahead(ahead);
+        }
+        reply.status() == StatusCode::UNAUTHORIZED && ahead.is_some()
+    }
+
+    /// A call with the headers that every call has, and the proof that it comes from this device.
     pub(super) fn prepared(
         &self,
         method: Method,
         path: &[&str],
         access: Option<&Secret>,
-    ) -> reqwest::RequestBuilder {
+    ) -> Result<reqwest::RequestBuilder, ClientError> {
+        let address = self.server().join(path);
+        let token = access.map(Secret::expose);
+        let proof = self
+            .session
+            .prove(method.as_str(), address.as_str(), token)?;
         let request = self
             .http
-            .request(method, self.server().join(path))
-            .header("Portcullis-Channel", self.channel.as_str());
-        match access {
-            Some(access) => request.bearer_auth(access.expose()),
+            .request(method, address)
+            .header("Portcullis-Channel", self.channel.as_str())
+            .header("DPoP", proof);
+        Ok(match token {
+            Some(token) => request.header(header::AUTHORIZATION, format!("DPoP {token}")),
             None => request,
-        }
+        })
     }
 
     /// Reads a problem out of a reply that is not a success.

@@ -85,8 +85,7 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
     if action == Action::Follow {
         words.push("--follow".to_owned());
     }
-    let filters = !matches!(app.front(), Place::Sessions | Place::Locks);
-    if let Some(filter) = app.filter_text().filter(|text| filters && !text.is_empty()) {
+    if let Some(filter) = app.filter_text().filter(|text| !text.is_empty()) {
         words.extend(["--filter".to_owned(), filter]);
     }
     Ok(Some(words))

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
 use crate::client::{AuditQuery, Shelving};
-use crate::console::confirm::Mutation;
+use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
@@ -17,8 +17,8 @@ use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
-    EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView, Me,
-    Page, RequestView, SessionEnded, Sessions, TargetView,
+    EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockOn,
+    LockView, Me, Page, RequestView, SessionEnded, Sessions, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -49,6 +49,8 @@ pub enum Msg {
     Tick,
     /// A person typed what to do with a row, where there is no screen to select it on.
     About(Action, Subject),
+    /// A person typed a wish that is about no one row, where there is no screen either.
+    Wish(Wish),
     /// The program itself has something to say, such as what is wrong with a theme.
     Say(Level, String),
     /// The live stream said something.
@@ -57,6 +59,23 @@ pub enum Msg {
     Answer(Query, Result<Answer, Failure>, Trip),
     /// The server answered a change.
     Acted(Mutation, Result<Receipt, Failure>, Trip),
+}
+
+/// What can be wished for without a screen. Each opens the question that its key would.
+#[derive(Debug, Clone)]
+pub enum Wish {
+    /// The same to each of these rows.
+    Many(Action, Vec<Subject>),
+    /// Say that one is on a request, or no longer.
+    Claim(Subject),
+    /// Lock this out, for a length or until somebody lifts it.
+    Lock(LockOn, String),
+    /// Take much away at once, around this.
+    Incident(Box<Around>),
+    /// What a key of the screen in front would do.
+    Do(Action),
+    /// The row with its record.
+    Show(Subject),
 }
 
 /// When a call left and when its answer came.

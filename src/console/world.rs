@@ -41,6 +41,8 @@ pub struct World {
     pub trail: Option<Trail>,
     /// Why the last reading of sessions failed.
     pub sessions_problem: Option<String>,
+    /// When the list of locks that came last was asked for.
+    pub locks_read: Option<Instant>,
     /// The keys in force.
     pub keymap: Keymap,
     /// Where the server is, as the person wrote it.

@@ -67,6 +67,8 @@ events! {
     SignedOut = "auth.signed_out", "signed out";
     SignInRefused = "auth.refused", "was refused a sign-in";
     TokenReused = "auth.token_reused", "presented a refresh token twice; the sign-in was ended";
+    /// A token came without the key of the device that it is bound to.
+    TokenMisused = "auth.token_misused", "used a token without the key of its device; it belongs to";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
@@ -229,7 +231,7 @@ impl Event {
         // These are done to a person, everything else to a person's access.
         let to_person = matches!(
             self.code,
-            EventCode::PrincipalInvited | EventCode::SignInRevoked
+            EventCode::PrincipalInvited | EventCode::SignInRevoked | EventCode::TokenMisused
         );
         if let Some(principal) = self
             .principal

@@ -132,6 +132,8 @@ pub struct Gate {
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
     settings: Settings,
+    /// The proofs of device keys that this node took.
+    proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
 }
@@ -177,8 +179,15 @@ impl Gate {
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
             settings,
+            proofs: people::Seen::default(),
             kept: Mutex::default(),
         })
+    }
+
+    /// To be called once, before the first call is answered.
+    pub async fn begin_proofs(&self) -> Result<(), Error> {
+        self.proofs.begin(self.now().await?);
+        Ok(())
     }
 
     /// The store behind the gate, for streams and the sequencer of the same node.

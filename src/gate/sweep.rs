@@ -81,6 +81,7 @@ impl Gate {
         let now = self.store.now(&mut tx).await?;
         tx.forget_before(now - REMEMBER).await?;
         tx.drop_tokens_before(now - REMEMBER).await?;
+        tx.drop_proofs_before(now).await?;
         Ok(self.store.commit(tx).await?)
     }
 }

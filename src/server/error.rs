@@ -10,6 +10,9 @@ use crate::gate;
 use crate::query;
 use crate::wire::{PolicyLine, PolicyTold, Problem, ProblemSpan};
 
+/// How many seconds the clock of the device is ahead, as the answer to a proof that is out of time says.
+const CLOCK_AHEAD: &str = "portcullis-clock-ahead";
+
 /// A call that was not answered as asked.
 #[derive(Debug)]
 pub enum Failed {
@@ -122,6 +125,7 @@ fn policy(refusal: &Refusal) -> Option<PolicyTold> {
 
 fn answer(body: Problem) -> Response {
     let status = StatusCode::from_u16(body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let code = body.code.clone();
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(
@@ -129,7 +133,16 @@ fn answer(body: Problem) -> Response {
         HeaderValue::from_static("application/problem+json"),
     );
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let challenge = if code.starts_with("proof-") {
+            "DPoP algs=\"ES256\", error=\"invalid_dpop_proof\""
+        } else {
+            "DPoP algs=\"ES256\""
+        };
+        headers.append(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        );
+        headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -142,10 +155,17 @@ impl IntoResponse for Failed {
         match self {
             Self::Refused(refusal) => {
                 let (status, code) = (status(&refusal), refusal.code());
-                answer(Problem {
+                let mut response = answer(Problem {
                     policy: policy(&refusal),
                     ..said(status, code, refusal.text(), refusal.hint())
-                })
+                });
+                if let Refusal::ProofOutOfTime { ahead } = refusal {
+                    // By this much the device corrects its clock, for proofs alone.
+                    response
+                        .headers_mut()
+                        .insert(CLOCK_AHEAD, HeaderValue::from(ahead));
+                }
+                response
             }
             Self::BadFilter(wrong) => answer(Problem {
                 kind: "urn:portcullis:problem:bad-filter".to_owned(),

@@ -17,6 +17,7 @@ pub mod instance;
 pub mod listen;
 pub mod locks;
 pub mod people;
+pub mod proof;
 pub mod query;
 pub mod requests;
 pub mod router;
@@ -117,6 +118,7 @@ impl Server {
                 tokens: options.tokens,
             },
         )?);
+        gate.begin_proofs().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)

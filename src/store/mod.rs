@@ -247,6 +247,11 @@ impl Store {
         Ok(Tx::new(begun.context("opening the database to read")?))
     }
 
+    /// Whether other nodes may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pools, Pools::Postgres(_))
+    }
+
     /// For exactly one query, which is consistent by itself: spares the transaction around it.
     pub async fn glance(&self) -> anyhow::Result<Tx> {
         let taken = match &self.pools {

@@ -12,6 +12,7 @@ mod policy;
 mod requests;
 mod sessions;
 mod signals;
+mod tokens;
 
 use portcullis::client::ClientError;
 

@@ -7,7 +7,7 @@ use portcullis::console::keymap::{Action, Keymap, Place, as_toml, remap};
 
 use super::desk::{Desk, key};
 
-fn read(toml: &str) -> (Keymap, String) {
+pub(super) fn read(toml: &str) -> (Keymap, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("console.toml"), toml).unwrap();
     let settings = ConsoleSettings::load(folder.path(), &|_| None, &[]).unwrap();

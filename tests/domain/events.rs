@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 19] = [
+const BY_THE_GATE: [(EventCode, &str); 20] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
@@ -17,6 +17,7 @@ const BY_THE_GATE: [(EventCode, &str); 19] = [
     (EventCode::SignedOut, "api::people"),
     (EventCode::SignInRefused, "api::people"),
     (EventCode::TokenReused, "api::people"),
+    (EventCode::TokenMisused, "api::tokens"),
     (EventCode::SignInRevoked, "api::people"),
     (EventCode::ConfigLoaded, "reload"),
     (EventCode::ConfigRejected, "reload"),

@@ -89,7 +89,7 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// The master key, which also says what on a target is of this installation.
     key: [u8; 32],
-    /// Sign-ins last longer than any test; those about sign-ins say how long.
+    /// What holds for sign-ins from the next start on.
     pub(crate) tokens: TokenSettings,
     admin: Option<Client>,
 }
@@ -172,6 +172,33 @@ impl World {
         clock: Option<i64>,
         key: [u8; 32],
     ) -> Self {
+        // Longer than any test; those about sign-ins say how long.
+        let tokens = TokenSettings {
+            idle: "14d".parse().unwrap(),
+            absolute: "30d".parse().unwrap(),
+            ..TokenSettings::default()
+        };
+        Self::ready_with(backend, policy, catalogue, clock, key, tokens).await
+    }
+
+    /// Starts with a clock that only the test turns, and with sign-ins that last as long as they do by default.
+    pub(crate) async fn with_usual_sign_ins(backend: Backend) -> Self {
+        let clock = Some(1_800_000_000_000);
+        let tokens = TokenSettings::default();
+        let mut world =
+            Self::ready_with(backend, POLICY, CATALOGUE, clock, COMMON_KEY, tokens).await;
+        world.admin = Some(world.bootstrap().await);
+        world
+    }
+
+    async fn ready_with(
+        backend: Backend,
+        policy: &str,
+        catalogue: &str,
+        clock: Option<i64>,
+        key: [u8; 32],
+        tokens: TokenSettings,
+    ) -> Self {
         ring();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("portcullis.toml"), catalogue).unwrap();
@@ -195,11 +222,7 @@ impl World {
             clock,
             folder,
             key,
-            tokens: TokenSettings {
-                idle: "14d".parse().unwrap(),
-                absolute: "30d".parse().unwrap(),
-                ..TokenSettings::default()
-            },
+            tokens,
             admin: None,
         };
         world.start_server().await;

@@ -92,7 +92,8 @@ impl App {
                 if self.tell_review(mutation, || ItemState::Done(text.clone())) {
                     return self.send_queued();
                 }
-                match undo.as_ref().and_then(Undo::offer) {
+                let keymap = &self.world.keymap;
+                match undo.as_ref().and_then(|undo| undo.offer(keymap)) {
                     // Its receipts say more.
                     _ if matches!(mutation.act(), Act::Incident { .. })
                         && self.open.in_incident => {}

@@ -189,6 +189,7 @@ impl App {
                 Vec::new()
             }
             Answer::Locks(page) => {
+                self.world.locks_read = Some(trip.sent);
                 for view in page.items {
                     self.world.store.take_lock(view);
                 }

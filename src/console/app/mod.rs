@@ -142,6 +142,7 @@ impl App {
             targets: Vec::new(),
             trail: None,
             sessions_problem: None,
+            locks_read: None,
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
@@ -212,6 +213,7 @@ impl App {
             Msg::Woke => self.woke(),
             Msg::Tick => Vec::new(),
             Msg::About(action, subject) => self.about(action, subject),
+            Msg::Wish(wish) => self.wish(wish),
             Msg::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()

@@ -5,7 +5,7 @@ use crate::console::confirm::{
     Incident, IncidentStep, ItemState, Kind, LockForm, Outcome, Review, Strip, claim,
 };
 use crate::console::keymap::{Action, Place};
-use crate::console::msg::{Effect, Query};
+use crate::console::msg::{Effect, Query, Wish};
 use crate::console::screen::Screen;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
@@ -103,6 +103,35 @@ impl App {
         self.ask_about(kind, subject)
     }
 
+    /// Does what somebody types who has no screen.
+    pub(super) fn wish(&mut self, wish: Wish) -> Vec<Effect> {
+        match wish {
+            Wish::Many(action, subjects) => match Kind::of(action) {
+                Some(kind) => self.review_marked(kind, subjects),
+                None => Vec::new(),
+            },
+            Wish::Claim(subject) => self.claim_of(&subject),
+            Wish::Do(action) => self.action(action),
+            Wish::Show(subject) => self.look_for(subject, true),
+            Wish::Lock(..) | Wish::Incident(_) if self.world.writable().is_err() => {
+                let why = self.world.writable().err().unwrap_or_default();
+                self.say(Level::Warn, &why);
+                Vec::new()
+            }
+            Wish::Lock(on, lasts) => {
+                self.open.form = Some(LockForm::of(&on, &lasts, &self.world));
+                vec![Effect::ForgetKeys]
+            }
+            Wish::Incident(around) => {
+                if !self.is_incident_running() {
+                    self.open.incident = Some(Incident::around(&around, &self.world));
+                }
+                self.open.in_incident = true;
+                vec![Effect::ForgetKeys]
+            }
+        }
+    }
+
     /// Opens the question about one row as it is known.
     pub(super) fn ask_about(&mut self, kind: Kind, subject: Subject) -> Vec<Effect> {
         let Some(seen) = self.world.store.get(&subject) else {
@@ -160,10 +189,14 @@ impl App {
             self.say(Level::Warn, "nothing is selected");
             return Vec::new();
         };
-        if self.is_busy(&subject) {
+        self.claim_of(&subject)
+    }
+
+    fn claim_of(&mut self, subject: &Subject) -> Vec<Effect> {
+        if self.is_busy(subject) {
             return Vec::new();
         }
-        match claim(&self.world, &subject) {
+        match claim(&self.world, subject) {
             Ok(mutation) => self.begin(mutation),
             Err(why) => {
                 self.say(Level::Warn, &why);
@@ -189,12 +222,7 @@ impl App {
             self.say(Level::Warn, &why);
             return Vec::new();
         }
-        let running = self
-            .open
-            .incident
-            .as_ref()
-            .is_some_and(|incident| incident.is_committed() && !incident.is_over());
-        if !running {
+        if !self.is_incident_running() {
             let (target, filter) = self
                 .screen()
                 .map(|screen| screen.scope(&self.world))
@@ -204,6 +232,18 @@ impl App {
         }
         self.open.in_incident = true;
         vec![Effect::ForgetKeys]
+    }
+
+    fn is_incident_running(&self) -> bool {
+        self.open
+            .incident
+            .as_ref()
+            .is_some_and(|incident| incident.is_committed() && !incident.is_over())
+    }
+
+    /// The incident being prepared, or the last one committed from here, whether or not it has the screen.
+    pub fn last_incident(&self) -> Option<&Incident> {
+        self.open.incident.as_ref()
     }
 
     /// Hands a key to whatever is open.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::console::app::App;
 use crate::console::confirm::{Act, Kind, Mutation, claim};
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::msg::{Effect, Receipt};
 use crate::console::store::Subject;
 use crate::console::widget::toast::Level;
@@ -79,14 +80,16 @@ impl Undo {
     }
 
     /// What is said about it in the corner, while it can be done.
-    pub(super) fn offer(&self) -> Option<(&'static str, Instant)> {
-        let text = match &self.what {
-            Opposite::Ask(Kind::Revoke, _) => "u revokes its grant",
-            Opposite::Ask(..) => "u lifts it",
-            Opposite::Claim(_) => "u undoes it",
+    pub(super) fn offer(&self, keymap: &Keymap) -> Option<(String, Instant)> {
+        let what = match &self.what {
+            Opposite::Ask(Kind::Revoke, _) => "revokes its grant",
+            Opposite::Ask(..) => "lifts it",
+            Opposite::Claim(_) => "undoes it",
             Opposite::Never(_) => return None,
         };
-        Some((text, self.until))
+        let key = keymap.key(Place::Anywhere, Action::Undo);
+        let key = if key.is_empty() { "undo" } else { &key };
+        Some((format!("{key} {what}"), self.until))
     }
 }
 

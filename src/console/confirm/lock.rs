@@ -14,7 +14,7 @@ use crate::console::theme::{Role, Theme};
 use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
 use crate::domain::span::Span;
-use crate::text::clean;
+use crate::text::{DisplayText, clean};
 use crate::wire::{GrantView, LockOn};
 
 /// Names, and `readonly on orders-db`.
@@ -92,6 +92,44 @@ impl LockForm {
             armed_at: world.now + ARMING,
             note: None,
         }
+    }
+
+    /// Opens the form for what somebody has named in full, where there is no screen to fill it in on.
+    pub fn of(on: &LockOn, lasts: &str, world: &World) -> Self {
+        let what = match on {
+            LockOn::Principal { .. } => What::Principal,
+            LockOn::Target { .. } => What::Target,
+            LockOn::Role { .. } => What::Role,
+            LockOn::Tag { .. } => What::Tag,
+            LockOn::Everything => What::Everything,
+        };
+        let mut form = Self {
+            what,
+            field: Field::Reason,
+            ..Self::open(None, world)
+        };
+        if what != What::Everything {
+            form.name.set(&locked(on));
+        }
+        form.lasts.set(lasts);
+        form
+    }
+
+    /// What has to be typed to lock it, once there is a reason; nothing before.
+    pub fn to_type(&self) -> Option<String> {
+        let reasoned = self.reason.text().trim().chars().count() >= SHORTEST;
+        self.on().ok().filter(|_| reasoned).map(|on| locked(&on))
+    }
+
+    /// What it would do, line by line.
+    pub fn plain(&self, world: &World, width: u16) -> Vec<DisplayText> {
+        let mut doc = self.doc(world, width);
+        let lasts = match self.lasts.text().trim() {
+            "" => "until somebody lifts it",
+            lasts => lasts,
+        };
+        doc.fact("For", lasts, Role::Text);
+        doc.plain()
     }
 
     /// When keys begin to count.
@@ -409,7 +447,8 @@ impl LockForm {
         cursor
     }
 
-    fn keys(&self, world: &World) -> Vec<(String, Role)> {
+    /// What the keys do at this moment, or why they do nothing.
+    pub fn keys(&self, world: &World) -> Vec<(String, Role)> {
         if world.now < self.armed_at {
             let text = "read first: keys are ignored for a moment".to_owned();
             return vec![(text, Role::TextMuted)];

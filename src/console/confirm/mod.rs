@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use act::{Act, Less, Mutation, locked};
 pub use claim::claim;
-pub use incident::{Incident, Step as IncidentStep};
+pub use incident::{Around, Incident, Step as IncidentStep};
 pub use lock::LockForm;
 pub use review::{Item, Review, State as ItemState};
 pub use strip::Strip;

@@ -11,9 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::console::app::{App, Settings};
+use crate::console::app::App;
 use crate::console::effects::{Incoming, Server};
-use crate::console::keymap::Keymap;
 use crate::console::linear::talk::{Heard, Talk};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::run::clock::Moment;
@@ -43,11 +42,7 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
     .map(|(kind, code)| Ok((signal(kind)?, code)))
     .collect::<io::Result<Vec<_>>>()
     .map_err(cannot)?;
-    let settings = Settings {
-        // What is typed here is turned into the shipped keys.
-        keymap: Keymap::default(),
-        ..options.settings()
-    };
+    let settings = options.settings();
     let mut line = Line {
         app: App::new(&settings, SIZE, Moment::now()),
         talk: Talk::new(isatty(rustix::stdio::stdin())),
@@ -132,6 +127,11 @@ impl Line {
         }
         let heard = std::mem::take(&mut self.waiting);
         for (at, line) in heard.iter().enumerate() {
+            if self.talk.is_waiting() {
+                // What was piped behind a list comes after it.
+                self.waiting.extend(heard.into_iter().skip(at));
+                return None;
+            }
             let near = |other: Option<&Heard>| {
                 other.is_some_and(|other| {
                     let (a, b) = (line.typed, other.typed);
@@ -150,7 +150,7 @@ impl Line {
                 return Some(code);
             }
         }
-        self.ended.then_some(0)
+        (self.ended && !self.talk.is_waiting()).then_some(0)
     }
 
     fn perform(&mut self, effects: Vec<Effect>, incoming: &mut Incoming) -> Option<u8> {

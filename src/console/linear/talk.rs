@@ -3,24 +3,23 @@
 //! A change needs a line of its own after the question was read, as a key would: the question holds what it shows,
 //! and a line that came too early, or with others, is no answer.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use crate::console::app::App;
-use crate::console::confirm::{ARMING, Strip};
+use crate::console::confirm::{ARMING, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
-use crate::console::linear::HELP;
 use crate::console::linear::tell::{self, Told};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::run::clock::Moment;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
-use crate::console::theme::Role;
 use crate::text::{DisplayText, clean};
 
 /// Columns that a question is wrapped to; screen readers read line by line.
-const WIDE: u16 = 100;
+pub(super) const WIDE: u16 = 100;
 
 /// A line that somebody typed.
 #[derive(Debug, Clone)]
@@ -35,22 +34,78 @@ pub struct Heard {
     pub alone: bool,
 }
 
+/// What is open and takes every line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Open {
+    Nothing,
+    /// A question about one row.
+    Strip,
+    /// The form of a lock.
+    Form,
+    /// A list of many, to be looked at.
+    Review,
+    /// The same once it was confirmed.
+    Results,
+    Incident(IncidentStep),
+}
+
+impl Open {
+    pub(super) fn of(app: &App) -> Self {
+        if let Some(incident) = app.incident() {
+            return Self::Incident(incident.step());
+        }
+        match app.review() {
+            Some(review) if review.is_sent() => return Self::Results,
+            Some(_) => return Self::Review,
+            None => {}
+        }
+        if app.lock_form().is_some() {
+            Self::Form
+        } else if app.strip().is_some() {
+            Self::Strip
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// Says whether somebody has to read it before they may answer.
+    fn is_read(self) -> bool {
+        matches!(
+            self,
+            Self::Strip | Self::Form | Self::Review | Self::Incident(IncidentStep::Review)
+        )
+    }
+}
+
 /// A conversation.
 #[derive(Debug)]
 pub struct Talk {
     /// A person is at the keyboard; a pipe may only read.
-    keyboard: bool,
+    pub(super) keyboard: bool,
     /// What the numbers of the last list mean.
-    choices: Vec<Subject>,
-    told: Told,
+    pub(super) choices: Vec<Subject>,
+    pub(super) marks: Vec<Subject>,
+    pub(super) told: Told,
+    /// What was open at the last look.
+    pub(super) open: Open,
     /// When the open question may be answered; the line that asks for the answer comes then.
-    ready: Option<Instant>,
+    pub(super) ready: Option<Instant>,
     /// When that line was read out. What was typed before it is no answer.
-    asked: Option<Instant>,
+    pub(super) asked: Option<Instant>,
     /// The pause of the question when it was read out; a later one means that something has changed.
-    armed: Option<Instant>,
+    pub(super) armed: Option<Instant>,
     /// A length that was typed with the command and is still to be put into the question.
-    length: Option<String>,
+    pub(super) length: Option<String>,
+    /// A list that was asked for and comes when the server has answered.
+    pub(super) awaited: Option<super::command::Awaited>,
+    /// A row whose record is read out when it comes.
+    pub(super) shown: Option<Subject>,
+    /// An answer about the past was given before all of it was known.
+    pub(super) unread: bool,
+    /// What was read out about each row of an incident.
+    pub(super) receipts: BTreeMap<String, String>,
+    /// Results of a list that were read out.
+    pub(super) results: usize,
     said: Vec<DisplayText>,
 }
 
@@ -60,11 +115,18 @@ impl Talk {
         Self {
             keyboard,
             choices: Vec::new(),
+            marks: Vec::new(),
             told: Told::default(),
+            open: Open::Nothing,
             ready: None,
             asked: None,
             armed: None,
             length: None,
+            awaited: None,
+            shown: None,
+            unread: false,
+            receipts: BTreeMap::new(),
+            results: 0,
             said: Vec::new(),
         }
     }
@@ -74,20 +136,35 @@ impl Talk {
         std::mem::take(&mut self.said)
     }
 
+    /// Says whether a pipe has to wait for a list before its next line makes sense.
+    pub fn is_waiting(&self) -> bool {
+        !self.keyboard && (self.awaited.is_some() || self.shown.is_some() || self.unread)
+    }
+
     /// When something is to be read out although nothing happens.
     pub fn next_change(&self) -> Option<Instant> {
-        self.ready
+        let awaited = self.awaited.as_ref().map(|awaited| awaited.until);
+        self.ready.into_iter().chain(awaited).min()
     }
 
     /// Tells what has changed, and goes on with an open question whose time has come.
     pub fn look(&mut self, app: &mut App, at: Moment) -> Vec<Effect> {
         let news = self.told.news(app, &mut self.choices);
         self.said.extend(news);
-        let Some(armed) = app.strip().map(Strip::armed_at) else {
+        self.marks
+            .retain(|subject| app.world().store.get(subject).is_some());
+        self.await_lists(app, at.steady);
+        self.tell_receipts(app);
+        let open = Open::of(app);
+        let before = std::mem::replace(&mut self.open, open);
+        if !open.is_read() {
             self.forget();
-            return Vec::new();
-        };
-        if self.armed.is_some_and(|before| armed > before) {
+            return self.go_on(app, open, at);
+        }
+        let armed = armed(app);
+        if before != open {
+            self.read_out(app, at.steady);
+        } else if self.armed < armed {
             self.say("Something has changed. Read it again:");
             self.read_out(app, at.steady);
         }
@@ -100,257 +177,94 @@ impl Talk {
             self.prompt(app);
             return Vec::new();
         };
-        let keys = length
-            .chars()
-            .map(|letter| Key::press(KeyCode::Char(letter), KeyModifiers::NONE));
-        let effects = keys
-            .flat_map(|key| app.update(Msg::Key(key), Env { now: at }))
-            .collect();
+        let effects = type_keys(app, &length, at);
         self.read_out(app, at.steady);
         effects
     }
 
     /// Takes a line and gives what the application asks for because of it.
     pub fn hear(&mut self, app: &mut App, heard: &Heard) -> Vec<Effect> {
-        let mut effects = if app.strip().is_some() {
-            self.answer(app, heard)
-        } else {
-            self.command(app, heard)
+        let mut effects = match Open::of(app) {
+            Open::Nothing => self.command(app, heard),
+            open => self.answer(app, open, heard),
         };
         effects.extend(self.look(app, heard.at));
         effects
     }
 
-    fn command(&mut self, app: &mut App, heard: &Heard) -> Vec<Effect> {
-        let mut words = heard.text.split_whitespace();
-        let (word, what, more) = (words.next(), words.next(), words.next());
-        match (word.unwrap_or_default(), what) {
-            ("", _) => {}
-            ("help" | "h" | "?", _) => {
-                for line in HELP {
-                    self.say(line);
-                }
-            }
-            ("quit" | "q" | "exit", _) => {
-                return vec![Effect::Quit];
-            }
-            ("requests" | "1", all) => {
-                let lines = tell::requests(app, all == Some("all"), &mut self.choices);
-                self.said.extend(lines);
-            }
-            ("grants" | "2", all) => {
-                let lines = tell::grants(app, all == Some("all"), &mut self.choices);
-                self.said.extend(lines);
-            }
-            ("audit", _) => self.said.extend(self.told.record()),
-            ("status", _) => self.said.extend(tell::status(app)),
-            ("show", Some(what)) => match self.find(app, what) {
-                Some(subject) => self.said.extend(tell::detail(app, &subject)),
-                None => self.unknown(what),
-            },
-            (word, what) => match (action(word, more.is_some()), what) {
-                (None, _) => {
-                    let word = clean(word);
-                    self.say(&format!("`{word}` is no command; `help` lists them"));
-                }
-                (Some(_), None) => self.say(&format!("say which one, for example `{word} 1`")),
-                (Some(action), Some(what)) => return self.change(app, action, what, more, heard),
-            },
-        }
-        Vec::new()
-    }
-
-    /// Opens the question before a change.
-    fn change(
-        &mut self,
-        app: &mut App,
-        action: Action,
-        what: &str,
-        length: Option<&str>,
-        heard: &Heard,
-    ) -> Vec<Effect> {
-        if !self.keyboard {
-            self.say(
-                "changes need somebody at a keyboard; use commands such as `portcullis approve`",
-            );
-            return Vec::new();
-        }
-        let Some(subject) = self.find(app, what) else {
-            self.unknown(what);
-            return Vec::new();
-        };
-        let effects = app.update(Msg::About(action, subject), Env { now: heard.at });
-        self.length = length.map(str::to_owned);
-        // With a length in it the question is another one, and is read out when it has it.
-        match app.strip() {
-            Some(strip) if self.length.is_some() => {
-                self.ready = Some(strip.armed_at());
-                self.armed = self.ready;
-            }
-            _ => self.read_out(app, heard.at.steady),
-        }
-        effects
-    }
-
-    /// Takes a line as the answer to the open question.
-    fn answer(&mut self, app: &mut App, heard: &Heard) -> Vec<Effect> {
-        let word = heard.text.trim();
-        if matches!(word, "" | "no" | "n" | "quit" | "q") {
-            return self.leave(app, heard.at);
-        }
-        if self.asked.is_none_or(|asked| heard.typed < asked) || !heard.alone {
-            self.pause(app, heard.at.steady);
-            self.say("That came too fast to be an answer. Nothing was done; read the question, then answer it.");
-            return Vec::new();
-        }
-        let sentence = app
-            .strip()
-            .is_some_and(|strip| strip.input().is_some_and(|(label, _)| is_sentence(label)));
-        if sentence {
-            return self.sentence(app, word, heard);
-        }
-        if !matches!(word, "yes" | "y") {
-            self.say("Neither `yes` nor `no`: nothing was done.");
-            return self.leave(app, heard.at);
-        }
-        let effects = press(app, Action::Yes, heard.at);
-        self.went_on(app, heard.at.steady);
-        effects
-    }
-
-    fn sentence(&mut self, app: &mut App, text: &str, heard: &Heard) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        let mut letters = text.chars();
-        let preset = letters
-            .next()
-            .filter(|letter| letters.next().is_none() && letter.is_ascii_digit());
-        let msg = match preset {
-            Some(digit) => Msg::Key(Key::press(KeyCode::Char(digit), KeyModifiers::NONE)),
-            None => Msg::Paste(text.to_owned()),
-        };
-        effects.extend(app.update(msg, Env { now: heard.at }));
-        let enter = Key::press(KeyCode::Enter, KeyModifiers::NONE);
-        effects.extend(app.update(Msg::Key(enter), Env { now: heard.at }));
-        self.went_on(app, heard.at.steady);
-        effects
-    }
-
-    /// An answer was given: the change is on its way, or the question has another step or a reason why not.
-    fn went_on(&mut self, app: &App, now: Instant) {
-        let Some(strip) = app.strip() else {
-            self.forget();
-            self.say("Sent. Wait for the answer.");
-            return;
-        };
-        if let [(why, Role::StatusDanger | Role::StatusWarn), ..] =
-            strip.prompt(app.world()).as_slice()
-        {
-            self.say(&format!("Not done yet: {why}"));
-        }
-        self.pause(app, now);
-    }
-
     /// Asks for the answer, when there was time to read.
-    fn pause(&mut self, app: &App, now: Instant) {
-        let armed = app.strip().map(Strip::armed_at);
+    pub(super) fn pause(&mut self, app: &App, now: Instant) {
+        let armed = armed(app);
         self.armed = armed;
         self.asked = None;
         self.ready = armed.map(|armed| armed.max(now + ARMING));
     }
 
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.ready = None;
         self.asked = None;
         self.armed = None;
         self.length = None;
     }
 
-    fn leave(&mut self, app: &mut App, at: Moment) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        // From a sentence the first Esc may only lead back to the question.
-        for _ in 0..2 {
-            if app.strip().is_some() {
-                let escape = Key::press(KeyCode::Esc, KeyModifiers::NONE);
-                effects.extend(app.update(Msg::Key(escape), Env { now: at }));
-            }
-        }
-        self.forget();
-        self.say("Left. Nothing was changed.");
-        effects
-    }
-
     /// Reads the open question out; answers count from then on.
-    fn read_out(&mut self, app: &App, now: Instant) {
-        let Some(strip) = app.strip() else { return };
-        self.say(&format!("{}:", strip.title()));
-        self.said.extend(strip.doc(app.world(), WIDE).plain());
+    pub(super) fn read_out(&mut self, app: &App, now: Instant) {
+        // With a length in it the question is another one, and is read out when it has it.
+        if self.length.is_some() && self.armed.is_none() {
+            self.armed = armed(app);
+            self.ready = self.armed;
+            return;
+        }
+        match Open::of(app) {
+            Open::Strip => {
+                let Some(strip) = app.strip() else { return };
+                self.say(&format!("{}:", strip.title()));
+                self.said.extend(strip.doc(app.world(), WIDE).plain());
+            }
+            Open::Form => {
+                let Some(form) = app.lock_form() else { return };
+                self.say(&format!("{}:", form.title()));
+                self.said.extend(form.plain(app.world(), WIDE));
+            }
+            Open::Review => {
+                let Some(review) = app.review() else { return };
+                self.say(&format!("{}:", review.title()));
+                for (at, item) in review.items().iter().enumerate() {
+                    self.say(&format!("{}. {}", at + 1, item.line()));
+                }
+            }
+            Open::Incident(IncidentStep::Review) => self.said.extend(tell::dry_run(app)),
+            Open::Nothing | Open::Results | Open::Incident(_) => return,
+        }
         self.pause(app, now);
     }
 
-    fn prompt(&mut self, app: &App) {
-        let Some(strip) = app.strip() else { return };
-        match strip.input() {
-            Some((label, _)) if is_sentence(label) => {
-                let lines = strip.doc(app.world(), WIDE).plain();
-                let presets = lines
-                    .into_iter()
-                    .skip_while(|line| !line.as_str().starts_with("Presets"));
-                self.said.extend(presets);
-                self.say(&format!(
-                    "{label}? Type it, or the number of a preset; `no` leaves."
-                ));
-            }
-            Some((label, line)) => {
-                self.say(&format!(
-                    "{label} {}. Type `yes` to do it, `no` to leave.",
-                    line.text()
-                ));
-            }
-            None => self.say("Type `yes` to do it, `no` to leave."),
-        }
-    }
-
-    fn find(&self, app: &App, what: &str) -> Option<Subject> {
-        if let Ok(number) = what.parse::<usize>() {
-            return self.choices.get(number.checked_sub(1)?).cloned();
-        }
-        let request = what.parse().ok().map(Subject::Request);
-        let grant = what.parse().ok().map(Subject::Grant);
-        request
-            .into_iter()
-            .chain(grant)
-            .find(|subject| app.world().store.get(subject).is_some())
-    }
-
-    fn unknown(&mut self, what: &str) {
-        let what = clean(what);
-        self.say(&format!(
-            "`{what}` is neither a number of the last list nor a known id"
-        ));
-    }
-
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         self.said.push(clean(text));
+    }
+
+    pub(super) fn say_all(&mut self, lines: Vec<DisplayText>) {
+        self.said.extend(lines);
     }
 }
 
-fn action(word: &str, with_length: bool) -> Option<Action> {
-    Some(match word {
-        "approve" if with_length => Action::Narrow,
-        "approve" => Action::Approve,
-        "deny" => Action::Deny,
-        "extend" => Action::Extend,
-        "revoke" => Action::Revoke,
-        _ => return None,
-    })
+/// When keys begin to count in what is open.
+fn armed(app: &App) -> Option<Instant> {
+    match Open::of(app) {
+        Open::Strip => app.strip().map(Strip::armed_at),
+        Open::Form => app.lock_form().map(LockForm::armed_at),
+        Open::Review | Open::Results => app.review().map(Review::armed_at),
+        Open::Incident(_) => app.incident().map(|incident| incident.armed_at()),
+        Open::Nothing => None,
+    }
 }
 
 /// Presses the key of an action, whatever key that is for this person.
-fn press(app: &mut App, action: Action, at: Moment) -> Vec<Effect> {
+pub(super) fn press(app: &mut App, place: Place, action: Action, at: Moment) -> Vec<Effect> {
     let chord = app
         .world()
         .keymap
-        .binding(Place::Question, action)
+        .binding(place, action)
         .and_then(|(_, keys)| keys.first().copied());
     match chord {
         Some(chord) => app.update(Msg::Key(chord.key()), Env { now: at }),
@@ -358,6 +272,27 @@ fn press(app: &mut App, action: Action, at: Moment) -> Vec<Effect> {
     }
 }
 
-fn is_sentence(label: &str) -> bool {
-    matches!(label, "Reason" | "Comment")
+/// Presses a key that means the same for everybody, as Enter in a line.
+pub(super) fn tap(app: &mut App, code: KeyCode, at: Moment) -> Vec<Effect> {
+    let key = Key::press(code, KeyModifiers::NONE);
+    app.update(Msg::Key(key), Env { now: at })
+}
+
+/// Types letters. They were typed as a line by somebody who had read the question.
+pub(super) fn type_keys(app: &mut App, text: &str, at: Moment) -> Vec<Effect> {
+    text.chars()
+        .flat_map(|letter| tap(app, KeyCode::Char(letter), at))
+        .collect()
+}
+
+/// Empties the line that has the keys.
+pub(super) fn wipe(app: &mut App, at: Moment) -> Vec<Effect> {
+    let chords = [KeyCode::Char('e'), KeyCode::Char('u')];
+    chords
+        .into_iter()
+        .flat_map(|code| {
+            let key = Key::press(code, KeyModifiers::CONTROL);
+            app.update(Msg::Key(key), Env { now: at })
+        })
+        .collect()
 }

@@ -40,6 +40,7 @@ use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::query::List;
+use crate::text::DisplayText;
 use crate::wire::{EventView, Facet, Page};
 
 /// What a screen asks the application for.
@@ -243,6 +244,11 @@ pub trait Screen: std::fmt::Debug {
         asks.extend(self.paste(text, world));
         asks.extend(self.key(Chord::plain(KeyCode::Enter).key(), world));
         asks
+    }
+
+    /// What it says in sentences, for those who have no screen.
+    fn told(&self, _: &World, _: u16) -> Option<Vec<DisplayText>> {
+        None
     }
 
     /// Takes a key while a line is being typed.

@@ -372,7 +372,8 @@ impl Incident {
         }
     }
 
-    fn keys(&self, world: &World) -> Vec<(String, Role)> {
+    /// What the keys do at this moment, or why they do nothing.
+    pub fn keys(&self, world: &World) -> Vec<(String, Role)> {
         if world.now < self.armed_at && self.step != Step::Receipts {
             let text = "read first: keys are ignored for a moment".to_owned();
             return vec![(text, Role::TextMuted)];

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crossterm::event::KeyCode;
 
+pub use crate::console::confirm::incident::scope::Around;
 use crate::console::confirm::incident::scope::Scope;
 use crate::console::confirm::{ARMING, ASTRAY, Act, LONGEST, Mutation, Outcome, SHORTEST};
 use crate::console::keymap::{Action, Place};
@@ -85,6 +86,14 @@ impl Incident {
         }
     }
 
+    /// Opens the form with what somebody has named in full, where there is no screen to fill it in on.
+    pub fn around(around: &Around, world: &World) -> Self {
+        Self {
+            scope: Scope::around(around),
+            ..Self::open(None, None, world)
+        }
+    }
+
     /// Shows the receipts of an incident that was committed before, by whomever.
     pub fn recall(view: IncidentView, world: &World) -> Self {
         Self {
@@ -92,6 +101,16 @@ impl Incident {
             view: Some(view),
             ..Self::open(None, None, world)
         }
+    }
+
+    /// The receipts so far, once it was taken.
+    pub fn view(&self) -> Option<&IncidentView> {
+        self.view.as_ref()
+    }
+
+    /// Why there is no receipt although it was sent.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// How far it is.
@@ -102,6 +121,11 @@ impl Incident {
     /// When keys begin to count.
     pub fn armed_at(&self) -> Instant {
         self.armed_at
+    }
+
+    /// Says whether keys go to the reason and not to the list.
+    pub fn is_reasoning(&self) -> bool {
+        self.focus == Focus::Reason
     }
 
     /// The dry run on screen.

@@ -33,6 +33,21 @@ pub(super) const FIELDS: [Field; 7] = [
     Field::Deny,
 ];
 
+/// What an incident is about, as somebody types it in one line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Around {
+    /// Names with commas.
+    pub targets: String,
+    /// As `env=prod`, with commas.
+    pub tags: String,
+    /// Names with commas.
+    pub people: String,
+    pub filter: String,
+    pub everything: bool,
+    pub lock: bool,
+    pub deny: bool,
+}
+
 /// The form.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
@@ -68,6 +83,18 @@ impl Scope {
                 Field::Targets
             },
         }
+    }
+
+    pub(super) fn around(around: &Around) -> Self {
+        let mut scope = Self::new(None, None);
+        scope.targets.set(&around.targets);
+        scope.tags.set(&around.tags);
+        scope.principals.set(&around.people);
+        scope.filter.set(&around.filter);
+        scope.everything = around.everything;
+        scope.lock = around.lock;
+        scope.deny = around.deny;
+        scope
     }
 
     /// The line of a field, for fields that are one.

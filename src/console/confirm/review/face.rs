@@ -32,6 +32,40 @@ const COLUMNS: &[Column] = &[
     column("NOTE", Width::Flex { min: 18, share: 4 }, Cut::End),
 ];
 
+impl Item {
+    /// The row on a line of its own: what it is, what is wrong with it, and last what others wrote.
+    pub fn line(&self) -> String {
+        let (who, what) = facts::in_short(&self.seen);
+        let mut line = format!("{} {who}: {what}", self.subject);
+        if self.dropped {
+            line.push_str(", taken out");
+        } else if let Some(why) = &self.refused {
+            line.push_str(&format!(", cannot be done: {why}"));
+        }
+        if !self.changes.is_empty() {
+            line.push_str(&format!(", changed: {}", self.changes.join("; ")));
+        }
+        let words = facts::words(&self.seen);
+        if !words.is_empty() {
+            line.push_str(&format!(". They wrote: {words}"));
+        }
+        line
+    }
+
+    /// What became of it, once that is known.
+    pub fn result(&self) -> Option<String> {
+        let (word, text) = match &self.state {
+            State::Waiting | State::Sent => return None,
+            State::Done(text) => ("done", text),
+            State::Over(text) => ("was over", text),
+            State::Changed(text) => ("changed, not done", text),
+            State::Refused(text) => ("refused", text),
+            State::Unanswered(text) => ("not answered, whether it was done is not known", text),
+        };
+        Some(format!("{} {word}: {text}", self.subject))
+    }
+}
+
 impl Review {
     /// The title above the list.
     pub fn title(&self) -> String {
@@ -161,7 +195,8 @@ impl Review {
         }
     }
 
-    fn keys(&self, world: &World) -> Vec<(String, Role)> {
+    /// What the keys do at this moment, or why they do nothing.
+    pub fn keys(&self, world: &World) -> Vec<(String, Role)> {
         if !self.sent && world.now < self.armed_at {
             let text = "read first: keys are ignored for a moment".to_owned();
             return vec![(text, Role::TextMuted)];

@@ -155,6 +155,11 @@ impl Review {
         self.armed_at
     }
 
+    /// Says whether keys go to the reason and not to the list.
+    pub fn is_reasoning(&self) -> bool {
+        self.focus == Focus::Reason
+    }
+
     /// How many rows would be acted on: the number to type.
     pub fn kept(&self) -> usize {
         self.items.iter().filter(|item| item.is_kept()).count()

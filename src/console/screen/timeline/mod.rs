@@ -30,6 +30,7 @@ use crate::console::world::World;
 use crate::domain::ids::GrantId;
 use crate::query;
 use crate::query::time::When;
+use crate::text::{DisplayText, clean};
 use crate::wire::GrantView;
 
 /// Pages of older grants read at most: ten thousand grants.
@@ -253,6 +254,13 @@ impl Screen for Timeline {
     fn click(&mut self, line: u16, _: &World, _: &Panes) -> Vec<Ask> {
         self.list.click(line);
         Vec::new()
+    }
+
+    fn told(&self, world: &World, width: u16) -> Option<Vec<DisplayText>> {
+        if let Some(problem) = &self.problem {
+            return Some(vec![clean(problem)]);
+        }
+        Some(self.doc(world, width).plain())
     }
 
     fn key(&mut self, key: Key, world: &World) -> Vec<Ask> {
