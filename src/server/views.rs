@@ -116,6 +116,7 @@ fn signal_view(signal: &Signal) -> SignalView {
 fn way_view(way: &Way, reviews: &[Review]) -> WayView {
     WayView {
         policy: way.policy_id.clone(),
+        line: way.line,
         threshold: way.threshold,
         approvals: review::approvals_for(way, reviews),
         reviewers: match way.reviewers.as_slice() {

@@ -161,7 +161,7 @@ forbid (principal in Group::"trainees", action == Action::"review", resource);
 @id("revokers")
 permit (principal in Group::"oncall", action == Action::"revoke", resource);
 @id("no-lock") @because("not by trainees")
-forbid (principal in Group::"trainees", action == Action::"lock", resource) when { context.on == "everything" };
+forbid (principal in Group::"trainees", action == Action::"lock", resource) when { context.on == "target" };
 "#;
 
 async fn policy_says_who_reviews_revokes_and_locks(backend: Backend) {
@@ -206,7 +206,15 @@ async fn policy_says_who_reviews_revokes_and_locks(backend: Backend) {
         reason: "INC-1 leak".to_owned(),
     };
     assert_eq!(
-        refused(tom.place_lock(&lock(LockOn::Everything), &key()).await),
+        refused(
+            tom.place_lock(
+                &lock(LockOn::Target {
+                    target: "bastion".to_owned()
+                }),
+                &key()
+            )
+            .await
+        ),
         "policy-denied"
     );
     ona.revoke(&grant.id, grant.version, &leaving, &key())

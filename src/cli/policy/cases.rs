@@ -269,7 +269,7 @@ fn failures(case: &Case, verdict: &Verdict) -> Vec<String> {
                 .find(|way| case.way.as_ref().is_none_or(|id| way.policy_id == *id));
             match (wanted, &case.way) {
                 (None, Some(id)) => {
-                    failures.push(format!("expected the way `{id}`; there is: {said}"))
+                    failures.push(format!("expected the way `{id}`; there is: {said}"));
                 }
                 (Some(way), _) => {
                     if let Some(threshold) = case.threshold.filter(|count| *count != way.threshold)

@@ -113,12 +113,12 @@ fn compare(
     name: &PrincipalName,
 ) -> (usize, Vec<Different>) {
     let wednesday = DateTime::from_timestamp(1_795_564_800, 0).unwrap_or_default();
-    let mut askers: Vec<Option<GroupName>> = vec![None];
-    askers.extend(groups(old, new).into_iter().map(Some));
+    let mut everybody: Vec<Option<GroupName>> = vec![None];
+    everybody.extend(groups(old, new).into_iter().map(Some));
     let (mut asked, mut found) = (0, BTreeMap::new());
     for target in targets {
         for role in target.roles.keys() {
-            for group in &askers {
+            for group in &everybody {
                 let asker = asker(name, group.as_ref());
                 for duration in durations(old, new) {
                     for ticket in [None, Some("INC-1")] {
