@@ -15,6 +15,7 @@ mod demo;
 mod deny;
 mod exit;
 mod extend;
+mod factor;
 mod filter;
 mod find;
 mod give_back;
@@ -29,6 +30,8 @@ mod logout;
 mod policy;
 mod prepare;
 pub mod print;
+mod prove;
+mod qr;
 mod reference;
 mod request;
 mod requests;
@@ -39,6 +42,7 @@ mod sessions;
 pub mod table;
 mod theme;
 mod token;
+mod type_in;
 mod unlock;
 mod wait;
 pub mod when;
@@ -94,6 +98,16 @@ pub struct Common {
     /// Print JSON as the server's API has it; errors go to standard error as JSON too
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
+    /// The code of your second factor, for scripts; at a terminal you are asked for it when it is needed
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_TOTP",
+        hide_env_values = true,
+        value_name = "CODE",
+        help_heading = "Everywhere"
+    )]
+    pub totp: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -122,6 +136,7 @@ enum Command {
     Login(login::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
+    Factor(factor::Arguments),
     Token(token::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
@@ -190,6 +205,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::Factor(arguments) => factor::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),

@@ -10,8 +10,10 @@ mod locks;
 mod people;
 mod policy;
 mod requests;
+mod second_factors;
 mod sessions;
 mod signals;
+mod step_up;
 mod tokens;
 
 use portcullis::client::ClientError;
