@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use crate::support::http::Http;
 use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, submit};
 
-/// The columns. `own` and `self` are the person whom the request, grant or sign-in belongs to.
-const COLUMNS: [&str; 10] = [
+/// The columns. `copied` has the token of an admin and not the key of its device. `own` and `self` are the person whom the request, grant or sign-in belongs to.
+const COLUMNS: [&str; 11] = [
     "anonymous",
     "expired",
     "revoked",
+    "copied",
     "own",
     "other",
     "reviewer",
@@ -113,9 +114,10 @@ impl Cast {
             refresh: owner.session().tokens().unwrap().refresh_token,
             code,
             caller: match column {
-                "anonymous" => Http::nobody(&world.url()),
+                "anonymous" => Http::newcomer(&world.url()),
                 "expired" => self.expired.clone(),
                 "revoked" => self.revoked.clone(),
+                "copied" => self.admin.bearer(),
                 "own" | "self" => owners,
                 "other" => self.other.clone(),
                 "reviewer" => self.reviewer.clone(),
@@ -136,6 +138,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/incidents/{id}", "/incidents/I-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
+        .replace("/factors/{id}", "/factors/F-0000000001")
+        .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
@@ -195,6 +199,16 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/incidents" => (
             None,
             json!({"token": "", "ask": {"scope": {"principals": [things.owner]}}, "items": [], "count": 0, "reason": "INC-1 leak"}),
+        ),
+        "GET /v1/factors" => (None, Value::Null),
+        "POST /v1/recovery-codes" | "POST /v1/people/{name}/reset-factors" => (None, json!({})),
+        // Nobody here has the factor: whoever is signed in hears 404, and a proof that is none 403.
+        "DELETE /v1/factors/{id}" => (None, json!({})),
+        "POST /v1/factors" => (None, json!({"kind": "totp", "name": "phone"})),
+        "POST /v1/factors/{id}/confirm" => (None, json!({"code": "000000"})),
+        "POST /v1/step-up" => (
+            None,
+            json!({"digests": ["0".repeat(64)], "proof": {"kind": "totp", "code": "000000"}}),
         ),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };

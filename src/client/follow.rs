@@ -256,9 +256,20 @@ impl Follower {
     }
 
     async fn ask(&self, access: &crate::secret::Secret) -> Result<reqwest::Response, ClientError> {
+        let reply = self.ask_once(access).await?;
+        if self.client.learn_clock(&reply) {
+            return self.ask_once(access).await;
+        }
+        Ok(reply)
+    }
+
+    async fn ask_once(
+        &self,
+        access: &crate::secret::Secret,
+    ) -> Result<reqwest::Response, ClientError> {
         let mut request = self
             .client
-            .prepared(Method::GET, &["v1", "events"], Some(access))
+            .prepared(Method::GET, &["v1", "events"], Some(access))?
             .header(header::ACCEPT, "text/event-stream");
         if let Some(filter) = &self.filter {
             request = request.query(&[("q", filter)]);

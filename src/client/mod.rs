@@ -5,16 +5,19 @@
 
 mod backoff;
 mod calls;
+mod device;
 mod error;
 mod follow;
 mod http;
 mod key;
 mod queries;
+mod second_factor;
 mod send;
 mod server_url;
 pub mod session;
 mod shelf;
 pub mod sse;
+mod step_up;
 
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
@@ -25,3 +28,4 @@ pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
 pub use shelf::{Shelf, ShelfFile, Shelving};
+pub use step_up::{Asking, Prover, StepUpNeeded};

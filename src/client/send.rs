@@ -1,5 +1,6 @@
-//! Sends one call: bearer token, one refresh when it is too old, a few tries while the server cannot be reached.
+//! Sends one call: access token and proof of the device, one refresh when it is too old, a few tries while the server cannot be reached.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, header};
@@ -9,9 +10,10 @@ use tokio::time::Instant;
 
 use crate::client::backoff::jitter;
 use crate::client::http::{http, root_cause};
+use crate::client::step_up::{Prover, StepUpNeeded};
 use crate::client::{ClientError, IdempotencyKey, ServerUrl, Session};
 use crate::secret::Secret;
-use crate::wire::{Problem, Refresh, Tokens};
+use crate::wire::{Problem, Refresh, StepUp, StepUpToken, Tokens};
 
 /// The longest that one try may take.
 const TRY: Duration = Duration::from_secs(10);
@@ -48,6 +50,10 @@ pub struct Client {
     http: reqwest::Client,
     session: Session,
     channel: Channel,
+    /// Asks the person for a second factor when a call needs one.
+    prover: Option<Arc<dyn Prover>>,
+    /// A proof that is sent with every change.
+    proof: Option<Secret>,
 }
 
 /// One call, before it is sent.
@@ -58,6 +64,8 @@ pub(super) struct Call<'a> {
     body: Option<Vec<u8>>,
     version: Option<i64>,
     key: Option<&'a IdempotencyKey>,
+    /// The proof of a second factor.
+    proof: Option<Secret>,
     /// Whether the call needs somebody to be signed in.
     signed: bool,
     /// Whether the server does it once however often it is sent.
@@ -76,6 +84,7 @@ impl<'a> Call<'a> {
             body: None,
             version: None,
             key: None,
+            proof: None,
             signed: true,
             repeatable,
             patience: (TRY, PATIENCE),
@@ -122,6 +131,11 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Whether another access token may help.
+pub(super) fn is_over(problem: &Problem) -> bool {
+    problem.status == 401 && !problem.code.starts_with("proof-")
+}
+
 /// Why one try has no reply.
 enum Lost {
     /// Nothing was sent.
@@ -137,7 +151,23 @@ impl Client {
             http: http(session.server())?,
             session,
             channel,
+            prover: None,
+            proof: None,
         })
+    }
+
+    /// A client that asks this for a second factor when a call needs one, and then repeats exactly that call.
+    #[must_use]
+    pub fn with_prover(mut self, prover: Arc<dyn Prover>) -> Self {
+        self.prover = Some(prover);
+        self
+    }
+
+    /// A client that sends this proof with every change; the server takes it for those that it was made for.
+    #[must_use]
+    pub fn with_proof(mut self, proof: Secret) -> Self {
+        self.proof = Some(proof);
+        self
     }
 
     /// The server that is called.
@@ -166,18 +196,54 @@ impl Client {
         self.bytes(call).await.map(drop)
     }
 
-    async fn bytes(&self, call: Call<'_>) -> Result<Vec<u8>, ClientError> {
+    async fn bytes(&self, mut call: Call<'_>) -> Result<Vec<u8>, ClientError> {
+        call.proof.clone_from(&self.proof);
         if !call.signed {
             return self.attempts(&call, None).await;
         }
+        match self.signed(&call).await {
+            Err(ClientError::Problem(problem)) => match self.prove(&problem).await? {
+                // The same call with the same key: whatever happens in between, it is done once.
+                Some(proof) => {
+                    call.proof = Some(proof);
+                    self.signed(&call).await
+                }
+                None => Err(ClientError::Problem(problem)),
+            },
+            other => other,
+        }
+    }
+
+    async fn signed(&self, call: &Call<'_>) -> Result<Vec<u8>, ClientError> {
         let access = self.session.access()?;
-        match self.attempts(&call, Some(&access)).await {
-            Err(ClientError::Problem(problem)) if problem.status == 401 => {
+        match self.attempts(call, Some(&access)).await {
+            Err(ClientError::Problem(problem)) if is_over(&problem) => {
                 let access = self.renew(&access).await?;
-                self.attempts(&call, Some(&access)).await
+                self.attempts(call, Some(&access)).await
             }
             other => other,
         }
+    }
+
+    /// After a call that needs a second factor: asks the person, and the server for a proof. Nothing when the problem
+    /// is another one, or when nobody can be asked.
+    async fn prove(&self, problem: &Problem) -> Result<Option<Secret>, ClientError> {
+        let (Some(prover), Some(needed)) = (&self.prover, StepUpNeeded::of(problem)) else {
+            return Ok(None);
+        };
+        if needed.ways.is_empty() {
+            return Ok(None);
+        }
+        let Some(proof) = prover.prove(&needed).await else {
+            return Ok(None);
+        };
+        let digests = vec![needed.digest];
+        let call = Call::new(Method::POST, &["v1", "step-up"]).body(&StepUp { digests, proof })?;
+        let bytes = self.signed(&call).await?;
+        let token: StepUpToken = serde_json::from_slice(&bytes).map_err(|error| {
+            bad_reply(format!("the reply to a proof is not understood: {error}"))
+        })?;
+        Ok(Some(Secret::new(token.proof)))
     }
 
     /// After a 401: another access token, from a refresh or from a process that has signed in anew.
@@ -237,23 +303,6 @@ impl Client {
         call: &Call<'_>,
         access: Option<&Secret>,
     ) -> Result<Result<Vec<u8>, ClientError>, Lost> {
-        let mut request = self
-            .prepared(call.method.clone(), call.path, access)
-            .timeout(call.patience.0);
-        if !call.query.is_empty() {
-            request = request.query(&call.query);
-        }
-        if let Some(body) = &call.body {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.clone());
-        }
-        if let Some(version) = call.version {
-            request = request.header(header::IF_MATCH, format!("\"{version}\""));
-        }
-        if let Some(key) = call.key {
-            request = request.header("Idempotency-Key", key.as_str());
-        }
         let lost = |error: reqwest::Error| {
             let why = if error.is_timeout() {
                 "it did not answer in time".to_owned()
@@ -266,7 +315,16 @@ impl Client {
                 Lost::NoAnswer(why)
             }
         };
-        let reply = request.send().await.map_err(lost)?;
+        let mut reply = match self.written(call, access) {
+            Ok(request) => request.send().await.map_err(lost)?,
+            Err(error) => return Ok(Err(error)),
+        };
+        if self.learn_clock(&reply) {
+            reply = match self.written(call, access) {
+                Ok(request) => request.send().await.map_err(lost)?,
+                Err(error) => return Ok(Err(error)),
+            };
+        }
         let status = reply.status();
         let bytes = match read_bounded(reply).await {
             Ok(Some(bytes)) => bytes,
@@ -285,21 +343,67 @@ impl Client {
         })
     }
 
-    /// A call with the headers that every call has.
+    fn written(
+        &self,
+        call: &Call<'_>,
+        access: Option<&Secret>,
+    ) -> Result<reqwest::RequestBuilder, ClientError> {
+        let mut request = self
+            .prepared(call.method.clone(), call.path, access)?
+            .timeout(call.patience.0);
+        if !call.query.is_empty() {
+            request = request.query(&call.query);
+        }
+        if let Some(body) = &call.body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        if let Some(version) = call.version {
+            request = request.header(header::IF_MATCH, format!("\"{version}\""));
+        }
+        if let Some(key) = call.key {
+            request = request.header("Idempotency-Key", key.as_str());
+            if let Some(proof) = &call.proof {
+                request = request.header("Portcullis-Step-Up", proof.expose());
+            }
+        }
+        Ok(request)
+    }
+
+    /// Corrects the clock of proofs when the server says that it is wrong; `true` when there is reason to try again.
+    pub(super) fn learn_clock(&self, reply: &reqwest::Response) -> bool {
+        let ahead = reply
+            .headers()
+            .get("portcullis-clock-ahead")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        if let Some(ahead) = ahead {
+            self.session.is_ahead(ahead);
+        }
+        reply.status() == StatusCode::UNAUTHORIZED && ahead.is_some()
+    }
+
+    /// A call with the headers that every call has, and the proof that it comes from this device.
     pub(super) fn prepared(
         &self,
         method: Method,
         path: &[&str],
         access: Option<&Secret>,
-    ) -> reqwest::RequestBuilder {
+    ) -> Result<reqwest::RequestBuilder, ClientError> {
+        let address = self.server().join(path);
+        let token = access.map(Secret::expose);
+        let proof = self
+            .session
+            .prove(method.as_str(), address.as_str(), token)?;
         let request = self
             .http
-            .request(method, self.server().join(path))
-            .header("Portcullis-Channel", self.channel.as_str());
-        match access {
-            Some(access) => request.bearer_auth(access.expose()),
+            .request(method, address)
+            .header("Portcullis-Channel", self.channel.as_str())
+            .header("DPoP", proof);
+        Ok(match token {
+            Some(token) => request.header(header::AUTHORIZATION, format!("DPoP {token}")),
             None => request,
-        }
+        })
     }
 
     /// Reads a problem out of a reply that is not a success.

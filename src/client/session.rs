@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 
+use crate::client::device::Device;
 use crate::client::{ClientError, ServerUrl};
 use crate::secret::{self, Secret};
 use crate::wire::Tokens;
@@ -108,6 +109,8 @@ pub struct Session {
     /// Where the tokens are kept; none for a session that lives in memory only.
     file: Option<PathBuf>,
     known: Arc<Mutex<Option<Tokens>>>,
+    /// The key that signs each call.
+    device: Device,
     /// Only one refresh at a time in this process; the file lock does the same between processes.
     refreshing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -124,22 +127,24 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// The sign-in kept in the state folder, if there is one. Nothing is read before it is needed.
     pub fn open(server: &ServerUrl, state: &StateDir) -> Result<Self, ClientError> {
-        let file = state
-            .private("sessions")?
-            .join(format!("{}.json", server.file_stem()));
-        Ok(Self::with(server, Some(file)))
+        let stem = server.file_stem();
+        let file = state.private("sessions")?.join(format!("{stem}.json"));
+        // Apart from the tokens: a copy of those alone is worth nothing.
+        let key = state.private("device")?.join(format!("{stem}.key"));
+        Ok(Self::with(server, Some(file), Device::in_file(key)))
     }
 
     /// A sign-in that is forgotten with the process.
     pub fn in_memory(server: &ServerUrl) -> Self {
-        Self::with(server, None)
+        Self::with(server, None, Device::in_memory())
     }
 
-    fn with(server: &ServerUrl, file: Option<PathBuf>) -> Self {
+    fn with(server: &ServerUrl, file: Option<PathBuf>, device: Device) -> Self {
         Self {
             server: server.clone(),
             file,
             known: Arc::default(),
+            device,
             refreshing: Arc::default(),
         }
     }
@@ -147,6 +152,22 @@ impl Session {
     /// The server that the sign-in is for.
     pub fn server(&self) -> &ServerUrl {
         &self.server
+    }
+
+    /// Proves that a call comes from this device: a `DPoP` header (RFC 9449) for this method and address, and for
+    /// the access token that goes with it.
+    pub fn prove(
+        &self,
+        method: &str,
+        address: &str,
+        access: Option<&str>,
+    ) -> Result<String, ClientError> {
+        self.device.prove(method, address, access)
+    }
+
+    /// Corrects the clock that proofs are made with.
+    pub fn is_ahead(&self, seconds: i64) {
+        self.device.is_ahead(seconds);
     }
 
     /// Who is signed in as far as this machine knows, without asking the server.
@@ -208,6 +229,10 @@ impl Session {
                 Ok(Secret::new(tokens.access_token))
             }
             Err(ClientError::Problem(problem)) if problem.status == 401 => {
+                if problem.code.starts_with("proof-") {
+                    // What is wrong is this machine or the server's address, not the sign-in.
+                    return Err(ClientError::Problem(problem));
+                }
                 self.remove();
                 Err(ClientError::NotSignedIn {
                     text: format!("your sign-in on `{}` is over", self.server),

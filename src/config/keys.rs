@@ -98,6 +98,26 @@ pub const SIGNALS: [Key; 3] = [
     },
 ];
 
+/// When a second factor has to be proved, in the table `[step_up]` of `portcullis.toml`.
+pub const STEP_UP: [Key; 2] = [
+    Key {
+        name: "required",
+        env: "PORTCULLIS_STEP_UP",
+        flag: "",
+        default: "`true`",
+        sample: "true",
+        about: "Whether approving, extending for others, incidents, locks and breaking the glass need a fresh proof of a second factor. With `false` only changes of one's own second factors do.",
+    },
+    Key {
+        name: "max_age",
+        env: "PORTCULLIS_STEP_UP_MAX_AGE",
+        flag: "",
+        default: "`5m`",
+        sample: "\"5m\"",
+        about: "How old such a proof may be when it is used, at most `15m`.",
+    },
+];
+
 /// What a policy's text cannot say about itself, in the table `[policy]` of `portcullis.toml`.
 pub const POLICY: [Key; 1] = [Key {
     name: "time_zone",

@@ -15,6 +15,7 @@ mod problem;
 pub mod server;
 mod signals;
 mod starter;
+mod step_up;
 mod tokens;
 
 use std::path::Path;
@@ -60,19 +61,25 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals, policy, tokens) = root.map_or((None, None, None, None), |mut root| {
-        (
-            root.take("server"),
-            root.take("signals"),
-            root.take("policy"),
-            root.take("tokens"),
-        )
-    });
+    let (server, signals, policy, step_up, tokens) =
+        root.map_or((None, None, None, None, None), |mut root| {
+            (
+                root.take("server"),
+                root.take("signals"),
+                root.take("policy"),
+                root.take("step_up"),
+                root.take("tokens"),
+            )
+        });
     let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
     let (mut settings, mut shown) = server::understand(folder, table, env, flags, &mut notes);
     let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
+    shown.extend(more);
+    let table = step_up.and_then(|entry| entry.into_table(&mut notes, "[step_up]"));
+    let (step_up, more) = step_up::understand(table, env, &mut notes);
+    settings.step_up = step_up;
     shown.extend(more);
     let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
     shown.extend(policy::understand(table, &mut notes).1);

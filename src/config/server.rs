@@ -11,6 +11,7 @@ use crate::config::problem::{Notes, Problem, Severity};
 use crate::config::tokens::TokenSettings;
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
+use crate::domain::second_factor::StepUp;
 
 /// The port of a server that nobody has given one.
 pub const PORT: u16 = 7700;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub log: String,
     /// When people usually ask for access, from the table `[signals]`.
     pub hours: WorkingHours,
+    /// When a second factor has to be proved, from the table `[step_up]`.
+    pub step_up: StepUp,
     /// What holds for sign-ins, from the table `[tokens]`.
     pub tokens: TokenSettings,
 }
@@ -135,6 +138,7 @@ pub(super) fn understand<'t>(
             database,
             log,
             hours: WorkingHours::default(),
+            step_up: StepUp::default(),
             tokens: TokenSettings::default(),
         },
         show,

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::keys::{CONSOLE, Key, POLICY as POLICY_KEYS, SERVER, SIGNALS, TOKENS};
+use crate::config::keys::{CONSOLE, Key, POLICY as POLICY_KEYS, SERVER, SIGNALS, STEP_UP, TOKENS};
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
 use crate::config::{backend, files};
@@ -26,6 +26,10 @@ pub fn default_toml() -> String {
     }
     out.push_str("\n# What reviewers are told is unusual about a request.\n[signals]\n");
     for key in SIGNALS {
+        commented(&mut out, &key);
+    }
+    out.push_str("\n# When a second factor has to be proved.\n[step_up]\n");
+    for key in STEP_UP {
         commented(&mut out, &key);
     }
     out.push_str("\n# What policy.cedar cannot say about itself.\n[policy]\n");
@@ -78,6 +82,8 @@ pub fn reference() -> String {
     keys_table(&mut out, &SERVER);
     out.push_str("\n#### What is unusual: `[signals]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &SIGNALS);
+    out.push_str("\n#### Second factors: `[step_up]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &STEP_UP);
     out.push_str("\n#### What policies are read with: `[policy]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &POLICY_KEYS);
     out.push_str("\n#### Sign-ins: `[tokens]` in `portcullis.toml`\n\n");

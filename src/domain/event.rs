@@ -67,7 +67,17 @@ events! {
     SignedOut = "auth.signed_out", "signed out";
     SignInRefused = "auth.refused", "was refused a sign-in";
     TokenReused = "auth.token_reused", "presented a refresh token twice; the sign-in was ended";
+    /// A token came without the key of the device that it is bound to.
+    TokenMisused = "auth.token_misused", "used a token without the key of its device; it belongs to";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
+    SteppedUp = "auth.stepped_up", "proved a second factor";
+    StepUpRefused = "auth.step_up_refused", "could not prove a second factor";
+    TriedTooOften = "auth.tried_too_often", "was let wait after too many tries";
+    FactorAdded = "factor.added", "added a second factor";
+    FactorRemoved = "factor.removed", "removed a second factor";
+    FactorsReset = "factor.reset", "removed every second factor of";
+    RecoveryCodesMade = "factor.recovery_codes", "made new recovery codes";
+    PasswordSet = "account.password_set", "set a password";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
@@ -229,7 +239,10 @@ impl Event {
         // These are done to a person, everything else to a person's access.
         let to_person = matches!(
             self.code,
-            EventCode::PrincipalInvited | EventCode::SignInRevoked
+            EventCode::PrincipalInvited
+                | EventCode::SignInRevoked
+                | EventCode::FactorsReset
+                | EventCode::TokenMisused
         );
         if let Some(principal) = self
             .principal

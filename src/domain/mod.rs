@@ -19,6 +19,7 @@ pub mod principal;
 pub mod refusal;
 pub mod request;
 pub mod review;
+pub mod second_factor;
 pub mod service;
 pub mod session;
 pub mod sign_in;

@@ -7,6 +7,7 @@ use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName
 use super::lock::LockState;
 use super::policy::Explained;
 use super::request::RequestState;
+use super::second_factor::SecondFactorRefusal;
 use super::span::Span;
 
 /// What a policy's no rests on.
@@ -175,7 +176,15 @@ pub enum Refusal {
     TooManyStreams {
         limit: usize,
     },
+    /// A second factor, a password, or too many tries of one.
+    SecondFactor(SecondFactorRefusal),
     Busy,
+}
+
+impl From<SecondFactorRefusal> for Refusal {
+    fn from(refusal: SecondFactorRefusal) -> Self {
+        Self::SecondFactor(refusal)
+    }
 }
 
 impl Refusal {
@@ -227,6 +236,7 @@ impl Refusal {
             Self::Unsupported { .. } => "unsupported",
             Self::TargetFailed { .. } => "target-failed",
             Self::TooManyStreams { .. } => "too-many-streams",
+            Self::SecondFactor(refusal) => refusal.code(),
             Self::Busy => "busy",
         }
     }
@@ -343,12 +353,16 @@ impl Refusal {
             Self::TooManyStreams { limit } => {
                 format!("you already follow {limit} live streams, which is the limit")
             }
+            Self::SecondFactor(refusal) => refusal.text(),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
     }
 
     /// Whether an auditor will want to know that somebody tried.
     pub fn is_denial(&self) -> bool {
+        if let Self::SecondFactor(refusal) = self {
+            return refusal.is_denial();
+        }
         matches!(
             self,
             Self::NotAllowed { .. }
@@ -368,6 +382,7 @@ impl Refusal {
     /// What to do next, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::SecondFactor(refusal) => return refusal.hint(),
             Self::ProofRequired => "send a `DPoP` header (RFC 9449), as `portcullis` itself does",
             Self::ProofNotValid { .. } => "sign in again with `portcullis login`",
             Self::ProofOutOfTime { .. } => {

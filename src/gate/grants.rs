@@ -14,6 +14,7 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::{About, Request, RequestKind, RequestState};
 use crate::domain::review::Narrowing;
+use crate::domain::second_factor::Guarded;
 use crate::domain::span::Span;
 use crate::store::Tx;
 use crate::store::grants::Filter;
@@ -71,6 +72,9 @@ impl Gate {
                 Action::ExtendOthers
             },
         )?;
+        if !own {
+            writing.guard(Guarded::ExtendOthers);
+        }
         same_version(&grant, version)?;
         let target = rules
             .catalog

@@ -17,6 +17,7 @@ pub mod locks;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
+pub mod second_factor;
 pub mod sessions;
 pub mod sweep;
 mod ticket;
@@ -38,8 +39,9 @@ use crate::domain::lock::Lock;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::{Guarded, StepUp};
 use crate::domain::sign_in::Method;
-use crate::secret;
+use crate::secret::{self, Secret};
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
 use crate::store::settings::Once;
@@ -114,8 +116,10 @@ pub struct How {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnceKey {
     pub key: String,
-    /// A digest of the route and the body.
+    /// A digest of the route, the version and the body: what a proof of a second factor is bound to.
     pub digest: String,
+    /// The proof that came with the call.
+    pub proof: Option<Secret>,
 }
 
 /// The gate of one node.
@@ -131,6 +135,8 @@ pub struct Gate {
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
     settings: Settings,
+    /// The proofs of device keys that this node took.
+    proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
 }
@@ -142,6 +148,8 @@ pub struct Settings {
     pub hours: WorkingHours,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
+    /// When a second factor has to be proved.
+    pub step_up: StepUp,
 }
 
 /// A transaction in which one caller may change something.
@@ -153,6 +161,10 @@ struct Writing {
     /// Every lock in force.
     locks: Arc<Vec<Lock>>,
     origin: Origin,
+    sign_in: SignInId,
+    once: OnceKey,
+    /// What needs the proof of a second factor before this is committed.
+    guarded: Option<Guarded>,
 }
 
 /// What became of an idempotency key.
@@ -176,8 +188,15 @@ impl Gate {
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
             settings,
+            proofs: people::Seen::default(),
             kept: Mutex::default(),
         })
+    }
+
+    /// To be called once, before the first call is answered.
+    pub async fn begin_proofs(&self) -> Result<(), Error> {
+        self.proofs.begin(self.now().await?);
+        Ok(())
     }
 
     /// The store behind the gate, for streams and the sequencer of the same node.
@@ -235,6 +254,9 @@ impl Gate {
             who,
             locks,
             origin: caller.origin.clone(),
+            sign_in: caller.sign_in.clone(),
+            once: once.clone(),
+            guarded: None,
         })))
     }
 
@@ -259,12 +281,14 @@ impl Gate {
 
     /// Writes what a rule returned and commits it with the idempotency key: all or nothing.
     async fn finish(&self, mut writing: Box<Writing>, change: &Change) -> Result<(), Error> {
+        let way = self.prove(&mut writing).await?;
+        let change = second_factor::told(change, way);
         writing
             .tx
-            .apply(change, &writing.origin, writing.now)
+            .apply(&change, &writing.origin, writing.now)
             .await?;
         self.store.commit(writing.tx).await?;
-        self.counted(change);
+        self.counted(&change);
         Ok(())
     }
 
@@ -466,6 +490,11 @@ async fn name_subject(
 /// A fresh trace: what events of one call and of the work that follows from it have in common.
 pub fn new_trace() -> String {
     uuid::Uuid::now_v7().simple().to_string()
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Fifty random bits for an identifier.

@@ -17,6 +17,7 @@ use crate::domain::request::{
     About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason,
 };
 use crate::domain::review::{Decision, Narrowing};
+use crate::domain::second_factor::Guarded;
 use crate::domain::signal::{Signal, signals};
 use crate::domain::target::Target;
 use crate::store::Tx;
@@ -25,6 +26,7 @@ use crate::store::history::History;
 
 use super::deeds::{Reviewed, decide, may_review, somebody_reviews};
 use super::locks::bearing;
+use super::second_factor::told;
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// How far back the history of a requester on a target goes.
@@ -176,6 +178,7 @@ impl Gate {
                 writing.now,
             )?,
             Decision::Approve => {
+                writing.guard(Guarded::Approve);
                 let target = rules.catalog.target(&request.target).ok_or_else(|| {
                     Refusal::UnknownTarget {
                         target: request.target.clone(),
@@ -352,10 +355,12 @@ impl Gate {
         change: &Change,
     ) -> Result<SeenRequest, Error> {
         let now = writing.now;
-        writing.tx.apply(change, &writing.origin, now).await?;
+        let way = self.prove(&mut writing).await?;
+        let change = told(change, way);
+        writing.tx.apply(&change, &writing.origin, now).await?;
         let seen = self.beside(&mut writing.tx, request, now).await?;
         self.finish(writing, &Change::new()).await?;
-        self.counted(change);
+        self.counted(&change);
         Ok(seen)
     }
 

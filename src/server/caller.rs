@@ -13,12 +13,14 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::refusal::Refusal;
 use crate::gate::grants::Version;
+use crate::gate::people::Presented;
 use crate::gate::{Caller, OnceKey, new_trace};
-use crate::secret::hash_of;
+use crate::secret::{Proof, Secret, hash_of};
 use crate::store::audit::Origin;
 
 use super::App;
 use super::error::Failed;
+use super::proof;
 
 /// Few calls of ours need more; a larger body is a mistake or an attack.
 const BODY_MAX: usize = 64 * 1024;
@@ -80,19 +82,16 @@ impl FromRequestParts<App> for Signed {
         if let Some(signed) = parts.extensions.get::<Self>() {
             return Ok(signed.clone());
         }
-        let token = bearer(&parts.headers).ok_or(Refusal::NotSignedIn)?;
-        let signed = Self(app.gate.authenticate(token, origin(parts)).await?);
+        let carried = proof::carried(parts, &app.name)?;
+        let presented = Presented {
+            token: carried.token,
+            proof: carried.proof.as_ref(),
+            purpose: proof::purpose(parts),
+        };
+        let signed = Self(app.gate.authenticate(presented, origin(parts)).await?);
         parts.extensions.insert(signed.clone());
         Ok(signed)
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
 }
 
 /// A call that asks something which does not fit into an address: who, and what. It changes nothing.
@@ -131,13 +130,15 @@ impl<T: DeserializeOwned + Send, const MAX: usize> FromRequest<App> for Mutation
         let key = idempotency_key(&parts.headers)?;
         let bytes = read(body, MAX).await?;
         let digest = hash_of(&format!(
-            "{} {} {}",
+            "{} {} {} {}",
             parts.method,
             parts.uri.path(),
+            version_text(&parts.headers),
             String::from_utf8_lossy(&bytes)
         ));
         let once = OnceKey {
             key,
+            proof: step_up_proof(&parts.headers),
             digest: digest
                 .iter()
                 .fold(String::new(), |text, byte| text + &format!("{byte:02x}")),
@@ -150,20 +151,39 @@ impl<T: DeserializeOwned + Send, const MAX: usize> FromRequest<App> for Mutation
     }
 }
 
+/// The version that a call is about, as it stands in its header; nothing where it has none.
+fn version_text(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::IF_MATCH);
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .trim()
+}
+
+/// The proof of a second factor that came with a call.
+fn step_up_proof(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get("portcullis-step-up")?.to_str().ok()?;
+    Some(Secret::new(value.trim().to_owned()))
+}
+
 /// A call of somebody who is not signed in yet.
 pub struct Anonymous<T> {
     pub origin: Origin,
+    /// Of the key that a sign-in is going to be bound to, or is.
+    pub proof: Option<Proof>,
     pub body: T,
 }
 
 impl<T: DeserializeOwned + Send> FromRequest<App> for Anonymous<T> {
     type Rejection = Failed;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Failed> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failed> {
         let (parts, body) = request.into_parts();
+        let proof = proof::proof(&parts, &app.name)?;
         let bytes = read(body, BODY_MAX).await?;
         Ok(Self {
             origin: origin(&parts),
+            proof,
             body: parse(&parts.headers, &bytes)?,
         })
     }

@@ -6,9 +6,13 @@ use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::SecondFactorRefusal;
 use crate::gate;
 use crate::query;
 use crate::wire::{Problem, ProblemSpan};
+
+/// How many seconds the clock of the device is ahead, as the answer to a proof that is out of time says.
+const CLOCK_AHEAD: &str = "portcullis-clock-ahead";
 
 /// A call that was not answered as asked.
 #[derive(Debug)]
@@ -86,12 +90,28 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::Unsupported { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
+        R::SecondFactor(refusal) => second_factor(refusal),
         R::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
+fn second_factor(refusal: &SecondFactorRefusal) -> StatusCode {
+    use SecondFactorRefusal as R;
+    match refusal {
+        R::SignInRefused => StatusCode::UNAUTHORIZED,
+        R::StepUpRequired { .. } | R::CodeNotAccepted | R::NoLocalAccounts => StatusCode::FORBIDDEN,
+        R::TooManyFactors { .. } | R::AlreadyConfirmed => StatusCode::CONFLICT,
+        R::BadPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        R::TriedTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
 fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Response {
-    answer(Problem {
+    answer(described(status, code, title, hint))
+}
+
+fn described(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Problem {
+    Problem {
         kind: format!("urn:portcullis:problem:{code}"),
         status: status.as_u16(),
         code: code.to_owned(),
@@ -99,12 +119,40 @@ fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) 
         hint,
         span: None,
         suggestion: None,
+        digest: None,
+        ways: None,
+        max_age: None,
         instance: super::caller::current_trace(),
-    })
+    }
+}
+
+/// A refusal, with what a machine needs to know beside its sentence.
+fn refused(refusal: &Refusal) -> Problem {
+    let said = described(
+        status(refusal),
+        refusal.code(),
+        refusal.text(),
+        refusal.hint(),
+    );
+    match refusal {
+        Refusal::SecondFactor(SecondFactorRefusal::StepUpRequired {
+            digest,
+            ways,
+            max_age,
+            ..
+        }) => Problem {
+            digest: Some(digest.clone()),
+            ways: Some(ways.iter().map(|way| way.as_str().to_owned()).collect()),
+            max_age: Some(max_age.to_string()),
+            ..said
+        },
+        _ => said,
+    }
 }
 
 fn answer(body: Problem) -> Response {
     let status = StatusCode::from_u16(body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let code = body.code.clone();
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(
@@ -112,7 +160,16 @@ fn answer(body: Problem) -> Response {
         HeaderValue::from_static("application/problem+json"),
     );
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let challenge = if code.starts_with("proof-") {
+            "DPoP algs=\"ES256\", error=\"invalid_dpop_proof\""
+        } else {
+            "DPoP algs=\"ES256\""
+        };
+        headers.append(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        );
+        headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -123,12 +180,16 @@ fn answer(body: Problem) -> Response {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         match self {
-            Self::Refused(refusal) => problem(
-                status(&refusal),
-                refusal.code(),
-                refusal.text(),
-                refusal.hint(),
-            ),
+            Self::Refused(refusal) => {
+                let mut response = answer(refused(&refusal));
+                if let Refusal::ProofOutOfTime { ahead } = refusal {
+                    // By this much the device corrects its clock, for proofs alone.
+                    response
+                        .headers_mut()
+                        .insert(CLOCK_AHEAD, HeaderValue::from(ahead));
+                }
+                response
+            }
             Self::BadFilter(wrong) => answer(Problem {
                 kind: "urn:portcullis:problem:bad-filter".to_owned(),
                 status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
@@ -143,6 +204,9 @@ impl IntoResponse for Failed {
                     end: wrong.span.end,
                 }),
                 suggestion: wrong.suggestion,
+                digest: None,
+                ways: None,
+                max_age: None,
                 instance: super::caller::current_trace(),
             }),
             Self::Malformed(status, why) => problem(

@@ -17,10 +17,12 @@ pub mod instance;
 pub mod listen;
 pub mod locks;
 pub mod people;
+pub mod proof;
 pub mod query;
 pub mod requests;
 pub mod router;
 pub mod search;
+pub mod second_factor;
 pub mod sessions;
 pub mod stream;
 pub mod targets;
@@ -38,6 +40,7 @@ use crate::catalog::{Reloaded, Watcher};
 use crate::config::TokenSettings;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
+use crate::domain::second_factor::StepUp;
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
@@ -78,6 +81,8 @@ pub struct Options {
     pub name: Option<String>,
     /// When people usually ask for access.
     pub hours: WorkingHours,
+    /// When a second factor has to be proved.
+    pub step_up: StepUp,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
 }
@@ -114,8 +119,10 @@ impl Server {
             gate::Settings {
                 hours: options.hours,
                 tokens: options.tokens,
+                step_up: options.step_up,
             },
         )?);
+        gate.begin_proofs().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)

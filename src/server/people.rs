@@ -78,7 +78,13 @@ pub async fn sign_in(
     Ok(tokens(
         &app,
         &app.gate
-            .sign_in(call.body.code.trim(), name, &device, &call.origin)
+            .sign_in(
+                call.body.code.trim(),
+                name,
+                &device,
+                call.proof.as_ref(),
+                &call.origin,
+            )
             .await?,
     ))
 }
@@ -92,7 +98,11 @@ pub async fn refresh(
     Ok(tokens(
         &app,
         &app.gate
-            .refresh(call.body.refresh_token.trim(), &call.origin)
+            .refresh(
+                call.body.refresh_token.trim(),
+                call.proof.as_ref(),
+                &call.origin,
+            )
             .await?,
     ))
 }

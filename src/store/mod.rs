@@ -69,9 +69,11 @@ pub mod incidents;
 pub mod locks;
 mod many;
 pub mod outbox;
+pub mod passwords;
 pub mod people;
 pub mod policies;
 pub mod requests;
+pub mod second_factors;
 pub mod sequence;
 pub mod settings;
 mod writer;
@@ -245,6 +247,11 @@ impl Store {
                 .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
         };
         Ok(Tx::new(begun.context("opening the database to read")?))
+    }
+
+    /// Whether other nodes may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pools, Pools::Postgres(_))
     }
 
     /// For exactly one query, which is consistent by itself: spares the transaction around it.

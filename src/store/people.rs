@@ -439,6 +439,17 @@ impl Tx {
         touch!(self, c => sqlx::query("delete from tokens where expires_at < $1").bind(millis(before)).execute(c)).context("forgetting tokens")
     }
 
+    /// Puts down that a proof was taken; `false` when it was before. One statement, also outside of a transaction.
+    pub async fn take_proof(&mut self, hash: &str, until: DateTime<Utc>) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("insert into proofs (hash, expires_at) values ($1, $2) on conflict (hash) do nothing").bind(hash).bind(millis(until)).execute(c)).context("writing a proof")?;
+        Ok(rows == 1)
+    }
+
+    /// Forgets proofs that are too old to be taken.
+    pub async fn drop_proofs_before(&mut self, before: DateTime<Utc>) -> anyhow::Result<u64> {
+        touch!(self, c => sqlx::query("delete from proofs where expires_at < $1").bind(millis(before)).execute(c)).context("forgetting proofs")
+    }
+
     /// Stores a one-time code by its hash; earlier unused codes for the same principal are good no longer.
     pub async fn insert_code(
         &mut self,

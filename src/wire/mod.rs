@@ -13,6 +13,7 @@ mod person;
 pub mod problem;
 mod request;
 mod schema;
+mod second_factor;
 mod session;
 mod target;
 
@@ -29,6 +30,10 @@ pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
     ReviewView, SignalView, WayView,
+};
+pub use second_factor::{
+    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
+    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken,
 };
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};

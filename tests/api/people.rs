@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use portcullis::client::Client;
 use portcullis::wire::{Approval, Invitation};
 use serde_json::json;
 
@@ -19,8 +20,8 @@ fn invitation(name: &str, roles: &[&str]) -> Invitation {
     }
 }
 
-async fn refresh(world: &World, token: &str) -> crate::support::http::Answer {
-    Http::nobody(&world.url())
+async fn refresh(world: &World, of: &Client, token: &str) -> crate::support::http::Answer {
+    Http::device_of(&world.url(), of)
         .post(
             "/v1/tokens/refresh",
             None,
@@ -120,15 +121,15 @@ on_both! {
     async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_sign_in(world: World, clock by hand) {
         let ada = world.engineer("ada").await;
         let first = ada.session().tokens().unwrap().refresh_token;
-        let answer = refresh(&world, &first).await;
+        let answer = refresh(&world, &ada, &first).await;
         assert_eq!(answer.status, 200);
         let (access, second) = (answer.text("access_token"), answer.text("refresh_token"));
         assert_ne!(second, first);
         // The new one is in use, so the old one can only be a copy.
-        assert_eq!(refresh(&world, &second).await.status, 200);
-        assert_eq!(refresh(&world, &first).await.problem(), (401, "not-signed-in".to_owned()));
+        assert_eq!(refresh(&world, &ada, &second).await.status, 200);
+        assert_eq!(refresh(&world, &ada, &first).await.problem(), (401, "not-signed-in".to_owned()));
         for token in [&first, &second] {
-            assert_eq!(refresh(&world, token).await.problem(), (401, "not-signed-in".to_owned()));
+            assert_eq!(refresh(&world, &ada, token).await.problem(), (401, "not-signed-in".to_owned()));
         }
         let http = Http::nobody(&world.url()).with(&access);
         assert_eq!(http.get("/v1/me").await.problem(), (401, "token-expired".to_owned()));
@@ -140,20 +141,20 @@ on_both! {
     async fn a_lost_answer_can_be_asked_for_again_within_half_a_minute(world: World, clock by hand) {
         let ada = world.engineer("ada").await;
         let first = ada.session().tokens().unwrap().refresh_token;
-        let lost = refresh(&world, &first).await.text("refresh_token");
+        let lost = refresh(&world, &ada, &first).await.text("refresh_token");
         world.pass(TimeDelta::milliseconds(29_999));
-        let found = refresh(&world, &first).await.text("refresh_token");
+        let found = refresh(&world, &ada, &first).await.text("refresh_token");
         // Whoever has the lost one was not meant to: two have had it.
-        assert_eq!(refresh(&world, &lost).await.problem(), (401, "not-signed-in".to_owned()));
-        assert_eq!(refresh(&world, &found).await.problem(), (401, "not-signed-in".to_owned()));
+        assert_eq!(refresh(&world, &ada, &lost).await.problem(), (401, "not-signed-in".to_owned()));
+        assert_eq!(refresh(&world, &ada, &found).await.problem(), (401, "not-signed-in".to_owned()));
         assert_eq!(world.events(&["auth.token_reused"]).await, [1]);
 
         let ben = world.engineer("ben").await;
         let first = ben.session().tokens().unwrap().refresh_token;
-        let second = refresh(&world, &first).await.text("refresh_token");
+        let second = refresh(&world, &ben, &first).await.text("refresh_token");
         world.pass(TimeDelta::seconds(30));
-        assert_eq!(refresh(&world, &first).await.problem(), (401, "not-signed-in".to_owned()));
-        assert_eq!(refresh(&world, &second).await.problem(), (401, "not-signed-in".to_owned()));
+        assert_eq!(refresh(&world, &ben, &first).await.problem(), (401, "not-signed-in".to_owned()));
+        assert_eq!(refresh(&world, &ben, &second).await.problem(), (401, "not-signed-in".to_owned()));
     }
 }
 
@@ -168,11 +169,12 @@ on_both! {
         }
         let unknown = portcullis::secret::TokenKind::Access.issue().unwrap();
         assert_eq!(http.with(unknown.expose()).get("/v1/me").await.problem(), (401, "token-expired".to_owned()));
-        assert_eq!(refresh(&world, &tokens.access_token).await.problem(), (401, "not-signed-in".to_owned()));
+        assert_eq!(refresh(&world, &ada, &tokens.access_token).await.problem(), (401, "not-signed-in".to_owned()));
         assert_eq!(refused(world.nobody().sign_in(&tokens.access_token, None, None).await), "code-not-valid");
         let answer = http.get("/v1/me").await;
         assert_eq!(answer.problem(), (401, "not-signed-in".to_owned()));
-        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        let ways: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
+        assert_eq!(ways, ["DPoP algs=\"ES256\"", "Bearer"]);
         // In a URL, where it would be logged, a token is nothing.
         let answer = http.get(&format!("/v1/me?access_token={}", tokens.access_token)).await;
         assert_eq!(answer.problem(), (401, "not-signed-in".to_owned()));
@@ -185,7 +187,7 @@ on_both! {
         let (http, tokens) = (world.http(&ada), ada.session().tokens().unwrap());
         ada.sign_out().await.unwrap();
         assert_eq!(http.get("/v1/me").await.problem(), (401, "token-expired".to_owned()));
-        assert_eq!(refresh(&world, &tokens.refresh_token).await.problem(), (401, "not-signed-in".to_owned()));
+        assert_eq!(refresh(&world, &ada, &tokens.refresh_token).await.problem(), (401, "not-signed-in".to_owned()));
         assert_eq!(http.post("/v1/sign-out", None, json!(null)).await.problem(), (401, "token-expired".to_owned()));
         assert_eq!(world.events(&["auth.signed_out"]).await, [1]);
     }

@@ -51,6 +51,9 @@ fn refused(code: &str) -> (StatusCode, Json<Problem>) {
     let problem = Problem {
         span: None,
         suggestion: None,
+        digest: None,
+        ways: None,
+        max_age: None,
         kind: String::new(),
         status: 401,
         code: code.to_owned(),
@@ -84,7 +87,7 @@ async fn whoami(
 ) -> Result<Json<Me>, (StatusCode, Json<Problem>)> {
     let number = shared.lock().unwrap().number;
     // Number 0 is too old from the start.
-    let good = number > 0 && headers["authorization"] == format!("Bearer pcl_at_{number}").as_str();
+    let good = number > 0 && headers["authorization"] == format!("DPoP pcl_at_{number}").as_str();
     if good {
         Ok(Json(me()))
     } else {

@@ -178,6 +178,39 @@ proptest! {
     }
 
     #[test]
+    fn keys_are_the_same_wherever_a_fast_link_cuts_them(
+        picked in prop::collection::vec(prop::sample::select(vec![
+            &b"j"[..], b"G", b"\xc3\xa9", b"\x1b[A", b"\x1b[1;5D", b"\x1b[5~", b"\x1bOP", b"\x1b[<0;10;10M", b"\x1b[?997;2n",
+            b"\x1b[200~y\x1b[A\r\x1b[201~", b"\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\", b"\x1b[112;5u", b"\x1b[I",
+        ]), 1..8),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let bytes = picked.concat();
+        // Only a cut right behind Esc leaves something to guess.
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).filter(|cut| *cut > 0 && bytes[cut - 1] != 0x1b).collect();
+        cuts.push(bytes.len());
+        cuts.sort_unstable();
+        let (mut chunks, mut from) = (Vec::new(), 0);
+        for to in cuts {
+            chunks.push((100, bytes[from..to].to_vec()));
+            from = to;
+        }
+        prop_assert_eq!(heard(&chunks), once(&bytes));
+    }
+
+    #[test]
+    fn no_bytes_whatever_stop_the_keyboard(
+        noise in prop::collection::vec(prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"\x1b[]OP;:?<$~uMR0129".to_vec())], 0..40), 0..6),
+    ) {
+        let mut chunks: Vec<(u64, Vec<u8>)> = noise.into_iter().map(|bytes| (50, bytes)).collect();
+        // A paste is waited for as long as it takes.
+        chunks.push((50, b"\x1b[201~".to_vec()));
+        chunks.extend(typed("jj", 1_100));
+        let keys = accepted(&chunks);
+        prop_assert!(keys.ends_with(&[Key::press(KeyCode::Char('j'), KeyModifiers::NONE); 2]), "{:?}", keys);
+    }
+
+    #[test]
     fn the_probe_reads_answers_however_they_are_split(cut in 0_usize..101) {
         let bytes = probe_answers();
         let (first, second) = bytes.split_at(cut.min(bytes.len()));

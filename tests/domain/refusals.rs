@@ -7,6 +7,7 @@ use portcullis::domain::grant::GrantState;
 use portcullis::domain::lock::LockState;
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::RequestState;
+use portcullis::domain::second_factor::{SecondFactorRefusal, Way};
 use portcullis::domain::span::Span;
 use portcullis::server::error::status;
 
@@ -59,7 +60,8 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 46,
+        | R::SecondFactor(_)
+        | R::Busy => 47,
     }
 }
 
@@ -207,6 +209,36 @@ fn every_refusal() -> Vec<Refusal> {
         R::TooManyStreams { limit: 16 },
         R::Busy,
     ]
+    .into_iter()
+    .chain(every_second_factor().into_iter().map(R::SecondFactor))
+    .collect()
+}
+
+/// One of each about second factors and passwords.
+fn every_second_factor() -> Vec<SecondFactorRefusal> {
+    use SecondFactorRefusal as R;
+    let required = |ways: &[Way], proof_refused| R::StepUpRequired {
+        digest: "d".repeat(64),
+        ways: ways.to_vec(),
+        max_age: Span::from_seconds(300).unwrap(),
+        proof_refused,
+    };
+    vec![
+        required(&[], false),
+        required(&[Way::Totp], false),
+        required(&[Way::Totp], true),
+        R::CodeNotAccepted,
+        R::TriedTooOften {
+            wait: chrono::TimeDelta::seconds(61),
+        },
+        R::TooManyFactors { most: 10 },
+        R::AlreadyConfirmed,
+        R::SignInRefused,
+        R::BadPassword {
+            why: "the password is too short: it needs 12 characters",
+        },
+        R::NoLocalAccounts,
+    ]
 }
 
 #[test]
@@ -246,7 +278,20 @@ fn every_refusal_has_a_code_of_its_own() {
         known(&all[0]),
         "a refusal is missing in `every_refusal`"
     );
-    assert_eq!(codes.len(), kinds.len(), "two refusals share a code");
+    let second: BTreeSet<_> = every_second_factor()
+        .iter()
+        .map(SecondFactorRefusal::code)
+        .collect();
+    assert_eq!(
+        second.len(),
+        8,
+        "a refusal is missing in `every_second_factor`"
+    );
+    assert_eq!(
+        codes.len(),
+        kinds.len() - 1 + second.len(),
+        "two refusals share a code"
+    );
     for code in codes {
         assert!(
             code.bytes()

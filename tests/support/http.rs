@@ -1,6 +1,6 @@
 //! Calls as they look on the wire, for tests about what our own client would never send.
 
-use portcullis::client::{Client, ServerUrl, http};
+use portcullis::client::{Client, ServerUrl, Session, http};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -13,6 +13,8 @@ pub(crate) struct Http {
     base: String,
     client: reqwest::Client,
     pub(crate) token: Option<String>,
+    /// Whose device proves the calls; without one the token is sent as a bearer's.
+    device: Option<Session>,
 }
 
 /// What came back.
@@ -69,6 +71,11 @@ impl Answer {
 /// One call, before it is sent.
 pub(crate) struct Call {
     builder: reqwest::RequestBuilder,
+    method: Method,
+    /// Without its query, as a proof names it.
+    address: String,
+    token: Option<String>,
+    device: Option<Session>,
 }
 
 impl Http {
@@ -79,16 +86,20 @@ impl Http {
             base: base.to_owned(),
             client: http(&server).unwrap(),
             token: None,
+            device: None,
         }
     }
 
-    /// The same person as a client of ours.
+    /// The same person as a client of ours, on the same device.
     pub(crate) fn of(base: &str, client: &Client) -> Self {
         let token = client.session().tokens().unwrap().access_token;
-        Self::nobody(base).with(&token)
+        Self {
+            device: Some(client.session().clone()),
+            ..Self::nobody(base).with(&token)
+        }
     }
 
-    /// Whoever has this token.
+    /// Whoever has this token, on the same device if there is one.
     pub(crate) fn with(&self, token: &str) -> Self {
         Self {
             token: Some(token.to_owned()),
@@ -96,13 +107,45 @@ impl Http {
         }
     }
 
+    /// Whoever has copied the token and not the key of the device.
+    pub(crate) fn bearer(&self) -> Self {
+        Self {
+            device: None,
+            ..self.clone()
+        }
+    }
+
+    /// Nobody, on a device of their own.
+    pub(crate) fn newcomer(base: &str) -> Self {
+        let server: ServerUrl = base.parse().unwrap();
+        Self {
+            device: Some(Session::in_memory(&server)),
+            ..Self::nobody(base)
+        }
+    }
+
+    /// Nobody, on the device of this client.
+    pub(crate) fn device_of(base: &str, client: &Client) -> Self {
+        Self {
+            device: Some(client.session().clone()),
+            ..Self::nobody(base)
+        }
+    }
+
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// A call with the token and nothing else.
     pub(crate) fn call(&self, method: Method, path: &str) -> Call {
-        let mut builder = self.client.request(method, format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            builder = builder.bearer_auth(token);
+        let address = format!("{}{path}", self.base);
+        Call {
+            builder: self.client.request(method.clone(), &address),
+            method,
+            address: address.split('?').next().unwrap().to_owned(),
+            token: self.token.clone(),
+            device: self.device.clone(),
         }
-        Call { builder }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -151,7 +194,33 @@ impl Call {
     }
 
     pub(crate) async fn open(self) -> reqwest::Response {
-        self.builder.send().await.unwrap()
+        let Some(device) = &self.device else {
+            let builder = match &self.token {
+                Some(token) => self.builder.bearer_auth(token),
+                None => self.builder,
+            };
+            return builder.send().await.unwrap();
+        };
+        let again = self.builder.try_clone();
+        let prove = |builder: reqwest::RequestBuilder| {
+            let token = self.token.as_deref();
+            let proof = device
+                .prove(self.method.as_str(), &self.address, token)
+                .unwrap();
+            let builder = builder.header("dpop", proof);
+            match token {
+                Some(token) => builder.header("authorization", format!("DPoP {token}")),
+                None => builder,
+            }
+        };
+        let reply = prove(self.builder).send().await.unwrap();
+        match reply.headers().get("portcullis-clock-ahead") {
+            Some(ahead) => {
+                device.is_ahead(ahead.to_str().unwrap().parse().unwrap());
+                prove(again.unwrap()).send().await.unwrap()
+            }
+            None => reply,
+        }
     }
 
     pub(crate) async fn send(self) -> Answer {

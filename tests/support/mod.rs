@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod authenticator;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod infest;

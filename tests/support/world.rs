@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use portcullis::catalog::Watcher;
 use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
 use portcullis::config::TokenSettings;
+use portcullis::domain::second_factor::StepUp;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
@@ -89,7 +90,9 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// The master key, which also says what on a target is of this installation.
     key: [u8; 32],
-    /// Sign-ins last longer than any test; those about sign-ins say how long.
+    /// Whether approving and the like need a second factor.
+    step_up: bool,
+    /// What holds for sign-ins from the next start on.
     pub(crate) tokens: TokenSettings,
     admin: Option<Client>,
 }
@@ -155,6 +158,18 @@ impl World {
         world
     }
 
+    /// From the next start on, approving and the like need a second factor.
+    pub(crate) async fn require_step_up(&mut self) {
+        self.step_up = true;
+        let admin = self.admin().session().tokens();
+        self.restart().await;
+        if let Ok(tokens) = admin {
+            let client = self.nobody();
+            client.session().store(&tokens).await.unwrap();
+            self.admin = Some(client);
+        }
+    }
+
     /// Starts with nobody in it.
     pub(crate) async fn empty(backend: Backend) -> Self {
         Self::ready(backend, POLICY, CATALOGUE, None, COMMON_KEY).await
@@ -171,6 +186,33 @@ impl World {
         catalogue: &str,
         clock: Option<i64>,
         key: [u8; 32],
+    ) -> Self {
+        // Longer than any test; those about sign-ins say how long.
+        let tokens = TokenSettings {
+            idle: "14d".parse().unwrap(),
+            absolute: "30d".parse().unwrap(),
+            ..TokenSettings::default()
+        };
+        Self::ready_with(backend, policy, catalogue, clock, key, tokens).await
+    }
+
+    /// Starts with a clock that only the test turns, and with sign-ins that last as long as they do by default.
+    pub(crate) async fn with_usual_sign_ins(backend: Backend) -> Self {
+        let clock = Some(1_800_000_000_000);
+        let tokens = TokenSettings::default();
+        let mut world =
+            Self::ready_with(backend, POLICY, CATALOGUE, clock, COMMON_KEY, tokens).await;
+        world.admin = Some(world.bootstrap().await);
+        world
+    }
+
+    async fn ready_with(
+        backend: Backend,
+        policy: &str,
+        catalogue: &str,
+        clock: Option<i64>,
+        key: [u8; 32],
+        tokens: TokenSettings,
     ) -> Self {
         ring();
         let folder = tempfile::tempdir().unwrap();
@@ -195,11 +237,8 @@ impl World {
             clock,
             folder,
             key,
-            tokens: TokenSettings {
-                idle: "14d".parse().unwrap(),
-                absolute: "30d".parse().unwrap(),
-                ..TokenSettings::default()
-            },
+            step_up: false,
+            tokens,
             admin: None,
         };
         world.start_server().await;
@@ -223,6 +262,10 @@ impl World {
                 listen,
                 Arc::new(watcher),
                 Options {
+                    step_up: StepUp {
+                        required: self.step_up,
+                        ..StepUp::default()
+                    },
                     tokens: self.tokens,
                     ..Options::default()
                 },

@@ -145,15 +145,15 @@ on_both! {
         world.pass(MOMENT);
         assert_eq!(http.get("/v1/me").await.problem(), (401, "token-expired".to_owned()));
         let refresh = async |token: &str| {
-            Http::nobody(&world.url()).post("/v1/tokens/refresh", None, json!({ "refresh_token": token })).await
+            Http::device_of(&world.url(), &ada).post("/v1/tokens/refresh", None, json!({ "refresh_token": token })).await
         };
-        // Every thirteen days is often enough, until ninety have passed.
+        // Every thirteen days is often enough where fourteen may be idle, until thirty have passed.
         let mut token = tokens.refresh_token;
-        for _ in 0..6 {
+        for _ in 0..2 {
             world.pass(TimeDelta::days(13));
             token = refresh(&token).await.text("refresh_token");
         }
-        world.pass(TimeDelta::days(12));
+        world.pass(TimeDelta::days(4));
         assert_eq!(refresh(&token).await.problem(), (401, "not-signed-in".to_owned()));
         let ben = world.nobody();
         assert!(ben.me().await.is_err());
@@ -165,7 +165,7 @@ on_both! {
         let ada = world.engineer("ada").await;
         let token = ada.session().tokens().unwrap().refresh_token;
         world.pass(TimeDelta::days(14));
-        let answer = Http::nobody(&world.url()).post("/v1/tokens/refresh", None, json!({ "refresh_token": token })).await;
+        let answer = Http::device_of(&world.url(), &ada).post("/v1/tokens/refresh", None, json!({ "refresh_token": token })).await;
         assert_eq!(answer.problem(), (401, "not-signed-in".to_owned()));
     }
 }

@@ -26,8 +26,8 @@ use tokio::sync::Notify;
 /// Clicks and wheel in the extended encoding; crossterm's own command also asks for every movement.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
-/// The terminal tells when it becomes light or dark.
-const SCHEME_ON: &[u8] = b"\x1b[?2031h";
+/// The terminal tells when it becomes light or dark, and which it is: it may have changed while others had it.
+const SCHEME_ON: &[u8] = b"\x1b[?2031h\x1b[?996n";
 const SCHEME_OFF: &[u8] = b"\x1b[?2031l";
 /// The terminal remembers its title and takes it back at the end.
 const TITLE_SAVE: &[u8] = b"\x1b[22;2t";

@@ -4,6 +4,7 @@
 //! add one: a file here or beside this folder, a [`Method`], an event with the word for it.
 
 mod invite;
+mod proofs;
 pub(in crate::gate) mod sign_in;
 mod sign_ins;
 mod tokens;
@@ -16,8 +17,10 @@ use crate::domain::sign_in::Method;
 use crate::secret::{Secret, hash_of};
 
 pub use invite::Invite;
+pub use proofs::Purpose;
+pub(in crate::gate) use proofs::Seen;
 pub(in crate::gate) use sign_in::check_name;
-pub use tokens::ACCESS_LIFE;
+pub use tokens::{ACCESS_LIFE, Presented};
 
 /// A one-time code reaches its person within a day, or another one is made.
 const CODE_LIFE: TimeDelta = TimeDelta::hours(24);

@@ -13,7 +13,7 @@ use crate::domain::principal::{Principal, ProductRole};
 use crate::domain::refusal::Refusal;
 use crate::domain::sign_in::Method;
 use crate::gate::{Error, Gate, new_bits};
-use crate::secret::{Secret, TokenKind};
+use crate::secret::{Proof, Secret, TokenKind};
 use crate::store::Tx;
 use crate::store::audit::Origin;
 use crate::store::people::SignIn;
@@ -45,12 +45,14 @@ impl Gate {
         code: &str,
         name: Option<PrincipalName>,
         device: &str,
+        proof: Option<&Proof>,
         origin: &Origin,
     ) -> Result<Issued, Error> {
         let bootstrap = TokenKind::Bootstrap.read(code).is_ok();
         if !bootstrap && TokenKind::Invitation.read(code).is_err() {
             return Err(Refusal::CodeNotValid.into());
         }
+        let jkt = self.device_key(proof, self.now().await?).await?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let hash = stored_hash(code);
@@ -74,7 +76,7 @@ impl Gate {
             method: Method::Code,
             amr: Vec::new(),
             authenticated_at: None,
-            jkt: None,
+            jkt,
             device: device.to_owned(),
         };
         let issued = open_sign_in(&mut tx, proved, &self.settings.tokens, now).await?;

@@ -6,27 +6,40 @@ use crate::config::TokenSettings;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::refusal::Refusal;
 use crate::gate::{Caller, Error, Gate, How};
-use crate::secret::TokenKind;
+use crate::secret::{Proof, TokenKind};
 use crate::store::Tx;
 use crate::store::audit::Origin;
 use crate::store::people::{SignIn, TokenUse};
 
-use super::{Issued, stored_hash};
+use super::{Issued, Purpose, stored_hash};
 
 /// Long enough for a call and short enough that a stolen one is soon worthless.
 pub const ACCESS_LIFE: TimeDelta = TimeDelta::minutes(10);
 /// A client whose answer got lost may repeat its refresh for this long, as long as the lost tokens were not used.
 const REFRESH_GRACE: TimeDelta = TimeDelta::seconds(30);
 
+/// What came with a call to prove who calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'a> {
+    pub token: &'a str,
+    /// The proof of the device key, which is for exactly this call.
+    pub proof: Option<&'a Proof>,
+    pub purpose: Purpose,
+}
+
 impl Gate {
     /// Finds out who holds an access token. INVARIANT: the only maker of a [`Caller`].
-    pub async fn authenticate(&self, token: &str, origin: Origin) -> Result<Caller, Error> {
+    pub async fn authenticate(
+        &self,
+        presented: Presented<'_>,
+        origin: Origin,
+    ) -> Result<Caller, Error> {
         TokenKind::Access
-            .read(token)
+            .read(presented.token)
             .map_err(|_| Refusal::NotSignedIn)?;
         let mut tx = self.store.glance().await?;
         let token = tx
-            .token(&stored_hash(token), TokenUse::Access)
+            .token(&stored_hash(presented.token), TokenUse::Access)
             .await?
             .ok_or(Refusal::TokenExpired)?;
         drop(tx);
@@ -35,6 +48,15 @@ impl Gate {
         if token.expires_at <= now || sign_in.revoked_at.is_some() || sign_in.expires_at <= now {
             return Err(Refusal::TokenExpired.into());
         }
+        self.check_device(
+            &sign_in,
+            Some(presented.token),
+            presented.proof,
+            presented.purpose,
+            &origin,
+            now,
+        )
+        .await?;
         Ok(Caller {
             principal: sign_in.principal,
             sign_in: sign_in.id,
@@ -58,13 +80,19 @@ impl Gate {
     }
 
     /// Exchanges a refresh token. One that comes a second time was copied: the whole sign-in ends.
-    pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Issued, Error> {
+    pub async fn refresh(
+        &self,
+        token: &str,
+        proof: Option<&Proof>,
+        origin: &Origin,
+    ) -> Result<Issued, Error> {
         TokenKind::Refresh
             .read(token)
             .map_err(|_| Refusal::NotSignedIn)?;
+        let hash = stored_hash(token);
+        self.check_refresh(&hash, proof, origin).await?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let hash = stored_hash(token);
         tx.hold_token(&hash).await?;
         let found = tx
             .token(&hash, TokenUse::Refresh)
@@ -90,6 +118,27 @@ impl Gate {
         tx.touch_sign_in(&sign_in.id, now).await?;
         self.store.commit(tx).await?;
         Ok(issued)
+    }
+
+    /// Who copied a refresh token and not the key gets nothing, and does not end the sign-in of whom it belongs to.
+    async fn check_refresh(
+        &self,
+        hash: &str,
+        proof: Option<&Proof>,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let (mut tx, now) = self.look().await?;
+        let found = tx
+            .token(hash, TokenUse::Refresh)
+            .await?
+            .ok_or(Refusal::NotSignedIn)?;
+        drop(tx);
+        let sign_in = found.sign_in;
+        if sign_in.revoked_at.is_some() || sign_in.expires_at <= now {
+            return Err(Refusal::NotSignedIn.into());
+        }
+        self.check_device(&sign_in, None, proof, Purpose::Change, origin, now)
+            .await
     }
 
     async fn end_reused(&self, sign_in: &SignIn, origin: &Origin) -> Error {
