@@ -12,6 +12,7 @@ pub mod catalog;
 mod deeds;
 mod eligible;
 pub mod grants;
+pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod people;
@@ -139,6 +140,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Where people sign in, if there is such a place.
+    provider: Option<identity::Provider>,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -190,6 +193,7 @@ impl Gate {
             settings,
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            provider: None,
         })
     }
 

@@ -63,6 +63,7 @@ impl Gate {
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let new = RequestId::from_bits(new_bits()?);
+        self.confirmed(&caller.principal.id).await?;
         let opened = self
             .open(caller, once, new.as_str(), Action::Submit)
             .await?;
@@ -162,6 +163,10 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
+        if verdict.decision == Decision::Approve {
+            self.confirmed(&caller.principal.id).await?;
+            self.requester_confirmed(id).await?;
+        }
         let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,

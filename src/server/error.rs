@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
+use crate::domain::provider::IdentityRefusal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::SecondFactorRefusal;
 use crate::gate;
@@ -90,8 +91,20 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::Unsupported { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
+        R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
         R::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
+    use IdentityRefusal as I;
+    match refusal {
+        I::NotBegun | I::NotTheBeginner => StatusCode::UNAUTHORIZED,
+        I::Declined { .. } | I::NoRole | I::Gone | I::Stale => StatusCode::FORBIDDEN,
+        I::NotOffered => StatusCode::UNPROCESSABLE_ENTITY,
+        I::NameTaken { .. } => StatusCode::CONFLICT,
+        I::Fault(_) => StatusCode::BAD_GATEWAY,
     }
 }
 
@@ -275,7 +288,7 @@ pub enum Problems {
     /// A fault of the server.
     #[response(status = 500, content_type = "application/problem+json")]
     Fault(Problem),
-    /// The target did not answer as it should.
+    /// The target or the identity provider did not answer as it should.
     #[response(status = 502, content_type = "application/problem+json")]
     Target(Problem),
     /// The server has too much to do, or no database.

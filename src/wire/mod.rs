@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 mod event;
 mod facet;
 mod grant;
+mod identity;
 mod incident;
 mod lock;
 mod person;
@@ -20,6 +21,7 @@ mod target;
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
+pub use identity::{ProviderFinish, ProviderStart, ProviderStarted, SignInWays};
 pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,
