@@ -138,6 +138,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/incidents/{id}", "/incidents/I-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
+        .replace("/factors/{id}", "/factors/F-0000000001")
+        .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
@@ -145,6 +147,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /readyz"
         | "GET /metrics"
         | "GET /openapi.json"
+        | "GET /v1/sign-in/ways"
         | "GET /v1/me"
         | "GET /v1/sign-ins"
         | "GET /v1/targets"
@@ -161,6 +164,15 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/sessions"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
+        // Nobody is let in by this server: there is no provider.
+        "POST /v1/sign-in/oidc/start" => (
+            None,
+            json!({"redirect_uri": "http://127.0.0.1:40000/", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}),
+        ),
+        "POST /v1/sign-in/oidc/finish" => (
+            None,
+            json!({"state": "unknown", "code": "code", "code_verifier": "verifier"}),
+        ),
         "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),
         // To release a claim needs one; without it a reviewer hears 409, and everybody else may not even ask.
         "POST /v1/sign-out"
@@ -197,6 +209,16 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/incidents" => (
             None,
             json!({"token": "", "ask": {"scope": {"principals": [things.owner]}}, "items": [], "count": 0, "reason": "INC-1 leak"}),
+        ),
+        "GET /v1/factors" => (None, Value::Null),
+        "POST /v1/recovery-codes" | "POST /v1/people/{name}/reset-factors" => (None, json!({})),
+        // Nobody here has the factor: whoever is signed in hears 404, and a proof that is none 403.
+        "DELETE /v1/factors/{id}" => (None, json!({})),
+        "POST /v1/factors" => (None, json!({"kind": "totp", "name": "phone"})),
+        "POST /v1/factors/{id}/confirm" => (None, json!({"code": "000000"})),
+        "POST /v1/step-up" => (
+            None,
+            json!({"digests": ["0".repeat(64)], "proof": {"kind": "totp", "code": "000000"}}),
         ),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };

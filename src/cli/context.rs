@@ -1,7 +1,10 @@
 //! What a command stands on: the server it talks to, the sign-in it uses, and where it prints.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
+use crate::cli::prove::AtTerminal;
 use crate::cli::{Common, Failure, Printer};
 use crate::client::{Channel, Client, ServerUrl, Session, StateDir};
 use crate::config::{ConsoleSettings, Problem, paths};
@@ -75,7 +78,13 @@ impl<'p> Context<'p> {
     pub fn client(&self) -> Result<Client, Failure> {
         let server = self.server()?;
         let session = Session::open(&server, &self.state()?)?;
-        Ok(Client::new(session, Channel::Cli)?)
+        let prover = Arc::new(AtTerminal::new(self.common.totp.clone()));
+        Ok(Client::new(session, Channel::Cli)?.with_prover(prover))
+    }
+
+    /// The second factor that was given as a flag or in the environment.
+    pub fn totp(&self) -> Option<&str> {
+        self.common.totp.as_deref()
     }
 
     /// The server's clock, which decides; clocks on laptops are wrong surprisingly often.

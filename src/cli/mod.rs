@@ -15,6 +15,7 @@ mod demo;
 mod deny;
 mod exit;
 mod extend;
+mod factor;
 mod filter;
 mod find;
 mod give_back;
@@ -28,6 +29,8 @@ mod login;
 mod logout;
 mod prepare;
 pub mod print;
+mod prove;
+mod qr;
 mod reference;
 mod request;
 mod requests;
@@ -38,6 +41,7 @@ mod sessions;
 pub mod table;
 mod theme;
 mod token;
+mod type_in;
 mod unlock;
 mod wait;
 pub mod when;
@@ -92,6 +96,16 @@ pub struct Common {
     /// Print JSON as the server's API has it; errors go to standard error as JSON too
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
+    /// The code of your second factor, for scripts; at a terminal you are asked for it when it is needed
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_TOTP",
+        hide_env_values = true,
+        value_name = "CODE",
+        help_heading = "Everywhere"
+    )]
+    pub totp: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,6 +133,7 @@ enum Command {
     Login(login::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
+    Factor(factor::Arguments),
     Token(token::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
@@ -185,6 +200,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::Factor(arguments) => factor::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),

@@ -163,6 +163,12 @@ impl Printer {
         self.complain(&format!("{} ", text::clean(question)));
     }
 
+    /// As `ask`, where no printer is at hand.
+    pub fn prompt(question: &str) {
+        let mut err = io::stderr();
+        let _ = write!(err, "{} ", text::clean(question)).and_then(|()| err.flush());
+    }
+
     /// Says why something was not done, and gives the exit code for it.
     pub fn failure(&self, failure: &Failure) -> Exit {
         if failure.text.is_empty() {

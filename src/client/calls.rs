@@ -7,8 +7,9 @@ use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, Reques
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
     IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
-    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, RequestView, Revocation,
-    SessionEnd, SessionEnded, Sessions, SignIn, SignInView, TargetView, Tokens,
+    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, ProviderFinish, ProviderStart,
+    ProviderStarted, RequestView, Revocation, SessionEnd, SessionEnded, Sessions, SignIn,
+    SignInView, SignInWays, TargetView, Tokens,
 };
 
 impl Client {
@@ -27,6 +28,37 @@ impl Client {
         let call = Call::new(Method::POST, &["v1", "sign-in"])
             .unsigned()
             .body(&body)?;
+        let tokens: Tokens = self.call(call).await?;
+        self.session().store(&tokens).await?;
+        Ok(tokens.me)
+    }
+
+    /// How people sign in on the server.
+    pub async fn sign_in_ways(&self) -> Result<SignInWays, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "sign-in", "ways"]).unsigned())
+            .await
+    }
+
+    /// Begins a sign-in at the identity provider.
+    pub async fn start_at_provider(
+        &self,
+        start: &ProviderStart,
+    ) -> Result<ProviderStarted, ClientError> {
+        self.call(
+            Call::new(Method::POST, &["v1", "sign-in", "oidc", "start"])
+                .unsigned()
+                .repeatable()
+                .body(start)?,
+        )
+        .await
+    }
+
+    /// Finishes a sign-in at the identity provider and keeps the tokens.
+    pub async fn finish_at_provider(&self, finish: &ProviderFinish) -> Result<Me, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "sign-in", "oidc", "finish"])
+            .unsigned()
+            .long()
+            .body(finish)?;
         let tokens: Tokens = self.call(call).await?;
         self.session().store(&tokens).await?;
         Ok(tokens.me)

@@ -1,5 +1,6 @@
 //! Sends one call: access token and proof of the device, one refresh when it is too old, a few tries while the server cannot be reached.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, header};
@@ -9,9 +10,10 @@ use tokio::time::Instant;
 
 use crate::client::backoff::jitter;
 use crate::client::http::{http, root_cause};
+use crate::client::step_up::{Prover, StepUpNeeded};
 use crate::client::{ClientError, IdempotencyKey, ServerUrl, Session};
 use crate::secret::Secret;
-use crate::wire::{Problem, Refresh, Tokens};
+use crate::wire::{Problem, Refresh, StepUp, StepUpToken, Tokens};
 
 /// The longest that one try may take.
 const TRY: Duration = Duration::from_secs(10);
@@ -48,6 +50,10 @@ pub struct Client {
     http: reqwest::Client,
     session: Session,
     channel: Channel,
+    /// Asks the person for a second factor when a call needs one.
+    prover: Option<Arc<dyn Prover>>,
+    /// A proof that is sent with every change.
+    proof: Option<Secret>,
 }
 
 /// One call, before it is sent.
@@ -58,6 +64,8 @@ pub(super) struct Call<'a> {
     body: Option<Vec<u8>>,
     version: Option<i64>,
     key: Option<&'a IdempotencyKey>,
+    /// The proof of a second factor.
+    proof: Option<Secret>,
     /// Whether the call needs somebody to be signed in.
     signed: bool,
     /// Whether the server does it once however often it is sent.
@@ -76,6 +84,7 @@ impl<'a> Call<'a> {
             body: None,
             version: None,
             key: None,
+            proof: None,
             signed: true,
             repeatable,
             patience: (TRY, PATIENCE),
@@ -142,7 +151,23 @@ impl Client {
             http: http(session.server())?,
             session,
             channel,
+            prover: None,
+            proof: None,
         })
+    }
+
+    /// A client that asks this for a second factor when a call needs one, and then repeats exactly that call.
+    #[must_use]
+    pub fn with_prover(mut self, prover: Arc<dyn Prover>) -> Self {
+        self.prover = Some(prover);
+        self
+    }
+
+    /// A client that sends this proof with every change; the server takes it for those that it was made for.
+    #[must_use]
+    pub fn with_proof(mut self, proof: Secret) -> Self {
+        self.proof = Some(proof);
+        self
     }
 
     /// The server that is called.
@@ -171,18 +196,54 @@ impl Client {
         self.bytes(call).await.map(drop)
     }
 
-    async fn bytes(&self, call: Call<'_>) -> Result<Vec<u8>, ClientError> {
+    async fn bytes(&self, mut call: Call<'_>) -> Result<Vec<u8>, ClientError> {
+        call.proof.clone_from(&self.proof);
         if !call.signed {
             return self.attempts(&call, None).await;
         }
+        match self.signed(&call).await {
+            Err(ClientError::Problem(problem)) => match self.prove(&problem).await? {
+                // The same call with the same key: whatever happens in between, it is done once.
+                Some(proof) => {
+                    call.proof = Some(proof);
+                    self.signed(&call).await
+                }
+                None => Err(ClientError::Problem(problem)),
+            },
+            other => other,
+        }
+    }
+
+    async fn signed(&self, call: &Call<'_>) -> Result<Vec<u8>, ClientError> {
         let access = self.session.access()?;
-        match self.attempts(&call, Some(&access)).await {
+        match self.attempts(call, Some(&access)).await {
             Err(ClientError::Problem(problem)) if is_over(&problem) => {
                 let access = self.renew(&access).await?;
-                self.attempts(&call, Some(&access)).await
+                self.attempts(call, Some(&access)).await
             }
             other => other,
         }
+    }
+
+    /// After a call that needs a second factor: asks the person, and the server for a proof. Nothing when the problem
+    /// is another one, or when nobody can be asked.
+    async fn prove(&self, problem: &Problem) -> Result<Option<Secret>, ClientError> {
+        let (Some(prover), Some(needed)) = (&self.prover, StepUpNeeded::of(problem)) else {
+            return Ok(None);
+        };
+        if needed.ways.is_empty() {
+            return Ok(None);
+        }
+        let Some(proof) = prover.prove(&needed).await else {
+            return Ok(None);
+        };
+        let digests = vec![needed.digest];
+        let call = Call::new(Method::POST, &["v1", "step-up"]).body(&StepUp { digests, proof })?;
+        let bytes = self.signed(&call).await?;
+        let token: StepUpToken = serde_json::from_slice(&bytes).map_err(|error| {
+            bad_reply(format!("the reply to a proof is not understood: {error}"))
+        })?;
+        Ok(Some(Secret::new(token.proof)))
     }
 
     /// After a 401: another access token, from a refresh or from a process that has signed in anew.
@@ -303,6 +364,9 @@ impl Client {
         }
         if let Some(key) = call.key {
             request = request.header("Idempotency-Key", key.as_str());
+            if let Some(proof) = &call.proof {
+                request = request.header("Portcullis-Step-Up", proof.expose());
+            }
         }
         Ok(request)
     }

@@ -2,12 +2,13 @@
 //!
 //! Reading is separate from understanding, so that `config check` can report every problem of every file at once.
 //! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs`,
-//! `tokens.rs` or `console.rs`; a test compares the two.
+//! `tokens.rs`, `identity.rs` or `console.rs`; a test compares the two.
 
 pub mod backend;
 pub mod console;
 pub mod document;
 pub mod files;
+pub mod identity;
 pub mod keys;
 pub mod paths;
 pub mod policy;
@@ -15,12 +16,14 @@ mod problem;
 pub mod server;
 mod signals;
 mod starter;
+mod step_up;
 mod tokens;
 
 use std::path::Path;
 
 pub use backend::{Backend, Environment};
 pub use console::{COLORS, ConsoleSettings, KeyRow, KeyRows, Notify};
+pub use identity::Identity;
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown};
@@ -60,12 +63,15 @@ pub fn server_from(
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let root = document::parse(text, &mut notes);
-    let (server, signals, policy, tokens) = root.map_or((None, None, None, None), |mut root| {
+    let empty = (None, None, None, None, None, None);
+    let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
         (
             root.take("server"),
             root.take("signals"),
             root.take("policy"),
+            root.take("step_up"),
             root.take("tokens"),
+            root.take("identity"),
         )
     });
     let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
@@ -74,11 +80,19 @@ pub fn server_from(
     let (hours, more) = signals::understand(table, env, &mut notes);
     settings.hours = hours;
     shown.extend(more);
+    let table = step_up.and_then(|entry| entry.into_table(&mut notes, "[step_up]"));
+    let (step_up, more) = step_up::understand(table, env, &mut notes);
+    settings.step_up = step_up;
+    shown.extend(more);
     let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
     shown.extend(policy::understand(table, &mut notes).1);
     let table = tokens.and_then(|entry| entry.into_table(&mut notes, "[tokens]"));
     let (tokens, more) = tokens::understand(table, env, &mut notes);
     settings.tokens = tokens;
+    shown.extend(more);
+    let table = identity.and_then(|entry| entry.into_table(&mut notes, "[identity]"));
+    let (identity, more) = identity::understand(folder, table, env, &mut notes);
+    settings.identity = identity;
     shown.extend(more);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)

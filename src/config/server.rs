@@ -5,12 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
+use crate::config::identity::Identity;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
 use crate::config::tokens::TokenSettings;
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
+use crate::domain::second_factor::StepUp;
 
 /// The port of a server that nobody has given one.
 pub const PORT: u16 = 7700;
@@ -51,8 +53,12 @@ pub struct Settings {
     pub log: String,
     /// When people usually ask for access, from the table `[signals]`.
     pub hours: WorkingHours,
+    /// When a second factor has to be proved, from the table `[step_up]`.
+    pub step_up: StepUp,
     /// What holds for sign-ins, from the table `[tokens]`.
     pub tokens: TokenSettings,
+    /// Where people sign in, from the table `[identity]`.
+    pub identity: Option<Identity>,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -135,7 +141,9 @@ pub(super) fn understand<'t>(
             database,
             log,
             hours: WorkingHours::default(),
+            step_up: StepUp::default(),
             tokens: TokenSettings::default(),
+            identity: None,
         },
         show,
     )

@@ -1,7 +1,6 @@
 //! Performs what the application asks for, and brings back what came of it. The only part of the console that talks
 //! to the server; it works in tasks, so the screen never waits for the network.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -191,22 +190,6 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
         Query::Me => Answer::Me(client.me().await?),
         Query::Request(id) => Answer::Request(Box::new(client.request(id.as_str()).await?)),
         Query::Grant(id) => Answer::Grant(Box::new(client.grant(id.as_str()).await?)),
-        Query::SomeRequests(ids) => {
-            let query = RequestsQuery {
-                q: Some(among(ids)),
-                limit: Some(PAGE),
-                ..RequestsQuery::default()
-            };
-            Answer::Requests(client.requests(&query).await?)
-        }
-        Query::SomeGrants(ids) => {
-            let query = GrantsQuery {
-                q: Some(among(ids)),
-                limit: Some(PAGE),
-                ..GrantsQuery::default()
-            };
-            Answer::Grants(client.grants(&query).await?)
-        }
         Query::Requests { slice, after } => {
             let states = match slice {
                 Slice::Open => vec!["pending"],
@@ -282,7 +265,7 @@ async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
     })
 }
 
-/// Rows of a list by their ids. The list that they are of is the only one that is asked.
+/// Rows by their ids. A list that none of them is of is not asked.
 async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientError> {
     let mut found = These::default();
     let like = |wanted: fn(&Subject) -> bool| {
@@ -290,13 +273,16 @@ async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientErr
         let ids: Vec<&str> = ids.map(Subject::as_str).collect();
         (!ids.is_empty()).then(|| format!("id:{}", ids.join(",")))
     };
+    let mut whole = true;
     if let Some(q) = like(|subject| matches!(subject, Subject::Request(_))) {
         let query = RequestsQuery {
             q: Some(q),
             limit: Some(PAGE),
             ..RequestsQuery::default()
         };
-        found.requests = client.requests(&query).await?.items;
+        let page = client.requests(&query).await?;
+        whole &= page.next.is_none();
+        found.requests = page.items;
     }
     if let Some(q) = like(|subject| matches!(subject, Subject::Grant(_))) {
         let query = GrantsQuery {
@@ -304,10 +290,20 @@ async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientErr
             limit: Some(PAGE),
             ..GrantsQuery::default()
         };
-        found.grants = client.grants(&query).await?.items;
+        let page = client.grants(&query).await?;
+        whole &= page.next.is_none();
+        found.grants = page.items;
     }
     if let Some(q) = like(|subject| matches!(subject, Subject::Lock(_))) {
-        found.locks = client.locks_like(true, Some(&q), None).await?.items;
+        let page = client.locks_like(true, Some(&q), None).await?;
+        whole &= page.next.is_none();
+        found.locks = page.items;
+    }
+    // Of a list that is not whole nobody knows what is missing.
+    if whole {
+        let came = found.ids();
+        let missing = subjects.iter().filter(|subject| !came.contains(subject));
+        found.missing = missing.cloned().collect();
     }
     Ok(found)
 }
@@ -407,17 +403,15 @@ async fn stream(mut follow: crate::client::Follow, tidings: mpsc::Sender<Tidings
             follow.next().await
         } else {
             let next = timeout_at((sent + STRIDE).into(), follow.next());
-            match next.await {
-                Ok(followed) => followed,
-                Err(_) => {
-                    sent = Instant::now();
-                    let batch = Tidings::Events(std::mem::take(&mut events));
-                    if tidings.send(batch).await.is_err() {
-                        return;
-                    }
-                    continue;
+            let Ok(followed) = next.await else {
+                sent = Instant::now();
+                let batch = Tidings::Events(std::mem::take(&mut events));
+                if tidings.send(batch).await.is_err() {
+                    return;
                 }
-            }
+                continue;
+            };
+            followed
         };
         let told = match followed {
             None => return,
@@ -472,12 +466,6 @@ fn limit(slice: Slice) -> u32 {
         Slice::Open => PAGE,
         Slice::Past => PAST,
     }
-}
-
-/// The filter that lets these ids through.
-fn among(ids: &[impl fmt::Display]) -> String {
-    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    format!("id:{}", ids.join(","))
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Everything that can happen to the console, and everything it can ask for. Both are plain data, so that a test
 //! can play an afternoon and an incident can be replayed.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -220,10 +221,6 @@ pub enum Query {
         after: Option<String>,
     },
     Grant(GrantId),
-    /// Some requests by their ids, in one call.
-    SomeRequests(Vec<RequestId>),
-    /// Some grants by their ids, in one call.
-    SomeGrants(Vec<GrantId>),
     /// The values of a field of a list that begin like this, among rows that match. `turn` numbers the line.
     Facets {
         turn: u64,
@@ -240,7 +237,7 @@ pub enum Query {
     /// Locks in force and those that are over.
     Locks,
     Lock(LockId),
-    /// Rows of one list, in one call.
+    /// Rows by their ids, in one call for each list.
     These(Vec<Subject>),
     /// The catalogue.
     Targets,
@@ -289,6 +286,21 @@ pub struct These {
     pub requests: Vec<RequestView>,
     pub grants: Vec<GrantView>,
     pub locks: Vec<LockView>,
+    /// What was asked for and is not among them.
+    pub missing: Vec<Subject>,
+}
+
+impl These {
+    /// What the rows that came are called.
+    pub fn ids(&self) -> HashSet<Subject> {
+        let requests = self.requests.iter().map(|view| view.id.parse());
+        let requests = requests.filter_map(|id| id.ok().map(Subject::Request));
+        let grants = self.grants.iter().map(|view| view.id.parse());
+        let grants = grants.filter_map(|id| id.ok().map(Subject::Grant));
+        let locks = self.locks.iter().map(|view| view.id.parse());
+        let locks = locks.filter_map(|id| id.ok().map(Subject::Lock));
+        requests.chain(grants).chain(locks).collect()
+    }
 }
 
 /// What a change led to.

@@ -1,7 +1,7 @@
 //! Which rows to read again, and when. A single event is answered at once; what comes together is read by one call for
 //! each kind, and in a storm the lists are read now and then instead of every row.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::console::msg::{Query, Slice};
@@ -9,8 +9,8 @@ use crate::console::store::Subject;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::wire::EventView;
 
-/// Rows of a kind in a round, which one call reads.
-const BATCH: usize = 50;
+/// Rows in a round, which one call reads for each kind; a filter with so many ids is not too long.
+const BATCH: usize = 100;
 /// With more than this many changed rows the lists are read instead, and of the others only those that are known here.
 const MANY: usize = 64;
 /// More ids than this are not worth remembering: the lists will show them.
@@ -29,10 +29,10 @@ const PAGES: u32 = 10;
 /// Remembers what has changed since it was last read.
 #[derive(Debug, Clone, Default)]
 pub struct Refresher {
-    /// Rows that events named.
-    heard: BTreeSet<Subject>,
-    /// Rows that the console itself wants to know more of.
-    marked: BTreeSet<Subject>,
+    /// Rows that events named, and when they last did.
+    heard: BTreeMap<Subject, Instant>,
+    /// Rows that the console itself wants to know more of, and since when.
+    marked: BTreeMap<Subject, Instant>,
     lists: bool,
     in_flight: Vec<Query>,
     pages: u32,
@@ -44,7 +44,7 @@ pub struct Refresher {
 
 impl Refresher {
     /// An event came: the rows it names have changed.
-    pub fn heard(&mut self, event: &EventView) {
+    pub fn heard(&mut self, event: &EventView, now: Instant) {
         if !["request.", "review.", "grant."]
             .iter()
             .any(|start| event.event.starts_with(start))
@@ -59,8 +59,9 @@ impl Refresher {
             .grant
             .as_deref()
             .and_then(|id| id.parse::<GrantId>().ok());
-        self.heard.extend(request.map(Subject::Request));
-        self.heard.extend(grant.map(Subject::Grant));
+        let (request, grant) = (request.map(Subject::Request), grant.map(Subject::Grant));
+        let named = request.into_iter().chain(grant);
+        self.heard.extend(named.map(|subject| (subject, now)));
         if self.heard.len() > MOST {
             self.heard.clear();
             self.lists = true;
@@ -68,8 +69,8 @@ impl Refresher {
     }
 
     /// A row has probably changed.
-    pub fn mark(&mut self, subject: Subject) {
-        self.marked.insert(subject);
+    pub fn mark(&mut self, subject: Subject, now: Instant) {
+        self.marked.insert(subject, now);
     }
 
     /// Everything may have changed; takes effect at once.
@@ -79,10 +80,13 @@ impl Refresher {
         self.listed = None;
     }
 
-    /// A row was read.
-    pub fn read(&mut self, subject: &Subject) {
-        self.heard.remove(subject);
-        self.marked.remove(subject);
+    /// A row was read by a call that left at this moment; what was heard since then is not in it.
+    pub fn read(&mut self, subject: &Subject, sent: Instant) {
+        for changed in [&mut self.heard, &mut self.marked] {
+            if changed.get(subject).is_some_and(|at| *at <= sent) {
+                changed.remove(subject);
+            }
+        }
     }
 
     /// A call planned here was answered.
@@ -95,15 +99,12 @@ impl Refresher {
         self.answered(query);
         self.not_before = Some(now + AFTER_FAILURE);
         match query {
-            Query::Request(id) => self.mark(Subject::Request(id.clone())),
-            Query::Grant(id) => self.mark(Subject::Grant(id.clone())),
-            Query::Lock(id) => self.mark(Subject::Lock(id.clone())),
-            Query::SomeRequests(ids) => {
-                self.marked
-                    .extend(ids.iter().cloned().map(Subject::Request));
-            }
-            Query::SomeGrants(ids) => {
-                self.marked.extend(ids.iter().cloned().map(Subject::Grant));
+            Query::Request(id) => self.mark(Subject::Request(id.clone()), now),
+            Query::Grant(id) => self.mark(Subject::Grant(id.clone()), now),
+            Query::Lock(id) => self.mark(Subject::Lock(id.clone()), now),
+            Query::These(subjects) => {
+                let again = subjects.iter().cloned();
+                self.marked.extend(again.map(|subject| (subject, now)));
             }
             Query::Requests { .. } | Query::Grants { .. } => self.lists = true,
             // Whoever asked these asks again.
@@ -114,7 +115,6 @@ impl Refresher {
             | Query::Past { .. }
             | Query::Sessions
             | Query::Locks
-            | Query::These(_)
             | Query::Targets
             | Query::Trail(_)
             | Query::TryOut(_)
@@ -165,7 +165,7 @@ impl Refresher {
         let mut cost = ROUND;
         let queries = if (self.lists || many) && !lists_rest {
             // The lists bring what is new; what they do not bring is over already.
-            self.heard.retain(&known);
+            self.heard.retain(|subject, _| known(subject));
             self.lists = false;
             self.listed = Some(now);
             self.pages = 0;
@@ -195,38 +195,25 @@ impl Refresher {
 
     /// Takes the rows of a round out of what has changed; says how many they are.
     fn batch(&mut self, wanted: impl Fn(&Subject) -> bool) -> (Vec<Query>, u32) {
-        let (mut requests, mut grants, mut locks) = (Vec::new(), Vec::new(), Vec::new());
-        let heard = self.heard.iter().filter(|subject| wanted(subject));
-        for subject in self.marked.iter().chain(heard) {
-            match subject {
-                Subject::Request(id) if requests.len() < BATCH && !requests.contains(id) => {
-                    requests.push(id.clone());
-                }
-                Subject::Grant(id) if grants.len() < BATCH && !grants.contains(id) => {
-                    grants.push(id.clone());
-                }
-                Subject::Lock(id) if locks.len() < BATCH => locks.push(id.clone()),
-                _ => {}
+        let heard = self.heard.keys().filter(|subject| wanted(subject));
+        let not_marked = heard.filter(|subject| !self.marked.contains_key(subject));
+        let can_be_read = |subject: &&Subject| subject.can_be_read();
+        let all = self.marked.keys().chain(not_marked).filter(can_be_read);
+        let mut rows: Vec<Subject> = all.take(BATCH).cloned().collect();
+        for subject in &rows {
+            self.heard.remove(subject);
+            self.marked.remove(subject);
+        }
+        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let query = match (rows.pop(), rows.is_empty()) {
+            (None, _) => None,
+            (Some(only), true) => alone(only),
+            (Some(last), false) => {
+                rows.push(last);
+                Some(Query::These(rows))
             }
-        }
-        let rows = requests.len() + grants.len() + locks.len();
-        let taken = requests.iter().cloned().map(Subject::Request);
-        let taken = taken.chain(grants.iter().cloned().map(Subject::Grant));
-        for subject in taken.chain(locks.iter().cloned().map(Subject::Lock)) {
-            self.read(&subject);
-        }
-        let mut queries: Vec<Query> = locks.into_iter().map(Query::Lock).collect();
-        queries.extend(match requests.len() {
-            0 => None,
-            1 => requests.pop().map(Query::Request),
-            _ => Some(Query::SomeRequests(requests)),
-        });
-        queries.extend(match grants.len() {
-            0 => None,
-            1 => grants.pop().map(Query::Grant),
-            _ => Some(Query::SomeGrants(grants)),
-        });
-        (queries, u32::try_from(rows).unwrap_or(u32::MAX))
+        };
+        (query.into_iter().collect(), count)
     }
 
     /// When there is something to read.
@@ -241,6 +228,16 @@ impl Refresher {
             .filter(|_| !rows)
             .map(|listed| listed + BETWEEN_LISTS);
         Some(self.not_before.max(rest).unwrap_or(now))
+    }
+}
+
+/// The question for one row.
+pub fn alone(subject: Subject) -> Option<Query> {
+    match subject {
+        Subject::Request(id) => Some(Query::Request(id)),
+        Subject::Grant(id) => Some(Query::Grant(id)),
+        Subject::Lock(id) => Some(Query::Lock(id)),
+        Subject::Session(_) => None,
     }
 }
 
@@ -271,10 +268,10 @@ mod tests {
     fn one_event_is_answered_at_once_by_one_call() {
         let now = Instant::now();
         let mut refresher = Refresher::default();
-        refresher.heard(&event(7));
+        refresher.heard(&event(7), now);
         let plan = |refresher: &mut Refresher, now| refresher.plan(now, |_| false);
         assert_eq!(plan(&mut refresher, now), [Query::Grant(grant(7))]);
-        refresher.heard(&event(7));
+        refresher.heard(&event(7), now);
         assert_eq!(
             plan(&mut refresher, now),
             [],
@@ -293,11 +290,14 @@ mod tests {
         let now = Instant::now();
         let mut refresher = Refresher::default();
         for number in 1..=3 {
-            refresher.heard(&event(number));
+            refresher.heard(&event(number), now);
         }
-        refresher.mark(Subject::Grant(grant(2)));
-        let three = vec![grant(2), grant(1), grant(3)];
-        assert_eq!(refresher.plan(now, |_| true), [Query::SomeGrants(three)]);
+        refresher.mark(Subject::Grant(grant(2)), now);
+        let three = [2, 1, 3].map(|number| Subject::Grant(grant(number)));
+        assert_eq!(
+            refresher.plan(now, |_| true),
+            [Query::These(three.to_vec())]
+        );
         assert_eq!(refresher.due(now), None);
     }
 
@@ -309,7 +309,7 @@ mod tests {
         for milli in 0..60_000_u64 {
             let now = start + Duration::from_millis(milli);
             if milli.is_multiple_of(50) {
-                refresher.heard(&event(milli));
+                refresher.heard(&event(milli), now);
             }
             for query in refresher.plan(now, |_| false) {
                 calls += 1;
@@ -326,7 +326,7 @@ mod tests {
         let (mut calls, mut lists) = (0, 0);
         for milli in 0..10_000_u64 {
             let now = start + Duration::from_millis(milli);
-            refresher.heard(&event(milli));
+            refresher.heard(&event(milli), now);
             for query in refresher.plan(now, |_| false) {
                 calls += 1;
                 lists += u32::from(matches!(query, Query::Requests { .. }));
@@ -344,9 +344,9 @@ mod tests {
         let mine = Subject::Grant(grant(7));
         let mut reads = 0;
         for milli in 0..10_000_u64 {
-            refresher.heard(&event(1_000 + milli));
-            refresher.heard(&event(7));
             let now = start + Duration::from_millis(milli);
+            refresher.heard(&event(1_000 + milli), now);
+            refresher.heard(&event(7), now);
             for query in refresher.plan(now, |subject| *subject == mine) {
                 reads += u32::from(query == Query::Grant(grant(7)));
                 refresher.answered(&query);
@@ -356,16 +356,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_heard_after_a_call_left_is_read_again() {
+        let sent = Instant::now();
+        let mut refresher = Refresher::default();
+        refresher.heard(&event(7), sent + seconds(1));
+        refresher.read(&Subject::Grant(grant(7)), sent);
+        assert!(refresher.due(sent).is_some());
+        refresher.read(&Subject::Grant(grant(7)), sent + seconds(2));
+        assert_eq!(refresher.due(sent), None);
+    }
+
+    #[test]
     fn what_failed_is_asked_again_later() {
         let now = Instant::now();
         let mut refresher = Refresher::default();
-        refresher.heard(&event(7));
+        refresher.heard(&event(7), now);
         let query = refresher.plan(now, |_| false).remove(0);
         refresher.failed(&query, now);
         assert_eq!(refresher.plan(now + BETWEEN_ROUNDS, |_| false), []);
         assert_eq!(refresher.plan(now + AFTER_FAILURE, |_| false), [query]);
         refresher.answered(&Query::Grant(grant(7)));
-        let two = Query::SomeGrants(vec![grant(1), grant(2)]);
+        let two = [1, 2].map(|number| Subject::Grant(grant(number)));
+        let two = Query::These(two.to_vec());
         refresher.failed(&two, now);
         assert_eq!(refresher.plan(now + seconds(9), |_| false), [two]);
     }

@@ -30,6 +30,7 @@ use crate::demo::play::{Person, Play};
 use crate::demo::postgres::Postgres;
 use crate::demo::process::Folder;
 use crate::demo::sshd::Hosts;
+use crate::domain::second_factor::StepUp;
 use crate::secret::Key;
 use crate::server::{self, Server};
 use crate::store::{Clock, Location};
@@ -212,7 +213,14 @@ async fn start_server(
         Clock::Database,
         options.listen,
         Arc::new(watcher),
-        server::Options::default(),
+        server::Options {
+            // Nobody who only looks should have to reach for a phone.
+            step_up: StepUp {
+                required: false,
+                ..StepUp::default()
+            },
+            ..server::Options::default()
+        },
     )
     .await
 }

@@ -70,6 +70,16 @@ events! {
     /// A token came without the key of the device that it is bound to.
     TokenMisused = "auth.token_misused", "used a token without the key of its device; it belongs to";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
+    GroupsChanged = "auth.groups_changed", "took over other groups and roles from the identity provider for";
+    IdentityGone = "auth.identity_gone", "took everything, because the identity provider does not know them any more, from";
+    SteppedUp = "auth.stepped_up", "proved a second factor";
+    StepUpRefused = "auth.step_up_refused", "could not prove a second factor";
+    TriedTooOften = "auth.tried_too_often", "was let wait after too many tries";
+    FactorAdded = "factor.added", "added a second factor";
+    FactorRemoved = "factor.removed", "removed a second factor";
+    FactorsReset = "factor.reset", "removed every second factor of";
+    RecoveryCodesMade = "factor.recovery_codes", "made new recovery codes";
+    PasswordSet = "account.password_set", "set a password";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
@@ -231,7 +241,12 @@ impl Event {
         // These are done to a person, everything else to a person's access.
         let to_person = matches!(
             self.code,
-            EventCode::PrincipalInvited | EventCode::SignInRevoked | EventCode::TokenMisused
+            EventCode::PrincipalInvited
+                | EventCode::SignInRevoked
+                | EventCode::FactorsReset
+                | EventCode::TokenMisused
+                | EventCode::GroupsChanged
+                | EventCode::IdentityGone
         );
         if let Some(principal) = self
             .principal

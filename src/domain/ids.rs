@@ -141,6 +141,7 @@ id!(/** Names one request. */ RequestId, 'R', "request");
 id!(/** Names one grant. */ GrantId, 'G', "grant");
 id!(/** Names one principal; stays when the principal is renamed. */ PrincipalId, 'P', "principal");
 id!(/** Names one incident: one deliberate act on many grants. */ IncidentId, 'I', "incident");
+id!(/** Names one second factor of a person. */ FactorId, 'F', "factor");
 id!(/** Names one lock. */ LockId, 'L', "lock");
 id!(/** Names one sign-in: a family of tokens that live and die together. */ SignInId, 'S', "sign-in");
 name!(/** The name by which a principal is known to people. */ PrincipalName, "principal");

@@ -6,7 +6,9 @@ use super::grant::GrantState;
 use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
 use super::lock::LockState;
 use super::policy::Explained;
+use super::provider::IdentityRefusal;
 use super::request::RequestState;
+use super::second_factor::SecondFactorRefusal;
 use super::span::Span;
 
 /// What a policy's no rests on.
@@ -175,7 +177,23 @@ pub enum Refusal {
     TooManyStreams {
         limit: usize,
     },
+    /// The identity provider, or what it says of somebody.
+    Identity(IdentityRefusal),
+    /// A second factor, a password, or too many tries of one.
+    SecondFactor(SecondFactorRefusal),
     Busy,
+}
+
+impl From<IdentityRefusal> for Refusal {
+    fn from(refusal: IdentityRefusal) -> Self {
+        Self::Identity(refusal)
+    }
+}
+
+impl From<SecondFactorRefusal> for Refusal {
+    fn from(refusal: SecondFactorRefusal) -> Self {
+        Self::SecondFactor(refusal)
+    }
 }
 
 impl Refusal {
@@ -227,6 +245,8 @@ impl Refusal {
             Self::Unsupported { .. } => "unsupported",
             Self::TargetFailed { .. } => "target-failed",
             Self::TooManyStreams { .. } => "too-many-streams",
+            Self::Identity(refusal) => refusal.code(),
+            Self::SecondFactor(refusal) => refusal.code(),
             Self::Busy => "busy",
         }
     }
@@ -343,12 +363,17 @@ impl Refusal {
             Self::TooManyStreams { limit } => {
                 format!("you already follow {limit} live streams, which is the limit")
             }
+            Self::Identity(refusal) => refusal.text(),
+            Self::SecondFactor(refusal) => refusal.text(),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
     }
 
     /// Whether an auditor will want to know that somebody tried.
     pub fn is_denial(&self) -> bool {
+        if let Self::SecondFactor(refusal) = self {
+            return refusal.is_denial();
+        }
         matches!(
             self,
             Self::NotAllowed { .. }
@@ -368,6 +393,8 @@ impl Refusal {
     /// What to do next, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Identity(refusal) => refusal.hint(),
+            Self::SecondFactor(refusal) => return refusal.hint(),
             Self::ProofRequired => "send a `DPoP` header (RFC 9449), as `portcullis` itself does",
             Self::ProofNotValid { .. } => "sign in again with `portcullis login`",
             Self::ProofOutOfTime { .. } => {

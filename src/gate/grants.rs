@@ -14,6 +14,7 @@ use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::{About, Request, RequestKind, RequestState};
 use crate::domain::review::Narrowing;
+use crate::domain::second_factor::Guarded;
 use crate::domain::span::Span;
 use crate::store::Tx;
 use crate::store::grants::Filter;
@@ -51,6 +52,8 @@ impl Gate {
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let new = RequestId::from_bits(new_bits()?);
+        self.confirmed(&caller.principal.id).await?;
+        self.holder_confirmed(id).await?;
         let opened = self
             .open(caller, once, new.as_str(), Action::ReadOwn)
             .await?;
@@ -71,6 +74,9 @@ impl Gate {
                 Action::ExtendOthers
             },
         )?;
+        if !own {
+            writing.guard(Guarded::ExtendOthers);
+        }
         same_version(&grant, version)?;
         let target = rules
             .catalog
@@ -197,6 +203,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<Credential, Error> {
         let rules = self.rules.current();
+        self.confirmed(&caller.principal.id).await?;
         let (grant, in_force, now) = {
             let (mut tx, now) = self.look().await?;
             let grant = visible(load(&mut tx, id).await?, &caller.principal)?;

@@ -14,6 +14,7 @@ use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::PrincipalRef;
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::Guarded;
 use crate::domain::span::Span;
 use crate::store::Tx;
 use crate::store::grants;
@@ -24,7 +25,7 @@ use super::grants::Version;
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits, new_trace};
 
 /// The states in which a grant gives access, or is going to.
-const GIVING: [GrantState; 3] = [
+pub(super) const GIVING: [GrantState; 3] = [
     GrantState::Scheduled,
     GrantState::Activating,
     GrantState::Active,
@@ -71,6 +72,7 @@ impl Gate {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
+        writing.guard(Guarded::PlaceLock);
         let on = known(&mut writing.tx, &rules.catalog, on).await?;
         let mut lock = Lock::place(new, on, length, reason, &writing.who, writing.now)?;
         may_lock(&mut writing, &rules, &lock).await?;
@@ -104,6 +106,7 @@ impl Gate {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
+        writing.guard(Guarded::LiftLock);
         let lock = load(&mut writing.tx, id).await?;
         may_lock(&mut writing, &self.rules.current(), &lock).await?;
         let (in_force, now) = (Arc::clone(&writing.locks), writing.now);

@@ -12,11 +12,13 @@ pub mod catalog;
 mod deeds;
 mod eligible;
 pub mod grants;
+pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
+pub mod second_factor;
 pub mod sessions;
 pub mod sweep;
 mod ticket;
@@ -38,8 +40,9 @@ use crate::domain::lock::Lock;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::{Guarded, StepUp};
 use crate::domain::sign_in::Method;
-use crate::secret;
+use crate::secret::{self, Secret};
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
 use crate::store::settings::Once;
@@ -114,8 +117,10 @@ pub struct How {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnceKey {
     pub key: String,
-    /// A digest of the route and the body.
+    /// A digest of the route, the version and the body: what a proof of a second factor is bound to.
     pub digest: String,
+    /// The proof that came with the call.
+    pub proof: Option<Secret>,
 }
 
 /// The gate of one node.
@@ -135,6 +140,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Where people sign in, if there is such a place.
+    provider: Option<identity::Provider>,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -144,6 +151,8 @@ pub struct Settings {
     pub hours: WorkingHours,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
+    /// When a second factor has to be proved.
+    pub step_up: StepUp,
 }
 
 /// A transaction in which one caller may change something.
@@ -155,6 +164,10 @@ struct Writing {
     /// Every lock in force.
     locks: Arc<Vec<Lock>>,
     origin: Origin,
+    sign_in: SignInId,
+    once: OnceKey,
+    /// What needs the proof of a second factor before this is committed.
+    guarded: Option<Guarded>,
 }
 
 /// What became of an idempotency key.
@@ -180,6 +193,7 @@ impl Gate {
             settings,
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            provider: None,
         })
     }
 
@@ -244,6 +258,9 @@ impl Gate {
             who,
             locks,
             origin: caller.origin.clone(),
+            sign_in: caller.sign_in.clone(),
+            once: once.clone(),
+            guarded: None,
         })))
     }
 
@@ -268,12 +285,14 @@ impl Gate {
 
     /// Writes what a rule returned and commits it with the idempotency key: all or nothing.
     async fn finish(&self, mut writing: Box<Writing>, change: &Change) -> Result<(), Error> {
+        let way = self.prove(&mut writing).await?;
+        let change = second_factor::told(change, way);
         writing
             .tx
-            .apply(change, &writing.origin, writing.now)
+            .apply(&change, &writing.origin, writing.now)
             .await?;
         self.store.commit(writing.tx).await?;
-        self.counted(change);
+        self.counted(&change);
         Ok(())
     }
 
@@ -475,6 +494,11 @@ async fn name_subject(
 /// A fresh trace: what events of one call and of the work that follows from it have in common.
 pub fn new_trace() -> String {
     uuid::Uuid::now_v7().simple().to_string()
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Fifty random bits for an identifier.

@@ -17,6 +17,7 @@ use crate::domain::request::{
     About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason,
 };
 use crate::domain::review::{Decision, Narrowing};
+use crate::domain::second_factor::Guarded;
 use crate::domain::signal::{Signal, signals};
 use crate::domain::target::Target;
 use crate::store::Tx;
@@ -25,6 +26,7 @@ use crate::store::history::History;
 
 use super::deeds::{Reviewed, decide, may_review, somebody_reviews};
 use super::locks::bearing;
+use super::second_factor::told;
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// How far back the history of a requester on a target goes.
@@ -61,6 +63,7 @@ impl Gate {
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let new = RequestId::from_bits(new_bits()?);
+        self.confirmed(&caller.principal.id).await?;
         let opened = self
             .open(caller, once, new.as_str(), Action::Submit)
             .await?;
@@ -160,6 +163,10 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
+        if verdict.decision == Decision::Approve {
+            self.confirmed(&caller.principal.id).await?;
+            self.requester_confirmed(id).await?;
+        }
         let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
@@ -176,6 +183,7 @@ impl Gate {
                 writing.now,
             )?,
             Decision::Approve => {
+                writing.guard(Guarded::Approve);
                 let target = rules.catalog.target(&request.target).ok_or_else(|| {
                     Refusal::UnknownTarget {
                         target: request.target.clone(),
@@ -352,10 +360,12 @@ impl Gate {
         change: &Change,
     ) -> Result<SeenRequest, Error> {
         let now = writing.now;
-        writing.tx.apply(change, &writing.origin, now).await?;
+        let way = self.prove(&mut writing).await?;
+        let change = told(change, way);
+        writing.tx.apply(&change, &writing.origin, now).await?;
         let seen = self.beside(&mut writing.tx, request, now).await?;
         self.finish(writing, &Change::new()).await?;
-        self.counted(change);
+        self.counted(&change);
         Ok(seen)
     }
 

@@ -80,6 +80,7 @@ impl Gate {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         tx.forget_before(now - REMEMBER).await?;
+        tx.forget_step_ups(now - REMEMBER).await?;
         tx.drop_tokens_before(now - REMEMBER).await?;
         tx.drop_proofs_before(now).await?;
         Ok(self.store.commit(tx).await?)

@@ -15,11 +15,15 @@ use ring::rand::SecureRandom as _;
 use ring::{digest, hmac, rand};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+mod password;
 mod proof;
 mod token;
+mod totp;
 
+pub use password::{HashedPassword, Hasher};
 pub use proof::{DeviceKey, Proof};
 pub use token::{TokenError, TokenKind};
+pub use totp::{STEP_SECONDS, Totp, canonical as totp_digits};
 
 /// Text that must not be seen: `Debug` hides it, there is no `Display`, and its memory is wiped when it goes.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]

@@ -23,6 +23,8 @@ pub enum TokenKind {
     Invitation,
     /// Printed at the first start of a server; makes its first admin.
     Bootstrap,
+    /// Says that somebody proved a second factor for certain calls.
+    StepUp,
 }
 
 /// Why some text is not the token that was asked for.
@@ -40,11 +42,12 @@ pub enum TokenError {
 }
 
 impl TokenKind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Access,
         Self::Refresh,
         Self::Invitation,
         Self::Bootstrap,
+        Self::StepUp,
     ];
 
     /// Makes a token with 256 random bits. Hand it out once, and keep `hash_of` it.
@@ -89,6 +92,7 @@ impl TokenKind {
             Self::Refresh => "rt",
             Self::Invitation => "ic",
             Self::Bootstrap => "bc",
+            Self::StepUp => "su",
         }
     }
 
@@ -98,6 +102,7 @@ impl TokenKind {
             Self::Refresh => "refresh token",
             Self::Invitation => "invitation code",
             Self::Bootstrap => "bootstrap code",
+            Self::StepUp => "step-up proof",
         }
     }
 }

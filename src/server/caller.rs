@@ -15,7 +15,7 @@ use crate::domain::refusal::Refusal;
 use crate::gate::grants::Version;
 use crate::gate::people::Presented;
 use crate::gate::{Caller, OnceKey, new_trace};
-use crate::secret::{Proof, hash_of};
+use crate::secret::{Proof, Secret, hash_of};
 use crate::store::audit::Origin;
 
 use super::App;
@@ -130,13 +130,15 @@ impl<T: DeserializeOwned + Send, const MAX: usize> FromRequest<App> for Mutation
         let key = idempotency_key(&parts.headers)?;
         let bytes = read(body, MAX).await?;
         let digest = hash_of(&format!(
-            "{} {} {}",
+            "{} {} {} {}",
             parts.method,
             parts.uri.path(),
+            version_text(&parts.headers),
             String::from_utf8_lossy(&bytes)
         ));
         let once = OnceKey {
             key,
+            proof: step_up_proof(&parts.headers),
             digest: digest
                 .iter()
                 .fold(String::new(), |text, byte| text + &format!("{byte:02x}")),
@@ -147,6 +149,21 @@ impl<T: DeserializeOwned + Send, const MAX: usize> FromRequest<App> for Mutation
             body: parse(&parts.headers, &bytes)?,
         })
     }
+}
+
+/// The version that a call is about, as it stands in its header; nothing where it has none.
+fn version_text(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::IF_MATCH);
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .trim()
+}
+
+/// The proof of a second factor that came with a call.
+fn step_up_proof(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get("portcullis-step-up")?.to_str().ok()?;
+    Some(Secret::new(value.trim().to_owned()))
 }
 
 /// A call of somebody who is not signed in yet.

@@ -5,7 +5,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
+use crate::domain::provider::IdentityRefusal;
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::SecondFactorRefusal;
 use crate::gate;
 use crate::query;
 use crate::wire::{Problem, ProblemSpan};
@@ -89,12 +91,40 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::Unsupported { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
+        R::Identity(refusal) => identity_status(refusal),
+        R::SecondFactor(refusal) => second_factor(refusal),
         R::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
+fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
+    use IdentityRefusal as I;
+    match refusal {
+        I::NotBegun | I::NotTheBeginner => StatusCode::UNAUTHORIZED,
+        I::Declined { .. } | I::NoRole | I::Gone | I::Stale => StatusCode::FORBIDDEN,
+        I::NotOffered => StatusCode::UNPROCESSABLE_ENTITY,
+        I::NameTaken { .. } => StatusCode::CONFLICT,
+        I::Fault(_) => StatusCode::BAD_GATEWAY,
+    }
+}
+
+fn second_factor(refusal: &SecondFactorRefusal) -> StatusCode {
+    use SecondFactorRefusal as R;
+    match refusal {
+        R::SignInRefused => StatusCode::UNAUTHORIZED,
+        R::StepUpRequired { .. } | R::CodeNotAccepted | R::NoLocalAccounts => StatusCode::FORBIDDEN,
+        R::TooManyFactors { .. } | R::AlreadyConfirmed => StatusCode::CONFLICT,
+        R::BadPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        R::TriedTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
 fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Response {
-    answer(Problem {
+    answer(described(status, code, title, hint))
+}
+
+fn described(status: StatusCode, code: &str, title: String, hint: Option<String>) -> Problem {
+    Problem {
         kind: format!("urn:portcullis:problem:{code}"),
         status: status.as_u16(),
         code: code.to_owned(),
@@ -102,8 +132,35 @@ fn problem(status: StatusCode, code: &str, title: String, hint: Option<String>) 
         hint,
         span: None,
         suggestion: None,
+        digest: None,
+        ways: None,
+        max_age: None,
         instance: super::caller::current_trace(),
-    })
+    }
+}
+
+/// A refusal, with what a machine needs to know beside its sentence.
+fn refused(refusal: &Refusal) -> Problem {
+    let said = described(
+        status(refusal),
+        refusal.code(),
+        refusal.text(),
+        refusal.hint(),
+    );
+    match refusal {
+        Refusal::SecondFactor(SecondFactorRefusal::StepUpRequired {
+            digest,
+            ways,
+            max_age,
+            ..
+        }) => Problem {
+            digest: Some(digest.clone()),
+            ways: Some(ways.iter().map(|way| way.as_str().to_owned()).collect()),
+            max_age: Some(max_age.to_string()),
+            ..said
+        },
+        _ => said,
+    }
 }
 
 fn answer(body: Problem) -> Response {
@@ -137,12 +194,7 @@ impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         match self {
             Self::Refused(refusal) => {
-                let mut response = problem(
-                    status(&refusal),
-                    refusal.code(),
-                    refusal.text(),
-                    refusal.hint(),
-                );
+                let mut response = answer(refused(&refusal));
                 if let Refusal::ProofOutOfTime { ahead } = refusal {
                     // By this much the device corrects its clock, for proofs alone.
                     response
@@ -165,6 +217,9 @@ impl IntoResponse for Failed {
                     end: wrong.span.end,
                 }),
                 suggestion: wrong.suggestion,
+                digest: None,
+                ways: None,
+                max_age: None,
                 instance: super::caller::current_trace(),
             }),
             Self::Malformed(status, why) => problem(
@@ -233,7 +288,7 @@ pub enum Problems {
     /// A fault of the server.
     #[response(status = 500, content_type = "application/problem+json")]
     Fault(Problem),
-    /// The target did not answer as it should.
+    /// The target or the identity provider did not answer as it should.
     #[response(status = 502, content_type = "application/problem+json")]
     Target(Problem),
     /// The server has too much to do, or no database.

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, facets, grants, health, incidents, locks, people, requests, sessions,
-    stream, targets,
+    App, audit, caller, facets, grants, health, identity, incidents, locks, people, requests,
+    second_factor, sessions, stream, targets,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -46,12 +46,21 @@ impl utoipa::Modify for Token {
 fn table() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(people::sign_in))
+        .routes(routes!(identity::ways))
+        .routes(routes!(identity::start))
+        .routes(routes!(identity::finish))
         .routes(routes!(people::refresh))
         .routes(routes!(people::sign_out))
         .routes(routes!(people::me))
         .routes(routes!(people::sign_ins))
         .routes(routes!(people::revoke_sign_in))
         .routes(routes!(people::invite))
+        .routes(routes!(second_factor::step_up))
+        .routes(routes!(second_factor::list, second_factor::add))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(second_factor::recovery_codes))
+        .routes(routes!(second_factor::reset))
         .routes(routes!(targets::list))
         .routes(routes!(requests::list, requests::submit))
         .routes(routes!(requests::show))

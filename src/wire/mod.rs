@@ -7,18 +7,21 @@ use utoipa::ToSchema;
 mod event;
 mod facet;
 mod grant;
+mod identity;
 mod incident;
 mod lock;
 mod person;
 pub mod problem;
 mod request;
 mod schema;
+mod second_factor;
 mod session;
 mod target;
 
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
+pub use identity::{ProviderFinish, ProviderStart, ProviderStarted, SignInWays};
 pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,
@@ -29,6 +32,10 @@ pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
     ReviewView, SignalView, WayView,
+};
+pub use second_factor::{
+    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
+    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken,
 };
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};

@@ -27,6 +27,18 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub suggestion: Option<String>,
+    /// With the code `step-up-required`: the digest of the call, to be named in `POST /v1/step-up`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub digest: Option<String>,
+    /// With the same code: how the caller can prove a second factor; empty while there is no way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub ways: Option<Vec<String>>,
+    /// With the same code: how old the proof may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub max_age: Option<String>,
     /// The trace of this call, to quote when asking for help.
     pub instance: String,
 }

@@ -9,8 +9,10 @@ mod limits;
 mod locks;
 mod people;
 mod requests;
+mod second_factors;
 mod sessions;
 mod signals;
+mod step_up;
 mod tokens;
 
 use portcullis::client::ClientError;

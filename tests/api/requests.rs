@@ -295,6 +295,10 @@ on_both! {
         let withdrawn = RequestsQuery { states: vec!["withdrawn".to_owned(), "denied".to_owned()], ..all() };
         assert_eq!(seen(world.admin(), withdrawn).await, [filed[1].clone()]);
         assert!(seen(world.admin(), RequestsQuery { target: Some("other".to_owned()), ..all() }).await.is_empty());
+        // Some of them by their ids, as the console reads what has changed.
+        let some = format!("id:{},{},R-0000000000", filed[0], filed[2]);
+        let some = RequestsQuery { q: Some(some), ..all() };
+        assert_eq!(seen(world.admin(), some).await, [filed[2].clone(), filed[0].clone()]);
         // Page by page, with something new in between.
         let mut query = RequestsQuery { limit: Some(1), ..all() };
         let mut pages = Vec::new();

@@ -94,6 +94,9 @@ fn hostile_text_is_harmless_in_lines_errors_and_json() {
         let problem = Problem {
             span: None,
             suggestion: None,
+            digest: None,
+            ways: None,
+            max_age: None,
             kind: "urn:portcullis:problem:x".to_owned(),
             status: 500,
             code: "x".to_owned(),

@@ -51,6 +51,9 @@ fn refused(code: &str) -> (StatusCode, Json<Problem>) {
     let problem = Problem {
         span: None,
         suggestion: None,
+        digest: None,
+        ways: None,
+        max_age: None,
         kind: String::new(),
         status: 401,
         code: code.to_owned(),

@@ -201,6 +201,13 @@ fn every_setting_in_the_list_is_understood() {
         let shown = shown.iter().find(|shown| shown.name == key.name).unwrap();
         assert_eq!(shown.origin, "file", "{}", key.name);
     }
+    for key in keys::STEP_UP {
+        let text = format!("[step_up]\n{} = {}", key.name, key.sample);
+        let shown = server(&text, &[], &[]).unwrap().shown;
+        let name = format!("step_up.{}", key.name);
+        let shown = shown.iter().find(|shown| shown.name == name).unwrap();
+        assert_eq!(shown.origin, "file", "{}", key.name);
+    }
     for key in keys::TOKENS {
         let config = server(
             &format!("[tokens]\n{} = {}", key.name, key.sample),

@@ -253,7 +253,8 @@ impl Desk {
             .join("\n")
     }
 
-    fn answer(&self, query: &Query) -> Option<Answer> {
+    /// What the server would say at this moment.
+    pub(crate) fn answer(&self, query: &Query) -> Option<Answer> {
         let open = |state: &str| {
             matches!(
                 state,
@@ -282,22 +283,6 @@ impl Desk {
                     .find(|view| view.id == id.as_str())?
                     .clone(),
             )),
-            Query::SomeRequests(ids) => {
-                let wanted = self.requests.iter();
-                let wanted = wanted.filter(|view| ids.iter().any(|id| view.id == id.as_str()));
-                Answer::Requests(Page {
-                    items: wanted.cloned().collect(),
-                    next: None,
-                })
-            }
-            Query::SomeGrants(ids) => {
-                let wanted = self.grants.iter();
-                let wanted = wanted.filter(|view| ids.iter().any(|id| view.id == id.as_str()));
-                Answer::Grants(Page {
-                    items: wanted.cloned().collect(),
-                    next: None,
-                })
-            }
             Query::Requests { slice, .. } => {
                 let wanted = self
                     .requests
@@ -339,11 +324,16 @@ impl Desk {
             )),
             Query::These(subjects) => {
                 let wanted = |id: &str| subjects.iter().any(|subject| subject.as_str() == id);
-                Answer::These(These {
+                let mut these = These {
                     requests: only(&self.requests, |view| wanted(&view.id)),
                     grants: only(&self.grants, |view| wanted(&view.id)),
                     locks: only(&self.locks, |view| wanted(&view.id)),
-                })
+                    missing: Vec::new(),
+                };
+                let came = these.ids();
+                let missing = subjects.iter().filter(|subject| !came.contains(subject));
+                these.missing = missing.cloned().collect();
+                Answer::These(these)
             }
             Query::Targets => Answer::Targets(Page {
                 items: self.targets.clone(),

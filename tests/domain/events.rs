@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 20] = [
+const BY_THE_GATE: [(EventCode, &str); 28] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
@@ -19,6 +19,14 @@ const BY_THE_GATE: [(EventCode, &str); 20] = [
     (EventCode::TokenReused, "api::people"),
     (EventCode::TokenMisused, "api::tokens"),
     (EventCode::SignInRevoked, "api::people"),
+    (EventCode::SteppedUp, "api::step_up"),
+    (EventCode::StepUpRefused, "api::step_up"),
+    (EventCode::TriedTooOften, "api::step_up"),
+    (EventCode::FactorAdded, "api::second_factors"),
+    (EventCode::FactorRemoved, "api::second_factors"),
+    (EventCode::FactorsReset, "api::second_factors"),
+    (EventCode::RecoveryCodesMade, "api::second_factors"),
+    (EventCode::PasswordSet, "api::accounts"),
     (EventCode::ConfigLoaded, "reload"),
     (EventCode::ConfigRejected, "reload"),
     (EventCode::PolicyFailed, "api::policy"),

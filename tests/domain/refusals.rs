@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 
 use portcullis::domain::grant::GrantState;
 use portcullis::domain::lock::LockState;
+use portcullis::domain::provider::{IdentityRefusal, ProviderFault};
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::RequestState;
+use portcullis::domain::second_factor::{SecondFactorRefusal, Way};
 use portcullis::domain::span::Span;
 use portcullis::server::error::status;
 
@@ -59,7 +61,9 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
-        | R::Busy => 46,
+        | R::Identity(_)
+        | R::SecondFactor(_)
+        | R::Busy => 48,
     }
 }
 
@@ -205,7 +209,38 @@ fn every_refusal() -> Vec<Refusal> {
             why: "connection refused".to_owned(),
         },
         R::TooManyStreams { limit: 16 },
+        R::Identity(IdentityRefusal::NotOffered),
         R::Busy,
+    ]
+    .into_iter()
+    .chain(every_second_factor().into_iter().map(R::SecondFactor))
+    .collect()
+}
+
+/// One of each about second factors and passwords.
+fn every_second_factor() -> Vec<SecondFactorRefusal> {
+    use SecondFactorRefusal as R;
+    let required = |ways: &[Way], proof_refused| R::StepUpRequired {
+        digest: "d".repeat(64),
+        ways: ways.to_vec(),
+        max_age: Span::from_seconds(300).unwrap(),
+        proof_refused,
+    };
+    vec![
+        required(&[], false),
+        required(&[Way::Totp], false),
+        required(&[Way::Totp], true),
+        R::CodeNotAccepted,
+        R::TriedTooOften {
+            wait: chrono::TimeDelta::seconds(61),
+        },
+        R::TooManyFactors { most: 10 },
+        R::AlreadyConfirmed,
+        R::SignInRefused,
+        R::BadPassword {
+            why: "the password is too short: it needs 12 characters",
+        },
+        R::NoLocalAccounts,
     ]
 }
 
@@ -246,7 +281,20 @@ fn every_refusal_has_a_code_of_its_own() {
         known(&all[0]),
         "a refusal is missing in `every_refusal`"
     );
-    assert_eq!(codes.len(), kinds.len(), "two refusals share a code");
+    let second: BTreeSet<_> = every_second_factor()
+        .iter()
+        .map(SecondFactorRefusal::code)
+        .collect();
+    assert_eq!(
+        second.len(),
+        8,
+        "a refusal is missing in `every_second_factor`"
+    );
+    assert_eq!(
+        codes.len(),
+        kinds.len() - 1 + second.len(),
+        "two refusals share a code"
+    );
     for code in codes {
         assert!(
             code.bytes()
@@ -254,6 +302,41 @@ fn every_refusal_has_a_code_of_its_own() {
             "{code}"
         );
     }
+}
+
+#[test]
+fn every_word_about_the_identity_provider_is_as_reviewed() {
+    use IdentityRefusal as I;
+    let own = [
+        I::NotOffered,
+        I::NotBegun,
+        I::NotTheBeginner,
+        I::Declined {
+            error: "access_denied".to_owned(),
+        },
+        I::NameTaken {
+            name: "ada".to_owned(),
+        },
+        I::NoRole,
+        I::Gone,
+        I::Stale,
+    ];
+    let faults = ProviderFault::ALL.iter().map(|fault| I::Fault(*fault));
+    let mut told = String::new();
+    let mut codes = BTreeSet::new();
+    for refusal in own.into_iter().chain(faults).map(Refusal::Identity) {
+        assert!(codes.insert(refusal.code()), "{}", refusal.code());
+        writeln!(
+            told,
+            "{} {}\n  {}\n  hint: {}",
+            status(&refusal).as_u16(),
+            refusal.code(),
+            refusal.text(),
+            refusal.hint().unwrap()
+        )
+        .unwrap();
+    }
+    insta::assert_snapshot!(told);
 }
 
 #[test]

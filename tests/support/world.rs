@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use portcullis::catalog::Watcher;
 use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
 use portcullis::config::TokenSettings;
+use portcullis::domain::second_factor::StepUp;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
@@ -89,6 +90,8 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// The master key, which also says what on a target is of this installation.
     key: [u8; 32],
+    /// Whether approving and the like need a second factor.
+    step_up: bool,
     /// What holds for sign-ins from the next start on.
     pub(crate) tokens: TokenSettings,
     admin: Option<Client>,
@@ -153,6 +156,18 @@ impl World {
         let mut world = Self::ready(backend, POLICY, catalogue, None, key).await;
         world.admin = Some(world.bootstrap().await);
         world
+    }
+
+    /// From the next start on, approving and the like need a second factor.
+    pub(crate) async fn require_step_up(&mut self) {
+        self.step_up = true;
+        let admin = self.admin().session().tokens();
+        self.restart().await;
+        if let Ok(tokens) = admin {
+            let client = self.nobody();
+            client.session().store(&tokens).await.unwrap();
+            self.admin = Some(client);
+        }
     }
 
     /// Starts with nobody in it.
@@ -222,6 +237,7 @@ impl World {
             clock,
             folder,
             key,
+            step_up: false,
             tokens,
             admin: None,
         };
@@ -237,6 +253,10 @@ impl World {
         };
         let watcher = Watcher::open(self.folder.path(), environment)
             .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let config = portcullis::config::server(self.folder.path(), &|_| None, &[]);
+        let settings = config
+            .unwrap_or_else(|problems| panic!("{problems:#?}"))
+            .settings;
         let clock = self.clock.clone().map_or(Clock::Database, Clock::Manual);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         self.server = Some(
@@ -246,7 +266,12 @@ impl World {
                 listen,
                 Arc::new(watcher),
                 Options {
+                    step_up: StepUp {
+                        required: self.step_up,
+                        ..StepUp::default()
+                    },
                     tokens: self.tokens,
+                    identity: settings.identity,
                     ..Options::default()
                 },
             )

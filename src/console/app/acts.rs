@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::console::app::App;
 use crate::console::app::undo::Undo;
 use crate::console::confirm::{Act, ItemState, Mutation};
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::msg::{Effect, Failure, Receipt, Trip};
 use crate::console::store::Subject;
 use crate::console::widget::countdown;
@@ -38,7 +39,7 @@ impl Pending {
         self.again
     }
 
-    pub(super) fn text(&self, now: Instant) -> String {
+    pub(super) fn text(&self, keymap: &Keymap, now: Instant) -> String {
         let act = self.mutation.act();
         let what = format!("{} {}", act.word(), act.about());
         match self.again {
@@ -46,7 +47,11 @@ impl Pending {
             Some(again) => {
                 let age = countdown::text(now.saturating_duration_since(self.since));
                 let left = again.saturating_duration_since(now).as_secs();
-                format!("PENDING {what} for {age}, again in {left} s (r now, Esc gives up)")
+                let retry = keymap.key(Place::Anywhere, Action::Retry);
+                let back = keymap.key(Place::Anywhere, Action::Back);
+                format!(
+                    "PENDING {what} for {age}, again in {left} s ({retry} now, {back} gives up)"
+                )
             }
         }
     }
@@ -81,7 +86,7 @@ impl App {
         trip: Trip,
     ) -> Vec<Effect> {
         if let Some(subject) = mutation.subject() {
-            self.refresher.mark(subject);
+            self.refresher.mark(subject, self.world.now);
         }
         match receipt {
             Ok(receipt) => {

@@ -1,11 +1,11 @@
 //! What the server says: live events name rows to read again, answers fill the store, silence makes it stale.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::client::AuditQuery;
 use crate::console::app::App;
-use crate::console::app::memory::came;
-use crate::console::msg::{Answer, Effect, Failure, Query, Slice, These, Tidings, Trip};
+use crate::console::msg::{Answer, Effect, Failure, Query, Slice, Tidings, Trip};
 use crate::console::screen::News;
 use crate::console::store::{Subject, Told};
 use crate::console::widget::toast::Level;
@@ -95,7 +95,7 @@ impl App {
 
     fn events(&mut self, events: Vec<EventView>) -> Vec<Effect> {
         for event in &events {
-            self.refresher.heard(event);
+            self.refresher.heard(event, self.world.now);
             self.announce(event);
         }
         let events: Vec<Told> = events.into_iter().map(Told::from).collect();
@@ -146,20 +146,8 @@ impl App {
                 self.take_grant(*view);
                 Vec::new()
             }
-            Answer::Requests(page) => {
-                if let Query::SomeRequests(ids) = query {
-                    let ids = ids.iter().cloned().map(Subject::Request);
-                    self.read_some(ids, &came(&page, |view| &view.id), trip);
-                }
-                self.requests(query, page)
-            }
-            Answer::Grants(page) => {
-                if let Query::SomeGrants(ids) = query {
-                    let ids = ids.iter().cloned().map(Subject::Grant);
-                    self.read_some(ids, &came(&page, |view| &view.id), trip);
-                }
-                self.grants(query, page)
-            }
+            Answer::Requests(page) => self.requests(query, page, trip.sent),
+            Answer::Grants(page) => self.grants(query, page, trip.sent),
             Answer::Facets(facets) => {
                 let Query::Facets { turn, of, .. } = query else {
                     return Vec::new();
@@ -250,32 +238,7 @@ impl App {
         }
     }
 
-    /// Rows that were read together are as fresh as rows that were read alone.
-    fn take_these(&mut self, these: These, trip: Trip) {
-        let ids = these.requests.iter().map(|view| view.id.parse());
-        let read: Vec<Subject> = ids
-            .filter_map(|id| id.ok().map(Subject::Request))
-            .chain(
-                (these.grants.iter()).filter_map(|view| view.id.parse().ok().map(Subject::Grant)),
-            )
-            .chain((these.locks.iter()).filter_map(|view| view.id.parse().ok().map(Subject::Lock)))
-            .collect();
-        for subject in read {
-            self.refresher.read(&subject);
-            self.world.store.read(subject, trip.sent);
-        }
-        for view in these.requests {
-            self.world.store.take_request(view);
-        }
-        for view in these.grants {
-            self.take_grant(view);
-        }
-        for view in these.locks {
-            self.world.store.take_lock(view);
-        }
-    }
-
-    fn requests(&mut self, query: &Query, page: Page<RequestView>) -> Vec<Effect> {
+    fn requests(&mut self, query: &Query, page: Page<RequestView>, sent: Instant) -> Vec<Effect> {
         if matches!(
             query,
             Query::Requests {
@@ -297,7 +260,7 @@ impl App {
         let next = self.refresher.next_page(query, page.next.as_ref());
         for view in page.items {
             if let Ok(id) = view.id.parse() {
-                self.refresher.read(&Subject::Request(id));
+                self.refresher.read(&Subject::Request(id), sent);
             }
             self.seen_requests.extend(view.id.parse());
             self.world.store.take_request(view);
@@ -321,13 +284,13 @@ impl App {
                 .filter(|id| !self.seen_requests.contains(id))
                 .collect();
             for id in decided {
-                self.refresher.mark(Subject::Request(id));
+                self.refresher.mark(Subject::Request(id), self.world.now);
             }
         }
         next.map(Effect::Fetch).into_iter().collect()
     }
 
-    fn grants(&mut self, query: &Query, page: Page<GrantView>) -> Vec<Effect> {
+    fn grants(&mut self, query: &Query, page: Page<GrantView>, sent: Instant) -> Vec<Effect> {
         if matches!(
             query,
             Query::Grants {
@@ -349,7 +312,7 @@ impl App {
         let next = self.refresher.next_page(query, page.next.as_ref());
         for view in page.items {
             if let Ok(id) = view.id.parse() {
-                self.refresher.read(&Subject::Grant(id));
+                self.refresher.read(&Subject::Grant(id), sent);
             }
             self.seen_grants.extend(view.id.parse());
             self.take_grant(view);
@@ -374,13 +337,13 @@ impl App {
                 .filter(|id| !self.seen_grants.contains(id))
                 .collect();
             for id in over {
-                self.refresher.mark(Subject::Grant(id));
+                self.refresher.mark(Subject::Grant(id), self.world.now);
             }
         }
         next.map(Effect::Fetch).into_iter().collect()
     }
 
-    fn take_grant(&mut self, view: GrantView) {
+    pub(super) fn take_grant(&mut self, view: GrantView) {
         let revoked = view.state == "revoked";
         let id = view.id.parse().ok();
         self.world.store.take_grant(view);
@@ -406,12 +369,15 @@ impl App {
         match (subject, query) {
             (Some(subject), _) if failure.code() == "not-found" => {
                 self.refresher.answered(query);
-                self.refresher.read(subject);
+                self.refresher.read(subject, self.world.now);
                 self.world.store.forget(subject);
                 Vec::new()
             }
             // They are asked for again while the list is open.
-            (_, Query::These(_)) => Vec::new(),
+            (_, Query::These(_)) => {
+                self.refresher.failed(query, self.world.now);
+                Vec::new()
+            }
             // Offers are a convenience: without them one types on.
             (_, Query::Facets { .. }) => Vec::new(),
             (_, Query::Find { turn, .. }) => self.tell(&News::Found {

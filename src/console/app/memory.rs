@@ -1,18 +1,16 @@
 //! What stays in memory: everything that is open, everything that somebody has in hand, and of what is over the latest.
 
-use std::collections::HashSet;
-
 use crate::console::app::App;
-use crate::console::msg::{Effect, Trip};
+use crate::console::confirm::{Review, Strip};
+use crate::console::msg::{Effect, These, Trip};
 use crate::console::screen::News;
 use crate::console::store::Subject;
-use crate::wire::Page;
 
 impl App {
     /// Lets go of rows that are over and in nobody's hands.
     pub(super) fn prune(&mut self) -> Vec<Effect> {
         let (screens, open) = (&self.screens, &self.open);
-        let asked = self.strip.as_ref().map(|strip| strip.subject());
+        let asked = self.strip.as_ref().map(Strip::subject);
         let is_busy = |subject: &Subject| {
             self.pending.iter().any(|pending| pending.is_about(subject))
                 || self
@@ -30,7 +28,7 @@ impl App {
                 || open
                     .review
                     .iter()
-                    .flat_map(|review| review.items())
+                    .flat_map(Review::items)
                     .any(|item| item.subject == *subject)
                 || is_busy(subject)
         };
@@ -40,32 +38,24 @@ impl App {
         }
     }
 
-    /// Rows were read by their ids; those that did not come are no longer shown to this person.
-    pub(super) fn read_some(
-        &mut self,
-        asked: impl Iterator<Item = Subject>,
-        came: &Came<'_>,
-        trip: Trip,
-    ) {
-        for subject in asked {
-            if came.ids.contains(subject.as_str()) {
-                self.world.store.read(subject, trip.sent);
-            } else if came.whole {
-                self.world.store.forget(&subject);
-            }
+    /// Rows that were read together are as fresh as rows that were read alone.
+    pub(super) fn take_these(&mut self, these: These, trip: Trip) {
+        for subject in &these.missing {
+            self.refresher.read(subject, trip.sent);
+            self.world.store.forget(subject);
         }
-    }
-}
-
-/// The rows of a page, and whether there are no others.
-pub(super) struct Came<'a> {
-    ids: HashSet<&'a str>,
-    whole: bool,
-}
-
-pub(super) fn came<T>(page: &Page<T>, id: impl Fn(&T) -> &String) -> Came<'_> {
-    Came {
-        ids: page.items.iter().map(|view| id(view).as_str()).collect(),
-        whole: page.next.is_none(),
+        for subject in these.ids() {
+            self.refresher.read(&subject, trip.sent);
+            self.world.store.read(subject, trip.sent);
+        }
+        for view in these.requests {
+            self.world.store.take_request(view);
+        }
+        for view in these.grants {
+            self.take_grant(view);
+        }
+        for view in these.locks {
+            self.world.store.take_lock(view);
+        }
     }
 }

@@ -30,7 +30,7 @@ use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
 use crate::console::notice::{Notices, waits_for_me};
 use crate::console::overlay::Overlay;
-use crate::console::refresh::Refresher;
+use crate::console::refresh::{self, Refresher};
 use crate::console::run::clock::{Clock, Moment};
 use crate::console::screen::{self, Ask, News, Screen};
 use crate::console::store::{Store, Subject};
@@ -362,7 +362,7 @@ impl App {
             .pending
             .iter()
             .take(2)
-            .map(|pending| pending.text(self.world.now))
+            .map(|pending| pending.text(&self.world.keymap, self.world.now))
             .collect();
         let more = self.pending.len().saturating_sub(texts.len()) + self.queue.len();
         if more > 0 {
@@ -375,7 +375,7 @@ impl App {
     pub fn layout(&self) -> Layout {
         let screen = self.screen();
         let wanted = Wanted {
-            banner: self.world.link.banner(self.world.now).is_some(),
+            banner: self.world.banner().is_some(),
             filter: screen.is_some_and(|screen| screen.typing().is_some()),
             zoomed: screen.is_some_and(Screen::zoomed),
         };
@@ -437,7 +437,7 @@ impl App {
         if let Some(strip) = &mut self.strip
             && strip.wants_reading(&self.world)
         {
-            effects.extend(polls::alone(strip.subject().clone()).map(Effect::Fetch));
+            effects.extend(refresh::alone(strip.subject().clone()).map(Effect::Fetch));
         }
         effects.extend(self.poll());
         effects

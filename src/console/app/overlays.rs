@@ -6,7 +6,6 @@ use ratatui::layout::Size;
 use crate::client::Shelving;
 use crate::config::Backend;
 use crate::console::app::App;
-use crate::console::app::polls::alone;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::{Effect, Query};
 use crate::console::overlay::columns::Columns;
@@ -16,6 +15,7 @@ use crate::console::overlay::messages::Messages;
 use crate::console::overlay::palette::Palette;
 use crate::console::overlay::sort::SortMenu;
 use crate::console::overlay::{Overlay, Wish};
+use crate::console::refresh::alone;
 use crate::console::screen::{Choice, Screen};
 use crate::console::store::{Seen, Subject};
 use crate::console::term::input::Key;
@@ -244,10 +244,10 @@ impl App {
         let incident = self.open.incident.as_ref();
         let runs = incident.is_some_and(|open| open.is_committed() && !open.is_over());
         if !self.pending.is_empty() || !self.queue.is_empty() || runs {
-            self.say(
-                Level::Warn,
-                "a change is not answered yet: wait for it, or give it up with Esc",
-            );
+            let key = self.world.keymap.key(self.front(), Action::Back);
+            let text =
+                format!("a change is not answered yet: wait for it, or give it up with {key}");
+            self.say(Level::Warn, &text);
             return Vec::new();
         }
         let mut settings = self.settings.clone();
@@ -272,6 +272,15 @@ impl App {
 
     /// Copies the selected row as the server sent it.
     pub(super) fn copy_json(&mut self) -> Vec<Effect> {
+        let panes = self.layout().panes;
+        // Some screens have something better to copy than the row.
+        let own = self.screens.get_mut(self.at).filter(|screen| {
+            screen.does(Action::CopyJson) && (screen.subject().is_none() || !screen.zoomed())
+        });
+        if let Some(screen) = own {
+            let asks = screen.on(Action::CopyJson, &self.world, &panes);
+            return self.asked(asks);
+        }
         let subject = self.screen().and_then(Screen::subject);
         let seen = subject.and_then(|subject| self.world.store.get(&subject));
         let json = seen.and_then(|seen| {

@@ -207,13 +207,3 @@ fn trail_of<'a>(world: &'a mut World, subject: &Subject) -> Option<&'a mut Trail
         .as_mut()
         .filter(|trail| trail.subject == *subject)
 }
-
-/// The question for one row.
-pub(super) fn alone(subject: Subject) -> Option<Query> {
-    match subject {
-        Subject::Request(id) => Some(Query::Request(id)),
-        Subject::Grant(id) => Some(Query::Grant(id)),
-        Subject::Lock(id) => Some(Query::Lock(id)),
-        Subject::Session(_) => None,
-    }
-}

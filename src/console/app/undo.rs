@@ -119,7 +119,7 @@ impl App {
             Opposite::Ask(kind, subject) => {
                 if let Err(why) = self.world.may(kind, &subject) {
                     self.say(Level::Warn, &why);
-                    self.refresher.mark(subject);
+                    self.refresher.mark(subject, self.world.now);
                     self.undo = Some(undo);
                     return Vec::new();
                 }

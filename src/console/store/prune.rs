@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use crate::console::store::{Store, Subject};
 
 /// Rows of a kind that are over and stay.
-const KEPT: usize = 1_000;
+const KEPT: usize = 400;
 /// So many more before anything is done, so that it is done seldom.
-const SLACK: usize = 200;
+const SLACK: usize = 100;
 /// Grants that stay at most when somebody reads back in time.
-const MOST: usize = 6_000;
+const MOST: usize = 5_000;
 
 /// What was let go of.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ fn oldest(
         return Vec::new();
     }
     let mut rows: Vec<Over> = rows.collect();
-    rows.sort_unstable_by(|(a, _, _), (b, _, _)| a.cmp(b));
+    rows.sort_unstable_by_key(|(over, _, _)| *over);
     rows.into_iter()
         .take(count)
         .filter(|(_, _, subject)| !holds(subject))

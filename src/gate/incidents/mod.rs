@@ -9,11 +9,13 @@ use crate::domain::ids::IncidentId;
 use crate::domain::incident::{Ask, GOOD_FOR, ITEMS_MAX, Incident, ItemId, Shown};
 use crate::domain::permit::{Action, permit};
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::Guarded;
 use crate::store::incidents::Line;
 
 use super::grants::SeenGrant;
 use super::locks::SeenLock;
 use super::requests::SeenRequest;
+use super::second_factor::told;
 use super::ticket::Ticket;
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits};
 
@@ -156,9 +158,12 @@ impl Gate {
             writing.now,
         )?;
         check_count(&commit)?;
+        // Before the work: thousands of grants are not to be taken away twice because of a code.
+        writing.guard(Guarded::Incident);
+        let way = self.prove(&mut writing).await?;
         let done = carry_out(&mut writing, &rules, new.clone(), &commit, &ticket, fits);
         let (first, more) = done.await?;
-        self.finish(writing, &more).await?;
+        self.finish(writing, &told(&more, way)).await?;
         self.counted(&first);
         self.enforce_soon().await;
         self.incident(caller, &new).await

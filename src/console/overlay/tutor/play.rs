@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::console::confirm::{Act, Mutation};
-use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, Trip};
+use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, These, Trip};
 use crate::console::run::clock::Moment;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::wire::{GrantView, Me, Page, RequestView, Sessions};
@@ -100,13 +100,15 @@ impl Play {
                 let view = self.grants.iter().find(|view| view.id == id.as_str());
                 Answer::Grant(Box::new(view?.clone()))
             }
-            Query::SomeRequests(ids) => {
-                let asked = |view: &&RequestView| ids.iter().any(|id| view.id == id.as_str());
-                Answer::Requests(page(self.requests.iter().filter(asked)))
-            }
-            Query::SomeGrants(ids) => {
-                let asked = |view: &&GrantView| ids.iter().any(|id| view.id == id.as_str());
-                Answer::Grants(page(self.grants.iter().filter(asked)))
+            Query::These(subjects) => {
+                let asked = |id: &str| subjects.iter().any(|subject| subject.as_str() == id);
+                let requests = self.requests.iter().filter(|view| asked(&view.id));
+                let grants = self.grants.iter().filter(|view| asked(&view.id));
+                Answer::These(These {
+                    requests: requests.cloned().collect(),
+                    grants: grants.cloned().collect(),
+                    ..These::default()
+                })
             }
             Query::Requests { slice, .. } => Answer::Requests(page(
                 self.requests
@@ -127,11 +129,7 @@ impl Play {
             Query::Targets => Answer::Targets(page([].iter())),
             Query::Trail(_) => Answer::Trail(page([].iter())),
             Query::Audit { .. } | Query::Find { .. } => Answer::Audit(page([].iter())),
-            Query::Lock(_)
-            | Query::These(_)
-            | Query::TryOut(_)
-            | Query::Incident(_)
-            | Query::Facets { .. } => {
+            Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) | Query::Facets { .. } => {
                 return None;
             }
         })

@@ -1,0 +1,40 @@
+//! What people type in at a question.
+
+use std::io::IsTerminal as _;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::cli::{Failure, Printer};
+
+/// Says whether somebody sits there who can be asked.
+pub(super) fn somebody_is_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks for a line. Where nobody can be asked it is read all the same: a program may write it.
+pub(super) async fn line(question: &str) -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        Printer::prompt(question);
+    }
+    read().await
+}
+
+async fn read() -> Result<String, Failure> {
+    let mut line = String::new();
+    tokio::select! {
+        // Gives the terminal back before the process goes.
+        _ = tokio::signal::ctrl_c() => return Err(Failure::here("nothing was done", "")),
+        read = read_line(&mut line) => read.map_err(|error| unreadable(&error))?,
+    };
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Byte by byte, so that nothing is taken that belongs to the next question.
+async fn read_line(line: &mut String) -> std::io::Result<()> {
+    let mut input = BufReader::with_capacity(1, tokio::io::stdin());
+    input.read_line(line).await.map(|_| ())
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::here(format!("what you type cannot be read: {error}"), "")
+}

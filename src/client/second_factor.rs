@@ -1,0 +1,102 @@
+//! Calls about second factors and local accounts.
+
+use reqwest::Method;
+
+use crate::client::send::{Call, Client};
+use crate::client::{ClientError, IdempotencyKey};
+use crate::secret::Secret;
+use crate::wire::{
+    FactorCode, FactorConfirmed, FactorToConfirm, Factors, Me, NewFactor, NewPassword,
+    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken, Tokens,
+};
+
+impl Client {
+    /// Proves a second factor for these calls, and gives what has to come with each.
+    pub async fn step_up(
+        &self,
+        digests: Vec<String>,
+        proof: StepUpProof,
+    ) -> Result<Secret, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "step-up"]).body(&StepUp { digests, proof })?;
+        let token: StepUpToken = self.call(call).await?;
+        Ok(Secret::new(token.proof))
+    }
+
+    /// The caller's own second factors.
+    pub async fn factors(&self) -> Result<Factors, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "factors"])).await
+    }
+
+    /// Begins to add an authenticator application.
+    pub async fn add_totp(
+        &self,
+        name: &str,
+        key: &IdempotencyKey,
+    ) -> Result<FactorToConfirm, ClientError> {
+        let body = NewFactor {
+            kind: "totp".to_owned(),
+            name: name.to_owned(),
+        };
+        let call = Call::new(Method::POST, &["v1", "factors"]);
+        self.call(call.key(key).body(&body)?).await
+    }
+
+    /// Confirms a factor by its first code.
+    pub async fn confirm_factor(
+        &self,
+        id: &str,
+        code: &str,
+        key: &IdempotencyKey,
+    ) -> Result<FactorConfirmed, ClientError> {
+        let code = code.to_owned();
+        let path = ["v1", "factors", id, "confirm"];
+        let call = Call::new(Method::POST, &path);
+        self.call(call.key(key).body(&FactorCode { code })?).await
+    }
+
+    /// Removes one of the caller's own factors.
+    pub async fn remove_factor(&self, id: &str, key: &IdempotencyKey) -> Result<(), ClientError> {
+        self.call_empty(Call::new(Method::DELETE, &["v1", "factors", id]).key(key))
+            .await
+    }
+
+    /// Makes ten new recovery codes.
+    pub async fn new_recovery_codes(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<RecoveryCodes, ClientError> {
+        self.call(Call::new(Method::POST, &["v1", "recovery-codes"]).key(key))
+            .await
+    }
+
+    /// Takes every second factor of a person away who has lost them.
+    pub async fn reset_factors(&self, name: &str, key: &IdempotencyKey) -> Result<(), ClientError> {
+        self.call_empty(Call::new(Method::POST, &["v1", "people", name, "reset-factors"]).key(key))
+            .await
+    }
+
+    /// Sets the caller's password. `current` is needed where there is one and no second factor.
+    pub async fn set_password(
+        &self,
+        password: &Secret,
+        current: Option<&Secret>,
+        key: &IdempotencyKey,
+    ) -> Result<(), ClientError> {
+        let body = NewPassword {
+            password: password.expose().to_owned(),
+            current: current.map(|current| current.expose().to_owned()),
+        };
+        let call = Call::new(Method::POST, &["v1", "account", "password"]);
+        self.call_empty(call.key(key).body(&body)?).await
+    }
+
+    /// Signs in to a local account and keeps the tokens.
+    pub async fn sign_in_with_password(&self, body: &PasswordSignIn) -> Result<Me, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "sign-in", "password"])
+            .unsigned()
+            .body(body)?;
+        let tokens: Tokens = self.call(call).await?;
+        self.session().store(&tokens).await?;
+        Ok(tokens.me)
+    }
+}

@@ -1,0 +1,51 @@
+//! The `[step_up]` table: when a second factor has to be proved.
+
+use crate::config::console::yes_or_no;
+use crate::config::document::Table;
+use crate::config::keys::{Env, Layers, Origin, STEP_UP, Wrong};
+use crate::config::problem::Notes;
+use crate::config::server::Shown;
+use crate::domain::second_factor::{OLDEST, StepUp};
+use crate::domain::span::Span;
+
+/// Understands the `[step_up]` table and the environment.
+pub(super) fn understand<'t>(
+    table: Option<Table<'t>>,
+    env: Env<'_>,
+    notes: &mut Notes<'t>,
+) -> (StepUp, Vec<Shown>) {
+    let layers = Layers::collect(&STEP_UP, "`[step_up]`", table, env, &[], notes);
+    let usual = StepUp::default();
+    let (required, required_from) =
+        layers.understand("required", usual.required, notes, |text, _| yes_or_no(text));
+    let (max_age, age_from) =
+        layers.understand("max_age", usual.max_age, notes, |text, _| age(text));
+    let shown = |name, value: String, origin: Origin| Shown {
+        name,
+        value,
+        origin: origin.to_string(),
+    };
+    let span = Span::from_chrono(max_age).map_or_else(|_| "5m".to_owned(), |span| span.to_string());
+    let show = vec![
+        shown("step_up.required", required.to_string(), required_from),
+        shown("step_up.max_age", span, age_from),
+    ];
+    (StepUp { required, max_age }, show)
+}
+
+fn age(text: &str) -> Result<chrono::TimeDelta, Wrong> {
+    let hint = "write it like `5m` or `30s`".to_owned();
+    let span: Span = text
+        .parse()
+        .map_err(|error: crate::domain::span::SpanError| Wrong {
+            message: error.to_string(),
+            hint: hint.clone(),
+        })?;
+    if span.to_chrono() > OLDEST {
+        return Err(Wrong {
+            message: format!("`{span}` is too long: whoever proved may have left the desk"),
+            hint: "write at most `15m`".to_owned(),
+        });
+    }
+    Ok(span.to_chrono())
+}

@@ -1,0 +1,46 @@
+//! How often something may be tried. The count is taken before the try is looked at, so tries side by side count, too.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::SecondFactorRefusal;
+
+/// So many tries in so much time, counted from the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    pub tries: i64,
+    pub per: TimeDelta,
+}
+
+/// Codes of one person: a million codes of which three are right need five million tries for a one-in-two chance.
+pub const SECOND_FACTOR: Limit = Limit {
+    tries: 5,
+    per: TimeDelta::minutes(15),
+};
+/// Passwords of one account.
+pub const PASSWORD_OF_ACCOUNT: Limit = Limit {
+    tries: 10,
+    per: TimeDelta::minutes(15),
+};
+/// Passwords from one address. Behind a proxy all people have one address, so this is no lock-out but a brake.
+pub const PASSWORD_FROM_ADDRESS: Limit = Limit {
+    tries: 100,
+    per: TimeDelta::minutes(15),
+};
+
+impl Limit {
+    /// Whether the try with this number, of a count that began then, is one too many.
+    pub fn check(
+        self,
+        count: i64,
+        began_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), SecondFactorRefusal> {
+        if count <= self.tries {
+            return Ok(());
+        }
+        let left = (began_at + self.per - now).max(TimeDelta::seconds(1));
+        Err(SecondFactorRefusal::TriedTooOften {
+            wait: TimeDelta::seconds(left.num_seconds()),
+        })
+    }
+}

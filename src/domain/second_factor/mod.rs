@@ -1,0 +1,200 @@
+//! Second factors: what needs the proof of one, how old such a proof may be, and what may be tried how often.
+//!
+//! A proof is not "signed in with two factors": it is bound to exactly one call, by its digest, and is used up by it.
+//! So whoever steals a token, or a proof, still cannot do anything that the person has not confirmed.
+
+mod limit;
+mod recovery;
+mod refusal;
+
+pub use limit::{Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SECOND_FACTOR};
+pub use recovery::{RECOVERY_CODES, read as read_recovery_code, recovery_code};
+pub use refusal::SecondFactorRefusal;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ids::{FactorId, PrincipalId};
+
+/// No proof is taken that is older than this, whatever the settings say.
+pub const OLDEST: TimeDelta = TimeDelta::minutes(15);
+/// The most calls that one proof is good for: a page of marked rows.
+pub const DIGESTS_MAX: usize = 200;
+/// The most second factors of one person.
+pub const FACTORS_MAX: usize = 10;
+
+macro_rules! guarded {
+    ($($(#[$doc:meta])* $variant:ident, $phrase:literal, $when:ident;)*) => {
+        /// What needs the proof of a second factor.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Guarded { $($(#[$doc])* $variant,)* }
+
+        impl Guarded {
+            /// Everything that is guarded, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// What it is, as a verb phrase.
+            pub fn phrase(self) -> &'static str {
+                match self { $(Self::$variant => $phrase),* }
+            }
+
+            fn when(self) -> When {
+                match self { $(Self::$variant => When::$when),* }
+            }
+        }
+    };
+}
+
+/// Who has to prove a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Everybody, unless the server was told not to ask.
+    Required,
+    /// Whoever has a second factor, whatever the server was told.
+    Enrolled,
+}
+
+guarded! {
+    Approve, "approve a request", Required;
+    ExtendOthers, "extend the grant of somebody else", Required;
+    /// Take many grants away in one act.
+    Incident, "revoke in bulk", Required;
+    PlaceLock, "place a lock", Required;
+    LiftLock, "lift a lock", Required;
+    ChangePolicy, "change the policy", Required;
+    BreakGlass, "break the glass", Required;
+    /// Take every second factor of somebody else away.
+    ResetFactors, "remove the second factors of somebody else", Required;
+    /// Add or remove one's own second factor, or make new recovery codes.
+    ChangeFactors, "change your second factors", Enrolled;
+    SetPassword, "set your password", Enrolled;
+}
+
+impl Guarded {
+    /// Whether a person who has, or has not, a second factor must prove one.
+    pub fn asks(self, enrolled: bool, settings: StepUp) -> bool {
+        match self.when() {
+            When::Required => settings.required,
+            When::Enrolled => enrolled,
+        }
+    }
+}
+
+/// What the server was told about step-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepUp {
+    pub required: bool,
+    /// How old a proof may be when it is used.
+    pub max_age: TimeDelta,
+}
+
+impl Default for StepUp {
+    fn default() -> Self {
+        Self {
+            required: true,
+            max_age: TimeDelta::minutes(5),
+        }
+    }
+}
+
+impl StepUp {
+    /// The oldest moment of a proof that is still good.
+    pub fn good_since(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now - self.max_age.min(OLDEST)
+    }
+}
+
+/// A way to prove a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// A code of an authenticator application (RFC 6238).
+    Totp,
+    /// A key in hardware or in the browser (`WebAuthn`).
+    Passkey,
+    /// A fresh sign-in at the identity provider.
+    Oidc,
+    /// One of the codes that were written down.
+    Recovery,
+}
+
+impl Way {
+    /// Every way, the better first.
+    pub const ALL: [Self; 4] = [Self::Passkey, Self::Totp, Self::Oidc, Self::Recovery];
+
+    /// The word that is stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Passkey => "passkey",
+            Self::Oidc => "oidc",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
+impl std::str::FromStr for Way {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|way| way.as_str() == text)
+            .ok_or_else(|| "second factors are totp, passkey, oidc or recovery".to_owned())
+    }
+}
+
+/// A second factor of a person. Its secret is nowhere in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factor {
+    pub id: FactorId,
+    pub principal: PrincipalId,
+    pub way: Way,
+    /// What the person calls it.
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    /// When it was first proved; before that it proves nothing.
+    pub confirmed_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// The newest step of a TOTP code that was taken: no code of this step or of one before is taken again.
+    pub last_step: i64,
+}
+
+/// The table of what is guarded as text, one line each: for review, and for a test that pins it down.
+pub fn table() -> String {
+    Guarded::ALL.iter().fold(String::new(), |text, guarded| {
+        let who = match guarded.when() {
+            When::Required => "everybody",
+            When::Enrolled => "who has a second factor",
+        };
+        text + &format!("{:<46} {who}\n", guarded.phrase())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switching_step_up_off_does_not_open_ones_own_factors() {
+        let off = StepUp {
+            required: false,
+            ..StepUp::default()
+        };
+        for guarded in Guarded::ALL {
+            let own = matches!(guarded, Guarded::ChangeFactors | Guarded::SetPassword);
+            assert_eq!(guarded.asks(true, off), own, "{guarded:?}");
+            assert!(guarded.asks(true, StepUp::default()), "{guarded:?}");
+            // Whoever has none can add the first, and nothing else.
+            assert_eq!(guarded.asks(false, StepUp::default()), !own, "{guarded:?}");
+        }
+    }
+
+    #[test]
+    fn no_setting_makes_an_old_proof_good() {
+        let now = DateTime::UNIX_EPOCH;
+        let lax = StepUp {
+            required: true,
+            max_age: TimeDelta::days(1),
+        };
+        assert_eq!(now - lax.good_since(now), OLDEST);
+    }
+}

@@ -1,0 +1,179 @@
+//! Handlers for second factors and for proving one.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use crate::domain::ids::{FactorId, PrincipalName};
+use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::Factor;
+use crate::gate::second_factor::Proof;
+use crate::wire::{
+    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, RecoveryCodes,
+    StepUp, StepUpProof, StepUpToken,
+};
+
+use super::App;
+use super::caller::{Mutation, Nothing, Question, Signed};
+use super::error::{Failed, Problems};
+use super::query::Id;
+use super::requests::field;
+
+/// How the server is called in an authenticator application.
+const ISSUER: &str = "Portcullis";
+
+fn view(factor: &Factor) -> FactorView {
+    FactorView {
+        id: factor.id.to_string(),
+        kind: factor.way.as_str().to_owned(),
+        name: factor.name.clone(),
+        confirmed: factor.confirmed_at.is_some(),
+        created_at: factor.created_at,
+        last_used_at: factor.last_used_at,
+    }
+}
+
+pub(in crate::server) fn proof(proof: StepUpProof) -> Proof {
+    match proof {
+        StepUpProof::Totp { code } => Proof::Totp(code),
+        StepUpProof::Recovery { code } => Proof::Recovery(code),
+    }
+}
+
+/// Proves a second factor for calls that were refused with `step-up-required`.
+///
+/// The proof is good for these calls of this sign-in, each once, and only for a few minutes.
+#[utoipa::path(post, path = "/v1/step-up", tag = "second factors", request_body = StepUp, responses((status = 200, body = StepUpToken), Problems))]
+pub async fn step_up(
+    State(app): State<App>,
+    call: Question<StepUp>,
+) -> Result<Json<StepUpToken>, Failed> {
+    let Question { caller, body } = call;
+    let digests = body.digests.into_iter().collect();
+    let (token, expires_at) = app
+        .gate
+        .step_up(&caller, &digests, &proof(body.proof))
+        .await?;
+    Ok(Json(StepUpToken {
+        proof: token.expose().to_owned(),
+        expires_at,
+    }))
+}
+
+/// The caller's own second factors.
+#[utoipa::path(get, path = "/v1/factors", tag = "second factors", responses((status = 200, body = Factors), Problems))]
+pub async fn list(State(app): State<App>, Signed(caller): Signed) -> Result<Json<Factors>, Failed> {
+    let enrolled = app.gate.enrolled(&caller).await?;
+    Ok(Json(Factors {
+        factors: enrolled.factors.iter().map(view).collect(),
+        recovery_codes_left: enrolled.recovery_codes_left,
+        has_password: enrolled.has_password,
+        notices: enrolled.notices,
+    }))
+}
+
+/// Begins to add an authenticator application. It proves nothing until its first code was sent.
+#[utoipa::path(post, path = "/v1/factors", tag = "second factors", params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")),
+    request_body = NewFactor, responses((status = 201, body = FactorToConfirm), Problems))]
+pub async fn add(
+    State(app): State<App>,
+    call: Mutation<NewFactor>,
+) -> Result<(StatusCode, Json<FactorToConfirm>), Failed> {
+    let Mutation { caller, once, body } = call;
+    if body.kind != "totp" {
+        return Err(Refusal::BadInput {
+            field: "kind".to_owned(),
+            why: "only `totp` can be added".to_owned(),
+        }
+        .into());
+    }
+    match app.gate.add_totp(&caller, &body.name, &once).await {
+        Ok(new) => Ok((
+            StatusCode::CREATED,
+            Json(FactorToConfirm {
+                uri: format!(
+                    "otpauth://totp/{ISSUER}:{}?secret={}&issuer={ISSUER}",
+                    new.who,
+                    new.secret.expose()
+                ),
+                secret: new.secret.expose().to_owned(),
+                factor: view(&new.factor),
+            }),
+        )),
+        Err(error) => Err(app.refused(&caller, error, "second factor").await),
+    }
+}
+
+/// Confirms a factor by its first code.
+#[utoipa::path(post, path = "/v1/factors/{id}/confirm", tag = "second factors", params(
+    ("id" = String, Path, pattern = "^F-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
+), request_body = FactorCode, responses((status = 200, body = FactorConfirmed), Problems))]
+pub async fn confirm(
+    State(app): State<App>,
+    Id(id): Id<FactorId>,
+    call: Mutation<FactorCode>,
+) -> Result<Json<FactorConfirmed>, Failed> {
+    let Mutation { caller, once, body } = call;
+    match app
+        .gate
+        .confirm_factor(&caller, &id, &body.code, &once)
+        .await
+    {
+        Ok(confirmed) => Ok(Json(FactorConfirmed {
+            factor: view(&confirmed.factor),
+            recovery_codes: confirmed.recovery_codes,
+        })),
+        Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
+    }
+}
+
+/// Removes one of the caller's own factors.
+#[utoipa::path(delete, path = "/v1/factors/{id}", tag = "second factors", params(
+    ("id" = String, Path, pattern = "^F-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
+), responses((status = 204), Problems))]
+pub async fn remove(
+    State(app): State<App>,
+    Id(id): Id<FactorId>,
+    call: Mutation<Nothing>,
+) -> Result<StatusCode, Failed> {
+    match app.gate.remove_factor(&call.caller, &id, &call.once).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(app.refused(&call.caller, error, id.as_str()).await),
+    }
+}
+
+/// Makes ten new recovery codes; the old ones are good no longer.
+#[utoipa::path(post, path = "/v1/recovery-codes", tag = "second factors", params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")),
+    responses((status = 201, body = RecoveryCodes), Problems))]
+pub async fn recovery_codes(
+    State(app): State<App>,
+    call: Mutation<Nothing>,
+) -> Result<(StatusCode, Json<RecoveryCodes>), Failed> {
+    match app.gate.new_recovery_codes(&call.caller, &call.once).await {
+        Ok(codes) => Ok((StatusCode::CREATED, Json(RecoveryCodes { codes }))),
+        Err(error) => Err(app.refused(&call.caller, error, "recovery codes").await),
+    }
+}
+
+/// Takes every second factor of a person away who has lost them. The person is told at the next sign-in.
+#[utoipa::path(post, path = "/v1/people/{name}/reset-factors", tag = "second factors", params(
+    ("name" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$"),
+    ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
+), responses((status = 204), Problems))]
+pub async fn reset(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    call: Mutation<Nothing>,
+) -> Result<StatusCode, Failed> {
+    let known: PrincipalName = field("name", &name)?;
+    match app
+        .gate
+        .reset_factors(&call.caller, &known, &call.once)
+        .await
+    {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(app.refused(&call.caller, error, &name).await),
+    }
+}
