@@ -18,7 +18,9 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 6] = ["server", "signals", "policy", "step_up", "target", "tokens"];
+const TABLES: [&str; 7] = [
+    "server", "signals", "policy", "step_up", "tokens", "identity", "target",
+];
 /// Longer text does not fit where it is shown.
 const LONGEST_TEXT: usize = 200;
 
@@ -33,6 +35,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
     drop((
         root.take("server"),
         root.take("signals"),
+        root.take("identity"),
         root.take("step_up"),
         root.take("tokens"),
     ));

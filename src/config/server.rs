@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
+use crate::config::identity::Identity;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub step_up: StepUp,
     /// What holds for sign-ins, from the table `[tokens]`.
     pub tokens: TokenSettings,
+    /// Where people sign in, from the table `[identity]`.
+    pub identity: Option<Identity>,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -140,6 +143,7 @@ pub(super) fn understand<'t>(
             hours: WorkingHours::default(),
             step_up: StepUp::default(),
             tokens: TokenSettings::default(),
+            identity: None,
         },
         show,
     )

@@ -12,6 +12,7 @@ pub mod catalog;
 mod deeds;
 mod eligible;
 pub mod grants;
+pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod people;
@@ -21,6 +22,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod sweep;
 mod ticket;
+pub mod why;
 pub mod work;
 
 use std::collections::HashMap;
@@ -139,6 +141,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Where people sign in, if there is such a place.
+    provider: Option<identity::Provider>,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -190,6 +194,7 @@ impl Gate {
             settings,
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            provider: None,
         })
     }
 

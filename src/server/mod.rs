@@ -12,6 +12,7 @@ pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod identity;
 pub mod incidents;
 pub mod instance;
 pub mod listen;
@@ -27,6 +28,7 @@ pub mod sessions;
 pub mod stream;
 pub mod targets;
 pub mod views;
+pub mod why;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
-use crate::config::TokenSettings;
+use crate::config::{Identity, TokenSettings};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::domain::second_factor::StepUp;
@@ -81,6 +83,8 @@ pub struct Options {
     pub name: Option<String>,
     /// When people usually ask for access.
     pub hours: WorkingHours,
+    /// Where people sign in, if there is such a place.
+    pub identity: Option<Identity>,
     /// When a second factor has to be proved.
     pub step_up: StepUp,
     /// What holds for sign-ins.
@@ -113,15 +117,15 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
-        let gate = Arc::new(Gate::new(
-            Arc::clone(&store),
-            Arc::clone(&rules),
-            gate::Settings {
-                hours: options.hours,
-                tokens: options.tokens,
-                step_up: options.step_up,
-            },
-        )?);
+        let settings = gate::Settings {
+            hours: options.hours,
+            tokens: options.tokens,
+            step_up: options.step_up,
+        };
+        let gate = Arc::new(
+            Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
+                .with_identity(options.identity)?,
+        );
         gate.begin_proofs().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
@@ -155,6 +159,8 @@ impl Server {
         self.tasks.spawn(Arc::clone(gate).run_sweeper(stop.clone()));
         self.tasks
             .spawn(Arc::clone(gate).run_reconciler(stop.clone()));
+        self.tasks
+            .spawn(Arc::clone(gate).run_identities(stop.clone()));
         self.tasks.spawn({
             let stop = stop.clone();
             async move {

@@ -89,6 +89,7 @@ fn the_reference_has_every_key() {
     let keys = config::keys::SERVER.iter().chain(&config::keys::SIGNALS);
     let keys = keys.chain(&config::keys::STEP_UP);
     let keys = keys.chain(&config::keys::TOKENS);
+    let keys = keys.chain(&config::keys::IDENTITY);
     for key in keys.chain(&config::keys::CONSOLE) {
         assert!(
             reference.contains(&format!("| `{}` | `{}` |", key.name, key.env)),
