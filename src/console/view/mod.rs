@@ -14,6 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::console::app::App;
+use crate::console::confirm::IncidentStep;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::Tally;
 use crate::console::theme::{Glyph, Role, Theme};
@@ -109,8 +110,16 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
         height: free.height.saturating_sub(layout.regions.body.y + own),
         ..area
     };
-    app.toasts()
-        .draw(free, buffer, theme, cursor.map(|at| at.y));
+    // INVARIANT: nothing lies over a row that somebody is about to confirm
+    // (`nothing_is_done_without_its_confirmation`); what is said meanwhile is among the messages.
+    let reviewed = app.review().is_some_and(|review| !review.is_sent())
+        || app
+            .incident()
+            .is_some_and(|incident| incident.step() == IncidentStep::Review);
+    if !reviewed {
+        app.toasts()
+            .draw(free, buffer, theme, cursor.map(|at| at.y));
+    }
     cursor.filter(|at| area.contains(*at))
 }
 
