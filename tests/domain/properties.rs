@@ -595,6 +595,7 @@ fn stories_come_everywhere() {
         "target",
         "server",
         "session",
+        "service",
         "incident",
     ];
     let of_rules = EventCode::ALL.iter().map(|code| code.as_str());
