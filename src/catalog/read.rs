@@ -18,7 +18,15 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 6] = ["server", "signals", "policy", "step_up", "target", "tokens"];
+const TABLES: [&str; 7] = [
+    "server",
+    "signals",
+    "policy",
+    "step_up",
+    "target",
+    "tokens",
+    "local_accounts",
+];
 /// Longer text does not fit where it is shown.
 const LONGEST_TEXT: usize = 200;
 
@@ -34,6 +42,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
         root.take("server"),
         root.take("signals"),
         root.take("step_up"),
+        root.take("local_accounts"),
         root.take("tokens"),
     ));
     let table = root

@@ -4,8 +4,10 @@ use std::io::IsTerminal as _;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, account};
+use crate::client::Client;
 use crate::domain::ids::PrincipalName;
+use crate::wire::Me;
 
 /// Sign in with a one-time code
 #[derive(Debug, clap::Args)]
@@ -16,19 +18,31 @@ pub(super) struct Arguments {
     /// Your name, when you are the first admin of a new server
     #[arg(long, value_name = "NAME")]
     name: Option<PrincipalName>,
+    /// Sign in to your local account, with its password and the code of your second factor
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["code", "name"])]
+    user: Option<PrincipalName>,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
+    if let Some(user) = &arguments.user {
+        let me = account::sign_in(context, &client, user.as_str(), device()).await?;
+        return greet(context, &client, &me).await;
+    }
     let code = match arguments.code {
         Some(code) => code,
         None => read_code(context).await?,
     };
     let name = arguments.name.as_ref().map(PrincipalName::as_str);
     let me = client.sign_in(code.trim(), name, Some(&device())).await?;
-    context.printer.answer(&me, |printer| {
+    greet(context, &client, &me).await
+}
+
+async fn greet(context: &Context<'_>, client: &Client, me: &Me) -> Result<Exit, Failure> {
+    context.printer.answer(me, |printer| {
         printer.line(&format!("signed in as {} on {}", me.name, client.server()))
     })?;
+    account::after_sign_in(context, client).await?;
     Ok(Exit::DONE)
 }
 

@@ -3,6 +3,7 @@
 //! To add a command: one file named after the verb, one variant in `Command`, one arm in `dispatch`. The snapshot of
 //! `--help` and the reference in the README follow from it.
 
+mod account;
 mod approve;
 mod audit;
 mod claim;
@@ -134,6 +135,7 @@ enum Command {
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
     Factor(factor::Arguments),
+    Account(account::Arguments),
     Token(token::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
@@ -200,6 +202,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::Account(arguments) => account::run(context, arguments).await,
         Command::Factor(arguments) => factor::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,

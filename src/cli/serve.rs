@@ -97,6 +97,7 @@ async fn start(
             name,
             hours: settings.hours.clone(),
             step_up: settings.step_up,
+            local_accounts: settings.local_accounts.clone(),
             tokens: settings.tokens,
         },
     )

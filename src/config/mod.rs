@@ -9,6 +9,7 @@ pub mod console;
 pub mod document;
 pub mod files;
 pub mod keys;
+mod local_accounts;
 pub mod paths;
 pub mod policy;
 mod problem;
@@ -60,7 +61,11 @@ pub fn server_from(
     flags: &[(&str, String)],
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
-    let root = document::parse(text, &mut notes);
+    let mut root = document::parse(text, &mut notes);
+    let accounts = root.as_mut().and_then(|root| root.take("local_accounts"));
+    let provider = root
+        .as_ref()
+        .is_some_and(|root| root.places().contains_key("identity"));
     let (server, signals, policy, step_up, tokens) =
         root.map_or((None, None, None, None, None), |mut root| {
             (
@@ -80,6 +85,10 @@ pub fn server_from(
     let table = step_up.and_then(|entry| entry.into_table(&mut notes, "[step_up]"));
     let (step_up, more) = step_up::understand(table, env, &mut notes);
     settings.step_up = step_up;
+    shown.extend(more);
+    let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
+    let (accounts, more) = local_accounts::understand(table, env, provider, &mut notes);
+    settings.local_accounts = accounts;
     shown.extend(more);
     let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
     shown.extend(policy::understand(table, &mut notes).1);

@@ -5,6 +5,7 @@
 //!
 //! To add an endpoint: a handler in the file of its noun, a line in `router`, a row in `tests/permissions.rs`.
 
+pub mod accounts;
 pub mod audit;
 pub mod caller;
 pub mod error;
@@ -40,7 +41,7 @@ use crate::catalog::{Reloaded, Watcher};
 use crate::config::TokenSettings;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
-use crate::domain::second_factor::StepUp;
+use crate::domain::second_factor::{LocalAccounts, StepUp};
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
@@ -83,6 +84,8 @@ pub struct Options {
     pub hours: WorkingHours,
     /// When a second factor has to be proved.
     pub step_up: StepUp,
+    /// Who may have a password here.
+    pub local_accounts: LocalAccounts,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
 }
@@ -120,6 +123,7 @@ impl Server {
                 hours: options.hours,
                 tokens: options.tokens,
                 step_up: options.step_up,
+                local_accounts: options.local_accounts,
             },
         )?);
         gate.begin_proofs().await.map_err(fault)?;

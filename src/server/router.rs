@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, facets, grants, health, incidents, locks, people, requests, second_factor,
-    sessions, stream, targets,
+    App, accounts, audit, caller, facets, grants, health, incidents, locks, people, requests,
+    second_factor, sessions, stream, targets,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -52,6 +52,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(people::sign_ins))
         .routes(routes!(people::revoke_sign_in))
         .routes(routes!(people::invite))
+        .routes(routes!(accounts::sign_in))
+        .routes(routes!(accounts::set_password))
         .routes(routes!(second_factor::step_up))
         .routes(routes!(second_factor::list, second_factor::add))
         .routes(routes!(second_factor::confirm))

@@ -25,6 +25,7 @@ mod run;
 mod safety;
 mod sample;
 mod screens;
+mod step_up;
 mod survival;
 mod term;
 mod terminals;

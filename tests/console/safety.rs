@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
+use portcullis::client::StepUpNeeded;
 use portcullis::console::confirm::{Act, Less, Mutation, Review, Strip, locked};
 use portcullis::console::msg::{Effect, Failure, Msg, Tidings, Trip};
 use portcullis::console::screen::Screen;
@@ -38,6 +39,10 @@ enum Step {
     /// The server answers what is on its way, with a refusal.
     Refused,
     Unanswered,
+    /// The server wants a second factor for what is on its way.
+    WantsFactor,
+    /// It takes the code that was typed, if there is one.
+    TakesFactor,
 }
 
 const KEYS: &[&str] = &[
@@ -104,12 +109,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Woke),
         3 => Just(Step::Refused),
         1 => Just(Step::Unanswered),
+        3 => Just(Step::WantsFactor),
+        3 => Just(Step::TakesFactor),
     ]
 }
 
 /// What people really do, with one thing in between that they did not expect.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    let scripts: [&[&'static str]; 14] = [
+    let scripts: [&[&'static str]; 15] = [
         &["Esc", "1", "a", "wait", "y"],
         &["Esc", "1", "j", "a", "wait", "y"],
         &["Esc", "1", "d", "wait", "3", "Enter"],
@@ -134,6 +141,9 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
             "Enter",
         ],
         &["Esc", "Esc", "1", "c", "u"],
+        &[
+            "Esc", "Esc", "1", "a", "wait", "y", "factor", "wait", "1", "2", "Enter", "taken",
+        ],
     ];
     let play = (
         proptest::sample::select(scripts.to_vec()),
@@ -146,10 +156,11 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
                 if place == at {
                     steps.push(surprise.clone());
                 }
-                steps.push(if *text == "wait" {
-                    Step::Wait(400)
-                } else {
-                    Step::Press(text)
+                steps.push(match *text {
+                    "wait" => Step::Wait(400),
+                    "factor" => Step::WantsFactor,
+                    "taken" => Step::TakesFactor,
+                    text => Step::Press(text),
                 });
             }
             steps
@@ -347,6 +358,19 @@ impl Watch {
             // Only a few are sent at a time; the others follow without a key.
             self.listed.extend(rows.iter().cloned());
         }
+        for effect in &desk.effects {
+            if let Effect::Prove(proving) = effect {
+                let known = |key| {
+                    self.confirmed
+                        .iter()
+                        .any(|change| change.idempotency_key() == key)
+                };
+                assert!(
+                    proving.calls.iter().all(|(key, _)| known(key)),
+                    "a proof for what nobody confirmed"
+                );
+            }
+        }
         for change in changes {
             if self.confirmed.contains(&change) {
                 self.sent.push(change);
@@ -392,6 +416,18 @@ fn marks_are_on_the_list(desk: &Desk) {
             screen.shows(&subject),
             "{subject} is marked and not on the list"
         );
+    }
+}
+
+/// What the server answers without a second factor.
+fn wants_factor() -> Failure {
+    Failure::StepUp {
+        needed: StepUpNeeded {
+            digest: "d".repeat(64),
+            ways: vec!["totp".to_owned()],
+        },
+        text: "this needs a proof of your second factor".to_owned(),
+        hint: None,
     }
 }
 
@@ -479,6 +515,13 @@ fn happen(desk: &mut Desk, step: &Step, pressed: Option<Key>, sent: &mut Vec<Mut
                     trace: None,
                 },
             );
+        }
+        Step::WantsFactor => answer(desk, wants_factor()),
+        Step::TakesFactor => {
+            for proving in desk.proofs() {
+                let keys = proving.calls.into_iter().map(|(key, _)| key).collect();
+                desk.send(Msg::Proved(keys, Ok(())));
+            }
         }
         Step::Unanswered => answer(desk, Failure::Unreachable("no route".to_owned())),
         Step::Press(_) | Step::Held(_) | Step::Burst(_) | Step::Any(_) => {}
