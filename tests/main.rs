@@ -15,6 +15,8 @@ mod demo;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod permissions;

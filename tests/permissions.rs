@@ -147,11 +147,14 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /readyz"
         | "GET /metrics"
         | "GET /openapi.json"
+        | "GET /v1/sign-in/ways"
         | "GET /v1/me"
         | "GET /v1/sign-ins"
         | "GET /v1/targets"
         | "GET /v1/requests"
         | "GET /v1/requests/{id}"
+        | "GET /v1/requests/{id}/why"
+        | "GET /v1/grants/{id}/why"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
         | "GET /v1/locks"
@@ -163,6 +166,15 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/sessions"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
+        // Nobody is let in by this server: there is no provider.
+        "POST /v1/sign-in/oidc/start" => (
+            None,
+            json!({"redirect_uri": "http://127.0.0.1:40000/", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}),
+        ),
+        "POST /v1/sign-in/oidc/finish" => (
+            None,
+            json!({"state": "unknown", "code": "code", "code_verifier": "verifier"}),
+        ),
         "POST /v1/tokens/refresh" => (None, json!({"refresh_token": things.refresh})),
         // To release a claim needs one; without it a reviewer hears 409, and everybody else may not even ask.
         "POST /v1/sign-out"
@@ -177,6 +189,11 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"target": "bastion", "role": "admin", "duration": "1h", "reason": "INC-1 look"}),
         ),
+        "POST /v1/policy/explain" => (
+            None,
+            json!({"principal": things.owner, "target": "bastion", "role": "admin", "duration": "1h"}),
+        ),
+        "POST /v1/policy/replay" => (None, json!({"policy": "", "days": 1})),
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
         "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),

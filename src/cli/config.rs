@@ -78,6 +78,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, 
             if let Ok(settings) = ConsoleSettings::load(&folder, &environment, &[]) {
                 report.problems.extend(remap(&settings.keys).1);
             }
+            // The catalogue may be good where what the server needs for its provider is not there.
+            if let Ok(server) = config::server(&folder, &environment, &[])
+                && let Some(identity) = &server.settings.identity
+            {
+                report.problems.extend(identity.check_files());
+            }
             context.printer.answer(&report, |printer| {
                 for problem in &report.problems {
                     printer.line(&said(&folder, problem))?;

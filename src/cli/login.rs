@@ -1,18 +1,21 @@
-//! `portcullis login`: redeems a one-time code and keeps the sign-in.
+//! `portcullis login`: signs in at the server's identity provider, or with a one-time code, and keeps the sign-in.
 
 use std::io::IsTerminal as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::cli::{Context, Exit, Failure, account};
 use crate::client::Client;
 use crate::domain::ids::PrincipalName;
+use crate::text::clean;
 use crate::wire::Me;
 
-/// Sign in with a one-time code
+/// Sign in, in the browser where the server has an identity provider, else with a one-time code
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The code; without it the code is read from standard input, where no other process sees it
+    /// Sign in with a one-time code; `--code -` reads it from standard input, where no other process sees it
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
     /// Your name, when you are the first admin of a new server
@@ -21,29 +24,83 @@ pub(super) struct Arguments {
     /// Sign in to your local account, with its password and the code of your second factor
     #[arg(long, value_name = "NAME", conflicts_with_all = ["code", "name"])]
     user: Option<PrincipalName>,
+    /// Print the address instead of opening a browser
+    #[arg(long, conflicts_with_all = ["code", "name"])]
+    no_browser: bool,
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
-    if let Some(user) = &arguments.user {
-        let me = account::sign_in(context, &client, user.as_str(), device()).await?;
-        return greet(context, &client, &me).await;
-    }
-    let code = match arguments.code {
-        Some(code) => code,
-        None => read_code(context).await?,
+    let me = if let Some(user) = &arguments.user {
+        account::sign_in(context, &client, user.as_str(), device()).await?
+    } else if at_provider(&client, &arguments).await? {
+        in_browser(context, &client, arguments.no_browser).await?
+    } else {
+        let code = match arguments.code.filter(|code| code != "-") {
+            Some(code) => code,
+            None => read_code(context).await?,
+        };
+        let name = arguments.name.as_ref().map(PrincipalName::as_str);
+        client.sign_in(code.trim(), name, Some(&device())).await?
     };
-    let name = arguments.name.as_ref().map(PrincipalName::as_str);
-    let me = client.sign_in(code.trim(), name, Some(&device())).await?;
-    greet(context, &client, &me).await
-}
-
-async fn greet(context: &Context<'_>, client: &Client, me: &Me) -> Result<Exit, Failure> {
-    context.printer.answer(me, |printer| {
+    context.printer.answer(&me, |printer| {
         printer.line(&format!("signed in as {} on {}", me.name, client.server()))
     })?;
-    account::after_sign_in(context, client).await?;
+    account::after_sign_in(context, &client).await?;
     Ok(Exit::DONE)
+}
+
+/// Whether to sign in at the provider: the default wherever the server has one and nobody brings a code.
+async fn at_provider(client: &Client, arguments: &Arguments) -> Result<bool, Failure> {
+    if arguments.code.is_some() || arguments.name.is_some() {
+        return Ok(false);
+    }
+    let ways = client.sign_in_ways().await?;
+    if ways.provider.is_none() && arguments.no_browser {
+        return Err(Failure::usage(
+            "this server has no identity provider",
+            "sign in with a one-time code: `portcullis login --code CODE`",
+        ));
+    }
+    Ok(ways.provider.is_some())
+}
+
+async fn in_browser(
+    context: &Context<'_>,
+    client: &Client,
+    no_browser: bool,
+) -> Result<Me, Failure> {
+    let waiting = client.begin_in_browser(&device()).await?;
+    let url = clean(&waiting.authorize_url).to_string();
+    if no_browser || !opened(&url) {
+        context
+            .printer
+            .note("sign in with a browser on this machine at this address:");
+    } else {
+        context
+            .printer
+            .note("your browser opens for the sign-in; if it does not, go to this address:");
+    }
+    context.printer.note(&format!("  {url}"));
+    Ok(client.finish_in_browser(waiting).await?)
+}
+
+/// Opens the person's browser; whether that works shows only when the answer comes.
+fn opened(url: &str) -> bool {
+    let program = std::env::var("BROWSER")
+        .ok()
+        .filter(|name| !name.is_empty());
+    let usual = ["xdg-open", "open"].map(str::to_owned);
+    program.into_iter().chain(usual).any(|program| {
+        std::process::Command::new(program)
+            .arg(url)
+            .process_group(0) // so that ctrl-c ends the sign-in and not the browser
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .is_ok()
+    })
 }
 
 async fn read_code(context: &Context<'_>) -> Result<String, Failure> {

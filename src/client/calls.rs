@@ -7,8 +7,10 @@ use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, Reques
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
     IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
-    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, RequestView, Revocation,
-    SessionEnd, SessionEnded, Sessions, SignIn, SignInView, TargetView, Tokens,
+    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, PolicyAnswer, PolicyQuestion,
+    ProviderFinish, ProviderStart, ProviderStarted, ReplayAsk, ReplayPage, RequestView, Revocation,
+    SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays, TargetView, Tokens,
+    WhyView,
 };
 
 impl Client {
@@ -27,6 +29,37 @@ impl Client {
         let call = Call::new(Method::POST, &["v1", "sign-in"])
             .unsigned()
             .body(&body)?;
+        let tokens: Tokens = self.call(call).await?;
+        self.session().store(&tokens).await?;
+        Ok(tokens.me)
+    }
+
+    /// How people sign in on the server.
+    pub async fn sign_in_ways(&self) -> Result<SignInWays, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "sign-in", "ways"]).unsigned())
+            .await
+    }
+
+    /// Begins a sign-in at the identity provider.
+    pub async fn start_at_provider(
+        &self,
+        start: &ProviderStart,
+    ) -> Result<ProviderStarted, ClientError> {
+        self.call(
+            Call::new(Method::POST, &["v1", "sign-in", "oidc", "start"])
+                .unsigned()
+                .repeatable()
+                .body(start)?,
+        )
+        .await
+    }
+
+    /// Finishes a sign-in at the identity provider and keeps the tokens.
+    pub async fn finish_at_provider(&self, finish: &ProviderFinish) -> Result<Me, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "sign-in", "oidc", "finish"])
+            .unsigned()
+            .long()
+            .body(finish)?;
         let tokens: Tokens = self.call(call).await?;
         self.session().store(&tokens).await?;
         Ok(tokens.me)
@@ -163,6 +196,33 @@ impl Client {
     pub async fn grant(&self, id: &str) -> Result<GrantView, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "grants", id]))
             .await
+    }
+
+    /// Why a request is as it is.
+    pub async fn why_request(&self, id: &str) -> Result<WhyView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "requests", id, "why"]))
+            .await
+    }
+
+    /// Why there is a grant.
+    pub async fn why_grant(&self, id: &str) -> Result<WhyView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "grants", id, "why"]))
+            .await
+    }
+
+    /// What the policy in use says to a question, policy by policy.
+    pub async fn explain_policy(
+        &self,
+        question: &PolicyQuestion,
+    ) -> Result<PolicyAnswer, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "policy", "explain"]);
+        self.call(call.body(question)?).await
+    }
+
+    /// One page of recorded requests, decided once more by another policy.
+    pub async fn replay_policy(&self, ask: &ReplayAsk) -> Result<ReplayPage, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "policy", "replay"]);
+        self.call(call.long().body(ask)?).await
     }
 
     /// Asks for a later end of the grant that was seen at `version`.

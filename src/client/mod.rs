@@ -10,6 +10,8 @@ mod error;
 mod follow;
 mod http;
 mod key;
+pub mod oidc;
+mod oidc_page;
 mod queries;
 mod second_factor;
 mod send;

@@ -98,6 +98,106 @@ pub const SIGNALS: [Key; 3] = [
     },
 ];
 
+/// The identity provider, in the table `[identity]` of `portcullis.toml`.
+pub const IDENTITY: [Key; 12] = [
+    Key {
+        name: "issuer",
+        env: "PORTCULLIS_IDENTITY_ISSUER",
+        flag: "",
+        default: "none: people sign in with one-time codes",
+        sample: "\"https://id.example.com\"",
+        about: "The OpenID provider that people sign in at, exactly as it calls itself.",
+    },
+    Key {
+        name: "client_id",
+        env: "PORTCULLIS_IDENTITY_CLIENT_ID",
+        flag: "",
+        default: "none",
+        sample: "\"portcullis\"",
+        about: "What the provider calls this server. Let it allow redirects to `http://127.0.0.1` on any port.",
+    },
+    Key {
+        name: "client_secret",
+        env: "PORTCULLIS_IDENTITY_CLIENT_SECRET",
+        flag: "",
+        default: "none",
+        sample: "\"…\"",
+        about: "What this server proves itself with; better in a file or in the environment.",
+    },
+    Key {
+        name: "client_secret_file",
+        env: "PORTCULLIS_IDENTITY_CLIENT_SECRET_FILE",
+        flag: "",
+        default: "none",
+        sample: "\"oidc.secret\"",
+        about: "A file with that secret, readable by the server only; it wins. Relative to this file.",
+    },
+    Key {
+        name: "scopes",
+        env: "PORTCULLIS_IDENTITY_SCOPES",
+        flag: "",
+        default: "`openid profile groups offline_access`",
+        sample: "\"openid profile groups offline_access\"",
+        about: "What the server asks for. With `offline_access` it can ask again what groups somebody has.",
+    },
+    Key {
+        name: "name_claim",
+        env: "PORTCULLIS_IDENTITY_NAME_CLAIM",
+        flag: "",
+        default: "`preferred_username`",
+        sample: "\"preferred_username\"",
+        about: "The claim that gives somebody's name at their first sign-in. It never says who somebody is: issuer and subject do.",
+    },
+    Key {
+        name: "groups_claim",
+        env: "PORTCULLIS_IDENTITY_GROUPS_CLAIM",
+        flag: "",
+        default: "`groups`",
+        sample: "\"groups\"",
+        about: "The claim with somebody's groups, in the ID token or at the userinfo endpoint.",
+    },
+    Key {
+        name: "groups_max_age",
+        env: "PORTCULLIS_IDENTITY_GROUPS_MAX_AGE",
+        flag: "",
+        default: "`5m`",
+        sample: "\"5m\"",
+        about: "How old the groups may be when access is given; then the provider is asked again. Taking access away never waits for it.",
+    },
+    Key {
+        name: "ca",
+        env: "PORTCULLIS_IDENTITY_CA",
+        flag: "",
+        default: "the system's certificates",
+        sample: "\"ca.pem\"",
+        about: "Certificates that the provider's has to come from, as PEM. Relative to this file.",
+    },
+    Key {
+        name: "acr_values",
+        env: "PORTCULLIS_IDENTITY_ACR_VALUES",
+        flag: "",
+        default: "none",
+        sample: "\"urn:example:mfa\"",
+        about: "What a step-up asks the provider for, with spaces between; the answer has to be one of them.",
+    },
+    Key {
+        name: "amr_values",
+        env: "PORTCULLIS_IDENTITY_AMR_VALUES",
+        flag: "",
+        default: "`mfa otp hwk swk fpt`",
+        sample: "\"mfa otp hwk\"",
+        about: "Without `acr_values`: what the provider may call a second factor.",
+    },
+    Key {
+        name: "allow_loopback",
+        env: "PORTCULLIS_IDENTITY_ALLOW_LOOPBACK",
+        flag: "",
+        default: "`false`",
+        sample: "false",
+        about: "Allows a provider on this machine without TLS, for tests and demonstrations.",
+    },
+];
+
 /// When a second factor has to be proved, in the table `[step_up]` of `portcullis.toml`.
 pub const STEP_UP: [Key; 2] = [
     Key {

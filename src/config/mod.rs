@@ -2,12 +2,13 @@
 //!
 //! Reading is separate from understanding, so that `config check` can report every problem of every file at once.
 //! To add a setting: a row in `keys.rs`, a field in `server.rs`, `signals.rs`,
-//! `tokens.rs` or `console.rs`; a test compares the two.
+//! `tokens.rs`, `identity.rs` or `console.rs`; a test compares the two.
 
 pub mod backend;
 pub mod console;
 pub mod document;
 pub mod files;
+pub mod identity;
 pub mod keys;
 mod local_accounts;
 pub mod paths;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 pub use backend::{Backend, Environment};
 pub use console::{COLORS, ConsoleSettings, KeyRow, KeyRows, Notify};
+pub use identity::Identity;
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown};
@@ -63,19 +65,17 @@ pub fn server_from(
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let mut root = document::parse(text, &mut notes);
     let accounts = root.as_mut().and_then(|root| root.take("local_accounts"));
-    let provider = root
-        .as_ref()
-        .is_some_and(|root| root.places().contains_key("identity"));
-    let (server, signals, policy, step_up, tokens) =
-        root.map_or((None, None, None, None, None), |mut root| {
-            (
-                root.take("server"),
-                root.take("signals"),
-                root.take("policy"),
-                root.take("step_up"),
-                root.take("tokens"),
-            )
-        });
+    let empty = (None, None, None, None, None, None);
+    let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
+        (
+            root.take("server"),
+            root.take("signals"),
+            root.take("policy"),
+            root.take("step_up"),
+            root.take("tokens"),
+            root.take("identity"),
+        )
+    });
     let table = server.and_then(|entry| entry.into_table(&mut notes, "[server]"));
     let (mut settings, mut shown) = server::understand(folder, table, env, flags, &mut notes);
     let table = signals.and_then(|entry| entry.into_table(&mut notes, "[signals]"));
@@ -86,15 +86,20 @@ pub fn server_from(
     let (step_up, more) = step_up::understand(table, env, &mut notes);
     settings.step_up = step_up;
     shown.extend(more);
-    let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
-    let (accounts, more) = local_accounts::understand(table, env, provider, &mut notes);
-    settings.local_accounts = accounts;
-    shown.extend(more);
     let table = policy.and_then(|entry| entry.into_table(&mut notes, "[policy]"));
     shown.extend(policy::understand(table, &mut notes).1);
     let table = tokens.and_then(|entry| entry.into_table(&mut notes, "[tokens]"));
     let (tokens, more) = tokens::understand(table, env, &mut notes);
     settings.tokens = tokens;
+    shown.extend(more);
+    let table = identity.and_then(|entry| entry.into_table(&mut notes, "[identity]"));
+    let (identity, more) = identity::understand(folder, table, env, &mut notes);
+    settings.identity = identity;
+    shown.extend(more);
+    let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
+    let (accounts, more) =
+        local_accounts::understand(table, env, settings.identity.is_some(), &mut notes);
+    settings.local_accounts = accounts;
     shown.extend(more);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
+use crate::config::identity::Identity;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub local_accounts: LocalAccounts,
     /// What holds for sign-ins, from the table `[tokens]`.
     pub tokens: TokenSettings,
+    /// Where people sign in, from the table `[identity]`.
+    pub identity: Option<Identity>,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -143,6 +146,7 @@ pub(super) fn understand<'t>(
             step_up: StepUp::default(),
             local_accounts: LocalAccounts::default(),
             tokens: TokenSettings::default(),
+            identity: None,
         },
         show,
     )

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::keys::{
-    CONSOLE, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER, SIGNALS, STEP_UP, TOKENS,
+    CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER, SIGNALS, STEP_UP, TOKENS,
 };
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
@@ -15,6 +15,9 @@ use crate::domain::policy::ANNOTATIONS;
 const TARGETS: &str = include_str!("starter/targets.toml");
 const NAMED: &str = include_str!("starter/console.toml");
 const POLICY: &str = include_str!("starter/policy.cedar");
+
+const IDENTITY_INTRO: &str = "\n# Where people sign in. Without it they do so with one-time codes. The table begins with its first line that is no\n# comment: take the `#` off `[identity]` first.\n# [identity]\n";
+const IDENTITY_TABLES: &str = "\n# What product roles a group of the provider has here. Nobody who signs in there has a role in another way.\n# [identity.roles]\n# engineers = [\"requester\"]\n# sre-leads = [\"requester\", \"reviewer\"]\n\n# What its groups are called in policies here. Without the table a group keeps its name; with it no other counts.\n# [identity.groups]\n# \"/company/eng\" = \"engineers\"\n";
 
 /// The commented `portcullis.toml`; valid as it is, and a server that starts with it listens on the loopback only.
 pub fn default_toml() -> String {
@@ -46,6 +49,11 @@ pub fn default_toml() -> String {
     for key in TOKENS {
         commented(&mut out, &key);
     }
+    out.push_str(IDENTITY_INTRO);
+    for key in IDENTITY {
+        commented(&mut out, &key);
+    }
+    out.push_str(IDENTITY_TABLES);
     out.push('\n');
     out.push_str(TARGETS);
     out
@@ -96,6 +104,8 @@ pub fn reference() -> String {
     keys_table(&mut out, &POLICY_KEYS);
     out.push_str("\n#### Sign-ins: `[tokens]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &TOKENS);
+    out.push_str("\n#### Where people sign in: `[identity]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &IDENTITY);
     out.push_str("\n#### The console and the commands: `console.toml`\n\n");
     keys_table(&mut out, &CONSOLE);
     out.push_str("\n#### Servers with a name: `[[backend]]` in `console.toml`\n\n");

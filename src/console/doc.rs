@@ -108,7 +108,7 @@ impl Doc {
         self.lines
             .extend(lines.into_iter().take(most).map(Line::Theirs));
         let title = if rest > 0 {
-            clean(&format!("{rest} more lines, read them with Enter"))
+            clean(&format!("{rest} more lines in the whole detail"))
         } else {
             clean("")
         };

@@ -130,8 +130,8 @@ impl Link {
         (silence >= FRESH || !quiet).then_some(silence)
     }
 
-    /// The line below the tabs while something is wrong.
-    pub fn banner(&self, now: Instant) -> Option<String> {
+    /// The line below the tabs while something is wrong; `retry` is the key that tries again.
+    pub fn banner(&self, now: Instant, retry: &str) -> Option<String> {
         let why = if self.why.is_empty() {
             String::new()
         } else {
@@ -140,12 +140,12 @@ impl Link {
         let next = match self.phase {
             Phase::SignedOut => {
                 return Some(format!(
-                    "SIGN-IN NEEDED{why}; run `portcullis login` elsewhere, then press r"
+                    "SIGN-IN NEEDED{why}; run `portcullis login` elsewhere, then press {retry}"
                 ));
             }
             Phase::Waiting { until } => match until.saturating_duration_since(now).as_secs() {
                 0 => "trying".to_owned(),
-                seconds => format!("retry in {seconds} s (r now)"),
+                seconds => format!("retry in {seconds} s ({retry} now)"),
             },
             Phase::Opening => "trying".to_owned(),
             Phase::Open => {
@@ -228,7 +228,7 @@ mod tests {
         link.lost(now + seconds(20), "the server was silent", seconds(4));
         assert_eq!(link.shown(now + seconds(22)).text, "STALE 0:22");
         assert_eq!(
-            link.banner(now + seconds(22)).unwrap(),
+            link.banner(now + seconds(22), "r").unwrap(),
             "STALE 0:22, retry in 2 s (r now): the server was silent"
         );
     }
@@ -239,12 +239,12 @@ mod tests {
         let mut link = Link::default();
         link.hello(now, 1);
         link.lost(now + seconds(1), "ended", seconds(0));
-        assert_eq!(link.banner(now + seconds(2)), None);
+        assert_eq!(link.banner(now + seconds(2), "r"), None);
         assert!(
             link.decidable(now + seconds(2)).is_err(),
             "but nobody decides meanwhile"
         );
-        assert!(link.banner(now + seconds(3)).is_some());
+        assert!(link.banner(now + seconds(3), "r").is_some());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::client::Shelf;
 use crate::console::confirm::Kind;
-use crate::console::keymap::Keymap;
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::link::Link;
 use crate::console::run::clock::Clock;
 use crate::console::store::{Store, Subject};
@@ -62,6 +62,12 @@ pub struct World {
 }
 
 impl World {
+    /// The line below the tabs while something is wrong with the connection.
+    pub fn banner(&self) -> Option<String> {
+        let key = self.keymap.key(Place::Anywhere, Action::Retry);
+        self.link.banner(self.now, &key)
+    }
+
     /// The server's time.
     pub fn server_now(&self) -> DateTime<Utc> {
         self.clock.at(self.now)

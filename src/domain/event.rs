@@ -70,6 +70,8 @@ events! {
     /// A token came without the key of the device that it is bound to.
     TokenMisused = "auth.token_misused", "used a token without the key of its device; it belongs to";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
+    GroupsChanged = "auth.groups_changed", "took over other groups and roles from the identity provider for";
+    IdentityGone = "auth.identity_gone", "took everything, because the identity provider does not know them any more, from";
     SteppedUp = "auth.stepped_up", "proved a second factor";
     StepUpRefused = "auth.step_up_refused", "could not prove a second factor";
     TriedTooOften = "auth.tried_too_often", "was let wait after too many tries";
@@ -243,6 +245,8 @@ impl Event {
                 | EventCode::SignInRevoked
                 | EventCode::FactorsReset
                 | EventCode::TokenMisused
+                | EventCode::GroupsChanged
+                | EventCode::IdentityGone
         );
         if let Some(principal) = self
             .principal

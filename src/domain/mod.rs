@@ -16,6 +16,7 @@ pub mod nearest;
 pub mod permit;
 pub mod policy;
 pub mod principal;
+pub mod provider;
 pub mod refusal;
 pub mod request;
 pub mod review;

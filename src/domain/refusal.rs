@@ -6,6 +6,7 @@ use super::grant::GrantState;
 use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
 use super::lock::LockState;
 use super::policy::Explained;
+use super::provider::IdentityRefusal;
 use super::request::RequestState;
 use super::second_factor::SecondFactorRefusal;
 use super::span::Span;
@@ -176,9 +177,17 @@ pub enum Refusal {
     TooManyStreams {
         limit: usize,
     },
+    /// The identity provider, or what it says of somebody.
+    Identity(IdentityRefusal),
     /// A second factor, a password, or too many tries of one.
     SecondFactor(SecondFactorRefusal),
     Busy,
+}
+
+impl From<IdentityRefusal> for Refusal {
+    fn from(refusal: IdentityRefusal) -> Self {
+        Self::Identity(refusal)
+    }
 }
 
 impl From<SecondFactorRefusal> for Refusal {
@@ -236,6 +245,7 @@ impl Refusal {
             Self::Unsupported { .. } => "unsupported",
             Self::TargetFailed { .. } => "target-failed",
             Self::TooManyStreams { .. } => "too-many-streams",
+            Self::Identity(refusal) => refusal.code(),
             Self::SecondFactor(refusal) => refusal.code(),
             Self::Busy => "busy",
         }
@@ -353,6 +363,7 @@ impl Refusal {
             Self::TooManyStreams { limit } => {
                 format!("you already follow {limit} live streams, which is the limit")
             }
+            Self::Identity(refusal) => refusal.text(),
             Self::SecondFactor(refusal) => refusal.text(),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
@@ -382,6 +393,7 @@ impl Refusal {
     /// What to do next, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Identity(refusal) => refusal.hint(),
             Self::SecondFactor(refusal) => return refusal.hint(),
             Self::ProofRequired => "send a `DPoP` header (RFC 9449), as `portcullis` itself does",
             Self::ProofNotValid { .. } => "sign in again with `portcullis login`",

@@ -52,6 +52,8 @@ impl Gate {
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let new = RequestId::from_bits(new_bits()?);
+        self.confirmed(&caller.principal.id).await?;
+        self.holder_confirmed(id).await?;
         let opened = self
             .open(caller, once, new.as_str(), Action::ReadOwn)
             .await?;
@@ -201,6 +203,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<Credential, Error> {
         let rules = self.rules.current();
+        self.confirmed(&caller.principal.id).await?;
         let (grant, in_force, now) = {
             let (mut tx, now) = self.look().await?;
             let grant = visible(load(&mut tx, id).await?, &caller.principal)?;

@@ -25,7 +25,7 @@ use super::grants::Version;
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits, new_trace};
 
 /// The states in which a grant gives access, or is going to.
-const GIVING: [GrantState; 3] = [
+pub(super) const GIVING: [GrantState; 3] = [
     GrantState::Scheduled,
     GrantState::Activating,
     GrantState::Active,

@@ -13,6 +13,7 @@ pub mod catalog;
 mod deeds;
 mod eligible;
 pub mod grants;
+pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod people;
@@ -22,6 +23,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod sweep;
 mod ticket;
+pub mod why;
 pub mod work;
 
 use std::collections::HashMap;
@@ -141,6 +143,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Where people sign in, if there is such a place.
+    provider: Option<identity::Provider>,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -195,6 +199,7 @@ impl Gate {
             hasher: secret::Hasher::default(),
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            provider: None,
         })
     }
 

@@ -63,6 +63,7 @@ impl Gate {
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
         let new = RequestId::from_bits(new_bits()?);
+        self.confirmed(&caller.principal.id).await?;
         let opened = self
             .open(caller, once, new.as_str(), Action::Submit)
             .await?;
@@ -162,6 +163,10 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let rules = self.rules.current();
+        if verdict.decision == Decision::Approve {
+            self.confirmed(&caller.principal.id).await?;
+            self.requester_confirmed(id).await?;
+        }
         let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
@@ -414,6 +419,15 @@ pub(super) async fn few_enough(writing: &mut Writing) -> Result<(), Error> {
         return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
     }
     Ok(())
+}
+
+/// A request that this person may see.
+pub(super) async fn seen_by(
+    tx: &mut Tx,
+    id: &RequestId,
+    who: &Principal,
+) -> Result<Request, Error> {
+    Ok(visible(load(tx, id).await?, who)?)
 }
 
 async fn load(tx: &mut Tx, id: &RequestId) -> Result<Request, Error> {

@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 use crate::domain::change::WorkKind;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::ids::{GrantId, TargetName};
+use crate::domain::provider::IdentityRefusal;
+use crate::domain::refusal::Refusal;
 use crate::secret;
 use crate::store::Tx;
 use crate::store::outbox::Due;
@@ -36,6 +38,8 @@ const OPERATION: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: TimeDelta = TimeDelta::milliseconds(500);
 /// The longest pause between attempts. Attempts never stop.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(60);
+/// How soon to look again whether the identity provider confirms a holder's groups.
+const UNCONFIRMED: TimeDelta = TimeDelta::seconds(5);
 /// How soon to look again at a grant that another worker of this node has in hand.
 const IN_HAND: TimeDelta = TimeDelta::milliseconds(50);
 
@@ -225,6 +229,15 @@ impl Gate {
     }
 
     async fn activate(&self, due: &Due) -> Result<(), Error> {
+        match self.holder_confirmed(&due.grant).await {
+            // Whoever is gone is dealt with in the transaction that begins.
+            Ok(()) | Err(Error::Refused(Refusal::Identity(IdentityRefusal::Gone))) => {}
+            Err(Error::Refused(refusal)) => {
+                tracing::warn!(grant.id = %due.grant, why = refusal.code(), "access waits for the identity provider");
+                return self.later(due, UNCONFIRMED).await;
+            }
+            Err(fault) => return Err(fault),
+        }
         let (grant, begun, now) = self.begin(due).await?;
         if !begun && grant.state != GrantState::Active {
             return self.kept(due).await;
@@ -257,6 +270,10 @@ impl Gate {
             Some(lock) => {
                 let because = ("lock", lock.id.as_str());
                 grant.cut(None, &lock.closing_reason(), because, now)
+            }
+            None if self.is_gone(&mut tx, &grant.holder.id).await? => {
+                let why = "its holder is gone at the identity provider";
+                grant.cut(None, why, ("identity", "gone"), now)
             }
             None => match eligible::lost(&mut tx, &grant, &rules, now).await? {
                 Some(why) => grant.cut(None, &why, ("policy_version", &rules.version), now),

@@ -5,11 +5,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
+use crate::domain::provider::IdentityRefusal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::SecondFactorRefusal;
 use crate::gate;
 use crate::query;
-use crate::wire::{Problem, ProblemSpan};
+use crate::wire::{PolicyLine, PolicyTold, Problem, ProblemSpan};
 
 /// How many seconds the clock of the device is ahead, as the answer to a proof that is out of time says.
 const CLOCK_AHEAD: &str = "portcullis-clock-ahead";
@@ -90,8 +91,20 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::Unsupported { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
+        R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
         R::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
+    use IdentityRefusal as I;
+    match refusal {
+        I::NotBegun | I::NotTheBeginner => StatusCode::UNAUTHORIZED,
+        I::Declined { .. } | I::NoRole | I::Gone | I::Stale => StatusCode::FORBIDDEN,
+        I::NotOffered => StatusCode::UNPROCESSABLE_ENTITY,
+        I::NameTaken { .. } => StatusCode::CONFLICT,
+        I::Fault(_) => StatusCode::BAD_GATEWAY,
     }
 }
 
@@ -119,11 +132,24 @@ fn described(status: StatusCode, code: &str, title: String, hint: Option<String>
         hint,
         span: None,
         suggestion: None,
+        policy: None,
         digest: None,
         ways: None,
         max_age: None,
         instance: super::caller::current_trace(),
     }
+}
+
+/// What a refusal by policy rests on.
+fn policy(refusal: &Refusal) -> Option<PolicyTold> {
+    let Refusal::PolicyDenied { cause, .. } = refusal else {
+        return None;
+    };
+    Some(PolicyTold {
+        version: cause.version.clone(),
+        policies: cause.policies.iter().map(PolicyLine::from).collect(),
+        errors: cause.errors.clone(),
+    })
 }
 
 /// A refusal, with what a machine needs to know beside its sentence.
@@ -146,7 +172,10 @@ fn refused(refusal: &Refusal) -> Problem {
             max_age: Some(max_age.to_string()),
             ..said
         },
-        _ => said,
+        _ => Problem {
+            policy: policy(refusal),
+            ..said
+        },
     }
 }
 
@@ -204,6 +233,7 @@ impl IntoResponse for Failed {
                     end: wrong.span.end,
                 }),
                 suggestion: wrong.suggestion,
+                policy: None,
                 digest: None,
                 ways: None,
                 max_age: None,
@@ -275,7 +305,7 @@ pub enum Problems {
     /// A fault of the server.
     #[response(status = 500, content_type = "application/problem+json")]
     Fault(Problem),
-    /// The target did not answer as it should.
+    /// The target or the identity provider did not answer as it should.
     #[response(status = 502, content_type = "application/problem+json")]
     Target(Problem),
     /// The server has too much to do, or no database.

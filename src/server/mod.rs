@@ -13,6 +13,7 @@ pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod identity;
 pub mod incidents;
 pub mod instance;
 pub mod listen;
@@ -28,6 +29,7 @@ pub mod sessions;
 pub mod stream;
 pub mod targets;
 pub mod views;
+pub mod why;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
-use crate::config::TokenSettings;
+use crate::config::{Identity, TokenSettings};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::domain::second_factor::{LocalAccounts, StepUp};
@@ -82,6 +84,8 @@ pub struct Options {
     pub name: Option<String>,
     /// When people usually ask for access.
     pub hours: WorkingHours,
+    /// Where people sign in, if there is such a place.
+    pub identity: Option<Identity>,
     /// When a second factor has to be proved.
     pub step_up: StepUp,
     /// Who may have a password here.
@@ -116,16 +120,16 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
-        let gate = Arc::new(Gate::new(
-            Arc::clone(&store),
-            Arc::clone(&rules),
-            gate::Settings {
-                hours: options.hours,
-                tokens: options.tokens,
-                step_up: options.step_up,
-                local_accounts: options.local_accounts,
-            },
-        )?);
+        let settings = gate::Settings {
+            hours: options.hours,
+            tokens: options.tokens,
+            step_up: options.step_up,
+            local_accounts: options.local_accounts,
+        };
+        let gate = Arc::new(
+            Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
+                .with_identity(options.identity)?,
+        );
         gate.begin_proofs().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
@@ -159,6 +163,8 @@ impl Server {
         self.tasks.spawn(Arc::clone(gate).run_sweeper(stop.clone()));
         self.tasks
             .spawn(Arc::clone(gate).run_reconciler(stop.clone()));
+        self.tasks
+            .spawn(Arc::clone(gate).run_identities(stop.clone()));
         self.tasks.spawn({
             let stop = stop.clone();
             async move {

@@ -35,7 +35,7 @@ where
     list.iter().map(|word| field(name, word)).collect()
 }
 
-pub(in crate::server) fn tokens(app: &App, issued: &Issued) -> Json<Tokens> {
+pub(super) fn tokens(app: &App, issued: &Issued) -> Json<Tokens> {
     Json(Tokens {
         access_token: issued.access.expose().to_owned(),
         access_expires_at: issued.access_expires_at,

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, accounts, audit, caller, facets, grants, health, incidents, locks, people, requests,
-    second_factor, sessions, stream, targets,
+    App, accounts, audit, caller, facets, grants, health, identity, incidents, locks, people,
+    requests, second_factor, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -46,6 +46,9 @@ impl utoipa::Modify for Token {
 fn table() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(people::sign_in))
+        .routes(routes!(identity::ways))
+        .routes(routes!(identity::start))
+        .routes(routes!(identity::finish))
         .routes(routes!(people::refresh))
         .routes(routes!(people::sign_out))
         .routes(routes!(people::me))
@@ -63,6 +66,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(targets::list))
         .routes(routes!(requests::list, requests::submit))
         .routes(routes!(requests::show))
+        .routes(routes!(why::of_request))
         .routes(routes!(requests::approve))
         .routes(routes!(requests::deny))
         .routes(routes!(requests::withdraw))
@@ -70,6 +74,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(requests::release))
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
+        .routes(routes!(why::of_grant))
+        .routes(routes!(why::explain))
+        .routes(routes!(why::replay))
         .routes(routes!(grants::extend))
         .routes(routes!(grants::give_back))
         .routes(routes!(grants::revoke))

@@ -65,6 +65,7 @@ pub mod audit;
 pub mod grants;
 pub mod history;
 mod hold;
+pub mod identities;
 pub mod incidents;
 pub mod locks;
 mod many;

@@ -353,6 +353,17 @@ impl Tx {
         Ok(rows == 1)
     }
 
+    /// Ends every sign-in of a principal.
+    pub async fn revoke_sign_ins_of(
+        &mut self,
+        who: &PrincipalId,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update sign_ins set revoked_at = $2 where principal_id = $1 and revoked_at is null").bind(who.as_str()).bind(millis(now)).execute(c))
+            .context("ending the sign-ins of somebody")?;
+        Ok(())
+    }
+
     /// Looks a token up by its hash, with its sign-in and principal.
     pub async fn token(&mut self, hash: &str, kind: TokenUse) -> anyhow::Result<Option<Token>> {
         let row: Option<TokenRow> = match &mut self.inner {

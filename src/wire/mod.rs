@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 mod event;
 mod facet;
 mod grant;
+mod identity;
 mod incident;
 mod lock;
 mod person;
@@ -16,10 +17,12 @@ mod schema;
 mod second_factor;
 mod session;
 mod target;
+mod why;
 
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
+pub use identity::{ProviderFinish, ProviderStart, ProviderStarted, SignInWays};
 pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,
@@ -37,6 +40,10 @@ pub use second_factor::{
 };
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};
+pub use why::{
+    ConditionLine, PolicyAnswer, PolicyLine, PolicyQuestion, PolicyTold, ReplayAsk, ReplayPage,
+    ReplayView, WhyView, WhyWay,
+};
 
 /// One page of a list, newest first unless the list says otherwise. There is no total: counting is not free.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

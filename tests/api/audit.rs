@@ -120,6 +120,45 @@ on_both! {
 }
 
 on_both! {
+    async fn from_any_place_the_record_is_read_both_ways(world: World) {
+        let root = &world.admin();
+        let ada = world.engineer("ada").await;
+        for _ in 0..6 {
+            let request = submit(&ada).await;
+            ada.withdraw(&request.id, 1, &key()).await.unwrap();
+        }
+        let before = world.audit().await;
+        assert!(before.len() > 8);
+        let any = AuditQuery::default;
+        let all = found(root, any()).await;
+        let indexes = |events: &[EventView]| events.iter().map(|event| event.index).collect::<Vec<_>>();
+        let mut rising = indexes(&all);
+        rising.reverse();
+        let mut read = Vec::new();
+        let mut after = None;
+        loop {
+            let query = AuditQuery { oldest_first: true, after: after.take(), limit: Some(5), ..any() };
+            let page = root.audit(&query).await.unwrap();
+            read.extend(indexes(&page.items));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(read, rising);
+        let middle = rising[rising.len() / 2];
+        let beyond = AuditQuery { oldest_first: true, after: Some(middle.to_string()), limit: Some(2), ..any() };
+        assert_eq!(indexes(&root.audit(&beyond).await.unwrap().items), [middle + 1, middle + 2]);
+        let before = AuditQuery { after: Some(middle.to_string()), limit: Some(2), ..any() };
+        assert_eq!(indexes(&root.audit(&before).await.unwrap().items), [middle - 1, middle - 2]);
+        let time = all.iter().find(|event| event.index == middle).unwrap().time;
+        let until = AuditQuery { until: Some(time), limit: Some(1), ..any() };
+        let last = root.audit(&until).await.unwrap().items;
+        assert!(last.iter().all(|event| event.time < time));
+    }
+}
+
+on_both! {
     async fn engineers_read_what_they_did_and_what_was_done_about_them(world: World) {
         let (ada, ben) = (world.engineer("ada").await, world.engineer("ben").await);
         world.granted(&ada).await;

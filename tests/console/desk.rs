@@ -271,7 +271,8 @@ impl Desk {
             .join("\n")
     }
 
-    fn answer(&self, query: &Query) -> Option<Answer> {
+    /// What the server would say at this moment.
+    pub(crate) fn answer(&self, query: &Query) -> Option<Answer> {
         let open = |state: &str| {
             matches!(
                 state,

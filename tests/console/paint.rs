@@ -20,7 +20,7 @@ const ROWS: u16 = 4;
 struct Text {
     x: u16,
     y: u16,
-    text: String,
+    words: String,
     style: Style,
 }
 
@@ -56,13 +56,18 @@ fn text() -> impl Strategy<Value = Text> {
         "[a-c ]{1,12}",
         Just("漢字 ✓│".to_owned()),
     ];
-    (0..COLUMNS, 0..ROWS, piece, style()).prop_map(|(x, y, text, style)| Text { x, y, text, style })
+    (0..COLUMNS, 0..ROWS, piece, style()).prop_map(|(x, y, words, style)| Text {
+        x,
+        y,
+        words,
+        style,
+    })
 }
 
 fn drawn(background: Style, texts: &[Text], buffer: &mut Buffer) {
     buffer.set_style(buffer.area, background);
     for text in texts {
-        buffer.set_stringn(text.x, text.y, &text.text, 40, text.style);
+        buffer.set_stringn(text.x, text.y, &text.words, 40, text.style);
     }
 }
 
@@ -170,7 +175,7 @@ fn at(x: u16, y: u16, text: &str, style: Style) -> Text {
     Text {
         x,
         y,
-        text: text.to_owned(),
+        words: text.to_owned(),
         style,
     }
 }

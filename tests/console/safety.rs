@@ -1,19 +1,21 @@
 //! Whatever happens in whatever order: nothing changes without its confirmation, and what changes is what was shown.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use portcullis::client::StepUpNeeded;
 use portcullis::console::confirm::{Act, Less, Mutation, Review, Strip, locked};
-use portcullis::console::msg::{Effect, Failure, Msg, Tidings, Trip};
+use portcullis::console::msg::{Answer, Effect, Failure, Msg, Query, Receipt, Tidings, Trip};
 use portcullis::console::screen::Screen;
 use portcullis::console::store::Subject;
 use portcullis::console::term::input::{Key, Mouse};
+use portcullis::wire::{AllowedAction, ClaimView, SessionEnded};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use ratatui::layout::Position;
 
-use super::desk::{Desk, event, grant_id, key, request, request_id};
+use super::desk::{Desk, event, grant, grant_id, key, request, request_id};
 use super::sample;
 
 #[derive(Debug, Clone)]
@@ -37,12 +39,20 @@ enum Step {
     Live,
     Woke,
     /// The server answers what is on its way, with a refusal.
-    Refused,
+    Refused(&'static str),
     Unanswered,
     /// The server wants a second factor for what is on its way.
     WantsFactor,
     /// It takes the code that was typed, if there is one.
     TakesFactor,
+    /// The server did what is on its way.
+    Done,
+    /// An answer comes that came before.
+    Twice,
+    /// From here on no question is answered.
+    Silent,
+    /// Everything asked meanwhile is answered as things were then, dry runs too; and so on from here.
+    Late,
 }
 
 const KEYS: &[&str] = &[
@@ -107,16 +117,21 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Lost),
         3 => Just(Step::Live),
         1 => Just(Step::Woke),
-        3 => Just(Step::Refused),
+        2 => Just(Step::Refused("conflict")),
+        1 => Just(Step::Refused("not-allowed")),
         1 => Just(Step::Unanswered),
         3 => Just(Step::WantsFactor),
         3 => Just(Step::TakesFactor),
+        3 => Just(Step::Done),
+        1 => Just(Step::Twice),
+        1 => Just(Step::Silent),
+        3 => Just(Step::Late),
     ]
 }
 
 /// What people really do, with one thing in between that they did not expect.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    let scripts: [&[&'static str]; 15] = [
+    let scripts: [&[&'static str]; 22] = [
         &["Esc", "1", "a", "wait", "y"],
         &["Esc", "1", "j", "a", "wait", "y"],
         &["Esc", "1", "d", "wait", "3", "Enter"],
@@ -124,7 +139,23 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
         &["Esc", "2", "e", "wait", "y"],
         &["Esc", "2", "x", "wait", "y", "1", "Enter"],
         &[
-            "Esc", "Esc", "2", "*", "x", "wait", "Tab", "1", "Enter", "2", "Enter",
+            "Esc", "Esc", "2", "*", "x", "wait", "Tab", "1", "Enter", "3", "Enter",
+        ],
+        &["Esc", "Esc", "2", "*", "e", "wait", "3", "Enter"],
+        &[
+            "Esc", "Esc", "3", "*", "t", "wait", "Tab", "1", "Enter", "2", "Enter",
+        ],
+        &[
+            "Esc", "Esc", "5", "*", "x", "wait", "Tab", "1", "Enter", "1", "Enter",
+        ],
+        &["Esc", "Esc", "2", "g", "j", "b", "wait", "y"],
+        &["Esc", "Esc", "1", "c", "done", "c", "done"],
+        &[
+            "Esc", "1", "a", "wait", "y", "done", "u", "wait", "y", "1", "Enter",
+        ],
+        &[
+            "Esc", "Esc", "silent", "2", "i", "wait", "Enter", "Esc", "Enter", "late", "wait", "2",
+            "Enter",
         ],
         &["Esc", "Esc", "1", "*", "a", "wait", "2", "Enter"],
         &[
@@ -160,7 +191,10 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
                     "wait" => Step::Wait(400),
                     "factor" => Step::WantsFactor,
                     "taken" => Step::TakesFactor,
-                    text => Step::Press(text),
+                    "done" => Step::Done,
+                    "silent" => Step::Silent,
+                    "late" => Step::Late,
+                    key => Step::Press(key),
                 });
             }
             steps
@@ -247,6 +281,7 @@ impl Before {
                     self.incident.as_ref().expect("only a dry run is committed");
                 let sent: Vec<String> = commit.items.iter().map(|item| item.id.clone()).collect();
                 assert_eq!(&sent, ids, "another list than the one shown");
+                assert_shown(&self.screen, ids.iter().map(String::as_str));
                 assert_eq!(&commit.keep, kept);
                 assert_eq!(commit.count as usize, ids.len() - kept.len());
                 assert!(*armed <= now && pressed.code == KeyCode::Enter);
@@ -318,6 +353,17 @@ impl Before {
     }
 }
 
+/// Every row of a short list is on a screen that is large enough for it.
+fn assert_shown<'a>(screen: &str, ids: impl ExactSizeIterator<Item = &'a str>) {
+    let wide = screen.lines().map(|line| line.chars().count()).max();
+    if ids.len() > 8 || screen.lines().count() < 30 || wide < Some(100) {
+        return;
+    }
+    for id in ids {
+        assert!(screen.contains(id), "{id} is not shown:\n{screen}");
+    }
+}
+
 /// Plays the steps and checks each change at the moment it is asked for.
 #[derive(Default)]
 struct Watch {
@@ -329,6 +375,12 @@ struct Watch {
     confirmed: Vec<Mutation>,
     /// Changes of a list that was confirmed and whose turn comes later.
     listed: Vec<(Subject, i64)>,
+    /// Changes that the server has answered for good, with what it said.
+    over: Vec<(Mutation, Result<Receipt, Failure>)>,
+    /// Questions without an answer, with what the answer would have been.
+    held: Vec<(Query, Answer)>,
+    /// How often each act was confirmed, and how often as one of many.
+    count: BTreeMap<String, usize>,
 }
 
 impl Watch {
@@ -347,7 +399,14 @@ impl Watch {
             Step::Any(c) => Some(Key::press(KeyCode::Char(*c), KeyModifiers::NONE)),
             _ => None,
         };
-        happen(desk, step, pressed, &mut self.sent);
+        self.happen(desk, step, pressed);
+        if !desk.answers {
+            let asked = desk.effects.iter().filter_map(|effect| match effect {
+                Effect::Fetch(query) => Some((query.clone(), desk.answer(query)?)),
+                _ => None,
+            });
+            self.held.extend(asked.collect::<Vec<_>>());
+        }
         let changes: Vec<Mutation> = desk.changes();
         if desk.app.review().is_some_and(Review::is_sent)
             && let Some((rows, armed)) = before.review.as_ref()
@@ -355,6 +414,10 @@ impl Watch {
             let pressed = pressed.expect("only a key confirms a list");
             assert!(*armed <= desk.now.steady && pressed.code == KeyCode::Enter);
             assert!(pressed.is_deliberate());
+            assert_shown(
+                &before.screen,
+                rows.iter().map(|(subject, _)| subject.as_str()),
+            );
             // Only a few are sent at a time; the others follow without a key.
             self.listed.extend(rows.iter().cloned());
         }
@@ -373,6 +436,8 @@ impl Watch {
         }
         for change in changes {
             if self.confirmed.contains(&change) {
+                let over = self.over.iter().any(|(over, _)| *over == change);
+                assert!(!over, "sent again although it was answered: {change:?}");
                 self.sent.push(change);
                 continue;
             }
@@ -381,6 +446,11 @@ impl Watch {
                 .listed
                 .iter()
                 .position(|listed| Some(listed) == row.as_ref());
+            let less =
+                matches!(change.act(), Act::Approve { less, .. } if *less != Less::default());
+            let word = if less { "narrow" } else { change.act().word() };
+            let many = if turn.is_some() { "many " } else { "" };
+            *self.count.entry(format!("{many}{word}")).or_default() += 1;
             if let Some(turn) = turn {
                 self.listed.remove(turn);
             } else {
@@ -431,20 +501,133 @@ fn wants_factor() -> Failure {
     }
 }
 
-fn happen(desk: &mut Desk, step: &Step, pressed: Option<Key>, sent: &mut Vec<Mutation>) {
-    if let Some(pressed) = pressed {
-        desk.press(pressed);
-        return;
-    }
-    let trip = Trip {
-        sent: desk.now.steady,
-        received: desk.now.steady,
-    };
-    let mut answer = |desk: &mut Desk, failure: Failure| {
-        for change in std::mem::take(sent) {
-            desk.send(Msg::Acted(change, Err(failure.clone()), trip));
+impl Watch {
+    fn happen(&mut self, desk: &mut Desk, step: &Step, pressed: Option<Key>) {
+        if let Some(pressed) = pressed {
+            desk.press(pressed);
+            return;
         }
-    };
+        let trip = Trip {
+            sent: desk.now.steady,
+            received: desk.now.steady,
+        };
+        match step {
+            Step::Refused(code) => {
+                let refused = Failure::Refused {
+                    code: (*code).to_owned(),
+                    text: "no".to_owned(),
+                    hint: None,
+                    trace: None,
+                };
+                for change in std::mem::take(&mut self.sent) {
+                    self.over.push((change.clone(), Err(refused.clone())));
+                    desk.send(Msg::Acted(change, Err(refused.clone()), trip));
+                }
+            }
+            Step::Unanswered => {
+                let failure = Failure::Unreachable("no route".to_owned());
+                for change in std::mem::take(&mut self.sent) {
+                    desk.send(Msg::Acted(change, Err(failure.clone()), trip));
+                }
+            }
+            Step::WantsFactor => {
+                for change in std::mem::take(&mut self.sent) {
+                    desk.send(Msg::Acted(change, Err(wants_factor()), trip));
+                }
+            }
+            Step::TakesFactor => {
+                for proving in desk.proofs() {
+                    let keys = proving.calls.into_iter().map(|(key, _)| key).collect();
+                    desk.send(Msg::Proved(keys, Ok(())));
+                }
+            }
+            Step::Done => {
+                for change in std::mem::take(&mut self.sent) {
+                    let receipt = receipt(desk, &change);
+                    self.over.push((change.clone(), Ok(receipt.clone())));
+                    desk.send(Msg::Acted(change, Ok(receipt), trip));
+                }
+            }
+            Step::Twice => {
+                if let Some((change, answer)) = self.over.last().cloned() {
+                    desk.send(Msg::Acted(change, answer, trip));
+                }
+            }
+            Step::Silent => desk.answers = false,
+            Step::Late => {
+                desk.answers = true;
+                for (query, answer) in std::mem::take(&mut self.held) {
+                    desk.send(Msg::Answer(query, Ok(answer), trip));
+                }
+            }
+            step => happen(desk, step),
+        }
+    }
+}
+
+/// What the server says when it has done it; the rows on the desk are as it says from then on.
+fn receipt(desk: &mut Desk, change: &Mutation) -> Receipt {
+    let id = change.subject().map(|subject| subject.as_str().to_owned());
+    let id = id.unwrap_or_default();
+    let now = desk.server_now();
+    let asked = desk.requests.iter_mut().find(|view| view.id == id);
+    let granted = desk.grants.iter_mut().find(|view| view.id == id);
+    match (change.act(), asked, granted) {
+        (Act::Lock { .. }, ..) => {
+            let lock = sample::lock(7, "dave", "in_force");
+            desk.locks.push(lock.clone());
+            Receipt::Lock(Box::new(lock))
+        }
+        (Act::Incident { .. }, ..) => {
+            desk.incident = Some(sample::incident(false));
+            Receipt::Incident(Box::new(sample::incident(false)))
+        }
+        (Act::EndSession { session, .. }, ..) => Receipt::Session(SessionEnded {
+            grant: session.grant.to_string(),
+            session: session.id.clone(),
+            outcome: "ended".to_owned(),
+        }),
+        (Act::Lift { .. }, ..) => {
+            let mut lock = sample::lock(1, "mallory", "lifted");
+            lock.id = id;
+            lock.version = change.version() + 1;
+            Receipt::Lock(Box::new(lock))
+        }
+        (Act::Extend { .. }, ..) => {
+            let mut view = request(40, "carol", "bastion-04", "shell", "15m", "more time");
+            view.state = "approved".to_owned();
+            Receipt::Request(Box::new(view))
+        }
+        (_, _, Some(view)) => {
+            view.version += 1;
+            view.state = "closing".to_owned();
+            Receipt::Grant(Box::new(view.clone()))
+        }
+        (act, Some(view), None) => {
+            view.version += 1;
+            view.claim = None;
+            match act {
+                Act::Approve { .. } => {
+                    view.state = "approved".to_owned();
+                    view.grant = Some(grant_id(6).to_string());
+                }
+                Act::Deny { .. } => view.state = "denied".to_owned(),
+                Act::Claim { .. } => {
+                    view.claim = Some(ClaimView {
+                        by: "maya".to_owned(),
+                        since: now,
+                        until: now + chrono::TimeDelta::minutes(10),
+                    });
+                }
+                _ => {}
+            }
+            Receipt::Request(Box::new(view.clone()))
+        }
+        (act, None, None) => panic!("nobody knows the row of {act:?}"),
+    }
+}
+
+fn happen(desk: &mut Desk, step: &Step) {
     match step {
         Step::Paste(text) => desk.send(Msg::Paste(text.clone())),
         Step::Wait(millis) => desk.wait(*millis),
@@ -505,35 +688,42 @@ fn happen(desk: &mut Desk, step: &Step, pressed: Option<Key>, sent: &mut Vec<Mut
             desk.send(Msg::Stream(Tidings::Hello { now, epoch: 1 }));
         }
         Step::Woke => desk.send(Msg::Woke),
-        Step::Refused => {
-            answer(
-                desk,
-                Failure::Refused {
-                    code: "conflict".to_owned(),
-                    text: "no".to_owned(),
-                    hint: None,
-                    trace: None,
-                },
-            );
-        }
-        Step::WantsFactor => answer(desk, wants_factor()),
-        Step::TakesFactor => {
-            for proving in desk.proofs() {
-                let keys = proving.calls.into_iter().map(|(key, _)| key).collect();
-                desk.send(Msg::Proved(keys, Ok(())));
-            }
-        }
-        Step::Unanswered => answer(desk, Failure::Unreachable("no route".to_owned())),
-        Step::Press(_) | Step::Held(_) | Step::Burst(_) | Step::Any(_) => {}
+        _ => {}
     }
 }
 
+/// A few hundred plays are seconds; `PORTCULLIS_CASES=20000` is an hour.
+fn cases() -> u32 {
+    let asked = std::env::var("PORTCULLIS_CASES").ok();
+    asked.and_then(|count| count.parse().ok()).unwrap_or(200)
+}
+
+/// A desk with something for every act, also a grant of one's own.
+fn desk() -> Desk {
+    let mut desk = sample::full_desk(120, 40);
+    let mut own = grant(8, "maya", "ledger", "readonly", 30);
+    own.allowed_actions.push(AllowedAction {
+        action: "return".to_owned(),
+        allowed: true,
+        reason: None,
+    });
+    desk.grants.push(own);
+    desk.send(Msg::Woke);
+    desk.wait(3_000);
+    let now = desk.server_now();
+    desk.send(Msg::Stream(Tidings::Hello { now, epoch: 1 }));
+    // The list of locks was read before there were any.
+    desk.tell(vec![event(999, "lock.placed", "rob")]);
+    desk.effects.clear();
+    desk
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_done_without_its_confirmation(steps in vec(scene(), 1..60)) {
-        let mut desk = sample::full_desk(120, 40);
+        let mut desk = desk();
         let mut watch = Watch::default();
         for step in steps.iter().flatten() {
             watch.play(&mut desk, step);
@@ -554,26 +744,55 @@ proptest! {
     }
 }
 
-/// The generator above must be able to reach changes, or it proves nothing.
+/// The generator above must be able to reach every act, or it proves nothing about it.
 #[test]
-fn random_keys_do_reach_confirmations() {
+fn random_keys_reach_the_confirmation_of_every_act() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
+    const ACTS: [&str; 18] = [
+        "approve",
+        "narrow",
+        "deny",
+        "claim",
+        "release",
+        "extend",
+        "revoke",
+        "return",
+        "end session",
+        "lock",
+        "lift",
+        "incident",
+        "many approve",
+        "many deny",
+        "many extend",
+        "many revoke",
+        "many end session",
+        "many lift",
+    ];
     let mut runner = TestRunner::deterministic();
-    let mut done = 0;
-    for _ in 0..20 {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..150 {
         let steps = vec(scene(), 40..60)
             .new_tree(&mut runner)
             .unwrap()
             .current();
-        let mut desk = sample::full_desk(120, 40);
+        let mut desk = desk();
         let mut watch = Watch::default();
         for step in steps.iter().flatten() {
             watch.play(&mut desk, step);
         }
-        done += watch.confirmed.len();
+        for (act, times) in watch.count {
+            *count.entry(act).or_default() += times;
+        }
+        if ACTS.iter().all(|act| count.contains_key(*act)) {
+            return;
+        }
     }
-    assert!(done >= 20, "only {done} changes in 20 plays");
+    let missing = ACTS.iter().filter(|act| !count.contains_key(**act));
+    panic!(
+        "never reached: {:?} among {count:?}",
+        missing.collect::<Vec<_>>()
+    );
 }
 
 #[test]

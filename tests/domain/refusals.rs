@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use portcullis::domain::grant::GrantState;
 use portcullis::domain::lock::LockState;
+use portcullis::domain::provider::{IdentityRefusal, ProviderFault};
 use portcullis::domain::refusal::Refusal;
 use portcullis::domain::request::RequestState;
 use portcullis::domain::second_factor::{SecondFactorRefusal, Way};
@@ -60,8 +61,9 @@ fn known(refusal: &Refusal) -> usize {
         | R::Unsupported { .. }
         | R::TargetFailed { .. }
         | R::TooManyStreams { .. }
+        | R::Identity(_)
         | R::SecondFactor(_)
-        | R::Busy => 47,
+        | R::Busy => 48,
     }
 }
 
@@ -207,6 +209,7 @@ fn every_refusal() -> Vec<Refusal> {
             why: "connection refused".to_owned(),
         },
         R::TooManyStreams { limit: 16 },
+        R::Identity(IdentityRefusal::NotOffered),
         R::Busy,
     ]
     .into_iter()
@@ -299,6 +302,41 @@ fn every_refusal_has_a_code_of_its_own() {
             "{code}"
         );
     }
+}
+
+#[test]
+fn every_word_about_the_identity_provider_is_as_reviewed() {
+    use IdentityRefusal as I;
+    let own = [
+        I::NotOffered,
+        I::NotBegun,
+        I::NotTheBeginner,
+        I::Declined {
+            error: "access_denied".to_owned(),
+        },
+        I::NameTaken {
+            name: "ada".to_owned(),
+        },
+        I::NoRole,
+        I::Gone,
+        I::Stale,
+    ];
+    let faults = ProviderFault::ALL.iter().map(|fault| I::Fault(*fault));
+    let mut told = String::new();
+    let mut codes = BTreeSet::new();
+    for refusal in own.into_iter().chain(faults).map(Refusal::Identity) {
+        assert!(codes.insert(refusal.code()), "{}", refusal.code());
+        writeln!(
+            told,
+            "{} {}\n  {}\n  hint: {}",
+            status(&refusal).as_u16(),
+            refusal.code(),
+            refusal.text(),
+            refusal.hint().unwrap()
+        )
+        .unwrap();
+    }
+    insta::assert_snapshot!(told);
 }
 
 #[test]

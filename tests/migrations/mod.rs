@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 7] = [
+const SUMS: [(&str, &str); 8] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -41,6 +41,10 @@ const SUMS: [(&str, &str); 7] = [
     (
         "0005_tokens.sql",
         "29a1cbd78421df971cf600eccc55f83a329d6b873d2068e84e50535a3a5e607d",
+    ),
+    (
+        "0006_identities.sql",
+        "07196d2aebc4a7d6e5d535af485f748efdc56f75e8ed3f107d02eabc5be543f6",
     ),
     (
         "0007_second_factors.sql",

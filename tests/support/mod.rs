@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod authenticator;
+pub(crate) mod browser;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod infest;
@@ -8,6 +9,7 @@ pub(crate) mod node;
 pub(crate) mod person;
 pub(crate) mod postgres;
 mod process;
+pub(crate) mod provider;
 pub(crate) mod pty;
 pub(crate) mod screen;
 pub(crate) mod sse;

@@ -112,7 +112,7 @@ impl Pty {
         for part in output.split("\x1b[?").skip(1) {
             let number: String = part.chars().take_while(char::is_ascii_digit).collect();
             let Ok(mode) = number.parse() else { continue };
-            match part[number.len()..].chars().next() {
+            match part.chars().find(|c| !c.is_ascii_digit()) {
                 // The cursor is there when the mode is on.
                 Some('h') if mode != 25 => on.insert(mode),
                 Some('l') if mode == 25 => on.insert(mode),

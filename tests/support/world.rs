@@ -256,6 +256,10 @@ impl World {
         };
         let watcher = Watcher::open(self.folder.path(), environment)
             .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let config = portcullis::config::server(self.folder.path(), &|_| None, &[]);
+        let settings = config
+            .unwrap_or_else(|problems| panic!("{problems:#?}"))
+            .settings;
         let clock = self.clock.clone().map_or(Clock::Database, Clock::Manual);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         self.server = Some(
@@ -270,6 +274,7 @@ impl World {
                         ..StepUp::default()
                     },
                     tokens: self.tokens,
+                    identity: settings.identity,
                     ..Options::default()
                 },
             )

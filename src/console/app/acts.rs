@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::console::app::App;
 use crate::console::app::undo::Undo;
 use crate::console::confirm::{Act, ItemState, Mutation};
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::msg::{Effect, Failure, Receipt, Trip};
 use crate::console::store::Subject;
 use crate::console::widget::countdown;
@@ -40,7 +41,7 @@ impl Pending {
         self.again
     }
 
-    pub(super) fn text(&self, now: Instant) -> String {
+    pub(super) fn text(&self, keymap: &Keymap, now: Instant) -> String {
         let act = self.mutation.act();
         let what = format!("{} {}", act.word(), act.about());
         match self.again {
@@ -48,7 +49,11 @@ impl Pending {
             Some(again) => {
                 let age = countdown::text(now.saturating_duration_since(self.since));
                 let left = again.saturating_duration_since(now).as_secs();
-                format!("PENDING {what} for {age}, again in {left} s (r now, Esc gives up)")
+                let retry = keymap.key(Place::Anywhere, Action::Retry);
+                let back = keymap.key(Place::Anywhere, Action::Back);
+                format!(
+                    "PENDING {what} for {age}, again in {left} s ({retry} now, {back} gives up)"
+                )
             }
         }
     }
@@ -124,8 +129,11 @@ impl App {
                 }
             }
             Err(Failure::StepUp { needed, text, hint }) => {
+                let known = self.pending.len();
                 self.settled(mutation);
-                if needed.ways.is_empty() {
+                if self.pending.len() == known {
+                    // Nobody waits for this any more.
+                } else if needed.ways.is_empty() {
                     self.not_done(mutation, STEP_UP, text, hint);
                 } else {
                     self.wait_for_factor(mutation, needed, &text);

@@ -190,10 +190,9 @@ impl App {
             return vec![Effect::Quit];
         }
         self.warned = true;
-        self.say(
-            Level::Warn,
-            "a change is not answered yet: press q again to leave anyway",
-        );
+        let key = self.world.keymap.key(self.front(), Action::Quit);
+        let text = format!("a change is not answered yet: press {key} again to leave anyway");
+        self.say(Level::Warn, &text);
         Vec::new()
     }
 }

@@ -370,7 +370,7 @@ impl App {
             .pending
             .iter()
             .take(2)
-            .map(|pending| pending.text(self.world.now))
+            .map(|pending| pending.text(&self.world.keymap, self.world.now))
             .collect();
         let more = self.pending.len().saturating_sub(texts.len()) + self.queue.len();
         if more > 0 {
@@ -383,7 +383,7 @@ impl App {
     pub fn layout(&self) -> Layout {
         let screen = self.screen();
         let wanted = Wanted {
-            banner: self.world.link.banner(self.world.now).is_some(),
+            banner: self.world.banner().is_some(),
             filter: screen.is_some_and(|screen| screen.typing().is_some()),
             zoomed: screen.is_some_and(Screen::zoomed),
         };

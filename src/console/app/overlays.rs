@@ -250,10 +250,10 @@ impl App {
         let runs = incident.is_some_and(|open| open.is_committed() && !open.is_over());
         let waits = !self.pending.is_empty() || !self.queue.is_empty();
         if waits || self.step_up.is_some() || runs {
-            self.say(
-                Level::Warn,
-                "a change is not answered yet: wait for it, or give it up with Esc",
-            );
+            let key = self.world.keymap.key(self.front(), Action::Back);
+            let text =
+                format!("a change is not answered yet: wait for it, or give it up with {key}");
+            self.say(Level::Warn, &text);
             return Vec::new();
         }
         let mut settings = self.settings.clone();
@@ -278,6 +278,15 @@ impl App {
 
     /// Copies the selected row as the server sent it.
     pub(super) fn copy_json(&mut self) -> Vec<Effect> {
+        let panes = self.layout().panes;
+        // Some screens have something better to copy than the row.
+        let own = self.screens.get_mut(self.at).filter(|screen| {
+            screen.does(Action::CopyJson) && (screen.subject().is_none() || !screen.zoomed())
+        });
+        if let Some(screen) = own {
+            let asks = screen.on(Action::CopyJson, &self.world, &panes);
+            return self.asked(asks);
+        }
         let subject = self.screen().and_then(Screen::subject);
         let seen = subject.and_then(|subject| self.world.store.get(&subject));
         let json = seen.and_then(|seen| {

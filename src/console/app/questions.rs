@@ -313,15 +313,16 @@ impl App {
                 let Some(incident) = &self.open.incident else {
                     return;
                 };
+                let key = self.world.keymap.key(Place::Anywhere, Action::Incident);
                 let text = match (incident.is_committed(), incident.progress()) {
                     (false, _) => Some("nothing was sent".to_owned()),
                     (true, Some((0, _))) => None,
                     (true, Some((open, all))) => Some(format!(
-                        "the incident goes on: {open} of {all} are not off yet (i comes back)"
+                        "the incident goes on: {open} of {all} are not off yet ({key} comes back)"
                     )),
-                    (true, None) => {
-                        Some("the incident is not answered yet (i comes back)".to_owned())
-                    }
+                    (true, None) => Some(format!(
+                        "the incident is not answered yet ({key} comes back)"
+                    )),
                 };
                 if incident.step() != IncidentStep::Receipts {
                     self.open.incident = None;

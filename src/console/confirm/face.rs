@@ -1,7 +1,7 @@
 //! How the question about one row looks: facts, the line being typed, and what the keys do.
 
 use crate::console::confirm::strip::Step;
-use crate::console::confirm::{Kind, Strip, facts};
+use crate::console::confirm::{Kind, Strip, facts, hints};
 use crate::console::doc::Doc;
 use crate::console::keymap::{Action, Place};
 use crate::console::theme::Role;
@@ -60,7 +60,7 @@ impl Strip {
             return vec![
                 (why, Role::StatusDanger),
                 ("   ".to_owned(), Role::Text),
-                ("Esc".to_owned(), Role::KeyHint),
+                (world.keymap.key(Place::Question, Action::No), Role::KeyHint),
                 (" close".to_owned(), Role::Text),
             ];
         }
@@ -75,40 +75,44 @@ impl Strip {
         }
         let said = world.keymap.key(Place::Question, Action::Yes);
         let no = world.keymap.last_key(Place::Question, Action::No);
-        let nope = [(no.as_str(), "no")];
-        let less;
-        let (yes, keys): (&str, &[(&str, &str)]) = match (self.step, self.kind) {
-            (Step::Intent, Kind::Approve) => ("approve", &nope),
-            (Step::Intent, Kind::Narrow) => {
-                less = self.less.hints();
-                ("approve for this", &less)
-            }
+        let next = world.keymap.key(Place::Question, Action::NextField);
+        let leave = world.keymap.key(Place::Question, Action::No);
+        let nope = || vec![(no.clone(), "no")];
+        // While a sentence is typed these keys are always the same.
+        let typed = |enter| vec![("Enter".to_owned(), enter), ("Esc".to_owned(), "no")];
+        let (yes, keys) = match (self.step, self.kind) {
+            (Step::Intent, Kind::Approve) => ("approve", nope()),
+            (Step::Intent, Kind::Narrow) => ("approve for this", self.less.hints(&world.keymap)),
             (Step::Intent, Kind::Extend) => (
                 "extend",
-                &[("0-9 d h m s", "change"), ("Tab", "reason"), ("Esc", "no")],
+                vec![
+                    ("0-9 d h m s".to_owned(), "change"),
+                    (next, "reason"),
+                    (leave, "no"),
+                ],
             ),
-            (Step::Intent, Kind::Return) => ("give it back", &nope),
+            (Step::Intent, Kind::Return) => ("give it back", nope()),
             (Step::Intent, Kind::Revoke | Kind::EndSession | Kind::Lift) => {
-                ("yes, then the reason", &nope)
+                ("yes, then the reason", nope())
             }
-            (Step::Intent | Step::Sentence, Kind::Deny) => {
-                ("", &[("Enter", "deny"), ("Esc", "no")])
-            }
-            (Step::Sentence, Kind::Extend) => {
-                ("", &[("Enter", "back to the question"), ("Esc", "back")])
-            }
-            (Step::Sentence, Kind::EndSession) => ("", &[("Enter", "end it now"), ("Esc", "no")]),
-            (Step::Sentence, Kind::Lift) => ("", &[("Enter", "lift now"), ("Esc", "no")]),
-            (Step::Sentence, _) => ("", &[("Enter", "revoke now"), ("Esc", "no")]),
+            (Step::Intent | Step::Sentence, Kind::Deny) => ("", typed("deny")),
+            (Step::Sentence, Kind::Extend) => (
+                "",
+                vec![
+                    ("Enter".to_owned(), "back to the question"),
+                    ("Esc".to_owned(), "back"),
+                ],
+            ),
+            (Step::Sentence, Kind::EndSession) => ("", typed("end it now")),
+            (Step::Sentence, Kind::Lift) => ("", typed("lift now")),
+            (Step::Sentence, _) => ("", typed("revoke now")),
         };
-        let first = (!yes.is_empty()).then_some((said.as_str(), yes));
-        let pieces = first.iter().chain(keys).flat_map(|(key, word)| {
-            [
-                ((*key).to_owned(), Role::KeyHint),
-                (format!(" {word}   "), Role::Text),
-            ]
-        });
-        pieces.collect()
+        let mut all = Vec::new();
+        if !yes.is_empty() {
+            all.push((said, yes));
+        }
+        all.extend(keys);
+        hints(&all)
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use crate::console::confirm::Less;
-use crate::console::keymap::Action;
+use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::term::input::Key;
 use crate::console::widget::input::Line;
 use crate::domain::span::Span;
@@ -131,12 +131,14 @@ impl Lessening {
     }
 
     /// What the keys do in the line.
-    pub(super) fn hints(&self) -> [(&'static str, &'static str); 3] {
+    pub(super) fn hints(&self, keymap: &Keymap) -> Vec<(String, &'static str)> {
         let here = match self.field {
-            Field::Length | Field::Start => ("0-9 d h m s", "change"),
-            Field::Role => ("Left Right", "choose"),
+            Field::Length | Field::Start => ("0-9 d h m s".to_owned(), "change"),
+            Field::Role => ("Left Right".to_owned(), "choose"),
         };
-        [here, ("Tab", "length, role, start"), ("Esc", "no")]
+        let next = keymap.key(Place::Question, Action::NextField);
+        let no = keymap.key(Place::Question, Action::No);
+        vec![here, (next, "length, role, start"), (no, "no")]
     }
 
     /// What would be given, for the facts; the error says what is wrong with the lines.

@@ -6,7 +6,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use crate::console::confirm::{ARMING, Act, LONGEST, Mutation, Outcome, SHORTEST, locked};
+use crate::console::confirm::{ARMING, Act, LONGEST, Mutation, Outcome, SHORTEST, hints, locked};
 use crate::console::doc::Doc;
 use crate::console::show;
 use crate::console::term::input::Key;
@@ -456,19 +456,11 @@ impl LockForm {
         if let Some(note) = &self.note {
             return vec![(note.clone(), Role::StatusWarn)];
         }
-        let keys = [
-            ("Tab", "next line"),
-            ("Enter", "lock, in the last line"),
-            ("Esc", "leave, nothing is sent"),
-        ];
-        keys.iter()
-            .flat_map(|(key, word)| {
-                [
-                    ((*key).to_owned(), Role::KeyHint),
-                    (format!(" {word}   "), Role::Text),
-                ]
-            })
-            .collect()
+        hints(&[
+            ("Tab".to_owned(), "next line"),
+            ("Enter".to_owned(), "lock, in the last line"),
+            ("Esc".to_owned(), "leave, nothing is sent"),
+        ])
     }
 }
 

@@ -26,7 +26,8 @@ pub use lock::LockForm;
 pub use review::{Item, Review, State as ItemState};
 pub use strip::Strip;
 
-use crate::console::keymap::Action;
+use crate::console::keymap::{Action, Keymap, Place};
+use crate::console::theme::Role;
 use crate::wire::IncidentPreviewAsk;
 
 /// Nobody reads a question faster; whatever is typed before was meant for something else.
@@ -38,8 +39,25 @@ const READ_AGAIN: Duration = Duration::from_secs(3);
 /// The server refuses longer ones.
 const LONGEST: usize = 2_000;
 const SHORTEST: usize = 3;
+
 /// What somebody is told who types a sentence into a list.
-const ASTRAY: &str = "Tab goes to the reason, digits are the count";
+fn astray(keymap: &Keymap, place: Place) -> String {
+    let key = keymap.key(place, Action::NextField);
+    format!("{key} goes to the reason, digits are the count")
+}
+
+/// Keys with what they do, as a last line shows them.
+fn hints(keys: &[(String, &str)]) -> Vec<(String, Role)> {
+    keys.iter()
+        .flat_map(|(key, word)| {
+            [
+                (key.clone(), Role::KeyHint),
+                (format!(" {word}   "), Role::Text),
+            ]
+        })
+        .collect()
+}
+
 /// What most extensions are.
 const EXTEND_BY: &str = "15m";
 const EXTEND_REASON: &str = "needs more time, extended in the console";

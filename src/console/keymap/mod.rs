@@ -268,6 +268,19 @@ impl Keymap {
             .unwrap_or_default()
     }
 
+    /// A sentence with the names of bindings in braces, `press {move.down}`, as it reads with the keys in force.
+    pub fn fill(&self, sentence: &str) -> String {
+        self.all()
+            .fold(sentence.to_owned(), |text, (binding, keys)| {
+                let name = format!("{{{}}}", binding.name);
+                if !text.contains(&name) {
+                    return text;
+                }
+                let key = keys.first().map(|chord| chord.text());
+                text.replace(&name, &key.unwrap_or_else(|| binding.name.to_owned()))
+            })
+    }
+
     /// The last of its keys, which for some is the one under the fingers.
     pub fn last_key(&self, place: Place, action: Action) -> String {
         self.binding(place, action)

@@ -485,7 +485,7 @@ pub(super) fn status(app: &App) -> Vec<DisplayText> {
         format!("Connection: {}", world.link.shown(world.now).text),
         format!("Server's time: {}", world.server_now().format("%H:%M:%SZ")),
     ];
-    lines.extend(world.link.banner(world.now));
+    lines.extend(world.banner());
     lines.extend(app.waiting());
     lines.iter().map(|line| clean(line)).collect()
 }

@@ -362,6 +362,11 @@ impl<I: Clone + Eq + Hash> List<I> {
         self.top -= self.order.leave(&ids, self.top);
     }
 
+    /// Says whether the status line tells what to do next, which needs its whole width.
+    pub(super) fn is_amid(&self) -> bool {
+        self.anchor.is_some() || self.cells.at().is_some()
+    }
+
     /// Where the selection is, and what waits for a sort. `more` says that the server has rows that are not here.
     pub(super) fn position(&self, keymap: &Keymap, place: Place, more: bool) -> String {
         let rows = self.order.rows().len();

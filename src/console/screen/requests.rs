@@ -80,7 +80,7 @@ const COLUMNS: &[Col<RequestView>] = &[
     ),
     Col::<RequestView>::new(
         "unusual",
-        spare(flex("UNUSUAL", 15, 2, Cut::End)),
+        spare(flex("UNUSUAL", 18, 1, Cut::End)),
         unusual,
         |view, _| {
             Key::Number(

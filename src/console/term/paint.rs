@@ -4,6 +4,7 @@
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 use ratatui::style::Color;
+use unicode_width::UnicodeWidthStr;
 
 use crate::console::term::hand::Hand;
 use crate::console::term::pen::{Pen, is_blank};
@@ -88,13 +89,29 @@ impl Painter {
         }
         let mut changed = Vec::with_capacity(cells.len());
         for (x, y, cell) in cells {
-            let place = self
-                .lines
-                .get_mut(usize::from(y))
-                .and_then(|line| line.get_mut(usize::from(x)));
-            if let Some(place) = place {
+            let Some(line) = self.lines.get_mut(usize::from(y)) else {
+                continue;
+            };
+            let columns = |cell: &Cell| cell.symbol().width().max(1);
+            let (from, until) = (usize::from(x), usize::from(x) + columns(&cell));
+            let Some(covered) = line.get_mut(from..until) else {
+                continue;
+            };
+            let last = covered.last().and_then(Option::as_ref);
+            let halved = last.is_some_and(|last| columns(last) > 1);
+            covered.fill(None);
+            if let Some(place) = covered.first_mut() {
                 *place = Some(cell);
                 changed.push((y, x));
+            }
+            // Terminals give the other half of a wide character that is drawn over some colour or other. What is
+            // wanted there follows, unless it is nothing.
+            if halved
+                && let Some(beside) = line.get_mut(until)
+                && let Ok(column) = u16::try_from(until)
+            {
+                *beside = Some(Cell::EMPTY);
+                changed.push((y, column));
             }
         }
         changed.sort_unstable();

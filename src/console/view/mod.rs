@@ -14,6 +14,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::console::app::App;
+use crate::console::confirm::IncidentStep;
+use crate::console::keymap::{Action, Place};
 use crate::console::screen::Tally;
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::view::filter::{filter, offers};
@@ -47,7 +49,7 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
     }
     header(app, theme, layout.regions.header, buffer);
     tabs(app, theme, layout.regions.tabs, buffer);
-    if let (Some(place), Some(text)) = (layout.banner, app.world().link.banner(app.world().now)) {
+    if let (Some(place), Some(text)) = (layout.banner, app.world().banner()) {
         let style = theme.style(Role::BannerStale);
         buffer.set_style(place, style);
         Bar::new().left(clean(&format!(" {text}")), style).draw(
@@ -108,8 +110,16 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
         height: free.height.saturating_sub(layout.regions.body.y + own),
         ..area
     };
-    app.toasts()
-        .draw(free, buffer, theme, cursor.map(|at| at.y));
+    // INVARIANT: nothing lies over a row that somebody is about to confirm
+    // (`nothing_is_done_without_its_confirmation`); what is said meanwhile is among the messages.
+    let reviewed = app.review().is_some_and(|review| !review.is_sent())
+        || app
+            .incident()
+            .is_some_and(|incident| incident.step() == IncidentStep::Review);
+    if !reviewed {
+        app.toasts()
+            .draw(free, buffer, theme, cursor.map(|at| at.y));
+    }
     cursor.filter(|at| area.contains(*at))
 }
 
@@ -134,7 +144,8 @@ fn too_small(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         };
         lines.push(format!("{} {count}{urgent} {word}", screen.title()));
     }
-    lines.push("q quit".to_owned());
+    let quit = app.world().keymap.key(Place::Anywhere, Action::Quit);
+    lines.push(format!("{quit} quit"));
     for (line, y) in lines.iter().zip(area.y..area.bottom()) {
         let text = clean(line).cut_end(usize::from(area.width), theme.glyph(Glyph::Ellipsis));
         buffer.set_stringn(

@@ -91,6 +91,7 @@ impl Gate {
             .map_err(|_| Refusal::NotSignedIn)?;
         let hash = stored_hash(token);
         self.check_refresh(&hash, proof, origin).await?;
+        self.looked_at_again(token).await?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         tx.hold_token(&hash).await?;

@@ -3,9 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::console::confirm::hints;
 use crate::console::confirm::incident::scope::{FIELDS, Field};
 use crate::console::confirm::incident::{Focus, Incident, Step};
 use crate::console::doc::Doc;
+use crate::console::keymap::{Action, Place};
 use crate::console::show;
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::countdown;
@@ -381,36 +383,40 @@ impl Incident {
         if let Some(note) = &self.note {
             return vec![(note.clone(), Role::StatusWarn)];
         }
-        let keys: &[(&str, &str)] = match (self.step, self.focus) {
-            (Step::Scope, _) => &[
-                ("Tab", "next line"),
-                ("Space", "tick"),
-                ("Enter", "dry run"),
-                ("Esc", "leave, nothing was sent"),
+        let key = |action, word| (world.keymap.key(Place::Incident, action), word);
+        // While a line is typed these keys are always the same.
+        let fixed = |name: &str, word| (name.to_owned(), word);
+        let keys = match (self.step, self.focus) {
+            (Step::Scope, _) => vec![
+                fixed("Tab", "next line"),
+                fixed("Space", "tick"),
+                fixed("Enter", "dry run"),
+                fixed("Esc", "leave, nothing was sent"),
             ],
-            (Step::Looking, _) => &[("Esc", "back, nothing was sent")],
-            (Step::Review, Focus::Rows) => &[
-                ("Space", "keep/take"),
-                ("v", "dry run again"),
-                ("Tab", "reason"),
-                ("Enter", "do it"),
-                ("Esc", "back, nothing was sent"),
+            (Step::Looking, _) => vec![key(Action::No, "back, nothing was sent")],
+            (Step::Review, Focus::Rows) => vec![
+                key(Action::Drop, "keep/take"),
+                key(Action::DryRun, "dry run again"),
+                key(Action::NextField, "reason"),
+                key(Action::Confirm, "do it"),
+                key(Action::No, "back, nothing was sent"),
             ],
             (Step::Review, Focus::Reason) => {
-                &[("Enter", "back to the list"), ("Esc", "back to the list")]
+                vec![
+                    fixed("Enter", "back to the list"),
+                    fixed("Esc", "back to the list"),
+                ]
             }
             (Step::Receipts, _) if self.view.as_ref().is_some_and(|view| view.done) => {
-                &[("Esc", "leave")]
+                vec![key(Action::No, "leave")]
             }
-            (Step::Receipts, _) => &[("Esc", "leave, it goes on; i comes back")],
+            (Step::Receipts, _) => {
+                let again = world.keymap.key(Place::Anywhere, Action::Incident);
+                let word = format!("leave, it goes on; {again} comes back");
+                let (no, _) = key(Action::No, "");
+                return hints(&[(no, word.as_str())]);
+            }
         };
-        keys.iter()
-            .flat_map(|(key, word)| {
-                [
-                    ((*key).to_owned(), Role::KeyHint),
-                    (format!(" {word}   "), Role::Text),
-                ]
-            })
-            .collect()
+        hints(&keys)
     }
 }

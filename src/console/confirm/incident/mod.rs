@@ -13,7 +13,7 @@ use crossterm::event::KeyCode;
 
 pub use crate::console::confirm::incident::scope::Around;
 use crate::console::confirm::incident::scope::Scope;
-use crate::console::confirm::{ARMING, ASTRAY, Act, LONGEST, Mutation, Outcome, SHORTEST};
+use crate::console::confirm::{ARMING, Act, LONGEST, Mutation, Outcome, SHORTEST, astray};
 use crate::console::keymap::{Action, Place};
 use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
@@ -236,7 +236,8 @@ impl Incident {
     /// Takes a key.
     pub fn key(&mut self, key: Key, world: &World) -> Outcome {
         let action = world.keymap.action(Place::Incident, key);
-        if key.code == KeyCode::Esc {
+        let typing = self.step == Step::Scope || self.focus == Focus::Reason;
+        if key.code == KeyCode::Esc || (action == Some(Action::No) && !typing) {
             return self.back(world.now);
         }
         if world.now < self.armed_at {
@@ -307,7 +308,6 @@ impl Incident {
 
     fn review_key(&mut self, key: Key, action: Option<Action>, world: &World) -> Outcome {
         match (self.focus, key.code) {
-            (Focus::Rows, KeyCode::Tab | KeyCode::BackTab) => self.focus = Focus::Reason,
             (Focus::Reason, KeyCode::Enter) if self.reason().chars().count() < SHORTEST => {
                 self.note = Some(format!("a reason has at least {SHORTEST} characters"));
             }
@@ -322,9 +322,10 @@ impl Incident {
             (Focus::Rows, KeyCode::Char('0'..='9') | KeyCode::Backspace) if key.is_deliberate() => {
                 self.count.key(key);
             }
-            (Focus::Rows, KeyCode::Enter) if key.is_deliberate() => return self.commit(world),
             (Focus::Rows, _) => match action {
-                Some(Action::Drop) => self.keep_row(),
+                Some(Action::Confirm) if key.is_deliberate() => return self.commit(world),
+                Some(Action::NextField | Action::PreviousField) => self.focus = Focus::Reason,
+                Some(Action::Drop) => self.keep_row(world),
                 Some(Action::DryRun) if key.is_deliberate() => return self.look(world),
                 action => {
                     let rows = self
@@ -332,7 +333,7 @@ impl Incident {
                         .as_ref()
                         .map_or(0, |preview| preview.items.len());
                     if !self.walk(action, rows) {
-                        self.note = Some(ASTRAY.to_owned());
+                        self.note = Some(astray(&world.keymap, Place::Incident));
                         self.rearm(world.now);
                     }
                 }
@@ -357,7 +358,7 @@ impl Incident {
     }
 
     /// Another list is another number.
-    fn keep_row(&mut self) {
+    fn keep_row(&mut self, world: &World) {
         let Some(id) = self
             .preview
             .as_ref()
@@ -367,8 +368,11 @@ impl Incident {
             return;
         };
         if self.ask.lock && id.starts_with("G-") && !self.keep.contains(&id) {
-            let why = "the lock takes away every grant that it matches: go back with Esc and untick it to keep some";
-            self.note = Some(why.to_owned());
+            let key = world.keymap.key(Place::Incident, Action::No);
+            let why = format!(
+                "the lock takes away every grant that it matches: go back with {key} and untick it to keep some"
+            );
+            self.note = Some(why);
             return;
         }
         if !self.keep.remove(&id) {
@@ -399,7 +403,10 @@ impl Incident {
         let count = self.count();
         let reason = self.reason().to_owned();
         let missing = if preview.good_until <= world.server_now() {
-            Some("this dry run is too old: press v to run it again".to_owned())
+            let key = world.keymap.key(Place::Incident, Action::DryRun);
+            Some(format!(
+                "this dry run is too old: press {key} to run it again"
+            ))
         } else if count == 0 && preview.locks.is_empty() {
             Some("nothing is left to do".to_owned())
         } else if reason.chars().count() < SHORTEST {

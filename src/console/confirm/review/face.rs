@@ -4,8 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::console::confirm::review::{Focus, Item, Review, State};
-use crate::console::confirm::{Kind, face, facts};
+use crate::console::confirm::{Kind, face, facts, hints};
 use crate::console::doc::Doc;
+use crate::console::keymap::{Action, Place};
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::order::scroll;
 use crate::console::widget::vtable::{Column, Cut, Row, Table, Width};
@@ -208,34 +209,33 @@ impl Review {
             .items
             .iter()
             .any(|item| matches!(item.state, State::Unanswered(_)));
-        let keys: &[(&str, &str)] = match (self.sent, self.focus) {
-            (true, _) if unanswered => &[("r", "retry what was not answered"), ("Esc", "close")],
-            (true, _) if self.running() > 0 => &[("Esc", "close, it goes on")],
-            (true, _) => &[("Esc", "close")],
-            (false, Focus::Reason) => &[
-                ("Enter", "back to the list"),
-                ("Esc", "leave, nothing is sent"),
+        let key = |action, word| (world.keymap.key(Place::Review, action), word);
+        let leave = key(Action::No, "leave, nothing is sent");
+        let keys = match (self.sent, self.focus) {
+            (true, _) if unanswered => vec![
+                key(Action::Retry, "retry what was not answered"),
+                key(Action::No, "close"),
             ],
-            (false, Focus::Rows) if self.kind.wants_sentence() => &[
-                ("Space", "take out"),
-                ("Tab", "reason"),
-                ("Enter", "do it"),
-                ("Esc", "leave, nothing is sent"),
+            (true, _) if self.running() > 0 => vec![key(Action::No, "close, it goes on")],
+            (true, _) => vec![key(Action::No, "close")],
+            // While a sentence is typed these keys are always the same.
+            (false, Focus::Reason) => vec![
+                ("Enter".to_owned(), "back to the list"),
+                ("Esc".to_owned(), "leave, nothing is sent"),
             ],
-            (false, Focus::Rows) => &[
-                ("Space", "take out"),
-                ("Enter", "do it"),
-                ("Esc", "leave, nothing is sent"),
+            (false, Focus::Rows) if self.kind.wants_sentence() => vec![
+                key(Action::Drop, "take out"),
+                key(Action::NextField, "reason"),
+                key(Action::Confirm, "do it"),
+                leave,
+            ],
+            (false, Focus::Rows) => vec![
+                key(Action::Drop, "take out"),
+                key(Action::Confirm, "do it"),
+                leave,
             ],
         };
-        keys.iter()
-            .flat_map(|(key, word)| {
-                [
-                    ((*key).to_owned(), Role::KeyHint),
-                    (format!(" {word}   "), Role::Text),
-                ]
-            })
-            .collect()
+        hints(&keys)
     }
 
     fn row(&self, item: &Item, theme: &Theme) -> Row {

@@ -9,8 +9,8 @@ use crossterm::event::KeyCode;
 
 use crate::console::confirm::strip::{act, preset};
 use crate::console::confirm::{
-    ARMING, ASTRAY, EXTEND_BY, EXTEND_REASON, FRESH, Kind, LONGEST, Less, Mutation, Outcome,
-    READ_AGAIN, SHORTEST, facts,
+    ARMING, EXTEND_BY, EXTEND_REASON, FRESH, Kind, LONGEST, Less, Mutation, Outcome, READ_AGAIN,
+    SHORTEST, astray, facts,
 };
 use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
@@ -297,7 +297,8 @@ impl Review {
     /// Takes a key.
     pub fn key(&mut self, key: Key, world: &World) -> Outcome {
         let action = world.keymap.action(Place::Review, key);
-        if key.code == KeyCode::Esc {
+        let typing = self.focus == Focus::Reason && !self.sent;
+        if key.code == KeyCode::Esc || (action == Some(Action::No) && !typing) {
             return Outcome::Closed;
         }
         if self.sent {
@@ -309,7 +310,7 @@ impl Review {
         }
         self.note = None;
         match (self.focus, key.code) {
-            (_, KeyCode::Tab | KeyCode::BackTab) => self.turn(),
+            (Focus::Reason, KeyCode::Tab | KeyCode::BackTab) => self.turn(),
             (Focus::Reason, KeyCode::Enter) if self.reason().chars().count() < SHORTEST => {
                 self.note = Some(format!("a reason has at least {SHORTEST} characters"));
             }
@@ -324,13 +325,16 @@ impl Review {
             (Focus::Rows, KeyCode::Char('0'..='9') | KeyCode::Backspace) if key.is_deliberate() => {
                 self.count.key(key);
             }
-            (Focus::Rows, KeyCode::Enter) if key.is_deliberate() => return self.confirm(world),
-            (Focus::Rows, KeyCode::Delete) => self.drop_row(),
             (Focus::Rows, _) => match action {
+                Some(Action::Confirm) if key.is_deliberate() => return self.confirm(world),
+                Some(Action::NextField) => self.turn(),
                 Some(Action::Drop) => self.drop_row(),
                 Some(action) if self.walk(action) => {}
                 _ => {
-                    self.note = self.kind.wants_sentence().then(|| ASTRAY.to_owned());
+                    self.note = self
+                        .kind
+                        .wants_sentence()
+                        .then(|| astray(&world.keymap, Place::Review));
                     self.rearm(world.now);
                 }
             },
@@ -340,7 +344,7 @@ impl Review {
 
     /// After the confirmation only looking is left, and trying again what was not answered, with the same keys.
     fn result_key(&mut self, key: Key, action: Option<Action>) -> Outcome {
-        if key.code == KeyCode::Char('r') && key.is_deliberate() {
+        if action == Some(Action::Retry) && key.is_deliberate() {
             let again: Vec<Mutation> = self
                 .items
                 .iter_mut()
@@ -354,7 +358,7 @@ impl Review {
                 return Outcome::All(again);
             }
         }
-        if key.code == KeyCode::Enter && self.running() == 0 {
+        if action == Some(Action::Confirm) && self.running() == 0 {
             return Outcome::Closed;
         }
         if let Some(action) = action {

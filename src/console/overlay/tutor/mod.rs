@@ -193,13 +193,18 @@ impl Overlay for Tutor {
             )
             .draw(line(0), buffer, theme.glyph(Glyph::Ellipsis));
         let width = usize::from(head.width.saturating_sub(2));
-        for (text, y) in clean(lesson.text).wrap(width).iter().zip(1_u16..3) {
+        let keymap = &self.app.world().keymap;
+        for (text, y) in clean(&keymap.fill(lesson.text))
+            .wrap(width)
+            .iter()
+            .zip(1_u16..3)
+        {
             let at = line(y);
             let style = theme.style(Role::Text);
             buffer.set_stringn(at.x + 1, at.y, text.as_str(), width, style);
         }
         let at = line(3);
-        let todo = clean(&format!("> {}", lesson.todo));
+        let todo = clean(&format!("> {}", keymap.fill(lesson.todo)));
         buffer.set_stringn(
             at.x + 1,
             at.y,

@@ -42,6 +42,11 @@ pub(super) fn status(audit: &Audit, world: &World) -> (String, String) {
         (None, false, _, true) => "older and newer rows come as you scroll".to_owned(),
     };
     let total = total(audit);
+    let beyond = if cell.is_empty() {
+        beyond
+    } else {
+        String::new()
+    };
     (
         format!("{mode}   {place} of {rows} here{total}{cell}"),
         beyond,

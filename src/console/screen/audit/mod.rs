@@ -45,6 +45,7 @@ const COMMANDS: &[Action] = &[
     Action::Lock,
     Action::NextMatch,
     Action::PreviousMatch,
+    Action::CopyJson,
     Action::Columns,
     Action::CellLeft,
     Action::CellRight,

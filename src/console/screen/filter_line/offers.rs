@@ -126,6 +126,7 @@ impl FilterLine {
             })
         });
         if self.cells {
+            self.line.set(text.trim_end());
             return self.done(list, world);
         }
         if rest.is_empty() && candidate.insert.starts_with('@') {

@@ -35,6 +35,7 @@ impl Timeline {
         let mut people: Vec<&str> = views.iter().map(|view| view.holder.as_str()).collect();
         people.dedup();
         let (had, when) = match (self.window.is_fixed(), at > now) {
+            (false, _) if people.len() == 1 => ("has", "now".to_owned()),
             (false, _) => ("have", "now".to_owned()),
             (true, false) => ("had", format!("{} ago", show::age(at, now))),
             (true, true) => ("will have", format!("in {}", show::age(now, at))),
@@ -48,7 +49,7 @@ impl Timeline {
         let people = show::people(people.len());
         let matching = match self.list.filter.filter() {
             filter if filter.is_empty() => String::new(),
-            filter => format!(" that match `{filter}`"),
+            filter => format!(" (only `{filter}`)"),
         };
         format!(
             "As of {} ({when}): {people} {had} access by {}{matching}{unread}",

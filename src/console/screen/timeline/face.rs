@@ -19,11 +19,16 @@ use crate::console::world::World;
 use crate::text::clean;
 use crate::wire::GrantView;
 
-const COLUMNS: &[Column] = &[
-    flex("", 9, 1, Cut::Middle),
-    flex("", 12, 2, Cut::Middle),
-    fixed("STATE", 11, Cut::End),
-];
+/// The labels by person and by target.
+const COLUMNS: [[Column; 3]; 2] = [labels("WHO", "WHAT"), labels("TARGET", "WHO")];
+
+const fn labels(group: &'static str, what: &'static str) -> [Column; 3] {
+    [
+        flex(group, 9, 1, Cut::Middle),
+        flex(what, 12, 2, Cut::Middle),
+        fixed("STATE", 11, Cut::End),
+    ]
+}
 
 impl Timeline {
     fn labels(&self, view: &GrantView, theme: &Theme) -> Vec<Cell> {
@@ -164,9 +169,11 @@ impl Timeline {
         buffer: &mut Buffer,
     ) -> Option<Position> {
         let rows = self.list.order.rows();
+        let [by_person, by_target] = &COLUMNS;
+        let columns = if self.by_target { by_target } else { by_person };
         let table = Table {
             theme,
-            columns: COLUMNS,
+            columns,
             rows: rows.len(),
             top: self.list.top,
             selected: self.list.order.selected_place(),

@@ -1,0 +1,308 @@
+//! Asks the provider again what groups somebody has, before access is given by them.
+//!
+//! An answer is good for `groups_max_age`. When the provider is down, what was last known gives access until that age
+//! and not longer; taking access away never waits for it. Whoever is gone there loses everything here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::change::{Change, Record, Step};
+use crate::domain::event::{Actor, Event, EventCode};
+use crate::domain::grant::GrantState;
+use crate::domain::ids::{GrantId, PrincipalId, RequestId};
+use crate::domain::principal::Principal;
+use crate::domain::provider::{IdentityRefusal, ProviderFault};
+use crate::domain::refusal::Refusal;
+use crate::gate::locks::GIVING;
+use crate::gate::people::stored_hash;
+use crate::gate::{Error, Gate, new_trace};
+use crate::store::Tx;
+use crate::store::grants;
+use crate::store::identities::Identity;
+use crate::store::people::TokenUse;
+
+use super::provider::{Again, Provider, Told};
+use super::{mapping, seal};
+
+/// One node asks at a time; a node that died while it asked is not waited for longer than this.
+const TURN: TimeDelta = TimeDelta::seconds(15);
+/// How long, and how often, a node waits for the answer that another one gets.
+const WAIT: (u32, Duration) = (60, Duration::from_millis(100));
+
+/// How often it is looked who has access and was not asked about for a while.
+const POLL: Duration = Duration::from_secs(15);
+
+/// How sure one has to be of somebody's groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// As fresh as the settings say, or no.
+    ToGive,
+    /// The newest there is; an old answer is better than none.
+    ToGoOn,
+}
+
+impl Gate {
+    /// Makes sure that somebody's groups are fresh enough to give access by.
+    pub(in crate::gate) async fn confirmed(&self, who: &PrincipalId) -> Result<(), Error> {
+        self.ask_again(who, Need::ToGive).await
+    }
+
+    /// As `confirmed`, for whoever asked for this; what does not exist is left to the caller to refuse.
+    pub(in crate::gate) async fn requester_confirmed(&self, id: &RequestId) -> Result<(), Error> {
+        if self.provider.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store.glance().await?;
+        let request = tx.request(id).await?;
+        drop(tx);
+        match request {
+            Some(request) => self.confirmed(&request.requester.id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// As `confirmed`, for whoever has this grant.
+    pub(in crate::gate) async fn holder_confirmed(&self, id: &GrantId) -> Result<(), Error> {
+        if self.provider.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store.glance().await?;
+        let grant = tx.grant(id).await?;
+        drop(tx);
+        match grant {
+            Some(grant) => self.confirmed(&grant.holder.id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at somebody's groups again because their sign-in is to go on.
+    pub(in crate::gate) async fn looked_at_again(&self, refresh_token: &str) -> Result<(), Error> {
+        if self.provider.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store.glance().await?;
+        let found = tx
+            .token(&stored_hash(refresh_token), TokenUse::Refresh)
+            .await?;
+        drop(tx);
+        match found {
+            Some(token) => {
+                let asked = self.ask_again(&token.sign_in.principal.id, Need::ToGoOn);
+                match asked.await {
+                    // Their sign-ins are over, and that is what the caller is going to find.
+                    Err(Error::Refused(Refusal::Identity(IdentityRefusal::Gone))) => Ok(()),
+                    other => other,
+                }
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the holder of a grant is gone at the provider, inside the transaction that would make the access.
+    pub(in crate::gate) async fn is_gone(
+        &self,
+        tx: &mut Tx,
+        who: &PrincipalId,
+    ) -> Result<bool, Error> {
+        if self.provider.is_none() {
+            return Ok(false);
+        }
+        let identity = tx.identity_of(who).await?;
+        Ok(identity.is_some_and(|identity| identity.gone_at.is_some()))
+    }
+
+    /// Asks again about everybody with access, until told to stop.
+    pub async fn run_identities(self: Arc<Self>, stop: CancellationToken) {
+        if self.provider.is_none() {
+            return;
+        }
+        while !stop.is_cancelled() {
+            if let Err(error) = self.confirm_holders().await {
+                tracing::error!(error = ?error, "the groups of people with access could not be looked at; it is tried again");
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Asks again about everybody who has access and was not asked about for a while; answers how many.
+    pub async fn confirm_holders(&self) -> Result<usize, Error> {
+        let Some(provider) = &self.provider else {
+            return Ok(0);
+        };
+        let (mut tx, now) = self.glance().await?;
+        let before = now - provider.settings.groups_max_age.to_chrono();
+        let stale = tx.stale_holders(before).await?;
+        drop(tx);
+        for who in &stale {
+            if let Err(Error::Fault(fault)) = self.ask_again(who, Need::ToGoOn).await {
+                tracing::warn!(principal = %who, error = format!("{fault:#}"), "somebody's groups could not be looked at again");
+            }
+        }
+        Ok(stale.len())
+    }
+
+    async fn ask_again(&self, who: &PrincipalId, need: Need) -> Result<(), Error> {
+        let Some(provider) = &self.provider else {
+            return Ok(());
+        };
+        for _ in 0..WAIT.0 {
+            let (mut tx, now) = self.glance().await?;
+            let identity = tx.identity_of(who).await?;
+            drop(tx);
+            // Whoever is from here is as good as this database says.
+            let Some(identity) = identity.filter(|one| one.issuer == provider.settings.issuer)
+            else {
+                return Ok(());
+            };
+            if identity.gone_at.is_some() {
+                return Err(Refusal::from(IdentityRefusal::Gone).into());
+            }
+            let max_age = provider.settings.groups_max_age.to_chrono();
+            // A sign-in that goes on is looked at each time; calls that come together share one answer.
+            let enough = match need {
+                Need::ToGive => max_age,
+                Need::ToGoOn => max_age.min(TimeDelta::seconds(10)),
+            };
+            if now - identity.checked_at < enough {
+                return Ok(());
+            }
+            let Some(sealed) = &identity.refresh_token else {
+                return old(need);
+            };
+            let mut tx = self.store.write().await?;
+            let now = self.store.now(&mut tx).await?;
+            if tx.take_identity(who, now, now + TURN).await? {
+                self.store.commit(tx).await?;
+                return self.asked(provider, &identity, sealed, need, now).await;
+            }
+            drop(tx);
+            tokio::time::sleep(WAIT.1).await;
+        }
+        old(need)
+    }
+
+    async fn asked(
+        &self,
+        provider: &Provider,
+        identity: &Identity,
+        sealed: &str,
+        need: Need,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let token = seal::open(self.rules.key(), sealed, identity.principal.as_str())?;
+        match provider.again(&token, &identity.subject, now).await {
+            Ok(Again::Told(told)) => self.changed(provider, identity, &told).await,
+            Ok(Again::Gone) => {
+                self.lose(identity).await?;
+                Err(Refusal::from(IdentityRefusal::Gone).into())
+            }
+            Err(fault) => {
+                let mut tx = self.store.write().await?;
+                tx.drop_identity(&identity.principal).await?;
+                self.store.commit(tx).await?;
+                if fault == ProviderFault::TokenOtherPerson {
+                    return Err(Refusal::from(IdentityRefusal::Fault(fault)).into());
+                }
+                tracing::warn!(
+                    fault = fault.code(),
+                    "the identity provider could not be asked again about somebody"
+                );
+                old(need)
+            }
+        }
+    }
+
+    /// Takes over what the provider says of somebody now.
+    async fn changed(
+        &self,
+        provider: &Provider,
+        identity: &Identity,
+        told: &Told,
+    ) -> Result<(), Error> {
+        let (groups, roles) = mapping::mapped(&provider.settings, &told.groups);
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let before = tx.principal(&identity.principal).await?;
+        let before =
+            before.ok_or_else(|| anyhow::anyhow!("the principal of an identity is gone"))?;
+        let renewed = self.sealed(told, &identity.principal)?;
+        let seen = Identity {
+            refresh_token: renewed.or_else(|| identity.refresh_token.clone()),
+            checked_at: now,
+            ..identity.clone()
+        };
+        tx.save_identity(&seen, now).await?;
+        let after = Principal {
+            groups,
+            roles,
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(self.store.commit(tx).await?);
+        }
+        tx.save_principal(&after, now).await?;
+        let words = |names: Vec<&str>| names.join(" ");
+        let mut event = Event::new(EventCode::GroupsChanged, Actor::System)
+            .detail(
+                "roles",
+                words(after.roles.iter().map(|role| role.as_str()).collect()),
+            )
+            .detail(
+                "groups",
+                words(after.groups.iter().map(|group| group.as_str()).collect()),
+            );
+        event.principal = Some(after.name);
+        let change = vec![Step::new(Record::Nothing, event)];
+        self.apply_own(tx, &change, &new_trace(), now).await
+    }
+
+    /// Takes everything from somebody whom the provider does not know any more.
+    async fn lose(&self, identity: &Identity) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let Some(before) = tx.principal(&identity.principal).await? else {
+            return Ok(());
+        };
+        let nobody = Principal {
+            groups: std::collections::BTreeSet::new(),
+            roles: std::collections::BTreeSet::new(),
+            ..before.clone()
+        };
+        tx.save_principal(&nobody, now).await?;
+        let gone = Identity {
+            refresh_token: None,
+            checked_at: now,
+            gone_at: Some(now),
+            ..identity.clone()
+        };
+        tx.save_identity(&gone, now).await?;
+        tx.revoke_sign_ins_of(&identity.principal, now).await?;
+        let mut event = Event::new(EventCode::IdentityGone, Actor::System);
+        event.principal = Some(before.name);
+        let mut change: Change = vec![Step::new(Record::Nothing, event)];
+        let held = grants::Filter {
+            person: Some(identity.principal.clone()),
+            states: GIVING.map(GrantState::as_str).to_vec(),
+            ..grants::Filter::default()
+        };
+        let because = ("identity", "gone");
+        let why = "its holder is gone at the identity provider";
+        for grant in tx.hold_grants(&held).await? {
+            change.extend(grant.cut(None, why, because, now).map(|(_, step)| step));
+        }
+        self.apply_own(tx, &change, &new_trace(), now).await
+    }
+}
+
+fn old(need: Need) -> Result<(), Error> {
+    match need {
+        Need::ToGive => Err(Refusal::from(IdentityRefusal::Stale).into()),
+        Need::ToGoOn => Ok(()),
+    }
+}

@@ -1,0 +1,441 @@
+//! Talks to the identity provider: finds its addresses and keys, redeems codes, asks again about somebody.
+//!
+//! Nothing that it says is believed before it was checked. Answers are small and come in seconds, redirects are not
+//! followed, and addresses are `https` ones. Neither `openidconnect` (it brings `rsa`, RUSTSEC-2023-0071) nor
+//! `jsonwebtoken` (it brings that or `aws-lc-sys`) passes `.deny.toml`; the few checks over `ring` are the smaller risk.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use reqwest::{Certificate, StatusCode, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::config::Identity as Settings;
+use crate::config::identity::is_safe_address;
+use crate::domain::provider::ProviderFault as Fault;
+use crate::secret::Secret;
+
+use super::keys::{Algorithm, Keys};
+use super::token::{self, Claims, Expected};
+
+/// More than any answer of a provider needs.
+const ANSWER_MAX: usize = 256 * 1024;
+const CONNECT: Duration = Duration::from_secs(3);
+const WHOLE: Duration = Duration::from_secs(6);
+/// Addresses and keys are looked up again after this time.
+const KEEP: Duration = Duration::from_hours(1);
+/// A token with an unknown key makes us look for new keys, but no stranger makes us do so all the time.
+const REFETCH: Duration = Duration::from_mins(1);
+
+/// The provider's addresses, as it publishes them.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Discovery {
+    issuer: String,
+    pub(super) authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    userinfo_endpoint: Option<String>,
+    response_types_supported: Option<Vec<String>>,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    id_token_signing_alg_values_supported: Option<Vec<String>>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) authorization_response_iss_parameter_supported: bool,
+}
+
+impl Discovery {
+    fn check(&self, settings: &Settings) -> Result<(), Fault> {
+        if self.issuer != settings.issuer {
+            return Err(Fault::DiscoveryIssuer);
+        }
+        let addresses = [
+            Some(&self.authorization_endpoint),
+            Some(&self.token_endpoint),
+            Some(&self.jwks_uri),
+            self.userinfo_endpoint.as_ref(),
+        ];
+        let mut addresses = addresses.into_iter().flatten();
+        if !addresses.all(|address| is_safe_address(address, settings.loopback)) {
+            return Err(Fault::DiscoveryEndpoint);
+        }
+        let lacks = |list: &Option<Vec<String>>, fits: &dyn Fn(&str) -> bool| {
+            list.as_ref()
+                .is_some_and(|list| !list.iter().any(|word| fits(word)))
+        };
+        if lacks(&self.response_types_supported, &|word| word == "code")
+            || lacks(&self.code_challenge_methods_supported, &|word| {
+                word == "S256"
+            })
+        {
+            return Err(Fault::DiscoveryFlow);
+        }
+        if lacks(&self.id_token_signing_alg_values_supported, &|word| {
+            Algorithm::named(word).is_some()
+        }) {
+            return Err(Fault::DiscoveryAlgorithms);
+        }
+        Ok(())
+    }
+}
+
+struct Known<T> {
+    value: Arc<T>,
+    at: Instant,
+}
+
+/// One provider, with what it has published lately.
+pub(in crate::gate) struct Provider {
+    pub(super) settings: Settings,
+    secret: Option<Secret>,
+    http: reqwest::Client,
+    discovery: tokio::sync::Mutex<Option<Known<Discovery>>>,
+    keys: tokio::sync::Mutex<Option<Known<Keys>>>,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Option<String>,
+    token_type: Option<String>,
+    id_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ErrorAnswer {
+    error: String,
+}
+
+/// What the provider says of a person.
+pub(super) struct Told {
+    pub(super) claims: Claims,
+    pub(super) groups: Vec<String>,
+    pub(super) name: Option<String>,
+    /// The next refresh token, when there is a new one.
+    pub(super) refresh_token: Option<Secret>,
+}
+
+/// What came of asking again about somebody.
+pub(super) enum Again {
+    Told(Box<Told>),
+    /// The provider takes the refresh token no more: the person, or their session there, is over.
+    Gone,
+}
+
+impl Provider {
+    /// Prepares to talk to a provider; nothing is sent yet.
+    pub(super) fn new(settings: Settings) -> anyhow::Result<Self> {
+        // Fails when a provider is there already, and that one is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .https_only(!settings.loopback)
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE);
+        if settings.loopback {
+            builder = builder.no_proxy();
+        }
+        if let Some(path) = &settings.ca {
+            let shown = path.display();
+            let pem = std::fs::read(path).with_context(|| format!("reading `{shown}`"))?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .with_context(|| format!("`{shown}` holds no certificates"))?;
+            builder = builder.tls_certs_only(certificates);
+        } else if settings.issuer.starts_with("http:") {
+            builder = builder.tls_certs_only([]);
+        }
+        Ok(Self {
+            secret: settings.secret()?,
+            settings,
+            http: builder
+                .build()
+                .context("preparing to talk to the provider")?,
+            discovery: tokio::sync::Mutex::new(None),
+            keys: tokio::sync::Mutex::new(None),
+        })
+    }
+
+    /// The provider's addresses.
+    pub(super) async fn discovery(&self) -> Result<Arc<Discovery>, Fault> {
+        let mut kept = self.discovery.lock().await;
+        if let Some(known) = kept.as_ref().filter(|known| known.at.elapsed() < KEEP) {
+            return Ok(Arc::clone(&known.value));
+        }
+        let issuer = self.settings.issuer.trim_end_matches('/');
+        let address = format!("{issuer}/.well-known/openid-configuration");
+        let found: Discovery = json(&successful(self.http.get(address)).await?)?;
+        found.check(&self.settings)?;
+        let value = Arc::new(found);
+        *kept = Some(Known {
+            value: Arc::clone(&value),
+            at: Instant::now(),
+        });
+        Ok(value)
+    }
+
+    /// Checks a signature, and looks for new keys first when it is made with one that is not known.
+    async fn verify(&self, id_token: &str) -> Result<(Algorithm, Vec<u8>), Fault> {
+        let mut kept = self.keys.lock().await;
+        if let Some(known) = kept.as_ref() {
+            let answer = known.value.verify(id_token);
+            let age = known.at.elapsed();
+            let unknown = matches!(answer, Err(Fault::TokenKey)) && age >= REFETCH;
+            if age < KEEP && !unknown {
+                return answer;
+            }
+        }
+        let discovery = self.discovery().await?;
+        let bytes = successful(self.http.get(&discovery.jwks_uri)).await?;
+        let value = Arc::new(Keys::read(&bytes)?);
+        let answer = value.verify(id_token);
+        *kept = Some(Known {
+            value,
+            at: Instant::now(),
+        });
+        answer
+    }
+
+    /// Redeems the code of a sign-in that was begun with this nonce.
+    pub(super) async fn redeem(
+        &self,
+        code: &str,
+        verifier: &str,
+        redirect_uri: &str,
+        sign_in: (&str, DateTime<Utc>),
+        now: DateTime<Utc>,
+    ) -> Result<Told, Fault> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier),
+        ];
+        let answer = self.tokens(&form).await?.ok_or(Fault::CodeRefused)?;
+        self.told(answer, Some(sign_in), None, now).await
+    }
+
+    /// Asks again about somebody.
+    pub(super) async fn again(
+        &self,
+        refresh_token: &Secret,
+        subject: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Again, Fault> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+        ];
+        let Some(answer) = self.tokens(&form).await? else {
+            return Ok(Again::Gone);
+        };
+        let told = self.told(answer, None, Some(subject), now).await?;
+        Ok(Again::Told(Box::new(told)))
+    }
+
+    /// Asks the token endpoint; `None` when what was shown to it is good no longer.
+    async fn tokens(&self, form: &[(&str, &str)]) -> Result<Option<TokenAnswer>, Fault> {
+        let discovery = self.discovery().await?;
+        let id = self.settings.client_id.as_str();
+        let secret = self.secret.as_ref().map(Secret::expose);
+        let basic = discovery
+            .token_endpoint_auth_methods_supported
+            .as_ref()
+            .is_none_or(|ways| ways.iter().any(|way| way == "client_secret_basic"));
+        let mut form = form.to_vec();
+        let mut call = self.http.post(&discovery.token_endpoint);
+        match secret {
+            Some(secret) if basic => {
+                // RFC 6749 wants both parts escaped as in a form before they are put together.
+                let pair = format!("{}:{}", escaped(id), escaped(secret));
+                call = call.header("authorization", format!("Basic {}", STANDARD.encode(pair)));
+            }
+            Some(secret) => form.extend([("client_id", id), ("client_secret", secret)]),
+            None => form.push(("client_id", id)),
+        }
+        let call = call
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "application/json")
+            .body(encoded(&form));
+        let (status, bytes) = send(call).await?;
+        if status.is_success() {
+            return json(&bytes).map(Some);
+        }
+        let error: Result<ErrorAnswer, Fault> = json(&bytes);
+        match error {
+            Ok(ErrorAnswer { error }) if error == "invalid_grant" => Ok(None),
+            Ok(ErrorAnswer { error })
+                if error == "invalid_client" || error == "unauthorized_client" =>
+            {
+                Err(Fault::ClientRefused)
+            }
+            _ if status == StatusCode::UNAUTHORIZED => Err(Fault::ClientRefused),
+            _ => Err(fault_of(status)),
+        }
+    }
+
+    async fn told(
+        &self,
+        answer: TokenAnswer,
+        sign_in: Option<(&str, DateTime<Utc>)>,
+        subject: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Told, Fault> {
+        if answer
+            .token_type
+            .as_ref()
+            .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
+        {
+            return Err(Fault::TokenType);
+        }
+        let access = answer.access_token.as_deref();
+        let mut claims = match (&answer.id_token, subject) {
+            (Some(id_token), _) => {
+                let (algorithm, claims) = self.verify(id_token).await?;
+                let expected = Expected {
+                    sign_in,
+                    access_token: access,
+                    now,
+                };
+                token::check(&self.settings, algorithm, &claims, &expected)?
+            }
+            // A refresh need not come with an ID token; then the userinfo endpoint says all there is to know.
+            (None, Some(subject)) if sign_in.is_none() => Claims::of(subject),
+            (None, _) => return Err(Fault::TokenMissing),
+        };
+        if subject.is_some_and(|subject| subject != claims.subject) {
+            return Err(Fault::TokenOtherPerson);
+        }
+        let settings = &self.settings;
+        let complete = |claims: &Claims| {
+            find(&claims.others, &settings.groups_claim).is_some()
+                && (sign_in.is_none() || find(&claims.others, &settings.name_claim).is_some())
+        };
+        if !complete(&claims)
+            && let Some(access) = access
+        {
+            let more = self.userinfo(access, &claims.subject).await?;
+            for (name, value) in more {
+                claims.others.entry(name).or_insert(value);
+            }
+        }
+        Ok(Told {
+            groups: groups(&claims.others, &settings.groups_claim)?,
+            name: find(&claims.others, &settings.name_claim)
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            refresh_token: answer.refresh_token.map(Secret::new),
+            claims,
+        })
+    }
+
+    async fn userinfo(&self, access: &str, subject: &str) -> Result<Map<String, Value>, Fault> {
+        let discovery = self.discovery().await?;
+        let Some(address) = &discovery.userinfo_endpoint else {
+            return Ok(Map::new());
+        };
+        let call = self.http.get(address).bearer_auth(access);
+        let found: Map<String, Value> = json(&successful(call).await?)?;
+        // Without this check an answer about somebody else could be slipped in.
+        if found.get("sub").and_then(Value::as_str) != Some(subject) {
+            return Err(Fault::TokenOtherPerson);
+        }
+        Ok(found)
+    }
+}
+
+/// A claim by its name, or by the path to it, as in `realm_access.roles`.
+fn find<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+    if let Some(value) = claims.get(name) {
+        return Some(value);
+    }
+    let (first, rest) = name.split_once('.')?;
+    find(claims.get(first)?.as_object()?, rest)
+}
+
+/// More groups than this are a mistake of the provider's configuration.
+const GROUPS_MAX: usize = 1000;
+
+fn groups(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, Fault> {
+    match find(claims, name) {
+        None if elsewhere(claims, name) => Err(Fault::GroupsElsewhere),
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(group)) => Ok(vec![group.clone()]),
+        Some(Value::Array(list)) if list.len() > GROUPS_MAX => Err(Fault::GroupsMany),
+        Some(Value::Array(list)) => {
+            let named = |value: &Value| value.as_str().map(str::to_owned);
+            list.iter()
+                .map(|value| named(value).ok_or(Fault::GroupsForm))
+                .collect()
+        }
+        Some(_) => Err(Fault::GroupsForm),
+    }
+}
+
+/// Says whether groups are only pointed at, as Entra does when there are many.
+fn elsewhere(claims: &Map<String, Value>, name: &str) -> bool {
+    let named = claims.get("_claim_names").and_then(Value::as_object);
+    named.is_some_and(|named| named.contains_key(name))
+        || claims.get("hasgroups").and_then(Value::as_bool) == Some(true)
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(bytes).map_err(|_| Fault::NotJson)
+}
+
+async fn successful(call: reqwest::RequestBuilder) -> Result<Vec<u8>, Fault> {
+    let (status, bytes) = send(call).await?;
+    if status.is_success() {
+        Ok(bytes)
+    } else {
+        Err(fault_of(status))
+    }
+}
+
+fn fault_of(status: StatusCode) -> Fault {
+    if status.is_redirection() {
+        Fault::Redirect
+    } else {
+        Fault::Failed
+    }
+}
+
+async fn send(call: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), Fault> {
+    let unreachable = |error: reqwest::Error| {
+        tracing::warn!(error = ?error.without_url(), "the identity provider does not answer");
+        Fault::Unreachable
+    };
+    let mut answer = call.send().await.map_err(unreachable)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        if bytes.len() + chunk.len() > ANSWER_MAX {
+            return Err(Fault::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok((answer.status(), bytes))
+}
+
+/// An address with parameters added to those that it has.
+pub(super) fn with_query(address: &str, pairs: &[(&str, &str)]) -> Result<String, Fault> {
+    let mut url = Url::parse(address).map_err(|_| Fault::DiscoveryEndpoint)?;
+    url.query_pairs_mut().extend_pairs(pairs);
+    Ok(url.into())
+}
+
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    // A URL's query is written as a form is.
+    let url = Url::parse_with_params("http://form/", pairs);
+    url.ok()
+        .and_then(|url| url.query().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn escaped(text: &str) -> String {
+    encoded(&[("", text)]).trim_start_matches('=').to_owned()
+}
