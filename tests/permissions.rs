@@ -250,6 +250,12 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             json!({"token": "", "ask": {"scope": {"principals": [things.owner]}}, "items": [], "count": 0, "reason": "INC-1 leak"}),
         ),
         "GET /v1/factors" => (None, Value::Null),
+        "POST /v1/sign-in/password" => (
+            None,
+            json!({"name": things.owner, "password": "no such kettle"}),
+        ),
+        // Another password each time: nobody may set the same for two.
+        "POST /v1/account/password" => (None, json!({"password": "the kettle sings at noon"})),
         "POST /v1/recovery-codes" | "POST /v1/people/{name}/reset-factors" => (None, json!({})),
         // Nobody here has the factor: whoever is signed in hears 404, and a proof that is none 403.
         "DELETE /v1/factors/{id}" => (None, json!({})),
