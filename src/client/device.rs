@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::client::ClientError;
 use crate::secret::{self, DeviceKey};
@@ -72,7 +73,7 @@ impl Device {
         address: &str,
         access: Option<&str>,
     ) -> Result<String, ClientError> {
-        let at = chrono::Utc::now().timestamp() - self.ahead.load(Ordering::Relaxed);
+        let at = clock().saturating_sub(self.ahead.load(Ordering::Relaxed));
         self.key()?
             .prove(method, address, at, access)
             .map_err(|error| ClientError::Local {
@@ -85,6 +86,18 @@ impl Device {
     pub(super) fn is_ahead(&self, seconds: i64) {
         self.ahead.fetch_add(seconds, Ordering::Relaxed);
     }
+}
+
+/// Seconds by the clock of this machine. It decides nothing: the server says how wrong it is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a proof tells when it was made, and the server compares that with its own clock"
+)]
+fn clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 fn in_file(path: &std::path::Path) -> anyhow::Result<DeviceKey> {
