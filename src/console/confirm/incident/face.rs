@@ -412,9 +412,9 @@ impl Incident {
             }
             (Step::Receipts, _) => {
                 let again = world.keymap.key(Place::Anywhere, Action::Incident);
-                let word = format!("leave, it goes on; {again} comes back");
+                let leave = format!("leave, it goes on; {again} comes back");
                 let (no, _) = key(Action::No, "");
-                return hints(&[(no, word.as_str())]);
+                return hints(&[(no, leave.as_str())]);
             }
         };
         hints(&keys)
