@@ -9,6 +9,7 @@ mod http;
 mod idle;
 mod live;
 mod node;
+mod policy;
 mod role;
 mod soak;
 #[expect(
@@ -45,6 +46,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("live") {
         live::streams().await?;
+    }
+    if wanted("policy") {
+        policy::decisions()?;
     }
     if wanted("server") {
         idle::server().await?;

@@ -153,6 +153,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/targets"
         | "GET /v1/requests"
         | "GET /v1/requests/{id}"
+        | "GET /v1/requests/{id}/why"
+        | "GET /v1/grants/{id}/why"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
         | "GET /v1/locks"
@@ -187,6 +189,11 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"target": "bastion", "role": "admin", "duration": "1h", "reason": "INC-1 look"}),
         ),
+        "POST /v1/policy/explain" => (
+            None,
+            json!({"principal": things.owner, "target": "bastion", "role": "admin", "duration": "1h"}),
+        ),
+        "POST /v1/policy/replay" => (None, json!({"policy": "", "days": 1})),
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
         "POST /v1/requests/{id}/withdraw" => (Some(1), json!({})),

@@ -17,6 +17,7 @@ use crate::config::{self, Env, Problem, Severity, files, paths};
 use crate::domain::ids::TargetName;
 use crate::domain::policy::Policy;
 use crate::domain::target::Target;
+use crate::domain::zone::Zone;
 use crate::secret::{Key, hash_of};
 use crate::targets::{Connector, Environment, Installation};
 
@@ -139,6 +140,26 @@ fn understand(
         ),
     }
     Err(problems)
+}
+
+/// The targets of a folder's catalogue and the time zone of its policy, without the policy.
+pub fn targets(folder: &Path) -> Result<(Vec<Target>, Zone), Vec<Problem>> {
+    let text = files::read(folder, paths::SERVER_FILE).map_err(|problem| vec![problem])?;
+    let key = Key::new([0; 32]);
+    let environment = Environment {
+        installation: Installation::of(&key),
+        key,
+    };
+    let (catalog, zone, problems) =
+        read::catalog(text.as_deref().unwrap_or_default(), &environment);
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
+        return Err(problems);
+    }
+    let targets = catalog.targets.into_values().map(|entry| entry.target);
+    Ok((targets.collect(), zone))
 }
 
 /// What `portcullis config check` found.

@@ -27,6 +27,7 @@ mod lock;
 mod locks;
 mod login;
 mod logout;
+mod policy;
 mod prepare;
 pub mod print;
 mod prove;
@@ -46,6 +47,7 @@ mod unlock;
 mod wait;
 pub mod when;
 mod whoami;
+mod why;
 mod withdraw;
 mod words;
 
@@ -112,6 +114,7 @@ pub struct Common {
 enum Command {
     Request(request::Arguments),
     Requests(requests::Arguments),
+    Why(why::Arguments),
     Withdraw(withdraw::Arguments),
     Connect(connect::Arguments),
     Grants(grants::Arguments),
@@ -137,6 +140,7 @@ enum Command {
     Token(token::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
+    Policy(policy::Arguments),
     Theme(theme::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
@@ -179,6 +183,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Request(arguments) => request::run(context, arguments).await,
         Command::Requests(arguments) => requests::run(context, arguments).await,
+        Command::Why(arguments) => why::run(context, arguments).await,
         Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
         Command::Connect(arguments) => connect::run(context, arguments).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
@@ -204,6 +209,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),
+        Command::Policy(arguments) => policy::run(context, arguments).await,
         Command::Theme(arguments) => theme::run(context, &arguments),
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),

@@ -201,6 +201,13 @@ impl Printer {
             let before = " ".repeat(width(text.get(..span.start)));
             let _ = writeln!(said, "  {}\n  {before}{marks}", text::clean(text));
         }
+        let told = failure
+            .problem
+            .as_ref()
+            .and_then(|problem| problem.policy.as_ref());
+        for policy in told.iter().flat_map(|told| &told.policies) {
+            let _ = writeln!(said, "  {}", text::clean(&policy.sentence()));
+        }
         if let Some(hint) = &failure.hint {
             let _ = writeln!(said, "hint: {}", text::clean(hint));
         }

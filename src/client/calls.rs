@@ -7,9 +7,10 @@ use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, Reques
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
     IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
-    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, ProviderFinish, ProviderStart,
-    ProviderStarted, RequestView, Revocation, SessionEnd, SessionEnded, Sessions, SignIn,
-    SignInView, SignInWays, TargetView, Tokens,
+    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, PolicyAnswer, PolicyQuestion,
+    ProviderFinish, ProviderStart, ProviderStarted, ReplayAsk, ReplayPage, RequestView, Revocation,
+    SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays, TargetView, Tokens,
+    WhyView,
 };
 
 impl Client {
@@ -195,6 +196,33 @@ impl Client {
     pub async fn grant(&self, id: &str) -> Result<GrantView, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "grants", id]))
             .await
+    }
+
+    /// Why a request is as it is.
+    pub async fn why_request(&self, id: &str) -> Result<WhyView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "requests", id, "why"]))
+            .await
+    }
+
+    /// Why there is a grant.
+    pub async fn why_grant(&self, id: &str) -> Result<WhyView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "grants", id, "why"]))
+            .await
+    }
+
+    /// What the policy in use says to a question, policy by policy.
+    pub async fn explain_policy(
+        &self,
+        question: &PolicyQuestion,
+    ) -> Result<PolicyAnswer, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "policy", "explain"]);
+        self.call(call.body(question)?).await
+    }
+
+    /// One page of recorded requests, decided once more by another policy.
+    pub async fn replay_policy(&self, ask: &ReplayAsk) -> Result<ReplayPage, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "policy", "replay"]);
+        self.call(call.long().body(ask)?).await
     }
 
     /// Asks for a later end of the grant that was seen at `version`.

@@ -49,6 +49,10 @@ pub enum Total {
 
 /// A run of events under one filter.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub struct Record {
     rows: VecDeque<Rc<Packed>>,
     held: VecDeque<Rc<Packed>>,

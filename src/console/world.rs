@@ -28,6 +28,10 @@ pub struct Trail {
 
 /// Everything known, read-only for screens.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub struct World {
     pub store: Store,
     pub link: Link,

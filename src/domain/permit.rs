@@ -48,6 +48,8 @@ actions! {
     /// Cut live connections of somebody else.
     EndSessions, "end the sessions of others", [Reviewer, Admin];
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
+    /// Ask what policy says to others, and what another policy would have said.
+    ReadPolicy, "see what policy says to others", [Admin, Auditor];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
@@ -72,6 +74,7 @@ pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
         Action::Submit => "the product role requester",
         Action::ReadMetrics => "the product role operator",
         Action::Invite => "the product role admin",
+        Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"
         }

@@ -22,6 +22,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod sweep;
 mod ticket;
+pub mod why;
 pub mod work;
 
 use std::collections::HashMap;

@@ -421,6 +421,15 @@ pub(super) async fn few_enough(writing: &mut Writing) -> Result<(), Error> {
     Ok(())
 }
 
+/// A request that this person may see.
+pub(super) async fn seen_by(
+    tx: &mut Tx,
+    id: &RequestId,
+    who: &Principal,
+) -> Result<Request, Error> {
+    Ok(visible(load(tx, id).await?, who)?)
+}
+
 async fn load(tx: &mut Tx, id: &RequestId) -> Result<Request, Error> {
     Ok(tx.request(id).await?.ok_or_else(|| Refusal::NotFound {
         what: "request",

@@ -10,7 +10,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::SecondFactorRefusal;
 use crate::gate;
 use crate::query;
-use crate::wire::{Problem, ProblemSpan};
+use crate::wire::{PolicyLine, PolicyTold, Problem, ProblemSpan};
 
 /// How many seconds the clock of the device is ahead, as the answer to a proof that is out of time says.
 const CLOCK_AHEAD: &str = "portcullis-clock-ahead";
@@ -132,11 +132,24 @@ fn described(status: StatusCode, code: &str, title: String, hint: Option<String>
         hint,
         span: None,
         suggestion: None,
+        policy: None,
         digest: None,
         ways: None,
         max_age: None,
         instance: super::caller::current_trace(),
     }
+}
+
+/// What a refusal by policy rests on.
+fn policy(refusal: &Refusal) -> Option<PolicyTold> {
+    let Refusal::PolicyDenied { cause, .. } = refusal else {
+        return None;
+    };
+    Some(PolicyTold {
+        version: cause.version.clone(),
+        policies: cause.policies.iter().map(PolicyLine::from).collect(),
+        errors: cause.errors.clone(),
+    })
 }
 
 /// A refusal, with what a machine needs to know beside its sentence.
@@ -159,7 +172,10 @@ fn refused(refusal: &Refusal) -> Problem {
             max_age: Some(max_age.to_string()),
             ..said
         },
-        _ => said,
+        _ => Problem {
+            policy: policy(refusal),
+            ..said
+        },
     }
 }
 
@@ -217,6 +233,7 @@ impl IntoResponse for Failed {
                     end: wrong.span.end,
                 }),
                 suggestion: wrong.suggestion,
+                policy: None,
                 digest: None,
                 ways: None,
                 max_age: None,

@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod stream;
 pub mod targets;
 pub mod views;
+pub mod why;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

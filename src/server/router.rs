@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::error::Failed;
 use super::{
     App, audit, caller, facets, grants, health, identity, incidents, locks, people, requests,
-    second_factor, sessions, stream, targets,
+    second_factor, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -64,6 +64,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(targets::list))
         .routes(routes!(requests::list, requests::submit))
         .routes(routes!(requests::show))
+        .routes(routes!(why::of_request))
         .routes(routes!(requests::approve))
         .routes(routes!(requests::deny))
         .routes(routes!(requests::withdraw))
@@ -71,6 +72,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(requests::release))
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
+        .routes(routes!(why::of_grant))
+        .routes(routes!(why::explain))
+        .routes(routes!(why::replay))
         .routes(routes!(grants::extend))
         .routes(routes!(grants::give_back))
         .routes(routes!(grants::revoke))

@@ -116,6 +116,7 @@ fn signal_view(signal: &Signal) -> SignalView {
 fn way_view(way: &Way, reviews: &[Review]) -> WayView {
     WayView {
         policy: way.policy_id.clone(),
+        line: way.line,
         threshold: way.threshold,
         approvals: review::approvals_for(way, reviews),
         reviewers: match way.reviewers.as_slice() {
@@ -128,17 +129,18 @@ fn way_view(way: &Way, reviews: &[Review]) -> WayView {
                     .join(" and "),
             ),
         },
-        needs: needs(way, reviews),
+        needs: if way.reviewers.len() > 1 {
+            needs(way, reviews)
+        } else {
+            Vec::new()
+        },
         max_duration: way.max_duration.to_string(),
         max_total: way.max_total.to_string(),
     }
 }
 
-/// Only where several groups review: one alone is told by the rest of the way.
-fn needs(way: &Way, reviews: &[Review]) -> Vec<NeedView> {
-    if way.reviewers.len() < 2 {
-        return Vec::new();
-    }
+/// What each group of a way has to give, and who counts there.
+pub(super) fn needs(way: &Way, reviews: &[Review]) -> Vec<NeedView> {
     let counted = review::counted(way, reviews);
     way.reviewers
         .iter()

@@ -17,6 +17,7 @@ mod schema;
 mod second_factor;
 mod session;
 mod target;
+mod why;
 
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
@@ -39,6 +40,10 @@ pub use second_factor::{
 };
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};
+pub use why::{
+    ConditionLine, PolicyAnswer, PolicyLine, PolicyQuestion, PolicyTold, ReplayAsk, ReplayPage,
+    ReplayView, WhyView, WhyWay,
+};
 
 /// One page of a list, newest first unless the list says otherwise. There is no total: counting is not free.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::PolicyTold;
+
 /// Why a call was not answered as asked; media type `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -27,6 +29,10 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub suggestion: Option<String>,
+    /// What policy said, policy by policy, where it said no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub policy: Option<PolicyTold>,
     /// With the code `step-up-required`: the digest of the call, to be named in `POST /v1/step-up`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

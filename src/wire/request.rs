@@ -12,6 +12,9 @@ use super::AllowedAction;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WayView {
     pub policy: String,
+    /// The line of the policy file at which it starts.
+    #[serde(default)]
+    pub line: usize,
     /// How many distinct people have to approve.
     pub threshold: u32,
     /// How many have.

@@ -8,6 +8,7 @@ mod incidents;
 mod limits;
 mod locks;
 mod people;
+mod policy;
 mod requests;
 mod second_factors;
 mod sessions;

@@ -94,6 +94,7 @@ fn hostile_text_is_harmless_in_lines_errors_and_json() {
         let problem = Problem {
             span: None,
             suggestion: None,
+            policy: None,
             digest: None,
             ways: None,
             max_age: None,

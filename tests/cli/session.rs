@@ -51,6 +51,7 @@ fn refused(code: &str) -> (StatusCode, Json<Problem>) {
     let problem = Problem {
         span: None,
         suggestion: None,
+        policy: None,
         digest: None,
         ways: None,
         max_age: None,

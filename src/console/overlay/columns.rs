@@ -9,7 +9,7 @@ use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
 use crate::console::overlay::menu::{Frame, boxed};
 use crate::console::overlay::{Overlay, Wish};
-use crate::console::screen::Shown;
+use crate::console::screen::{Screen, Shown};
 use crate::console::term::input::Key;
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::order::scroll;
@@ -31,7 +31,7 @@ fn all(app: &App) -> Vec<Shown> {
 }
 
 fn keep(app: &App, columns: &[Shown]) -> Vec<Wish> {
-    let Some(list) = app.screen().and_then(|screen| screen.list()) else {
+    let Some(list) = app.screen().and_then(Screen::list) else {
         return Vec::new();
     };
     let shown = columns.iter().filter(|column| column.shown);
@@ -88,9 +88,9 @@ impl Overlay for Columns {
             }
             Some(Action::NextItem | Action::CellRight) => return self.carry(columns, true, app),
             Some(Action::ClearMarks) => {
-                let list = app.screen().and_then(|screen| screen.list());
-                let wish = list.map(|list| Wish::Columns(list, Vec::new()));
-                return wish.into_iter().collect();
+                let of = app.screen().and_then(Screen::list);
+                let shipped = of.map(|list| Wish::Columns(list, Vec::new()));
+                return shipped.into_iter().collect();
             }
             Some(Action::Back | Action::Columns | Action::Quit) => return vec![Wish::Close],
             _ => {}

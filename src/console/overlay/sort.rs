@@ -7,7 +7,7 @@ use crate::console::app::App;
 use crate::console::keymap::Action;
 use crate::console::overlay::menu::{Frame, Menu, Pressed, Row};
 use crate::console::overlay::{Overlay, Wish, middle};
-use crate::console::screen::Sorting;
+use crate::console::screen::{Screen, Sorting};
 use crate::console::term::input::Key;
 use crate::console::theme::{Role, Theme};
 
@@ -67,10 +67,7 @@ impl Overlay for SortMenu {
                 let Some(entry) = entries.get(self.menu.chosen) else {
                     return Vec::new();
                 };
-                let now = app
-                    .screen()
-                    .map(|screen| screen.sorting())
-                    .unwrap_or_default();
+                let now = app.screen().map(Screen::sorting).unwrap_or_default();
                 let sorting = Sorting {
                     by: entry.by,
                     reversed: now.by == entry.by && !now.reversed,

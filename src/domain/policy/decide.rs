@@ -5,6 +5,7 @@ use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, Request};
 use crate::domain::policy::deed::{Deed, Doing};
 use crate::domain::policy::{Ask, Cited, Denial, Effect, Policy, Rule, Verdict, Way};
 use crate::domain::request::RequestKind;
+use crate::domain::target::Target;
 
 /// What Cedar said, with the policies that decided in the order of the file.
 struct Answer<'a> {
@@ -29,7 +30,7 @@ impl Policy {
             );
         }
         let question = self.vocabulary.asking(deed, ask, &self.zone);
-        match self.answer(deed, question) {
+        match self.answer(deed, ask.target, question) {
             Err(denial) => Verdict::Denied(denial),
             Ok(answer) if answer.allowed => permitted(ask, &answer.deciding),
             Ok(answer) => refused(deed, ask, &answer.deciding),
@@ -43,7 +44,7 @@ impl Policy {
             return Ok(());
         }
         let question = self.vocabulary.doing(doing, &self.zone);
-        let answer = self.answer(doing.deed, question)?;
+        let answer = self.answer(doing.deed, doing.target, question)?;
         let permits = self
             .rules()
             .filter(|rule| rule.deeds.contains(&doing.deed))
@@ -70,16 +71,18 @@ impl Policy {
     fn answer(
         &self,
         deed: Deed,
+        target: &Target,
         question: Result<(Request, Entities), String>,
     ) -> Result<Answer<'_>, Denial> {
         let (request, entities) = question.map_err(|error| broken(Vec::new(), vec![error]))?;
-        let Some(set) = self.sets.get(&deed) else {
+        let Some(index) = self.sets.get(&deed) else {
             return Ok(Answer {
                 allowed: false,
                 deciding: Vec::new(),
             });
         };
-        let response = Authorizer::new().is_authorized(&request, set, &entities);
+        let response =
+            Authorizer::new().is_authorized(&request, index.about(target.name.as_str()), &entities);
         let diagnostics = response.diagnostics();
         let mut errors: Vec<_> = diagnostics
             .errors()

@@ -76,6 +76,15 @@ impl Statement<'_> {
     }
 }
 
+/// The policy that starts at a line, as written.
+pub fn written_at(text: &str, line: usize) -> Option<&str> {
+    let statements = statements(text);
+    let found = statements
+        .iter()
+        .find(|statement| place(text, statement.range.start).line == line)?;
+    text.get(found.range.clone())
+}
+
 /// Splits a policy text into its statements, in the order in which Cedar numbers them.
 pub(super) fn statements(text: &str) -> Vec<Statement<'_>> {
     let mut found = Vec::new();

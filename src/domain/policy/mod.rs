@@ -10,6 +10,7 @@ mod complaint;
 mod decide;
 mod deed;
 mod explain;
+mod index;
 mod lex;
 mod question;
 mod quorum;
@@ -20,7 +21,6 @@ mod words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cedar_policy::PolicySet;
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::RoleName;
@@ -30,13 +30,14 @@ use crate::domain::span::Span;
 use crate::domain::target::Target;
 use crate::domain::zone::Zone;
 
+use index::Index;
 use question::Vocabulary;
 
 pub use annotations::{ANNOTATIONS, Annotation};
 pub use complaint::PolicyProblem;
 pub use deed::{Deed, Doing};
 pub use explain::{Condition, Explained, Held, Looked, Outcome};
-pub use lex::{Place, place};
+pub use lex::{Place, place, written_at};
 pub use quorum::{Needed, filled, places};
 pub use verdict::{Cited, Denial, Snapshot, Verdict, Way};
 pub use words::{Mention, Mentioned};
@@ -109,7 +110,7 @@ pub struct Policy {
     version: String,
     text: Arc<str>,
     /// The policies about each deed.
-    sets: BTreeMap<Deed, PolicySet>,
+    sets: BTreeMap<Deed, Index>,
     /// By the number that Cedar gave, which is what its diagnostics name.
     rules: BTreeMap<usize, Rule>,
     mentions: Vec<Mention>,

@@ -96,13 +96,9 @@ impl Vocabulary {
         }
         let owner = doing
             .owner
-            .map(|owner| self.uid(&self.principal, owner.name.as_str()));
+            .map(|owner| uid(&self.principal, owner.name.as_str()));
         put("owner", owner.map(RestrictedExpression::new_entity_uid));
         self.question(doing.deed, doing.who, doing.owner, doing.target, pairs)
-    }
-
-    fn uid(&self, kind: &EntityTypeName, name: &str) -> EntityUid {
-        EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(name))
     }
 
     fn question(
@@ -123,7 +119,7 @@ impl Vocabulary {
             entities.push(self.person(person, own)?);
         }
         entities.extend(groups.into_iter().map(Entity::with_uid));
-        let resource = self.uid(&self.target, target.name.as_str());
+        let resource = uid(&self.target, target.name.as_str());
         let attributes = [
             ("name".to_owned(), text(target.name.as_str())),
             ("kind".to_owned(), text(target.kind.as_str())),
@@ -139,7 +135,7 @@ impl Vocabulary {
             Entities::from_entities(entities, Some(schema)).map_err(|error| error.to_string())?;
         let action = self.deeds.get(&deed).ok_or("an action without a name")?;
         let request = Request::new(
-            self.uid(&self.principal, who.name.as_str()),
+            uid(&self.principal, who.name.as_str()),
             action.clone(),
             resource,
             Context::from_pairs(context).map_err(|error| error.to_string())?,
@@ -152,7 +148,7 @@ impl Vocabulary {
         person
             .groups
             .iter()
-            .map(|group| self.uid(&self.group, group.as_str()))
+            .map(|group| uid(&self.group, group.as_str()))
             .collect()
     }
 
@@ -164,9 +160,13 @@ impl Vocabulary {
             ("name".to_owned(), text(person.name.as_str())),
             ("roles".to_owned(), roles),
         ]);
-        let uid = self.uid(&self.principal, person.name.as_str());
-        Entity::new(uid, attributes, groups).map_err(|error| error.to_string())
+        let name = uid(&self.principal, person.name.as_str());
+        Entity::new(name, attributes, groups).map_err(|error| error.to_string())
     }
+}
+
+fn uid(kind: &EntityTypeName, name: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(name))
 }
 
 fn text(value: &str) -> RestrictedExpression {

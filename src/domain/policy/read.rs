@@ -12,6 +12,7 @@ use cedar_policy::{
 use crate::domain::policy::annotations::Annotations;
 use crate::domain::policy::complaint::{PolicyProblem, from_cedar};
 use crate::domain::policy::deed::Deed;
+use crate::domain::policy::index::Index;
 use crate::domain::policy::lex::{self, Statement};
 use crate::domain::policy::question::Vocabulary;
 use crate::domain::policy::words;
@@ -102,18 +103,18 @@ fn by_scope(set: &PolicySet) -> (PolicySet, PolicySet) {
 fn by_deed(
     set: &PolicySet,
     rules: &BTreeMap<usize, Rule>,
-) -> Result<BTreeMap<Deed, PolicySet>, String> {
-    let mut sets: BTreeMap<Deed, PolicySet> = BTreeMap::new();
+) -> Result<BTreeMap<Deed, Index>, String> {
+    let mut sets: BTreeMap<Deed, Vec<&cedar_policy::Policy>> = BTreeMap::new();
     for policy in set.policies() {
         let rule = number(policy.id().as_ref()).and_then(|number| rules.get(&number));
         let rule = rule.ok_or("a policy could not be found in the text again")?;
         for deed in &rule.deeds {
-            let part = sets.entry(*deed).or_default();
-            part.add(policy.clone())
-                .map_err(|error| error.to_string())?;
+            sets.entry(*deed).or_default().push(policy);
         }
     }
-    Ok(sets)
+    sets.into_iter()
+        .map(|(deed, policies)| Ok((deed, Index::of(&policies)?)))
+        .collect()
 }
 
 fn deeds(policy: &cedar_policy::Policy) -> BTreeSet<Deed> {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use cedar_policy::Authorizer;
+use cedar_policy::{Authorizer, Decision, PolicySet};
 use proptest::prelude::*;
 
 use super::*;
@@ -388,11 +388,13 @@ proptest! {
                 .vocabulary
                 .asking(Deed::Request, ask, &policy.zone)
                 .unwrap();
-            let all = policy.sets.get(&Deed::Request).cloned().unwrap_or_default();
+            let all: PolicySet = text.parse().unwrap();
             let response = Authorizer::new().is_authorized(&request, &all, &entities);
             let erred = response.diagnostics().errors().count() > 0;
             let permitted = matches!(policy.decide(ask), Verdict::Permitted { .. });
             assert!(!(erred && permitted), "permitted with errors: {text}");
+            let whole = response.decision() == Decision::Allow && !erred;
+            assert_eq!(whole, permitted, "with policies left out it is another answer: {text}");
         });
         if let Verdict::Permitted { ways } = &verdict {
             prop_assert!(!ways.is_empty());
@@ -672,6 +674,65 @@ proptest! {
                     assert!(forbidden || of(Outcome::Matched, "permit").is_empty(), "{text}");
                 }
             }
+        });
+    }
+}
+
+/// Policies about several targets, some of which err, decided with the index and without.
+fn many() -> impl Strategy<Value = String> {
+    let one = (0_usize..4, 0_usize..3, 0_usize..5, any::<bool>()).prop_map(|(target, group, condition, permit)| {
+        let target = ["", " == Target::\"orders-db\"", " == Target::\"web-1\"", " in [Target::\"orders-db\", Target::\"x\"]"][target];
+        let group = ["", " in Group::\"engineers\"", " in Group::\"nobody\""][group];
+        let condition = [
+            "context.role == \"admin\"",
+            "context.role == \"readonly\"",
+            "context.minutes <= 60",
+            "context.minutes * 9223372036854775807 > 1",
+            "resource.hasTag(\"env\") && resource.getTag(\"env\") == \"prod\"",
+        ][condition];
+        let (annotations, effect) = if permit { ("@threshold(\"0\") @max_duration(\"9h\")", "permit") } else { ("", "forbid") };
+        format!("{annotations} {effect} (principal{group}, action == Action::\"request\", resource{target}) when {{ {condition} }};")
+    });
+    prop::collection::vec(one, 1..7).prop_map(|all| {
+        all.iter()
+            .enumerate()
+            .map(|(nth, text)| format!("@id(\"p{nth}\") {text}\n"))
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn leaving_policies_out_changes_no_answer(text in many(), admin in any::<bool>()) {
+        let policy = Policy::parse(&text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+        let role = if admin { "admin" } else { "readonly" };
+        decide_by(&policy, &["engineers"], role, "1h", |ask| {
+            let (request, entities) = policy.vocabulary.asking(Deed::Request, ask, &policy.zone).unwrap();
+            let all: PolicySet = text.parse().unwrap();
+            let response = Authorizer::new().is_authorized(&request, &all, &entities);
+            let erred = response.diagnostics().errors().count() > 0;
+            let verdict = policy.decide(ask);
+            assert_eq!(verdict.errors().is_empty(), !erred, "{text}");
+            let whole = response.decision() == Decision::Allow && !erred;
+            assert_eq!(matches!(verdict, Verdict::Permitted { .. }), whole, "{text}");
+            let mut cited: Vec<String> = match verdict {
+                Verdict::Permitted { ways } => ways.into_iter().map(|way| way.policy_id).collect(),
+                Verdict::Denied(denial) => denial.by.into_iter().map(|cited| cited.id).collect(),
+            };
+            let named = |id: &str| policy.rule(id).unwrap().id.clone();
+            let mut decided: Vec<String> = if erred {
+                response.diagnostics().errors().map(|error| {
+                    let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+                    named(error.policy_id().as_ref())
+                }).collect()
+            } else {
+                response.diagnostics().reason().map(|id| named(id.as_ref())).collect()
+            };
+            cited.sort();
+            decided.sort();
+            assert_eq!(cited, decided, "{text}");
         });
     }
 }

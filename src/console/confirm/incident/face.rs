@@ -412,9 +412,9 @@ impl Incident {
             }
             (Step::Receipts, _) => {
                 let again = world.keymap.key(Place::Anywhere, Action::Incident);
-                let leave = format!("leave, it goes on; {again} comes back");
+                let text = format!("leave, it goes on; {again} comes back");
                 let (no, _) = key(Action::No, "");
-                return hints(&[(no, leave.as_str())]);
+                return hints(&[(no, text.as_str())]);
             }
         };
         hints(&keys)

@@ -53,6 +53,10 @@ const COMMANDS: &[Action] = &[
 
 /// The list of events.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub(super) struct Audit {
     record: Record,
     filter: FilterLine,

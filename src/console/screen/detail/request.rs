@@ -149,11 +149,24 @@ pub(in crate::console::screen) fn request(view: &RequestView, world: &World, wid
             .reviewers
             .as_deref()
             .map_or_else(|| "nobody".to_owned(), |group| format!("by {group}"));
+        let line = match way.line {
+            0 => String::new(),
+            line => format!(" (line {line})"),
+        };
         let text = format!(
-            "{}: {} of {} approvals {by}; at most {}",
+            "{}{line}: {} of {} approvals {by}; at most {}",
             way.policy, way.approvals, way.threshold, way.max_duration
         );
         doc.fact("", &text, Role::TextMuted);
+        for need in &way.needs {
+            let given = need.approved_by.len();
+            let who = match need.approved_by.as_slice() {
+                [] => "nobody yet".to_owned(),
+                names => names.join(", "),
+            };
+            let text = format!("  {}: {given} of {}, {who}", need.group, need.threshold);
+            doc.fact("", &text, Role::TextMuted);
+        }
     }
     for review in &view.reviews {
         let text = format!(

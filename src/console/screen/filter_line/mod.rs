@@ -95,8 +95,8 @@ impl FilterLine {
         if !self.expr.is_empty() {
             return Some(self.expr.clone());
         }
-        let last = Some(self.dropped.as_str()).filter(|text| !text.is_empty());
-        let text = last.or_else(|| world.shelf.history(list).next())?;
+        let before = Some(self.dropped.as_str()).filter(|text| !text.is_empty());
+        let text = before.or_else(|| world.shelf.history(list).next())?;
         let expr = parse(text, list, &world.shelf.saved).expr;
         (!expr.is_empty()).then_some(expr)
     }
