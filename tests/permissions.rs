@@ -12,7 +12,7 @@ use crate::support::http::Http;
 use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, submit};
 
 /// The columns. `copied` has the token of an admin and not the key of its device. `own` and `self` are the person whom the request, grant or sign-in belongs to.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "anonymous",
     "expired",
     "revoked",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 11] = [
     "auditor",
     "operator",
     "admin",
+    "service",
 ];
 
 /// What one cell is tried on.
@@ -48,6 +49,7 @@ struct Cast {
     auditor: Http,
     operator: Http,
     admin: Http,
+    service: Http,
 }
 
 impl Cast {
@@ -70,6 +72,7 @@ impl Cast {
             auditor: person("auditor", &["auditor"], &["reviewers", "engineers"]).await,
             operator: person("operator", &["operator"], &["reviewers", "engineers"]).await,
             admin: person("admin", &["admin"], &["reviewers"]).await,
+            service: service(world, "bot").await,
         }
     }
 
@@ -91,6 +94,13 @@ impl Cast {
         let request = submit(&owner).await;
         let owners = world.http(&owner);
         let invitation = json!({"name": name, "roles": [], "groups": []});
+        let machine =
+            json!({"name": format!("s{name}"), "owner": name, "scopes": ["read"], "expires": "1d"});
+        let made = world
+            .http(world.admin())
+            .post("/v1/service-accounts", None, machine)
+            .await;
+        assert_eq!(made.status, 201, "{}", made.text);
         let code = world
             .http(world.admin())
             .post("/v1/invitations", None, invitation)
@@ -123,10 +133,21 @@ impl Cast {
                 "reviewer" => self.reviewer.clone(),
                 "auditor" => self.auditor.clone(),
                 "operator" => self.operator.clone(),
+                "service" => self.service.clone(),
                 _ => self.admin.clone(),
             },
         }
     }
+}
+
+/// A machine that may do all that any machine may, in every group.
+async fn service(world: &World, name: &str) -> Http {
+    let new = json!({"name": name, "owner": "root", "scopes": ["request:*/*", "read", "metrics"], "groups": ["engineers", "reviewers"], "expires": "30d"});
+    let made = world
+        .http(world.admin())
+        .post("/v1/service-accounts", None, new)
+        .await;
+    Http::nobody(&world.url()).with(&made.text("token"))
 }
 
 /// A complete and sensible call of one route.
@@ -141,6 +162,10 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/factors/{id}", "/factors/F-0000000001")
         .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
+        .replace(
+            "/service-accounts/{id}",
+            &format!("/service-accounts/s{}", things.owner),
+        )
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
         "GET /healthz"
@@ -150,6 +175,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/sign-in/ways"
         | "GET /v1/me"
         | "GET /v1/sign-ins"
+        | "GET /v1/service-accounts"
         | "GET /v1/targets"
         | "GET /v1/requests"
         | "GET /v1/requests/{id}"
@@ -179,12 +205,18 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         // To release a claim needs one; without it a reviewer hears 409, and everybody else may not even ask.
         "POST /v1/sign-out"
         | "DELETE /v1/sign-ins/{id}"
+        | "DELETE /v1/service-accounts/{id}"
         | "POST /v1/requests/{id}/claim"
         | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/invitations" => (
             None,
             json!({"name": format!("new{}", things.request.trim_start_matches("R-")), "roles": ["requester"]}),
         ),
+        "POST /v1/service-accounts" => (
+            None,
+            json!({"name": format!("n{}", things.owner), "owner": "root", "scopes": ["read"], "expires": "1d"}),
+        ),
+        "POST /v1/service-accounts/{id}/rotate" => (None, json!({"expires": "1d"})),
         "POST /v1/requests" => (
             None,
             json!({"target": "bastion", "role": "admin", "duration": "1h", "reason": "INC-1 look"}),

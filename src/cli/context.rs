@@ -8,6 +8,7 @@ use crate::cli::prove::AtTerminal;
 use crate::cli::{Common, Failure, Printer};
 use crate::client::{Channel, Client, ServerUrl, Session, StateDir};
 use crate::config::{ConsoleSettings, Problem, paths};
+use crate::secret::Secret;
 
 /// What a command stands on.
 #[derive(Debug)]
@@ -77,7 +78,11 @@ impl<'p> Context<'p> {
     /// A client with the sign-in of the person at the keyboard.
     pub fn client(&self) -> Result<Client, Failure> {
         let server = self.server()?;
-        let session = Session::open(&server, &self.state()?)?;
+        // A machine has no sign-in to keep: its token comes with its surroundings.
+        let session = match environment("PORTCULLIS_TOKEN").filter(|token| !token.is_empty()) {
+            Some(token) => Session::of_service(&server, Secret::new(token)),
+            None => Session::open(&server, &self.state()?)?,
+        };
         let prover = Arc::new(AtTerminal::new(self.common.totp.clone()));
         Ok(Client::new(session, Channel::Cli)?.with_prover(prover))
     }

@@ -38,7 +38,9 @@ mod requests;
 
 mod revoke;
 mod serve;
+mod service_account;
 mod sessions;
+mod sign_ins;
 pub mod table;
 mod theme;
 mod token;
@@ -136,8 +138,10 @@ enum Command {
     Login(login::Arguments),
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
+    SignIns(sign_ins::Arguments),
     Factor(factor::Arguments),
     Token(token::Arguments),
+    ServiceAccount(service_account::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
     Policy(policy::Arguments),
@@ -205,6 +209,8 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::SignIns(arguments) => sign_ins::run(context, arguments).await,
+        Command::ServiceAccount(arguments) => service_account::run(context, arguments).await,
         Command::Factor(arguments) => factor::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,

@@ -76,7 +76,7 @@ async fn invite(
     Ok(Exit::DONE)
 }
 
-async fn list(context: &Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn list(context: &Context<'_>) -> Result<Exit, Failure> {
     let page = context.client()?.sign_ins().await?;
     context.printer.answer(&page, |printer| {
         let mut table = Table::new(&[
@@ -107,7 +107,7 @@ async fn list(context: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::DONE)
 }
 
-async fn revoke(context: &Context<'_>, id: &SignInId) -> Result<Exit, Failure> {
+pub(super) async fn revoke(context: &Context<'_>, id: &SignInId) -> Result<Exit, Failure> {
     let client = context.client()?;
     client
         .revoke_sign_in(id.as_str(), &IdempotencyKey::new()?)

@@ -1,6 +1,6 @@
 //! `portcullis whoami`: who is signed in, where, and as what.
 
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, words};
 
 /// Show who you are to the server
 #[derive(Debug, clap::Args)]
@@ -10,14 +10,30 @@ pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Fai
     let client = context.client()?;
     let me = client.me().await?;
     context.printer.answer(&me, |printer| {
-        printer.facts(&[
+        let mut facts = vec![
             ("name", me.name.clone()),
             ("roles", me.roles.join(", ")),
             ("groups", me.groups.join(", ")),
             ("id", me.id.clone()),
             ("sign-in", me.sign_in.clone()),
-            ("server", client.server().to_string()),
-        ])
+        ];
+        if let Some(how) = &me.how {
+            let bound = if how.bound { "this device" } else { "nothing" };
+            let factor = match how.amr.as_slice() {
+                [] => "none".to_owned(),
+                words => words.join(", "),
+            };
+            facts.push(("signed in by", how.method.clone()));
+            facts.push(("signed in at", words::moment(how.authenticated_at)));
+            facts.push(("proved with", factor));
+            facts.push(("bound to", bound.to_owned()));
+            facts.push(("ends at the latest", words::moment(how.ends_at)));
+            if let Some(owner) = &how.owner {
+                facts.push(("owner", owner.clone()));
+            }
+        }
+        facts.push(("server", client.server().to_string()));
+        printer.facts(&facts)
     })?;
     Ok(Exit::DONE)
 }

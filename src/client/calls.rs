@@ -7,10 +7,10 @@ use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, Reques
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
     IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
-    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, Page, PolicyAnswer, PolicyQuestion,
-    ProviderFinish, ProviderStart, ProviderStarted, ReplayAsk, ReplayPage, RequestView, Revocation,
-    SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays, TargetView, Tokens,
-    WhyView,
+    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page, PolicyAnswer,
+    PolicyQuestion, ProviderFinish, ProviderStart, ProviderStarted, ReplayAsk, ReplayPage,
+    RequestView, Revocation, ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded,
+    Sessions, SignIn, SignInView, SignInWays, TargetView, Tokens, WhyView,
 };
 
 impl Client {
@@ -87,6 +87,48 @@ impl Client {
     /// Ends a sign-in: its tokens stop working at once.
     pub async fn revoke_sign_in(&self, id: &str, key: &IdempotencyKey) -> Result<(), ClientError> {
         self.call_empty(Call::new(Method::DELETE, &["v1", "sign-ins", id]).key(key))
+            .await
+    }
+
+    /// Service accounts that the caller may see.
+    pub async fn services(&self) -> Result<Page<ServiceView>, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "service-accounts"]))
+            .await
+    }
+
+    /// Makes a service account; its token is shown once.
+    pub async fn create_service(
+        &self,
+        new: &NewService,
+        key: &IdempotencyKey,
+    ) -> Result<ServiceToken, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "service-accounts"]);
+        self.call(call.key(key).body(new)?).await
+    }
+
+    /// Makes another token for a service account; the one before stops working.
+    pub async fn rotate_service(
+        &self,
+        name: &str,
+        expires: &str,
+        key: &IdempotencyKey,
+    ) -> Result<ServiceToken, ClientError> {
+        let path = ["v1", "service-accounts", name, "rotate"];
+        let body = ServiceRotation {
+            expires: expires.to_owned(),
+        };
+        self.call(Call::new(Method::POST, &path).key(key).body(&body)?)
+            .await
+    }
+
+    /// Ends a service account.
+    pub async fn delete_service(
+        &self,
+        name: &str,
+        key: &IdempotencyKey,
+    ) -> Result<(), ClientError> {
+        let path = ["v1", "service-accounts", name];
+        self.call_empty(Call::new(Method::DELETE, &path).key(key))
             .await
     }
 

@@ -391,6 +391,13 @@ impl Client {
         access: Option<&Secret>,
     ) -> Result<reqwest::RequestBuilder, ClientError> {
         let address = self.server().join(path);
+        if let (true, Some(access)) = (self.session.is_service(), access) {
+            return Ok(self
+                .http
+                .request(method, address)
+                .header("Portcullis-Channel", self.channel.as_str())
+                .bearer_auth(access.expose()));
+        }
         let token = access.map(Secret::expose);
         let proof = self
             .session

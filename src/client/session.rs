@@ -111,6 +111,8 @@ pub struct Session {
     known: Arc<Mutex<Option<Tokens>>>,
     /// The key that signs each call.
     device: Device,
+    /// The token of a service account, which is all that it has.
+    service: Option<Arc<Secret>>,
     /// Only one refresh at a time in this process; the file lock does the same between processes.
     refreshing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -145,8 +147,22 @@ impl Session {
             file,
             known: Arc::default(),
             device,
+            service: None,
             refreshing: Arc::default(),
         }
+    }
+
+    /// A service account, by its token.
+    pub fn of_service(server: &ServerUrl, token: Secret) -> Self {
+        Self {
+            service: Some(Arc::new(token)),
+            ..Self::in_memory(server)
+        }
+    }
+
+    /// Whether this is a machine with a service token.
+    pub(super) fn is_service(&self) -> bool {
+        self.service.is_some()
     }
 
     /// The server that the sign-in is for.
@@ -197,6 +213,9 @@ impl Session {
 
     /// The access token to send.
     pub(super) fn access(&self) -> Result<Secret, ClientError> {
+        if let Some(token) = &self.service {
+            return Ok(Secret::clone(token));
+        }
         self.tokens().map(|tokens| Secret::new(tokens.access_token))
     }
 
@@ -209,6 +228,13 @@ impl Session {
     where
         F: Future<Output = Result<Tokens, ClientError>>,
     {
+        if self.service.is_some() {
+            return Err(ClientError::Local {
+                text: format!("the service token is not good on `{}`", self.server),
+                hint: "its owner makes another one with `portcullis service-account rotate NAME`"
+                    .to_owned(),
+            });
+        }
         let _turn = self.refreshing.lock().await;
         let _lock = self.lock().await?;
         let present = match &self.file {

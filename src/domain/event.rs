@@ -69,6 +69,9 @@ events! {
     TokenReused = "auth.token_reused", "presented a refresh token twice; the sign-in was ended";
     /// A token came without the key of the device that it is bound to.
     TokenMisused = "auth.token_misused", "used a token without the key of its device; it belongs to";
+    ServiceCreated = "service.created", "made the service account";
+    ServiceRotated = "service.rotated", "made another token for";
+    ServiceDeleted = "service.deleted", "deleted the service account";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
     GroupsChanged = "auth.groups_changed", "took over other groups and roles from the identity provider for";
     IdentityGone = "auth.identity_gone", "took everything, because the identity provider does not know them any more, from";
@@ -243,6 +246,9 @@ impl Event {
             self.code,
             EventCode::PrincipalInvited
                 | EventCode::SignInRevoked
+                | EventCode::ServiceCreated
+                | EventCode::ServiceRotated
+                | EventCode::ServiceDeleted
                 | EventCode::FactorsReset
                 | EventCode::TokenMisused
                 | EventCode::GroupsChanged

@@ -52,6 +52,8 @@ actions! {
     ReadPolicy, "see what policy says to others", [Admin, Auditor];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];
+    /// Make service accounts, and manage those of others.
+    ManageServices, "manage the service accounts of others", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
 }
 
@@ -73,7 +75,7 @@ pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
     let needs = match action {
         Action::Submit => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite => "the product role admin",
+        Action::Invite | Action::ManageServices => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

@@ -21,6 +21,8 @@ pub enum TokenKind {
     Refresh,
     /// Lets an invited person sign in for the first time.
     Invitation,
+    /// Carried by every call of a service account; lives until it is rotated or ends.
+    Service,
     /// Printed at the first start of a server; makes its first admin.
     Bootstrap,
     /// Says that somebody proved a second factor for certain calls.
@@ -42,7 +44,8 @@ pub enum TokenError {
 }
 
 impl TokenKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
+        Self::Service,
         Self::Access,
         Self::Refresh,
         Self::Invitation,
@@ -89,6 +92,7 @@ impl TokenKind {
     fn mark(self) -> &'static str {
         match self {
             Self::Access => "at",
+            Self::Service => "st",
             Self::Refresh => "rt",
             Self::Invitation => "ic",
             Self::Bootstrap => "bc",
@@ -99,6 +103,7 @@ impl TokenKind {
     fn words(self) -> &'static str {
         match self {
             Self::Access => "access token",
+            Self::Service => "service token",
             Self::Refresh => "refresh token",
             Self::Invitation => "invitation code",
             Self::Bootstrap => "bootstrap code",

@@ -24,6 +24,7 @@ pub mod requests;
 pub mod router;
 pub mod search;
 pub mod second_factor;
+pub mod services;
 pub mod sessions;
 pub mod stream;
 pub mod targets;

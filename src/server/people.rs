@@ -10,8 +10,11 @@ use axum::http::StatusCode;
 use crate::domain::ids::SignInId;
 use crate::domain::principal::ProductRole;
 use crate::domain::refusal::Refusal;
+use crate::gate::How;
 use crate::gate::people::{Invite, Issued};
-use crate::wire::{Invitation, InvitationCode, Me, Page, Refresh, SignIn, SignInView, Tokens};
+use crate::wire::{
+    Invitation, InvitationCode, Me, Page, Refresh, SignIn, SignInHow, SignInView, Tokens,
+};
 
 use super::App;
 use super::caller::{Anonymous, Mutation, Nothing, Signed};
@@ -22,7 +25,7 @@ use super::requests::field;
 /// More groups than anybody is in.
 const GROUPS_MAX: usize = 50;
 
-fn words<T: FromStr>(name: &str, list: &[String], most: usize) -> Result<Vec<T>, Refusal>
+pub(super) fn words<T: FromStr>(name: &str, list: &[String], most: usize) -> Result<Vec<T>, Refusal>
 where
     T::Err: Display,
 {
@@ -41,7 +44,13 @@ pub(super) fn tokens(app: &App, issued: &Issued) -> Json<Tokens> {
         access_expires_at: issued.access_expires_at,
         refresh_token: issued.refresh.expose().to_owned(),
         refresh_expires_at: issued.refresh_expires_at,
-        me: me_view(app, &issued.principal, &issued.sign_in, issued.now),
+        me: me_view(
+            app,
+            &issued.principal,
+            &issued.sign_in,
+            &issued.how,
+            issued.now,
+        ),
     })
 }
 
@@ -49,6 +58,7 @@ fn me_view(
     app: &App,
     who: &crate::domain::principal::Principal,
     sign_in: &SignInId,
+    how: &How,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Me {
     Me {
@@ -57,6 +67,17 @@ fn me_view(
         roles: who.roles.iter().map(ToString::to_string).collect(),
         groups: who.groups.iter().map(ToString::to_string).collect(),
         sign_in: sign_in.to_string(),
+        how: Some(SignInHow {
+            method: how.method.to_string(),
+            authenticated_at: how.authenticated_at,
+            amr: how.amr.clone(),
+            bound: how.bound,
+            ends_at: how.ends_at,
+            owner: who
+                .service
+                .as_ref()
+                .map(|service| service.owner.name.to_string()),
+        }),
         server: app.name.to_string(),
         now,
     }
@@ -121,7 +142,13 @@ pub async fn sign_out(
 #[utoipa::path(get, path = "/v1/me", tag = "people", responses((status = 200, body = Me), Problems))]
 pub async fn me(State(app): State<App>, Signed(caller): Signed) -> Result<Json<Me>, Failed> {
     let now = app.gate.now().await?;
-    Ok(Json(me_view(&app, &caller.principal, &caller.sign_in, now)))
+    Ok(Json(me_view(
+        &app,
+        &caller.principal,
+        &caller.sign_in,
+        &caller.how,
+        now,
+    )))
 }
 
 /// Lists the sign-ins that are good: everybody's for an admin or auditor, one's own otherwise.
@@ -140,6 +167,8 @@ pub async fn sign_ins(
             id: sign_in.id.to_string(),
             principal: sign_in.principal.name.to_string(),
             device: sign_in.device,
+            method: sign_in.method.to_string(),
+            bound: sign_in.jkt.is_some(),
             created_at: sign_in.created_at,
             last_used_at: sign_in.last_used_at,
             expires_at: sign_in.expires_at,

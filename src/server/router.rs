@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::error::Failed;
 use super::{
     App, audit, caller, facets, grants, health, identity, incidents, locks, people, requests,
-    second_factor, sessions, stream, targets, why,
+    second_factor, services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -55,6 +55,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(people::sign_ins))
         .routes(routes!(people::revoke_sign_in))
         .routes(routes!(people::invite))
+        .routes(routes!(services::list, services::create))
+        .routes(routes!(services::rotate))
+        .routes(routes!(services::delete))
         .routes(routes!(second_factor::step_up))
         .routes(routes!(second_factor::list, second_factor::add))
         .routes(routes!(second_factor::confirm))

@@ -17,6 +17,7 @@ use super::{Inner, Stamp, Tx, millis, moment, moments, stored};
 pub enum TokenUse {
     Access,
     Refresh,
+    Service,
 }
 
 impl TokenUse {
@@ -24,6 +25,7 @@ impl TokenUse {
         match self {
             Self::Access => "access",
             Self::Refresh => "refresh",
+            Self::Service => "service",
         }
     }
 }
@@ -146,6 +148,13 @@ impl SignInRow {
             revoked_at: moments(self.revoked_at)?,
         })
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct ServiceRow {
+    ends_at: Option<i64>,
+    #[sqlx(flatten)]
+    principal: PrincipalRow,
 }
 
 #[derive(sqlx::FromRow)]
@@ -362,6 +371,29 @@ impl Tx {
         touch!(self, c => sqlx::query("update sign_ins set revoked_at = $2 where principal_id = $1 and revoked_at is null").bind(who.as_str()).bind(millis(now)).execute(c))
             .context("ending the sign-ins of somebody")?;
         Ok(())
+    }
+
+    /// Takes every scope and role from a service account; it is deleted from then on.
+    pub async fn drop_scopes(&mut self, id: &PrincipalId) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update principals set scopes = '[]', roles = '[]', group_names = '[]', version = version + 1 where id = $1 and owner_id is not null").bind(id.as_str()).execute(c))
+            .context("deleting a service account")?;
+        Ok(())
+    }
+
+    /// The service accounts that were not deleted, and when their tokens end.
+    pub async fn services(
+        &mut self,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Vec<(Principal, Option<DateTime<Utc>>)>> {
+        let rows: Vec<ServiceRow> = on!(self, c => sqlx::query_as(
+            "select p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, \
+             (select max(s.expires_at) from sign_ins s where s.principal_id = p.id and s.revoked_at is null and s.expires_at > $1) as ends_at \
+             from principals p where p.owner_id is not null and p.scopes <> '[]' order by p.name limit 500")
+            .bind(millis(now)).fetch_all(c))
+        .context("reading service accounts")?;
+        rows.into_iter()
+            .map(|row| Ok((row.principal.read()?, moments(row.ends_at)?)))
+            .collect()
     }
 
     /// Looks a token up by its hash, with its sign-in and principal.

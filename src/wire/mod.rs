@@ -15,6 +15,7 @@ pub mod problem;
 mod request;
 mod schema;
 mod second_factor;
+mod service;
 mod session;
 mod target;
 mod why;
@@ -28,7 +29,7 @@ pub use incident::{
     IncidentScope, IncidentSummary, IncidentView,
 };
 pub use lock::{Lifting, LockOn, LockView, NewLock};
-pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInView, Tokens};
+pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
@@ -38,6 +39,7 @@ pub use second_factor::{
     FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
     PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken,
 };
+pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use target::{RoleView, TargetView};
 pub use why::{

@@ -48,9 +48,31 @@ pub struct Me {
     pub roles: Vec<String>,
     pub groups: Vec<String>,
     pub sign_in: String,
+    /// How the sign-in came to be, and when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub how: Option<SignInHow>,
     /// The server's name and its clock, so that clients can count down correctly.
     pub server: String,
     pub now: DateTime<Utc>,
+}
+
+/// How a sign-in came to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignInHow {
+    /// `code`, `password`, `oidc`, `device` or `service`.
+    pub method: String,
+    pub authenticated_at: DateTime<Utc>,
+    /// What was proved, in the words of RFC 8176.
+    pub amr: Vec<String>,
+    /// Whether the tokens work only with the key of the device.
+    pub bound: bool,
+    /// When it ends at the latest.
+    pub ends_at: DateTime<Utc>,
+    /// Who answers for it, for a service account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub owner: Option<String>,
 }
 
 /// Invites a person, or gives a known one another sign-in.
@@ -82,6 +104,10 @@ pub struct SignInView {
     pub id: String,
     pub principal: String,
     pub device: String,
+    /// `code`, `password`, `oidc`, `device` or `service`.
+    pub method: String,
+    /// Whether its tokens work only with the key of the device.
+    pub bound: bool,
     pub created_at: DateTime<Utc>,
     pub last_used_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,

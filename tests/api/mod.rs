@@ -11,6 +11,7 @@ mod people;
 mod policy;
 mod requests;
 mod second_factors;
+mod services;
 mod sessions;
 mod signals;
 mod step_up;

@@ -68,6 +68,7 @@ fn tokens() -> Tokens {
         roles: Vec::new(),
         groups: Vec::new(),
         sign_in: "S-0000000000".to_owned(),
+        how: None,
         server: "test".to_owned(),
         now: at,
     };

@@ -43,6 +43,7 @@ fn me(roles: &[&str]) -> Me {
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
         groups: Vec::new(),
         sign_in: "S-0000000000".to_owned(),
+        how: None,
         server: "test".to_owned(),
         now: AT.parse().unwrap(),
     }

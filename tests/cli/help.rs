@@ -2,7 +2,7 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 37] = [
     &[],
     &["request"],
     &["requests"],
@@ -22,6 +22,12 @@ const COMMANDS: [&[&str]; 31] = [
     &["login"],
     &["logout"],
     &["whoami"],
+    &["sign-ins"],
+    &["sign-ins", "revoke"],
+    &["service-account"],
+    &["service-account", "create"],
+    &["service-account", "list"],
+    &["service-account", "rotate"],
     &["token"],
     &["token", "invite"],
     &["token", "list"],

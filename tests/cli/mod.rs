@@ -1,6 +1,7 @@
 //! Commands typed, output read: the real program against a real server.
 
 mod broken;
+mod canaries;
 mod connect;
 mod flow;
 mod follow;

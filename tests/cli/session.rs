@@ -31,6 +31,7 @@ fn me() -> Me {
         roles: Vec::new(),
         groups: Vec::new(),
         sign_in: "S-0000000000".to_owned(),
+        how: None,
         server: "test".to_owned(),
         now,
     }

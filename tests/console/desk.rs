@@ -268,6 +268,7 @@ impl Desk {
                 roles: vec!["admin".to_owned()],
                 groups: Vec::new(),
                 sign_in: "S-1".to_owned(),
+                how: None,
                 server: "eu-1".to_owned(),
                 now: self.server_now(),
             }),

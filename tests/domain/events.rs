@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 28] = [
+const BY_THE_GATE: [(EventCode, &str); 31] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
@@ -18,6 +18,9 @@ const BY_THE_GATE: [(EventCode, &str); 28] = [
     (EventCode::SignInRefused, "api::people"),
     (EventCode::TokenReused, "api::people"),
     (EventCode::TokenMisused, "api::tokens"),
+    (EventCode::ServiceCreated, "api::services"),
+    (EventCode::ServiceRotated, "api::services"),
+    (EventCode::ServiceDeleted, "api::services"),
     (EventCode::SignInRevoked, "api::people"),
     (EventCode::SteppedUp, "api::step_up"),
     (EventCode::StepUpRefused, "api::step_up"),

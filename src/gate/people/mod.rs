@@ -5,6 +5,7 @@
 
 mod invite;
 mod proofs;
+mod services;
 pub(in crate::gate) mod sign_in;
 mod sign_ins;
 mod tokens;
@@ -14,11 +15,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::ids::SignInId;
 use crate::domain::principal::Principal;
 use crate::domain::sign_in::Method;
+use crate::gate::How;
 use crate::secret::{Secret, hash_of};
 
 pub use invite::Invite;
 pub use proofs::Purpose;
 pub(in crate::gate) use proofs::Seen;
+pub use services::{NewService, SeenService};
 pub(in crate::gate) use sign_in::check_name;
 pub use tokens::{ACCESS_LIFE, Presented};
 
@@ -33,6 +36,7 @@ pub struct Issued {
     pub refresh_expires_at: DateTime<Utc>,
     pub principal: Principal,
     pub sign_in: SignInId,
+    pub how: How,
     pub now: DateTime<Utc>,
 }
 

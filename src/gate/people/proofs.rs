@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::refusal::Refusal;
+use crate::domain::sign_in::Method;
 use crate::gate::{Error, Gate};
 use crate::secret::Proof;
 use crate::store::audit::Origin;
@@ -151,6 +152,10 @@ impl Gate {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
+        // A machine has no device; its token is scoped and ends instead.
+        if sign_in.method == Method::Service {
+            return Ok(());
+        }
         let Some(jkt) = &sign_in.jkt else {
             // A proof says that its token is bound. A token that is not comes without, if it may come at all.
             if self.settings.tokens.sender_constrained || proof.is_some() {

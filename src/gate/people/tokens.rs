@@ -34,12 +34,16 @@ impl Gate {
         presented: Presented<'_>,
         origin: Origin,
     ) -> Result<Caller, Error> {
-        TokenKind::Access
-            .read(presented.token)
-            .map_err(|_| Refusal::NotSignedIn)?;
+        let kind = match TokenKind::Access.read(presented.token) {
+            Ok(_) => TokenUse::Access,
+            Err(_) => TokenKind::Service
+                .read(presented.token)
+                .map(|_| TokenUse::Service)
+                .map_err(|_| Refusal::NotSignedIn)?,
+        };
         let mut tx = self.store.glance().await?;
         let token = tx
-            .token(&stored_hash(presented.token), TokenUse::Access)
+            .token(&stored_hash(presented.token), kind)
             .await?
             .ok_or(Refusal::TokenExpired)?;
         drop(tx);
@@ -58,15 +62,9 @@ impl Gate {
         )
         .await?;
         Ok(Caller {
+            how: how(&sign_in),
             principal: sign_in.principal,
             sign_in: sign_in.id,
-            how: How {
-                method: sign_in.method,
-                authenticated_at: sign_in.authenticated_at,
-                amr: sign_in.amr,
-                bound: sign_in.jkt.is_some(),
-                ends_at: sign_in.expires_at,
-            },
             expires_at: token.expires_at,
             origin,
         })
@@ -157,6 +155,16 @@ impl Gate {
     }
 }
 
+fn how(sign_in: &SignIn) -> How {
+    How {
+        method: sign_in.method,
+        authenticated_at: sign_in.authenticated_at,
+        amr: sign_in.amr.clone(),
+        bound: sign_in.jkt.is_some(),
+        ends_at: sign_in.expires_at,
+    }
+}
+
 /// Makes the next pair of tokens of a sign-in.
 pub(super) async fn issue(
     tx: &mut Tx,
@@ -195,6 +203,7 @@ pub(super) async fn issue(
         refresh_expires_at,
         principal: sign_in.principal.clone(),
         sign_in: sign_in.id.clone(),
+        how: how(sign_in),
         now,
     };
     Ok((issued, refresh_hash))

@@ -89,6 +89,7 @@ impl Play {
                 roles: vec!["admin".to_owned()],
                 groups: Vec::new(),
                 sign_in: "S-tutor".to_owned(),
+                how: None,
                 server: "practice".to_owned(),
                 now: now.wall,
             }),
