@@ -180,7 +180,7 @@ async fn attempt(
     script: &Shared,
     lie: impl Fn(&mut Script, i64),
 ) -> (u16, String, String) {
-    let http = Http::nobody(&world.url());
+    let http = Http::newcomer(&world.url());
     let now = world.now().await.timestamp();
     {
         let mut script = script.lock().unwrap();

@@ -1,6 +1,6 @@
 //! Against a real, independent provider: who gets in as whom, and what changes there changes here.
 
-use portcullis::client::{Channel, Client, ClientError, Session};
+use portcullis::client::{Client, ClientError};
 use portcullis::wire::{Approval, Tokens};
 use reqwest::Url;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn begun(http: &Http) -> (String, String) {
 
 /// What a browser brings back when this person signs in.
 async fn brought(world: &World, subject: &str) -> (Http, Url) {
-    let http = Http::nobody(&world.url());
+    let http = Http::newcomer(&world.url());
     let (address, _) = begun(&http).await;
     let brought = Visitor::new().sign_in(&address, subject).await;
     (http, brought)
@@ -43,12 +43,14 @@ async fn finished(http: &Http, body: &serde_json::Value) -> Answer {
 
 /// A client of somebody who has signed in at the provider.
 async fn client(world: &World, subject: &str) -> Client {
-    let answer = signed_in(world, subject).await;
-    let tokens: Tokens =
-        serde_json::from_str(&answer.text).unwrap_or_else(|_| panic!("{answer:?}"));
-    let session = Session::in_memory(&world.url().parse().unwrap());
-    session.store(&tokens).await.unwrap();
-    Client::new(session, Channel::Cli).unwrap()
+    let client = world.nobody();
+    let http = Http::device_of(&world.url(), &client);
+    let (address, _) = begun(&http).await;
+    let brought = Visitor::new().sign_in(&address, subject).await;
+    let answer = finished(&http, &finish(&brought)).await;
+    let tokens = serde_json::from_str(&answer.text).unwrap_or_else(|_| panic!("{answer:?}"));
+    client.session().store(&tokens).await.unwrap();
+    client
 }
 
 /// Makes what is known of everybody's groups old.
@@ -120,7 +122,7 @@ async fn a_sign_in_is_finished_once_by_whoever_began_it_on_any_node() {
     let (_, from_browser) = brought(&world, "u1").await;
     // Another process on the same database.
     world.restart().await;
-    let http = Http::nobody(&world.url());
+    let http = Http::newcomer(&world.url());
     let body = finish(&from_browser);
     assert_eq!(finished(&http, &body).await.status, 200);
     let again = finished(&http, &body).await.problem();
@@ -152,7 +154,7 @@ async fn a_sign_in_is_finished_once_by_whoever_began_it_on_any_node() {
         }
     }
 
-    let http = Http::nobody(&world.url());
+    let http = Http::newcomer(&world.url());
     let (address, _) = begun(&http).await;
     let no = Visitor::new().say_no(&address).await;
     let refused = finished(&http, &finish(&no)).await;
@@ -207,7 +209,7 @@ async fn other_groups_at_the_provider_are_other_rights_at_the_next_decision_and_
     // A refresh looks as well.
     let tokens = rita.session().tokens().unwrap();
     let body = json!({"refresh_token": tokens.refresh_token});
-    let http = Http::nobody(&world.url());
+    let http = Http::device_of(&world.url(), &rita);
     let renewed = http.post("/v1/tokens/refresh", None, body).await;
     let renewed: Tokens = serde_json::from_str(&renewed.text).unwrap();
     assert_eq!(renewed.me.groups, ["reviewers"]);
@@ -294,7 +296,7 @@ async fn without_the_provider_access_still_ends_and_is_not_given_for_long() {
     // The sign-in goes on, and taking away works.
     let tokens = ada.session().tokens().unwrap();
     let body = json!({"refresh_token": tokens.refresh_token});
-    let http = Http::nobody(&world.url());
+    let http = Http::device_of(&world.url(), &ada);
     let renewed = http.post("/v1/tokens/refresh", None, body).await;
     ada.session()
         .store(&serde_json::from_str(&renewed.text).unwrap())
@@ -332,7 +334,7 @@ async fn no_secret_of_the_provider_is_in_the_database() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_a_provider_says_so() {
     let world = World::start(Backend::Sqlite).await;
-    let http = Http::nobody(&world.url());
+    let http = Http::newcomer(&world.url());
     let ways = http.get("/v1/sign-in/ways").await.json();
     assert_eq!(
         (&ways["code"], &ways["provider"]),
@@ -347,7 +349,7 @@ async fn a_server_without_a_provider_says_so() {
 async fn the_browser_is_never_sent_to_another_machine() {
     let provider = Provider::start("ES256");
     let world = world(Backend::Sqlite, &provider).await;
-    let http = Http::nobody(&world.url());
+    let http = Http::newcomer(&world.url());
     for bad in [
         "https://evil.example/",
         "http://localhost:1/",

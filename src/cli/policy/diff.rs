@@ -115,7 +115,7 @@ fn compare(
     let wednesday = DateTime::from_timestamp(1_795_564_800, 0).unwrap_or_default();
     let mut everybody: Vec<Option<GroupName>> = vec![None];
     everybody.extend(groups(old, new).into_iter().map(Some));
-    let (mut asked, mut found) = (0, BTreeMap::new());
+    let (mut count, mut found) = (0, BTreeMap::new());
     for target in targets {
         for role in target.roles.keys() {
             for group in &everybody {
@@ -134,7 +134,7 @@ fn compare(
                                 reason_length: 40,
                                 now: at(wednesday, hour),
                             };
-                            asked += 1;
+                            count += 1;
                             let (before, after) = (answer(old, &ask), answer(new, &ask));
                             if before != after {
                                 let group = group
@@ -169,7 +169,7 @@ fn compare(
             hours,
         },
     );
-    (asked, different.collect())
+    (count, different.collect())
 }
 
 fn at(day: DateTime<Utc>, hour: i64) -> DateTime<Utc> {

@@ -681,7 +681,7 @@ proptest! {
 /// Policies about several targets, some of which err, decided with the index and without.
 fn many() -> impl Strategy<Value = String> {
     let one = (0_usize..4, 0_usize..3, 0_usize..5, any::<bool>()).prop_map(|(target, group, condition, permit)| {
-        let target = ["", " == Target::\"orders-db\"", " == Target::\"web-1\"", " in [Target::\"orders-db\", Target::\"x\"]"][target];
+        let target = ["", " == Target::\"orders-db\"", " == Target::\"web-1\"", " is Target"][target];
         let group = ["", " in Group::\"engineers\"", " in Group::\"nobody\""][group];
         let condition = [
             "context.role == \"admin\"",
@@ -697,7 +697,8 @@ fn many() -> impl Strategy<Value = String> {
         all.iter()
             .enumerate()
             .map(|(nth, text)| format!("@id(\"p{nth}\") {text}\n"))
-            .collect()
+            .collect::<Vec<_>>()
+            .concat()
     })
 }
 
