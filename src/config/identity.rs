@@ -13,7 +13,7 @@ use crate::domain::principal::ProductRole;
 use crate::domain::span::Span;
 use crate::secret::{Secret, read_private};
 
-/// An OpenID provider, and what its groups mean here.
+/// An `OpenID` provider, and what its groups mean here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Exactly as the provider calls itself.
@@ -76,7 +76,7 @@ pub(super) fn understand<'t>(
     let (name_claim, name_from) = plain(notes, "name_claim", "preferred_username");
     let (groups_claim, groups_from) = plain(notes, "groups_claim", "groups");
     let (acr_values, _) = plain(notes, "acr_values", "");
-    let (amr_values, _) = plain(notes, "amr_values", "mfa otp hwk swk fpt");
+    let (accepted_amr, _) = plain(notes, "amr_values", "mfa otp hwk swk fpt");
     let (groups_max_age, age_from) =
         layers.understand("groups_max_age", minutes(5), notes, |text, _| {
             text.parse::<Span>()
@@ -146,7 +146,7 @@ pub(super) fn understand<'t>(
         groups_max_age,
         ca,
         acr_values: list(&acr_values),
-        amr_values: list(&amr_values),
+        amr_values: list(&accepted_amr),
         loopback,
         groups,
         roles,

@@ -239,8 +239,8 @@ impl Gate {
         };
         tx.save_identity(&seen, now).await?;
         let after = Principal {
-            groups,
             roles,
+            groups,
             ..before.clone()
         };
         if after == before {
@@ -255,7 +255,13 @@ impl Gate {
             )
             .detail(
                 "groups",
-                words(after.groups.iter().map(|group| group.as_str()).collect()),
+                words(
+                    after
+                        .groups
+                        .iter()
+                        .map(crate::domain::ids::GroupName::as_str)
+                        .collect(),
+                ),
             );
         event.principal = Some(after.name);
         let change = vec![Step::new(Record::Nothing, event)];
