@@ -149,8 +149,8 @@ impl Terminal {
         self.send(key)?;
         let mut frame: Option<Frame> = None;
         loop {
-            let moved = !moves || self.screen.screen().cursor_position().0 != before;
-            let wait = if frame.is_some() && moved {
+            let arrived = !moves || self.screen.screen().cursor_position().0 != before;
+            let wait = if frame.is_some() && arrived {
                 SILENCE
             } else {
                 Duration::from_millis(500)
