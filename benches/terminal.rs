@@ -156,7 +156,7 @@ impl Terminal {
                 Duration::from_millis(500)
             };
             let Ok((at, bytes)) = self.output.recv_timeout(wait) else {
-                return Ok(frame.filter(|_| moved));
+                return Ok(frame.filter(|_| arrived));
             };
             self.take(&bytes)?;
             let last = at.saturating_duration_since(pressed);
