@@ -91,6 +91,7 @@ impl Node {
         let mut child = Command::new(program())
             // The figures are of the work itself; what a proof costs is measured by itself.
             .env("PORTCULLIS_SENDER_CONSTRAINED", "false")
+            .env("PORTCULLIS_STEP_UP", "false")
             .args(["serve", "--listen", listen, "--database", database])
             .arg("--data-dir")
             .arg(folder.path().join("data"))

@@ -254,6 +254,12 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"token": "", "ask": {"scope": {"principals": [things.owner]}}, "items": [], "count": 0, "reason": "INC-1 leak"}),
         ),
+        "POST /v1/sign-in/password" => (
+            None,
+            json!({"name": things.owner, "password": "no such kettle"}),
+        ),
+        // Another password each time: nobody may set the same for two.
+        "POST /v1/account/password" => (None, json!({"password": "the kettle sings at noon"})),
         "POST /v1/factors" => (None, json!({"kind": "totp", "name": "phone"})),
         "POST /v1/factors/{id}/confirm" => (None, json!({"code": "000000"})),
         "POST /v1/step-up" => (

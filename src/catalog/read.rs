@@ -18,8 +18,15 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 7] = [
-    "server", "signals", "policy", "step_up", "tokens", "identity", "target",
+const TABLES: [&str; 8] = [
+    "server",
+    "signals",
+    "policy",
+    "step_up",
+    "tokens",
+    "identity",
+    "local_accounts",
+    "target",
 ];
 /// Longer text does not fit where it is shown.
 const LONGEST_TEXT: usize = 200;
@@ -37,6 +44,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
         root.take("signals"),
         root.take("identity"),
         root.take("step_up"),
+        root.take("local_accounts"),
         root.take("tokens"),
     ));
     let table = root

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, account};
 use crate::client::Client;
 use crate::domain::ids::PrincipalName;
 use crate::text::clean;
@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     /// Your name, when you are the first admin of a new server
     #[arg(long, value_name = "NAME")]
     name: Option<PrincipalName>,
+    /// Sign in to your local account, with its password and the code of your second factor
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["code", "name"])]
+    user: Option<PrincipalName>,
     /// Print the address instead of opening a browser
     #[arg(long, conflicts_with_all = ["code", "name"])]
     no_browser: bool,
@@ -28,7 +31,9 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let me = if at_provider(&client, &arguments).await? {
+    let me = if let Some(user) = &arguments.user {
+        account::sign_in(context, &client, user.as_str(), device()).await?
+    } else if at_provider(&client, &arguments).await? {
         in_browser(context, &client, arguments.no_browser).await?
     } else {
         let code = match arguments.code.filter(|code| code != "-") {
@@ -41,6 +46,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     context.printer.answer(&me, |printer| {
         printer.line(&format!("signed in as {} on {}", me.name, client.server()))
     })?;
+    account::after_sign_in(context, &client).await?;
     Ok(Exit::DONE)
 }
 

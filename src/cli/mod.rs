@@ -3,6 +3,7 @@
 //! To add a command: one file named after the verb, one variant in `Command`, one arm in `dispatch`. The snapshot of
 //! `--help` and the reference in the README follow from it.
 
+mod account;
 mod approve;
 mod audit;
 mod claim;
@@ -140,6 +141,7 @@ enum Command {
     Whoami(whoami::Arguments),
     SignIns(sign_ins::Arguments),
     Factor(factor::Arguments),
+    Account(account::Arguments),
     Token(token::Arguments),
     ServiceAccount(service_account::Arguments),
     Serve(serve::Arguments),
@@ -209,6 +211,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Login(arguments) => login::run(context, arguments).await,
         Command::Logout(arguments) => logout::run(context, arguments).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::Account(arguments) => account::run(context, arguments).await,
         Command::SignIns(arguments) => sign_ins::run(context, arguments).await,
         Command::ServiceAccount(arguments) => service_account::run(context, arguments).await,
         Command::Factor(arguments) => factor::run(context, arguments).await,

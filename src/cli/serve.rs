@@ -98,6 +98,7 @@ async fn start(
             hours: settings.hours.clone(),
             identity: settings.identity.clone(),
             step_up: settings.step_up,
+            local_accounts: settings.local_accounts.clone(),
             tokens: settings.tokens,
         },
     )

@@ -1,10 +1,12 @@
-//! What people type in at a question.
+//! What people type in at a question: a line, or a secret that does not show.
 
 use std::io::IsTerminal as _;
 
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::cli::{Failure, Printer};
+use crate::secret::Secret;
 
 /// Says whether somebody sits there who can be asked.
 pub(super) fn somebody_is_there() -> bool {
@@ -17,6 +19,30 @@ pub(super) async fn line(question: &str) -> Result<String, Failure> {
         Printer::prompt(question);
     }
     read().await
+}
+
+/// As `line`; what is typed does not show.
+pub(super) async fn hidden(question: &str) -> Result<Secret, Failure> {
+    let Ok(before) = tcgetattr(rustix::stdio::stdin()) else {
+        return Ok(Secret::new(read().await?));
+    };
+    Printer::prompt(question);
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    silent.local_modes.insert(LocalModes::ECHONL);
+    let set = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &silent);
+    set.map_err(|error| unreadable(&error.into()))?;
+    let _back = Back(before);
+    Ok(Secret::new(read().await?))
+}
+
+/// Gives the terminal back as it was, also when somebody presses ctrl-c at a library's whim.
+struct Back(Termios);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 async fn read() -> Result<String, Failure> {

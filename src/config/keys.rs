@@ -256,6 +256,26 @@ pub const TOKENS: [Key; 3] = [
     },
 ];
 
+/// Who may sign in with a password of this server, in the table `[local_accounts]` of `portcullis.toml`.
+pub const LOCAL_ACCOUNTS: [Key; 2] = [
+    Key {
+        name: "enabled",
+        env: "PORTCULLIS_LOCAL_ACCOUNTS",
+        flag: "",
+        default: "`true`, and `false` where there is an identity provider",
+        sample: "true",
+        about: "Whether everybody may have a password here, see `portcullis account password`.",
+    },
+    Key {
+        name: "break_glass",
+        env: "",
+        flag: "",
+        default: "nobody",
+        sample: "[\"ada\"]",
+        about: "Who may have one even so, for the day the provider is down.",
+    },
+];
+
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 9] = [
     Key {

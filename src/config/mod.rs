@@ -10,6 +10,7 @@ pub mod document;
 pub mod files;
 pub mod identity;
 pub mod keys;
+mod local_accounts;
 pub mod paths;
 pub mod policy;
 mod problem;
@@ -62,7 +63,8 @@ pub fn server_from(
     flags: &[(&str, String)],
 ) -> Result<ServerConfig, Vec<Problem>> {
     let mut notes = Notes::new(paths::SERVER_FILE, text);
-    let root = document::parse(text, &mut notes);
+    let mut root = document::parse(text, &mut notes);
+    let accounts = root.as_mut().and_then(|root| root.take("local_accounts"));
     let empty = (None, None, None, None, None, None);
     let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
         (
@@ -93,6 +95,11 @@ pub fn server_from(
     let table = identity.and_then(|entry| entry.into_table(&mut notes, "[identity]"));
     let (identity, more) = identity::understand(folder, table, env, &mut notes);
     settings.identity = identity;
+    shown.extend(more);
+    let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
+    let (accounts, more) =
+        local_accounts::understand(table, env, settings.identity.is_some(), &mut notes);
+    settings.local_accounts = accounts;
     shown.extend(more);
     if settings.database.has_password()
         && files::everybody_can_read(folder, paths::SERVER_FILE)

@@ -12,7 +12,7 @@ use crate::config::problem::{Notes, Problem, Severity};
 use crate::config::tokens::TokenSettings;
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
-use crate::domain::second_factor::StepUp;
+use crate::domain::second_factor::{LocalAccounts, StepUp};
 
 /// The port of a server that nobody has given one.
 pub const PORT: u16 = 7700;
@@ -55,6 +55,8 @@ pub struct Settings {
     pub hours: WorkingHours,
     /// When a second factor has to be proved, from the table `[step_up]`.
     pub step_up: StepUp,
+    /// Who may have a password here, from the table `[local_accounts]`.
+    pub local_accounts: LocalAccounts,
     /// What holds for sign-ins, from the table `[tokens]`.
     pub tokens: TokenSettings,
     /// Where people sign in, from the table `[identity]`.
@@ -142,6 +144,7 @@ pub(super) fn understand<'t>(
             log,
             hours: WorkingHours::default(),
             step_up: StepUp::default(),
+            local_accounts: LocalAccounts::default(),
             tokens: TokenSettings::default(),
             identity: None,
         },

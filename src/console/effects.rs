@@ -1,7 +1,8 @@
 //! Performs what the application asks for, and brings back what came of it. The only part of the console that talks
 //! to the server; it works in tasks, so the screen never waits for the network.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -10,13 +11,17 @@ use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
 use crate::client::{
-    AuditQuery, Client, ClientError, Followed, GrantsQuery, RequestsQuery, RetryNow, follow,
+    AuditQuery, Client, ClientError, Followed, GrantsQuery, RequestsQuery, RetryNow, StepUpNeeded,
+    follow,
 };
 use crate::console::confirm::{Act, Mutation};
 use crate::console::export;
-use crate::console::msg::{Answer, Failure, Msg, Query, Receipt, Slice, These, Tidings, Trip};
+use crate::console::msg::{
+    Answer, Failure, Msg, Proving, Query, Receipt, Slice, These, Tidings, Trip,
+};
 use crate::console::store::Subject;
 use crate::console::widget::toast::Level;
+use crate::secret::Secret;
 use crate::wire::{
     Approval, Denial, EventView, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd,
 };
@@ -50,6 +55,8 @@ pub(super) struct Server {
     tasks: JoinSet<()>,
     calls: Arc<Semaphore>,
     answers: mpsc::UnboundedSender<Msg>,
+    /// Proofs of a second factor, by the key of the change that each is for.
+    proofs: Arc<Mutex<HashMap<String, Secret>>>,
     retry: Option<RetryNow>,
 }
 
@@ -78,6 +85,7 @@ impl Server {
             tasks: JoinSet::new(),
             calls: Arc::new(Semaphore::new(CALLS)),
             answers,
+            proofs: Arc::default(),
             retry: None,
         };
         (
@@ -138,7 +146,16 @@ impl Server {
 
     /// Makes a confirmed change; it does not queue behind questions.
     pub(super) fn change(&mut self, mutation: Mutation) {
-        let client = self.client.clone();
+        let client = self.client.clone().map(|client| {
+            let proof = self
+                .proofs()
+                .get(mutation.idempotency_key().as_str())
+                .cloned();
+            match proof {
+                Some(proof) => client.with_proof(proof),
+                None => client,
+            }
+        });
         self.spawn(async move {
             let sent = Instant::now();
             let receipt = match client {
@@ -154,6 +171,34 @@ impl Server {
                 },
             )
         });
+    }
+
+    /// Proves a second factor. The proof stays here, beside the keys of the changes that it is for.
+    pub(super) fn prove(&mut self, proving: Proving) {
+        let (client, proofs) = (self.client.clone(), Arc::clone(&self.proofs));
+        self.spawn(async move {
+            let (keys, digests): (Vec<_>, Vec<_>) = proving.calls.into_iter().unzip();
+            let answer = match client {
+                Ok(client) => client
+                    .step_up(digests, proving.proof)
+                    .await
+                    .map_err(failure),
+                Err(failure) => Err(failure),
+            };
+            let answer = answer.map(|proof| {
+                let mut proofs = proofs.lock().unwrap_or_else(PoisonError::into_inner);
+                proofs.clear();
+                let named = keys
+                    .iter()
+                    .map(|key| (key.as_str().to_owned(), proof.clone()));
+                proofs.extend(named);
+            });
+            Msg::Proved(keys, answer)
+        });
+    }
+
+    fn proofs(&self) -> std::sync::MutexGuard<'_, HashMap<String, Secret>> {
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the record that matches to a file of its own, and says where.
@@ -441,6 +486,15 @@ async fn stream(mut follow: crate::client::Follow, tidings: mpsc::Sender<Tidings
 
 fn failure(error: ClientError) -> Failure {
     let hint = error.hint();
+    if let ClientError::Problem(problem) = &error
+        && let Some(needed) = StepUpNeeded::of(problem)
+    {
+        return Failure::StepUp {
+            needed,
+            text: problem.title.clone(),
+            hint,
+        };
+    }
     match error {
         ClientError::Problem(problem) if problem.status < 500 && problem.status != 429 => {
             Failure::Refused {

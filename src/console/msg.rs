@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
-use crate::client::{AuditQuery, Shelving};
+use crate::client::{AuditQuery, IdempotencyKey, Shelving, StepUpNeeded};
 use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -19,7 +19,7 @@ use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
     EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockOn,
-    LockView, Me, Page, RequestView, SessionEnded, Sessions, TargetView,
+    LockView, Me, Page, RequestView, SessionEnded, Sessions, StepUpProof, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -60,6 +60,8 @@ pub enum Msg {
     Answer(Query, Result<Answer, Failure>, Trip),
     /// The server answered a change.
     Acted(Mutation, Result<Receipt, Failure>, Trip),
+    /// The server took a second factor for the changes with these keys, or did not.
+    Proved(Vec<IdempotencyKey>, Result<(), Failure>),
 }
 
 /// What can be wished for without a screen. Each opens the question that its key would.
@@ -121,6 +123,12 @@ pub enum Failure {
         /// What to quote when asking the people who run the server.
         trace: Option<String>,
     },
+    /// The server wants a second factor first, and nothing was changed.
+    StepUp {
+        needed: StepUpNeeded,
+        text: String,
+        hint: Option<String>,
+    },
     /// No answer: whatever was asked for may or may not have happened.
     Unreachable(String),
     /// The sign-in is over.
@@ -131,7 +139,10 @@ impl Failure {
     /// What went wrong, as one sentence.
     pub fn text(&self) -> &str {
         match self {
-            Self::Refused { text, .. } | Self::Unreachable(text) | Self::SignedOut(text) => text,
+            Self::Refused { text, .. }
+            | Self::StepUp { text, .. }
+            | Self::Unreachable(text)
+            | Self::SignedOut(text) => text,
         }
     }
 
@@ -139,7 +150,7 @@ impl Failure {
     pub fn trace(&self) -> Option<&str> {
         match self {
             Self::Refused { trace, .. } => trace.as_deref(),
-            Self::Unreachable(_) | Self::SignedOut(_) => None,
+            Self::StepUp { .. } | Self::Unreachable(_) | Self::SignedOut(_) => None,
         }
     }
 
@@ -147,7 +158,7 @@ impl Failure {
     pub fn code(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,
-            Self::Unreachable(_) | Self::SignedOut(_) => "",
+            Self::StepUp { .. } | Self::Unreachable(_) | Self::SignedOut(_) => "",
         }
     }
 }
@@ -163,6 +174,8 @@ pub enum Effect {
     Fetch(Query),
     /// Change something on the server. Only `confirm` makes these.
     Mutate(Mutation),
+    /// Prove a second factor for changes that the server has refused without one.
+    Prove(Proving),
     /// Talk to another server from now on, given by its name; nothing comes from the one before any more.
     Switch(String),
     /// Put text on the clipboard.
@@ -185,6 +198,14 @@ pub enum Effect {
     Suspend,
     /// End the program.
     Quit,
+}
+
+/// A second factor for confirmed changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proving {
+    /// The key of each change, and the digest by which the server names it.
+    pub calls: Vec<(IdempotencyKey, String)>,
+    pub proof: StepUpProof,
 }
 
 /// What to do with a theme, by its name or the path of its file; `auto` is what suits the terminal.

@@ -7,6 +7,7 @@
 //! To add an operation: a function here in the file of its noun that calls `permit`, a transition in `domain`, a
 //! line in `server/router.rs`.
 
+pub mod accounts;
 pub mod audit;
 pub mod catalog;
 mod deeds;
@@ -41,7 +42,7 @@ use crate::domain::lock::Lock;
 use crate::domain::permit::{Action, permit};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
-use crate::domain::second_factor::{Guarded, StepUp};
+use crate::domain::second_factor::{Guarded, LocalAccounts, StepUp};
 use crate::domain::sign_in::Method;
 use crate::secret::{self, Secret};
 use crate::store::apply::NotApplied;
@@ -137,6 +138,7 @@ pub struct Gate {
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
     settings: Settings,
+    hasher: secret::Hasher,
     /// The proofs of device keys that this node took.
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
@@ -154,6 +156,8 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// When a second factor has to be proved.
     pub step_up: StepUp,
+    /// Who may have a password here.
+    pub local_accounts: LocalAccounts,
 }
 
 /// A transaction in which one caller may change something.
@@ -192,6 +196,7 @@ impl Gate {
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
             settings,
+            hasher: secret::Hasher::default(),
             proofs: people::Seen::default(),
             kept: Mutex::default(),
             provider: None,

@@ -5,6 +5,7 @@
 //!
 //! To add an endpoint: a handler in the file of its noun, a line in `router`, a row in `tests/permissions.rs`.
 
+pub mod accounts;
 pub mod audit;
 pub mod caller;
 pub mod error;
@@ -43,7 +44,7 @@ use crate::catalog::{Reloaded, Watcher};
 use crate::config::{Identity, TokenSettings};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
-use crate::domain::second_factor::StepUp;
+use crate::domain::second_factor::{LocalAccounts, StepUp};
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
@@ -88,6 +89,8 @@ pub struct Options {
     pub identity: Option<Identity>,
     /// When a second factor has to be proved.
     pub step_up: StepUp,
+    /// Who may have a password here.
+    pub local_accounts: LocalAccounts,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
 }
@@ -122,6 +125,7 @@ impl Server {
             hours: options.hours,
             tokens: options.tokens,
             step_up: options.step_up,
+            local_accounts: options.local_accounts,
         };
         let gate = Arc::new(
             Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use super::error::Failed;
 use super::{
-    App, audit, caller, facets, grants, health, identity, incidents, locks, people, requests,
-    second_factor, services, sessions, stream, targets, why,
+    App, accounts, audit, caller, facets, grants, health, identity, incidents, locks, people,
+    requests, second_factor, services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -55,6 +55,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(people::sign_ins))
         .routes(routes!(people::revoke_sign_in))
         .routes(routes!(people::invite))
+        .routes(routes!(accounts::sign_in))
+        .routes(routes!(accounts::set_password))
         .routes(routes!(services::list, services::create))
         .routes(routes!(services::rotate))
         .routes(routes!(services::delete))

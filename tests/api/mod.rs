@@ -1,5 +1,6 @@
 //! Request in, response out, on both databases. One file for each noun of the URLs.
 
+mod accounts;
 mod audit;
 mod claims;
 mod events;

@@ -87,7 +87,11 @@ fn the_policy_it_writes_names_every_annotation() {
 fn the_reference_has_every_key() {
     let reference = config::reference();
     let keys = config::keys::SERVER.iter().chain(&config::keys::SIGNALS);
-    let keys = keys.chain(&config::keys::STEP_UP);
+    let keys = keys.chain(
+        config::keys::STEP_UP
+            .iter()
+            .chain(&config::keys::LOCAL_ACCOUNTS[..1]),
+    );
     let keys = keys.chain(&config::keys::TOKENS);
     let keys = keys.chain(&config::keys::IDENTITY);
     for key in keys.chain(&config::keys::CONSOLE) {

@@ -6,7 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::{KeyCode, KeyModifiers};
 use portcullis::console::app::{App, Settings};
 use portcullis::console::confirm::Mutation;
-use portcullis::console::msg::{Answer, Effect, Env, Msg, Query, Slice, These, Tidings, Trip};
+use portcullis::console::msg::{
+    Answer, Effect, Env, Msg, Proving, Query, Slice, These, Tidings, Trip,
+};
 use portcullis::console::run::clock::Moment;
 use portcullis::console::term::caps::{Charset, Depth};
 use portcullis::console::term::input::Key;
@@ -231,6 +233,22 @@ impl Desk {
     }
 
     /// The picture.
+    /// The second factors that were sent since the last look.
+    pub(crate) fn proofs(&mut self) -> Vec<Proving> {
+        let (proofs, others) = std::mem::take(&mut self.effects)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Prove(_)));
+        self.effects = others;
+        let proofs: Vec<Effect> = proofs;
+        proofs
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::Prove(proving) => Some(proving),
+                _ => None,
+            })
+            .collect()
+    }
+
     pub(crate) fn frame(&self) -> Buffer {
         let mut terminal =
             Terminal::new(TestBackend::new(self.size.width, self.size.height)).unwrap();

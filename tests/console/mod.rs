@@ -27,6 +27,7 @@ mod run;
 mod safety;
 mod sample;
 mod screens;
+mod step_up;
 mod survival;
 mod term;
 mod terminals;

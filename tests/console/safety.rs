@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
+use portcullis::client::StepUpNeeded;
 use portcullis::console::confirm::{Act, Less, Mutation, Review, Strip, locked};
 use portcullis::console::msg::{Answer, Effect, Failure, Msg, Query, Receipt, Tidings, Trip};
 use portcullis::console::screen::Screen;
@@ -40,6 +41,10 @@ enum Step {
     /// The server answers what is on its way, with a refusal.
     Refused(&'static str),
     Unanswered,
+    /// The server wants a second factor for what is on its way.
+    WantsFactor,
+    /// It takes the code that was typed, if there is one.
+    TakesFactor,
     /// The server did what is on its way.
     Done,
     /// An answer comes that came before.
@@ -115,6 +120,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Refused("conflict")),
         1 => Just(Step::Refused("not-allowed")),
         1 => Just(Step::Unanswered),
+        3 => Just(Step::WantsFactor),
+        3 => Just(Step::TakesFactor),
         3 => Just(Step::Done),
         1 => Just(Step::Twice),
         1 => Just(Step::Silent),
@@ -124,7 +131,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What people really do, with one thing in between that they did not expect.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    let scripts: [&[&'static str]; 21] = [
+    let scripts: [&[&'static str]; 22] = [
         &["Esc", "1", "a", "wait", "y"],
         &["Esc", "1", "j", "a", "wait", "y"],
         &["Esc", "1", "d", "wait", "3", "Enter"],
@@ -165,6 +172,9 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
             "Enter",
         ],
         &["Esc", "Esc", "1", "c", "u"],
+        &[
+            "Esc", "Esc", "1", "a", "wait", "y", "factor", "wait", "1", "2", "Enter", "taken",
+        ],
     ];
     let play = (
         proptest::sample::select(scripts.to_vec()),
@@ -179,6 +189,8 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
                 }
                 steps.push(match *text {
                     "wait" => Step::Wait(400),
+                    "factor" => Step::WantsFactor,
+                    "taken" => Step::TakesFactor,
                     "done" => Step::Done,
                     "silent" => Step::Silent,
                     "late" => Step::Late,
@@ -409,6 +421,19 @@ impl Watch {
             // Only a few are sent at a time; the others follow without a key.
             self.listed.extend(rows.iter().cloned());
         }
+        for effect in &desk.effects {
+            if let Effect::Prove(proving) = effect {
+                let known = |key| {
+                    self.confirmed
+                        .iter()
+                        .any(|change| change.idempotency_key() == key)
+                };
+                assert!(
+                    proving.calls.iter().all(|(key, _)| known(key)),
+                    "a proof for what nobody confirmed"
+                );
+            }
+        }
         for change in changes {
             if self.confirmed.contains(&change) {
                 let over = self.over.iter().any(|(over, _)| *over == change);
@@ -464,6 +489,18 @@ fn marks_are_on_the_list(desk: &Desk) {
     }
 }
 
+/// What the server answers without a second factor.
+fn wants_factor() -> Failure {
+    Failure::StepUp {
+        needed: StepUpNeeded {
+            digest: "d".repeat(64),
+            ways: vec!["totp".to_owned()],
+        },
+        text: "this needs a proof of your second factor".to_owned(),
+        hint: None,
+    }
+}
+
 impl Watch {
     fn happen(&mut self, desk: &mut Desk, step: &Step, pressed: Option<Key>) {
         if let Some(pressed) = pressed {
@@ -491,6 +528,17 @@ impl Watch {
                 let failure = Failure::Unreachable("no route".to_owned());
                 for change in std::mem::take(&mut self.sent) {
                     desk.send(Msg::Acted(change, Err(failure.clone()), trip));
+                }
+            }
+            Step::WantsFactor => {
+                for change in std::mem::take(&mut self.sent) {
+                    desk.send(Msg::Acted(change, Err(wants_factor()), trip));
+                }
+            }
+            Step::TakesFactor => {
+                for proving in desk.proofs() {
+                    let keys = proving.calls.into_iter().map(|(key, _)| key).collect();
+                    desk.send(Msg::Proved(keys, Ok(())));
                 }
             }
             Step::Done => {

@@ -596,6 +596,8 @@ fn stories_come_everywhere() {
         "server",
         "session",
         "incident",
+        "factor",
+        "account",
     ];
     let of_rules = EventCode::ALL.iter().map(|code| code.as_str());
     let of_rules = of_rules.filter(|code| !aside.iter().any(|family| code.starts_with(family)));

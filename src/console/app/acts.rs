@@ -19,6 +19,8 @@ const OTHERS_FOR: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Changes of one list on their way at the same time.
 const AT_ONCE: usize = 4;
+/// The code of a refusal for the lack of a second factor.
+const STEP_UP: &str = "step-up-required";
 
 /// A change that is not answered yet.
 #[derive(Debug, Clone)]
@@ -126,6 +128,17 @@ impl App {
                     self.toasts.traced(&clean(&trace));
                 }
             }
+            Err(Failure::StepUp { needed, text, hint }) => {
+                let known = self.pending.len();
+                self.settled(mutation);
+                if self.pending.len() == known {
+                    // Nobody waits for this any more.
+                } else if needed.ways.is_empty() {
+                    self.not_done(mutation, STEP_UP, text, hint);
+                } else {
+                    self.wait_for_factor(mutation, needed, &text);
+                }
+            }
             Err(failure) => {
                 if let Failure::SignedOut(why) = &failure {
                     self.world.link.signed_out(self.world.now, why);
@@ -193,7 +206,11 @@ impl App {
     }
 
     /// Writes the result into the open list; says whether the change belongs to it.
-    fn tell_review(&mut self, mutation: &Mutation, state: impl FnOnce() -> ItemState) -> bool {
+    pub(super) fn tell_review(
+        &mut self,
+        mutation: &Mutation,
+        state: impl FnOnce() -> ItemState,
+    ) -> bool {
         self.open
             .review
             .as_mut()

@@ -10,6 +10,7 @@ mod memory;
 mod overlays;
 mod polls;
 mod questions;
+mod step_up;
 mod undo;
 
 use std::collections::{HashSet, VecDeque};
@@ -22,6 +23,7 @@ use crate::config::Backend;
 use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
+use crate::console::app::step_up::Waiting;
 use crate::console::app::undo::Undo;
 use crate::console::confirm::{Incident, Kind, LockForm, Mutation, Review, Strip};
 use crate::console::keymap::{Action, Keymap, Place};
@@ -79,6 +81,8 @@ pub struct App {
     open: Open,
     /// What lies over the screen and has the keys.
     overlay: Option<Box<dyn Overlay>>,
+    /// Confirmed changes that wait for a second factor.
+    step_up: Option<Waiting>,
     /// A row that somebody asked to see and the server was asked for, and whether all of it is to be shown.
     wanted: Option<(Subject, bool)>,
     /// An incident that somebody asked to see.
@@ -162,6 +166,7 @@ impl App {
             strip: None,
             open: Open::default(),
             overlay: None,
+            step_up: None,
             wanted: None,
             looked_for: None,
             settings: settings.clone(),
@@ -221,6 +226,7 @@ impl App {
             Msg::Stream(tidings) => self.tidings(tidings),
             Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
             Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
+            Msg::Proved(keys, answer) => self.proved(&keys, answer),
         });
         effects.extend(self.due());
         effects.extend(self.notices.due(&self.world).map(Effect::Notify));
@@ -241,6 +247,7 @@ impl App {
                 .as_ref()
                 .and_then(|overlay| overlay.next_change()),
             self.notices.next_change(),
+            self.factor_due(),
             self.world.link.next_change().filter(|at| *at > now),
             self.armed_at().filter(|at| *at > now),
             self.next_poll(),
@@ -349,7 +356,8 @@ impl App {
 
     /// Says whether a change of this row is on its way or waits for its turn.
     fn is_busy(&self, subject: &Subject) -> bool {
-        self.pending.iter().any(|pending| pending.is_about(subject))
+        self.waits_for_factor(|change| change.subject().as_ref() == Some(subject))
+            || self.pending.iter().any(|pending| pending.is_about(subject))
             || self
                 .queue
                 .iter()
@@ -421,6 +429,7 @@ impl App {
     fn due(&mut self) -> Vec<Effect> {
         let now = self.world.now;
         let mut effects = self.retry_pending();
+        effects.extend(self.tend_factor());
         self.tick_overlay();
         let asks: Vec<Ask> = self
             .screens

@@ -131,6 +131,11 @@ impl App {
                 self.say(Level::Info, &format!("copied {text}"));
                 vec![Effect::Copy(text)]
             }
+            Wish::Prove(proof) => self.prove(proof),
+            Wish::GiveUpFactor => {
+                self.give_up_factor("no code was given");
+                Vec::new()
+            }
             Wish::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()
@@ -243,7 +248,8 @@ impl App {
         };
         let incident = self.open.incident.as_ref();
         let runs = incident.is_some_and(|open| open.is_committed() && !open.is_over());
-        if !self.pending.is_empty() || !self.queue.is_empty() || runs {
+        let waits = !self.pending.is_empty() || !self.queue.is_empty();
+        if waits || self.step_up.is_some() || runs {
             let key = self.world.keymap.key(self.front(), Action::Back);
             let text =
                 format!("a change is not answered yet: wait for it, or give it up with {key}");

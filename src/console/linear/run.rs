@@ -161,6 +161,7 @@ impl Line {
                 Effect::RetryNow => server.retry_now(),
                 Effect::Fetch(query) => server.fetch(query),
                 Effect::Mutate(mutation) => server.change(mutation),
+                Effect::Prove(proving) => server.prove(proving),
                 Effect::Export(scope) => server.export(*scope),
                 Effect::Quit => return Some(0),
                 // The rest is about a screen, and there is none.

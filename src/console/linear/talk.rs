@@ -106,6 +106,8 @@ pub struct Talk {
     pub(super) receipts: BTreeMap<String, String>,
     /// Results of a list that were read out.
     pub(super) results: usize,
+    /// What was last read out about a second factor.
+    factor: Option<String>,
     said: Vec<DisplayText>,
 }
 
@@ -127,6 +129,7 @@ impl Talk {
             unread: false,
             receipts: BTreeMap::new(),
             results: 0,
+            factor: None,
             said: Vec::new(),
         }
     }
@@ -151,6 +154,7 @@ impl Talk {
     pub fn look(&mut self, app: &mut App, at: Moment) -> Vec<Effect> {
         let news = self.told.news(app, &mut self.choices);
         self.said.extend(news);
+        self.ask_factor(app);
         self.marks
             .retain(|subject| app.world().store.get(subject).is_some());
         self.await_lists(app, at.steady);
@@ -185,11 +189,28 @@ impl Talk {
     /// Takes a line and gives what the application asks for because of it.
     pub fn hear(&mut self, app: &mut App, heard: &Heard) -> Vec<Effect> {
         let mut effects = match Open::of(app) {
+            _ if app.step_up().is_some() => answer_factor(app, heard),
             Open::Nothing => self.command(app, heard),
             open => self.answer(app, open, heard),
         };
         effects.extend(self.look(app, heard.at));
         effects
+    }
+
+    /// Asks for the second factor that the server wants for what was confirmed.
+    fn ask_factor(&mut self, app: &App) {
+        let question = app.step_up().filter(|waiting| !waiting.is_busy());
+        let question = question.map(|waiting| {
+            let problem = waiting.problem().unwrap_or_default();
+            let acts = waiting.acts().join(", ");
+            format!("{problem} This needs your second factor first: {acts}. Type the code of your authenticator, or `no`.")
+        });
+        if question != self.factor {
+            if let Some(question) = &question {
+                self.say(question.trim_start());
+            }
+            self.factor = question;
+        }
     }
 
     /// Asks for the answer, when there was time to read.
@@ -246,6 +267,19 @@ impl Talk {
     pub(super) fn say_all(&mut self, lines: Vec<DisplayText>) {
         self.said.extend(lines);
     }
+}
+
+/// Takes a line as the code of a second factor; `no` and an empty line do nothing of what was confirmed.
+fn answer_factor(app: &mut App, heard: &Heard) -> Vec<Effect> {
+    let press = |code| Msg::Key(Key::press(code, KeyModifiers::NONE));
+    let env = Env { now: heard.at };
+    let typed = heard.text.trim();
+    if typed.is_empty() || typed.eq_ignore_ascii_case("no") {
+        return app.update(press(KeyCode::Esc), env);
+    }
+    let mut effects = type_keys(app, typed, heard.at);
+    effects.extend(app.update(press(KeyCode::Enter), env));
+    effects
 }
 
 /// When keys begin to count in what is open.

@@ -13,6 +13,7 @@ pub mod menu;
 pub mod messages;
 pub mod palette;
 pub mod sort;
+pub mod step_up;
 pub mod tutor;
 mod words;
 
@@ -31,6 +32,7 @@ use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::query::List;
+use crate::wire::StepUpProof;
 
 /// What an overlay asks the application for.
 #[derive(Debug)]
@@ -61,6 +63,10 @@ pub enum Wish {
     Switch(String),
     /// Put text on the clipboard.
     Copy(String),
+    /// Prove a second factor for what was confirmed.
+    Prove(StepUpProof),
+    /// Do nothing of what waits for a second factor.
+    GiveUpFactor,
     /// Tell the person something.
     Say(Level, String),
     /// Open another one in its place.
@@ -92,6 +98,11 @@ pub trait Overlay: fmt::Debug {
 
     /// Says whether it needs the whole window and not only its body.
     fn is_whole(&self) -> bool {
+        false
+    }
+
+    /// Says whether it asks for a second factor.
+    fn is_step_up(&self) -> bool {
         false
     }
 

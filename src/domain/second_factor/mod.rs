@@ -3,11 +3,15 @@
 //! A proof is not "signed in with two factors": it is bound to exactly one call, by its digest, and is used up by it.
 //! So whoever steals a token, or a proof, still cannot do anything that the person has not confirmed.
 
+mod accounts;
 mod limit;
+mod password;
 mod recovery;
 mod refusal;
 
+pub use accounts::LocalAccounts;
 pub use limit::{Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SECOND_FACTOR};
+pub use password::check_password;
 pub use recovery::{RECOVERY_CODES, read as read_recovery_code, recovery_code};
 pub use refusal::SecondFactorRefusal;
 

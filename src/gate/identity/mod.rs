@@ -237,8 +237,8 @@ impl Gate {
             Principal {
                 id: PrincipalId::from_bits(new_bits()?),
                 name,
-                groups,
                 roles,
+                groups,
                 service: None,
             }
         };

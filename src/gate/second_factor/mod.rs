@@ -6,6 +6,7 @@
 mod enrol;
 mod step_up;
 
+pub(in crate::gate) use enrol::notify;
 pub use enrol::{Confirmed, Enrolled, NewTotp};
 pub use step_up::Proof;
 
