@@ -128,12 +128,11 @@ pub(super) async fn add_totp(
     code: Option<String>,
 ) -> Result<(), Failure> {
     let new = client.add_totp(name, &IdempotencyKey::new()?).await?;
-    let code = match code {
-        Some(code) => code,
-        None => {
-            show_secret(context, &new, linear)?;
-            type_in::line("the code that it shows now:").await?
-        }
+    let code = if let Some(code) = code {
+        code
+    } else {
+        show_secret(context, &new, linear)?;
+        type_in::line("the code that it shows now:").await?
     };
     let confirmed = client
         .confirm_factor(&new.factor.id, code.trim(), &IdempotencyKey::new()?)
@@ -161,12 +160,12 @@ fn show_secret(context: &Context<'_>, new: &FactorToConfirm, linear: bool) -> Re
     } else {
         qr::lines(&new.uri)
     };
-    if !drawn.is_empty() {
+    if drawn.is_empty() {
+        printer.line("type this into your authenticator application:")?;
+    } else {
         printer.line("scan this with your authenticator application:")?;
         printer.verbatim(&drawn.join("\n"))?;
         printer.line("or type this into it:")?;
-    } else {
-        printer.line("type this into your authenticator application:")?;
     }
     printer.line(&format!("  {}", grouped(&new.secret)))
 }
