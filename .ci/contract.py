@@ -86,6 +86,17 @@ def guest_code():
     return invite(f"guest-{uuid.uuid4().hex[:8]}", ["requester"], [])
 
 
+def service():
+    """A service account of its own."""
+    name = f"bot-{uuid.uuid4().hex[:8]}"
+    while True:
+        try:
+            new = {"name": name, "owner": "holder", "scopes": ["read"], "groups": [], "expires": "30d"}
+            return admins[-1].post("/v1/service-accounts", new)["name"]
+        except SignedOut:
+            admins.pop()
+
+
 mine = sign_in_tester()
 holder = sign_in_holder()
 
@@ -233,6 +244,13 @@ def before_call(context, case, kwargs):
             body.pop("not_before", None)
         elif label == "POST /v1/invitations" and isinstance(body, dict):
             body["roles"] = body.get("roles") or ["requester"]
+        elif label == "POST /v1/service-accounts" and isinstance(body, dict):
+            name = f"bot-{uuid.uuid4().hex[:8]}"
+            body.update(name=name, owner="holder", scopes=["read", "request:*/look"], expires=chance.choice(["1d", "30d"]))
+        elif label.startswith(("POST /v1/service-accounts/", "DELETE /v1/service-accounts/")):
+            case.path_parameters = {**(case.path_parameters or {}), "id": service()}
+            if label.endswith("/rotate"):
+                case.body = {"expires": chance.choice(["1d", "30d"])}
         elif label == "POST /v1/sign-in":
             case.body = {"code": guest_code()}
         elif label == "POST /v1/tokens/refresh":

@@ -149,14 +149,14 @@ impl Terminal {
         self.send(key)?;
         let mut frame: Option<Frame> = None;
         loop {
-            let moved = !moves || self.screen.screen().cursor_position().0 != before;
-            let wait = if frame.is_some() && moved {
+            let arrived = !moves || self.screen.screen().cursor_position().0 != before;
+            let wait = if frame.is_some() && arrived {
                 SILENCE
             } else {
                 Duration::from_millis(500)
             };
             let Ok((at, bytes)) = self.output.recv_timeout(wait) else {
-                return Ok(frame.filter(|_| moved));
+                return Ok(frame.filter(|_| arrived));
             };
             self.take(&bytes)?;
             let last = at.saturating_duration_since(pressed);

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Make one; its token is shown once, and goes into PORTCULLIS_TOKEN where it is used
+    /// Make one; its token is shown once, and goes into `PORTCULLIS_TOKEN` where it is used
     Create {
         /// The machine
         name: PrincipalName,

@@ -13,7 +13,7 @@ use crate::domain::principal::ProductRole;
 use crate::domain::span::Span;
 use crate::secret::{Secret, read_private};
 
-/// An OpenID provider, and what its groups mean here.
+/// An `OpenID` provider, and what its groups mean here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Exactly as the provider calls itself.
@@ -71,12 +71,12 @@ pub(super) fn understand<'t>(
     let plain = |notes: &mut Notes<'t>, name: &'static str, default: &str| {
         layers.understand(name, default.to_owned(), notes, |text, _| words(text))
     };
-    let (client_id, client_from) = plain(notes, "client_id", "");
+    let (client_id, id_from) = plain(notes, "client_id", "");
     let (scopes, scopes_from) = plain(notes, "scopes", "openid profile groups offline_access");
     let (name_claim, name_from) = plain(notes, "name_claim", "preferred_username");
     let (groups_claim, groups_from) = plain(notes, "groups_claim", "groups");
     let (acr_values, _) = plain(notes, "acr_values", "");
-    let (amr_values, _) = plain(notes, "amr_values", "mfa otp hwk swk fpt");
+    let (second_factors, _) = plain(notes, "amr_values", "mfa otp hwk swk fpt");
     let (groups_max_age, age_from) =
         layers.understand("groups_max_age", minutes(5), notes, |text, _| {
             text.parse::<Span>()
@@ -122,7 +122,7 @@ pub(super) fn understand<'t>(
     };
     let show = vec![
         shown("issuer", &issuer, &issuer_from),
-        shown("client_id", &client_id, &client_from),
+        shown("client_id", &client_id, &id_from),
         shown("client_secret_file", secret_shown, &secret_from),
         shown("scopes", &scopes, &scopes_from),
         shown("name_claim", &name_claim, &name_from),
@@ -146,7 +146,7 @@ pub(super) fn understand<'t>(
         groups_max_age,
         ca,
         acr_values: list(&acr_values),
-        amr_values: list(&amr_values),
+        amr_values: list(&second_factors),
         loopback,
         groups,
         roles,

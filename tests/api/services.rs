@@ -9,12 +9,12 @@ use crate::support::http::Http;
 use crate::support::world::{Backend, World, ask, key, on_both, submit};
 
 fn service(name: &str, owner: &str, scopes: &[&str], groups: &[&str]) -> NewService {
-    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     NewService {
         name: name.to_owned(),
         owner: owner.to_owned(),
-        scopes: owned(scopes),
-        groups: owned(groups),
+        scopes: texts(scopes),
+        groups: texts(groups),
         expires: "30d".to_owned(),
     }
 }
@@ -77,7 +77,7 @@ on_both! {
         assert_eq!(refused(ada.create_service(&service("x", "ada", &["read"], &[]), &key()).await), "not-allowed");
         assert_eq!(refused(admin.create_service(&service("x", "bot", &["read"], &[]), &key()).await), "bad-input");
         assert_eq!(ada.services().await.unwrap().items.len(), 1);
-        assert!(machine(&world, &first).requests(&Default::default()).await.is_ok());
+        assert!(machine(&world, &first).requests(&portcullis::client::RequestsQuery::default()).await.is_ok());
         // Its owner may, and the one before is over at once.
         let second = ada.rotate_service("bot", "1d", &key()).await.unwrap();
         assert!(machine(&world, &first).me().await.is_err());

@@ -186,7 +186,8 @@ on_both! {
         let digest = needed(approve(&rita, &request).await).digest;
         world.pass(TimeDelta::seconds(30));
         let code = phone.code(&world).await;
-        let spaced = format!("{} {}", &code[..3], &code[3..]);
+        let (left, right) = code.split_at(3);
+        let spaced = format!("{left} {right}");
         let spellings = [code.clone(), spaced, format!(" {code}"), format!("{code} ")];
         let submits = (0..50).map(|nth| {
             let proof = StepUpProof::Totp { code: spellings[nth % 4].clone() };

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use portcullis::console::app::{App, Settings};
-use portcullis::console::confirm::{Act, Less, Mutation};
+use portcullis::console::confirm::{Act, Incident, Less, LockForm, Mutation};
 use portcullis::console::linear::{Heard, Talk};
 use portcullis::console::msg::{Effect, Msg, Receipt, Tidings, Trip};
 use proptest::prelude::*;
@@ -687,12 +687,12 @@ proptest! {
                 Step::Type(text, alone) => {
                     let app = &line.desk.app;
                     let open = app.strip().map(|strip| strip.subject().clone());
-                    let form = app.lock_form().map(|form| form.title());
+                    let form = app.lock_form().map(LockForm::title);
                     let listed: Option<Vec<_>> = app.review().map(|review| {
                         let kept = review.items().iter().filter(|item| item.is_kept());
                         kept.map(|item| Some(item.subject.clone())).collect()
                     });
-                    let counted = app.incident().map(|incident| incident.count());
+                    let counted = app.incident().map(Incident::count);
                     let before = line.changes.len();
                     line.hear(&text, alone);
                     let sent = &line.changes[before..];
@@ -709,16 +709,15 @@ proptest! {
                                 prop_assert_eq!(Some(commit.count as usize), counted);
                                 prop_assert_eq!(text.trim().parse(), Ok(commit.count));
                             }
-                            _ => match &listed {
-                                Some(rows) => {
+                            _ => {
+                                if let Some(rows) = &listed {
                                     prop_assert!(rows.contains(&change.subject()));
                                     prop_assert_eq!(text.trim().parse(), Ok(rows.len()));
-                                }
-                                None => {
+                                } else {
                                     prop_assert_eq!(change.subject(), open.clone());
                                     prop_assert_eq!(sent.len(), 1);
                                 }
-                            },
+                            }
                         }
                         prop_assert!(alone && quiet >= 350, "{text:?} after {quiet} ms");
                     }
@@ -890,7 +889,7 @@ async fn lists_that_the_server_is_asked_for_come_through_a_pipe_in_their_order()
         };
         let at = rest.find(wanted);
         assert!(at.is_some(), "no {wanted:?} in\n{rest}");
-        rest = &rest[at.unwrap()..];
+        rest = rest.split_at(at.unwrap()).1;
     }
     assert_eq!(world.number("select count(*) from locks").await, 0);
 }

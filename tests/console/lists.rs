@@ -198,7 +198,7 @@ fn a_day_back_and_the_last_refusal_are_three_questions_away_however_long_the_rec
     let index = |desk: &Desk| {
         let screen = desk.screen();
         let at = screen.find("Event ").unwrap();
-        let rest = &screen[at + 6..];
+        let rest = screen.split_at(at + 6).1;
         rest.split_whitespace()
             .next()
             .unwrap()

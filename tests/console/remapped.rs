@@ -147,7 +147,7 @@ fn a_banner_and_what_waits_name_the_keys_in_force() {
     desk.send(portcullis::console::msg::Msg::Stream(
         portcullis::console::msg::Tidings::Lost {
             why: "refused".to_owned(),
-            retry_in: std::time::Duration::from_secs(60),
+            retry_in: std::time::Duration::from_mins(1),
         },
     ));
     desk.wait(30_000);

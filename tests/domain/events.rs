@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 31] = [
+const BY_THE_GATE: [(EventCode, &str); 33] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
@@ -27,6 +27,8 @@ const BY_THE_GATE: [(EventCode, &str); 31] = [
     (EventCode::TriedTooOften, "api::step_up"),
     (EventCode::FactorAdded, "api::second_factors"),
     (EventCode::FactorRemoved, "api::second_factors"),
+    (EventCode::GroupsChanged, "identity::real"),
+    (EventCode::IdentityGone, "identity::real"),
     (EventCode::FactorsReset, "api::second_factors"),
     (EventCode::RecoveryCodesMade, "api::second_factors"),
     (EventCode::PasswordSet, "api::accounts"),

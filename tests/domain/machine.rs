@@ -327,7 +327,7 @@ pub(crate) fn person(index: usize, groups: &[&str]) -> Principal {
 fn needed(count: u32, reviewers: usize) -> Vec<Needed> {
     let group = group(reviewers);
     (count > 0)
-        .then(|| Needed { group, count })
+        .then_some(Needed { group, count })
         .into_iter()
         .collect()
 }

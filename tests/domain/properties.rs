@@ -595,6 +595,7 @@ fn stories_come_everywhere() {
         "target",
         "server",
         "session",
+        "service",
         "incident",
         "factor",
         "account",

@@ -166,7 +166,8 @@ async fn a_sign_in_is_finished_once_by_whoever_began_it_on_any_node() {
 async fn a_sign_in_that_took_too_long_is_over() {
     let provider = Provider::start("ES256");
     let catalogue = format!("{CATALOGUE}{}", provider.table(""));
-    let start = chrono::Utc::now().timestamp_millis();
+    // The code is never redeemed, so it does not matter that the provider's clock shows another time.
+    let start = 1_800_000_000_000;
     let world = World::with(Backend::Sqlite, POLICY, &catalogue, Some(start)).await;
     provider.person("u1", "ada", &["eng"]).await;
     let (http, from_browser) = brought(&world, "u1").await;

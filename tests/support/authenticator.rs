@@ -30,7 +30,7 @@ impl Phone {
             filled += 5;
             if filled >= 8 {
                 filled -= 8;
-                bytes[at] = (bits >> filled) as u8;
+                bytes[at] = (bits >> filled).to_le_bytes()[0];
                 at += 1;
             }
         }

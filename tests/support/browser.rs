@@ -60,9 +60,9 @@ impl Browser {
         browser
     }
 
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: impl Into<Value>) -> Value {
         self.calls += 1;
-        let mut call = json!({"id": self.calls, "method": method, "params": params});
+        let mut call = json!({"id": self.calls, "method": method, "params": params.into()});
         if !self.tab.is_empty() {
             call["sessionId"] = json!(self.tab);
         }

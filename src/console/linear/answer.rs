@@ -5,7 +5,7 @@ use std::time::Instant;
 use crossterm::event::KeyCode;
 
 use crate::console::app::App;
-use crate::console::confirm::IncidentStep;
+use crate::console::confirm::{IncidentStep, LockForm};
 use crate::console::keymap::{Action, Place};
 use crate::console::linear::talk::{Heard, Open, Talk, WIDE, press, tap};
 use crate::console::msg::{Effect, Env, Msg};
@@ -112,7 +112,7 @@ impl Talk {
         match Open::of(app) {
             Open::Strip => self.prompt_one(app),
             Open::Form => {
-                let name = app.lock_form().and_then(|form| form.to_type());
+                let name = app.lock_form().and_then(LockForm::to_type);
                 self.say(&match name {
                     None => {
                         "Reason? Type it, everybody concerned reads it; `no` leaves.".to_owned()

@@ -250,7 +250,7 @@ impl Talk {
             ("marks", _) => {}
             (_, rest) => {
                 let ids = rest.split_whitespace();
-                let mut named: Vec<Subject> = ids.filter_map(|id| self.find_id(app, id)).collect();
+                let mut named: Vec<Subject> = ids.filter_map(|id| find_id(app, id)).collect();
                 let rows = numbers(rest);
                 named.extend(
                     rows.iter()
@@ -362,27 +362,7 @@ impl Talk {
         if let Ok(number) = what.parse::<usize>() {
             return self.choices.get(number.checked_sub(1)?).cloned();
         }
-        self.find_id(app, what)
-    }
-
-    fn find_id(&self, app: &App, what: &str) -> Option<Subject> {
-        let store = &app.world().store;
-        let request = what.parse().ok().map(Subject::Request);
-        let grant = what.parse().ok().map(Subject::Grant);
-        let lock = what.parse().ok().map(Subject::Lock);
-        let mut sessions = store.sessions().filter(|(key, _)| key.id == what);
-        let session = sessions
-            .next()
-            .map(|(key, _)| Subject::Session(key.clone()));
-        // Two grants can have sessions of one name: then a number says which.
-        let session =
-            session.filter(|_| sessions.next().is_none() && what.parse::<usize>().is_err());
-        request
-            .into_iter()
-            .chain(grant)
-            .chain(lock)
-            .chain(session)
-            .find(|subject| store.get(subject).is_some())
+        find_id(app, what)
     }
 
     fn unknown(&mut self, what: &str) {
@@ -479,4 +459,23 @@ fn action(word: &str, with_length: bool) -> Option<Action> {
         "lift" | "unlock" => Action::Lift,
         _ => return None,
     })
+}
+
+fn find_id(app: &App, what: &str) -> Option<Subject> {
+    let store = &app.world().store;
+    let request = what.parse().ok().map(Subject::Request);
+    let grant = what.parse().ok().map(Subject::Grant);
+    let lock = what.parse().ok().map(Subject::Lock);
+    let mut sessions = store.sessions().filter(|(key, _)| key.id == what);
+    let session = sessions
+        .next()
+        .map(|(key, _)| Subject::Session(key.clone()));
+    // Two grants can have sessions of one name: then a number says which.
+    let session = session.filter(|_| sessions.next().is_none() && what.parse::<usize>().is_err());
+    request
+        .into_iter()
+        .chain(grant)
+        .chain(lock)
+        .chain(session)
+        .find(|subject| store.get(subject).is_some())
 }

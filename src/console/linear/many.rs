@@ -4,7 +4,7 @@
 use crossterm::event::KeyCode;
 
 use crate::console::app::App;
-use crate::console::confirm::IncidentStep;
+use crate::console::confirm::{Incident, IncidentStep, Item, LockForm};
 use crate::console::keymap::{Action, Place};
 use crate::console::linear::answer::say_sentence;
 use crate::console::linear::talk::{Open, Talk, press, tap, type_keys, wipe};
@@ -17,14 +17,14 @@ impl Talk {
     /// First the reason, then the name of what is locked.
     pub(super) fn form(&mut self, app: &mut App, text: &str, at: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let named = app.lock_form().and_then(|form| form.to_type()).is_some();
+        let named = app.lock_form().and_then(LockForm::to_type).is_some();
         effects.extend(wipe(app, at));
         if named {
             effects.extend(type_keys(app, text, at));
             effects.extend(tap(app, KeyCode::Enter, at));
         } else {
             effects.extend(say_sentence(app, text, at));
-            if app.lock_form().and_then(|form| form.to_type()).is_some() {
+            if app.lock_form().and_then(LockForm::to_type).is_some() {
                 // Past the length, to the line for the name.
                 effects.extend(tap(app, KeyCode::Tab, at));
                 effects.extend(tap(app, KeyCode::Tab, at));
@@ -168,7 +168,7 @@ impl Talk {
     pub(super) fn go_on(&mut self, app: &mut App, open: Open, at: Moment) -> Vec<Effect> {
         match open {
             Open::Incident(IncidentStep::Scope) => {
-                let armed = app.incident().map(|incident| incident.armed_at());
+                let armed = app.incident().map(Incident::armed_at);
                 if armed.is_some_and(|armed| at.steady < armed) {
                     self.ready = armed;
                     return Vec::new();
@@ -214,11 +214,7 @@ impl Talk {
         let Some(review) = app.review() else {
             return Vec::new();
         };
-        let known: Vec<String> = review
-            .items()
-            .iter()
-            .filter_map(|item| item.result())
-            .collect();
+        let known: Vec<String> = review.items().iter().filter_map(Item::result).collect();
         let (running, unanswered) = (
             review.running(),
             known.iter().any(|line| line.contains(" not answered, ")),

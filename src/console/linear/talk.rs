@@ -9,7 +9,7 @@ use std::time::Instant;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use crate::console::app::App;
-use crate::console::confirm::{ARMING, IncidentStep, LockForm, Review, Strip};
+use crate::console::confirm::{ARMING, Incident, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
 use crate::console::linear::tell::{self, Told};
 use crate::console::msg::{Effect, Env, Msg};
@@ -288,7 +288,7 @@ fn armed(app: &App) -> Option<Instant> {
         Open::Strip => app.strip().map(Strip::armed_at),
         Open::Form => app.lock_form().map(LockForm::armed_at),
         Open::Review | Open::Results => app.review().map(Review::armed_at),
-        Open::Incident(_) => app.incident().map(|incident| incident.armed_at()),
+        Open::Incident(_) => app.incident().map(Incident::armed_at),
         Open::Nothing => None,
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode};
 use crate::domain::grant::GrantState;
-use crate::domain::ids::{GrantId, PrincipalId, RequestId};
+use crate::domain::ids::{GrantId, GroupName, PrincipalId, RequestId};
 use crate::domain::principal::Principal;
 use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
@@ -239,8 +239,8 @@ impl Gate {
         };
         tx.save_identity(&seen, now).await?;
         let after = Principal {
-            groups,
             roles,
+            groups,
             ..before.clone()
         };
         if after == before {
@@ -255,7 +255,7 @@ impl Gate {
             )
             .detail(
                 "groups",
-                words(after.groups.iter().map(|group| group.as_str()).collect()),
+                words(after.groups.iter().map(GroupName::as_str).collect()),
             );
         event.principal = Some(after.name);
         let change = vec![Step::new(Record::Nothing, event)];
@@ -270,8 +270,8 @@ impl Gate {
             return Ok(());
         };
         let nobody = Principal {
-            groups: std::collections::BTreeSet::new(),
             roles: std::collections::BTreeSet::new(),
+            groups: std::collections::BTreeSet::new(),
             ..before.clone()
         };
         tx.save_principal(&nobody, now).await?;

@@ -217,32 +217,29 @@ impl Gate {
             return Err(Refusal::from(IdentityRefusal::NoRole).into());
         }
         let known = tx.identity(&settings.issuer, &told.claims.subject).await?;
-        let principal = match &known {
-            Some(identity) => {
-                let found = tx.principal(&identity.principal).await?;
-                let found =
-                    found.ok_or_else(|| anyhow::anyhow!("the principal of an identity is gone"))?;
-                Principal {
-                    groups,
-                    roles,
-                    ..found
-                }
+        let principal = if let Some(identity) = &known {
+            let found = tx.principal(&identity.principal).await?;
+            let found =
+                found.ok_or_else(|| anyhow::anyhow!("the principal of an identity is gone"))?;
+            Principal {
+                roles,
+                groups,
+                ..found
             }
-            None => {
-                let name = mapping::canonical(told.name.as_deref()).map_err(said)?;
-                // INVARIANT: a name that is there already belongs to somebody else, whoever asks for it
-                // (`a_name_that_is_taken_is_never_linked`).
-                if check_name(&name).is_err() || tx.principal_named(&name).await?.is_some() {
-                    let name = name.to_string();
-                    return Err(Refusal::from(IdentityRefusal::NameTaken { name }).into());
-                }
-                Principal {
-                    id: PrincipalId::from_bits(new_bits()?),
-                    name,
-                    groups,
-                    roles,
-                    service: None,
-                }
+        } else {
+            let name = mapping::canonical(told.name.as_deref()).map_err(said)?;
+            // INVARIANT: a name that is there already belongs to somebody else, whoever asks for it
+            // (`a_name_that_is_taken_is_never_linked`).
+            if check_name(&name).is_err() || tx.principal_named(&name).await?.is_some() {
+                let name = name.to_string();
+                return Err(Refusal::from(IdentityRefusal::NameTaken { name }).into());
+            }
+            Principal {
+                id: PrincipalId::from_bits(new_bits()?),
+                name,
+                roles,
+                groups,
+                service: None,
             }
         };
         tx.save_principal(&principal, now).await?;

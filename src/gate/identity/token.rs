@@ -14,7 +14,7 @@ use super::keys::Algorithm;
 
 /// How far two clocks may be apart.
 const LEEWAY: TimeDelta = TimeDelta::seconds(60);
-/// OpenID Connect allows no longer subject.
+/// `OpenID` Connect allows no longer subject.
 const SUBJECT_MAX: usize = 255;
 
 /// What a token has to be about.
