@@ -140,11 +140,16 @@ fn assert_only_text(output: &[u8], about: &[&str]) {
 }
 
 /// Commands that print nothing that others wrote, and why, or where else they are tried.
-const APART: [(&str, &str); 12] = [
+const APART: [(&str, &str); 14] = [
+    ("account", "prints that a password is set, and nothing else"),
     ("console", "console::hostile"),
     ("completions", "made from what clap knows"),
     ("config", "the operator's own file"),
     ("demo", "a world of its own"),
+    (
+        "factor",
+        "names that the person gave to factors of their own",
+    ),
     ("keys", "the person's own file"),
     ("login", "names are checked when they are made"),
     ("logout", "prints the server's address"),
