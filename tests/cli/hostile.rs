@@ -167,7 +167,7 @@ const APART: [(&str, &str); 14] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 29] = [
+const POISONED: [&[&str]; 36] = [
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],
@@ -192,6 +192,13 @@ const POISONED: [&[&str]; 29] = [
     &["whoami"],
     &["token", "list"],
     &["token", "list", "--json"],
+    &["sign-ins", "list"],
+    &["sign-ins", "list", "--json"],
+    &["service-account", "list"],
+    &["why", "R-0000000003"],
+    &["why", "R-0000000003", "--json"],
+    &["why", "G-0000000003"],
+    &["policy", "explain", "bastion", "readonly", "--for", "1h"],
     &["request", "--list"],
     &["claim", "R-0000000003"],
     &["approve", "R-0000000003"],
