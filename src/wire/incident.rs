@@ -55,7 +55,7 @@ pub struct IncidentItem {
 }
 
 /// JSON has one kind of number: `3.0` is three, as JSON Schema has it.
-fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<i64>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::policy::{Condition, Explained, Held, Outcome};
+use crate::wire::incident::whole;
 
 use super::NeedView;
 
@@ -134,11 +135,12 @@ pub struct ReplayAsk {
     #[schema(max_length = 60_000)]
     pub policy: String,
     /// How many days back.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 400)]
     pub days: u32,
     /// `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^[0-9]{1,15}~R-[0-9a-hjkmnp-tv-z]{10}$")]
+    #[schema(pattern = "^[0-9]{1,15}~R-[0-9a-hjkmnp-tv-z]{10}$")]
     pub after: Option<String>,
 }
 
