@@ -80,8 +80,12 @@ pub(super) async fn sign_in(
     Ok(client.sign_in_with_password(&body).await?)
 }
 
-/// After a sign-in: what happened to the account, and what it lacks. A server that knows nothing of it says nothing.
-pub(super) async fn after_sign_in(context: &Context<'_>, client: &Client) -> Result<(), Failure> {
+/// After a sign-in: what happened to the account, and what it lacks; `asks` offers to add it. A server that knows nothing of it says nothing.
+pub(super) async fn after_sign_in(
+    context: &Context<'_>,
+    client: &Client,
+    asks: bool,
+) -> Result<(), Failure> {
     let Ok(own) = client.factors().await else {
         return Ok(());
     };
@@ -91,7 +95,7 @@ pub(super) async fn after_sign_in(context: &Context<'_>, client: &Client) -> Res
     if own.factors.iter().any(|factor| factor.confirmed) {
         return Ok(());
     }
-    if context.printer.json || !type_in::somebody_is_there() {
+    if !asks || context.printer.json || !type_in::somebody_is_there() {
         context
             .printer
             .note("you have no second factor; add one with `portcullis factor add totp`");

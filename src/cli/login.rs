@@ -31,9 +31,12 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
+    // Whoever comes from a provider has an account there: a password here is not for them.
+    let mut asks = true;
     let me = if let Some(user) = &arguments.user {
         account::sign_in(context, &client, user.as_str(), device()).await?
     } else if at_provider(&client, &arguments).await? {
+        asks = false;
         in_browser(context, &client, arguments.no_browser).await?
     } else {
         let code = match arguments.code.filter(|code| code != "-") {
@@ -46,7 +49,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     context.printer.answer(&me, |printer| {
         printer.line(&format!("signed in as {} on {}", me.name, client.server()))
     })?;
-    account::after_sign_in(context, &client).await?;
+    account::after_sign_in(context, &client, asks).await?;
     Ok(Exit::DONE)
 }
 

@@ -876,7 +876,7 @@ async fn lists_that_the_server_is_asked_for_come_through_a_pipe_in_their_order()
         "Nothing is locked.",
         "Nobody is connected, as far as the targets report it.",
         "bastion: this kind of target does not report sessions",
-        "1 person have access by 1 grant",
+        "1 person has access by 1 grant",
         "At most until",
         "On record:",
         "grant.activated",
