@@ -4,6 +4,8 @@ With generated values alone nearly every call would end at "there is no such req
 would never be compared with the description.
 """
 
+import base64
+import hmac
 import json
 import os
 import random
@@ -21,6 +23,14 @@ chance = random.Random(1)
 
 class SignedOut(RuntimeError):
     """The sign-in is over."""
+
+
+class Refused(RuntimeError):
+    """The server said no, with a problem."""
+
+    def __init__(self, text, problem):
+        super().__init__(text)
+        self.problem = problem
 
 
 class Person:
@@ -50,8 +60,9 @@ def call(method, path, token, body=None, more=None):
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as refused:
-        kind = SignedOut if refused.code == 401 else RuntimeError
-        raise kind(f"{method} {path}: {refused.code} {refused.read().decode()}") from None
+        said = refused.read().decode()
+        text = f"{method} {path}: {refused.code} {said}"
+        raise (SignedOut(text) if refused.code == 401 else Refused(text, json.loads(said))) from None
 
 
 def post(path, token, body):
@@ -137,6 +148,34 @@ def lock():
     return chance.choice(found) if found else mine.post("/v1/locks", {"on": on, "reason": "INC-4127"})
 
 
+def code_of(secret):
+    """The code that an authenticator application shows now (RFC 6238)."""
+    step = int(time.time()) // 30
+    seed = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    mac = hmac.digest(seed, step.to_bytes(8, "big"), "sha1")
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def with_factor(case, label, headers):
+    """Makes it the call of a guest who has a second factor: to change one, the caller needs its proof."""
+    guest = Person(guest_code())
+    new = guest.post("/v1/factors", {"kind": "totp", "name": "phone"})
+    headers["Authorization"] = f"Bearer {guest.token}"
+    if "{id}" in label:
+        case.path_parameters = {**(case.path_parameters or {}), "id": new["factor"]["id"]}
+    if label == "POST /v1/factors/{id}/confirm":
+        case.body = {"code": code_of(new["secret"])}
+    elif label == "POST /v1/recovery-codes":
+        codes = guest.post(f"/v1/factors/{new['factor']['id']}/confirm", {"code": code_of(new["secret"])})
+        try:
+            call("POST", "/v1/recovery-codes", guest.token)
+        except Refused as refused:
+            proof = {"kind": "recovery", "code": codes["recovery_codes"][0]}
+            digests = [refused.problem["digest"]]
+            headers["Portcullis-Step-Up"] = guest.post("/v1/step-up", {"digests": digests, "proof": proof})["proof"]
+
+
 def extendable():
     """An active grant of the tester, who has room for one more request."""
     pending = rows(mine, "/v1/requests?mine=true&state=pending&limit=20")
@@ -184,6 +223,7 @@ LIVE = {
     "POST /v1/grants/{id}/sessions/{session}/end": lambda: some(holder, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/grants/{id}/revoke": lambda: some(holder, "/v1/grants?mine=true&state=active&limit=20", "look"),
 }
+FACTORS = ("POST /v1/factors/{id}/confirm", "DELETE /v1/factors/{id}", "POST /v1/recovery-codes")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkcR+dJ8hVOLdZGOQG4s0WtQvBlFJVb3M7oLLPtq6Dn tester"
 
 
@@ -221,6 +261,10 @@ def before_call(context, case, kwargs):
         body["name"] = f"guest-{uuid.uuid4().hex[:8]}"
     if label == "POST /v1/locks" and isinstance(body, dict) and isinstance(body.get("on"), dict):
         spare(body["on"])
+    if isinstance(body, dict) and isinstance(body.get("proof"), dict):
+        # As of locks: what else a proof may not have cannot be described.
+        for part in set(body["proof"]) - {"kind", "code"}:
+            del body["proof"][part]
     if label.endswith("/approve") and isinstance(body, dict) and isinstance(body.get("narrowed"), dict):
         # A role that the target does not have is answered with 404, like a request that is not there.
         body["narrowed"].pop("role", None)
@@ -245,6 +289,8 @@ def before_call(context, case, kwargs):
             body["role"] = chance.choice(["look", "change"])
             body["duration"] = chance.choice(["15m", "1h", "1h30m"])
             body.pop("not_before", None)
+        elif label == "POST /v1/policy/explain" and isinstance(body, dict):
+            body.update(target="host-1", role=chance.choice(["look", "change"]), principal="holder")
         elif label == "POST /v1/invitations" and isinstance(body, dict):
             body["roles"] = body.get("roles") or ["requester"]
         elif label == "POST /v1/service-accounts" and isinstance(body, dict):
@@ -254,6 +300,8 @@ def before_call(context, case, kwargs):
             case.path_parameters = {**(case.path_parameters or {}), "id": service()}
             if label.endswith("/rotate"):
                 case.body = {"expires": chance.choice(["1d", "30d"])}
+        elif label in FACTORS:
+            with_factor(case, label, headers)
         elif label == "POST /v1/sign-in":
             case.body = {"code": guest_code()}
         elif label == "POST /v1/tokens/refresh":

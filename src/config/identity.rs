@@ -31,10 +31,6 @@ pub struct Identity {
     pub groups_max_age: Span,
     /// PEM certificates; when it is there the system's are not used.
     pub ca: Option<PathBuf>,
-    /// What a step-up asks for, and one of which it then needs.
-    pub acr_values: Vec<String>,
-    /// Without `acr_values`, the ways of signing in of which a step-up needs one.
-    pub amr_values: Vec<String>,
     /// Whether plain HTTP to this machine is allowed: for tests and demonstrations.
     pub loopback: bool,
     /// Provider group to our groups; when there are any, no other group counts.
@@ -75,8 +71,6 @@ pub(super) fn understand<'t>(
     let (scopes, scopes_from) = plain(notes, "scopes", "openid profile groups offline_access");
     let (name_claim, name_from) = plain(notes, "name_claim", "preferred_username");
     let (groups_claim, groups_from) = plain(notes, "groups_claim", "groups");
-    let (acr_values, _) = plain(notes, "acr_values", "");
-    let (second_factors, _) = plain(notes, "amr_values", "mfa otp hwk swk fpt");
     let (groups_max_age, age_from) =
         layers.understand("groups_max_age", minutes(5), notes, |text, _| {
             text.parse::<Span>()
@@ -129,12 +123,6 @@ pub(super) fn understand<'t>(
         shown("groups_claim", &groups_claim, &groups_from),
         shown("groups_max_age", &groups_max_age.to_string(), &age_from),
     ];
-    let list = |text: &str| {
-        text.split(' ')
-            .filter(|word| !word.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
     let identity = Identity {
         issuer,
         client_id,
@@ -145,8 +133,6 @@ pub(super) fn understand<'t>(
         groups_claim,
         groups_max_age,
         ca,
-        acr_values: list(&acr_values),
-        amr_values: list(&second_factors),
         loopback,
         groups,
         roles,

@@ -99,7 +99,7 @@ pub const SIGNALS: [Key; 3] = [
 ];
 
 /// The identity provider, in the table `[identity]` of `portcullis.toml`.
-pub const IDENTITY: [Key; 12] = [
+pub const IDENTITY: [Key; 10] = [
     Key {
         name: "issuer",
         env: "PORTCULLIS_IDENTITY_ISSUER",
@@ -171,22 +171,6 @@ pub const IDENTITY: [Key; 12] = [
         default: "the system's certificates",
         sample: "\"ca.pem\"",
         about: "Certificates that the provider's has to come from, as PEM. Relative to this file.",
-    },
-    Key {
-        name: "acr_values",
-        env: "PORTCULLIS_IDENTITY_ACR_VALUES",
-        flag: "",
-        default: "none",
-        sample: "\"urn:example:mfa\"",
-        about: "What a step-up asks the provider for, with spaces between; the answer has to be one of them.",
-    },
-    Key {
-        name: "amr_values",
-        env: "PORTCULLIS_IDENTITY_AMR_VALUES",
-        flag: "",
-        default: "`mfa otp hwk swk fpt`",
-        sample: "\"mfa otp hwk\"",
-        about: "Without `acr_values`: what the provider may call a second factor.",
     },
     Key {
         name: "allow_loopback",

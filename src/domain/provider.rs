@@ -70,8 +70,6 @@ faults! {
     GroupsElsewhere = "groups-elsewhere", "the identity provider leaves the groups out because there are too many";
     NameMissing = "name-missing", "the identity provider does not say the name that the server is told to use";
     NameUnusable = "name-unusable", "the name at the identity provider has nothing that a name here can be made of";
-    AuthTime = "step-up-auth-time", "the identity provider does not say when the second factor was shown, or it was too long ago";
-    AuthContext = "step-up-auth-context", "the identity provider does not say that a second factor was shown";
 }
 
 impl ProviderFault {
@@ -90,9 +88,6 @@ impl ProviderFault {
             | Self::TokenNonce
             | Self::ResponseIssuer
             | Self::ResponseIssuerMissing => "begin the sign-in again with `portcullis login`",
-            Self::AuthTime | Self::AuthContext => {
-                "show a second factor at the identity provider, and try again"
-            }
             Self::TokenTooEarly => "ask an operator to compare the server's clock",
             Self::NameMissing | Self::NameUnusable => {
                 "ask an operator to set `name_claim` in `[identity]`"

@@ -14,6 +14,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::domain::refusal::Refusal;
+
 use super::error::Failed;
 use super::{
     App, accounts, audit, caller, facets, grants, health, identity, incidents, locks, people,
@@ -22,6 +24,9 @@ use super::{
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// No address of ours comes near this, however it is escaped.
+const PATH_MAX: usize = 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -127,6 +132,7 @@ pub fn router(app: App) -> Router {
             )
         })
         .with_state(app)
+        .layer(middleware::from_fn(short_enough))
         .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(
             |_: Box<dyn std::any::Any + Send>| {
@@ -136,10 +142,22 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(caller::trace))
 }
 
+/// Answers addresses that are longer than any of ours before somebody looks at the proof of a device key, which
+/// repeats the address and would be refused for its length.
+async fn short_enough(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path.len() > PATH_MAX {
+        let name = path.chars().take(40).chain(['…']).collect();
+        let what = "address";
+        return Failed::Refused(Refusal::NotFound { what, name }).into_response();
+    }
+    next.run(request).await
+}
+
 async fn in_time(request: Request, next: Next) -> Response {
     let mut response = match tokio::time::timeout(ANSWER, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Failed::Refused(crate::domain::refusal::Refusal::Busy).into_response(),
+        Err(_) => Failed::Refused(Refusal::Busy).into_response(),
     };
     response
         .headers_mut()

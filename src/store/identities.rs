@@ -28,8 +28,6 @@ pub struct ProviderCall {
     pub redirect_uri: String,
     pub code_challenge: String,
     pub device: String,
-    /// What a step-up is for, as JSON; none for a sign-in.
-    pub step_up: Option<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
@@ -63,7 +61,6 @@ struct CallRow {
     redirect_uri: String,
     code_challenge: String,
     device: String,
-    step_up: Option<String>,
     created_at: i64,
     expires_at: i64,
 }
@@ -150,9 +147,9 @@ impl Tx {
     ) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("delete from provider_calls where expires_at < $1").bind(millis(call.created_at)).execute(c))
             .context("forgetting calls to the provider")?;
-        touch!(self, c => sqlx::query("insert into provider_calls (state, nonce, redirect_uri, code_challenge, device, step_up, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8)")
+        touch!(self, c => sqlx::query("insert into provider_calls (state, nonce, redirect_uri, code_challenge, device, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7)")
             .bind(state).bind(&call.nonce).bind(&call.redirect_uri).bind(&call.code_challenge).bind(&call.device)
-            .bind(&call.step_up).bind(millis(call.created_at)).bind(millis(call.expires_at)).execute(c))
+            .bind(millis(call.created_at)).bind(millis(call.expires_at)).execute(c))
         .context("writing a call to the provider")?;
         Ok(())
     }
@@ -163,7 +160,7 @@ impl Tx {
         state: &str,
     ) -> anyhow::Result<Option<ProviderCall>> {
         let row: Option<CallRow> = on!(self, c => sqlx::query_as(
-            "delete from provider_calls where state = $1 returning nonce, redirect_uri, code_challenge, device, step_up, created_at, expires_at")
+            "delete from provider_calls where state = $1 returning nonce, redirect_uri, code_challenge, device, created_at, expires_at")
             .bind(state).fetch_optional(c))
         .context("taking a call to the provider")?;
         row.map(|row| {
@@ -172,7 +169,6 @@ impl Tx {
                 redirect_uri: row.redirect_uri,
                 code_challenge: row.code_challenge,
                 device: row.device,
-                step_up: row.step_up,
                 created_at: moment(row.created_at)?,
                 expires_at: moment(row.expires_at)?,
             })

@@ -16,7 +16,7 @@ pub struct StepUp {
 
 /// A second factor as somebody presents it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum StepUpProof {
     /// A code of an authenticator application.
     Totp {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use portcullis::console::app::{App, Settings};
 use portcullis::console::confirm::{Act, Incident, Less, LockForm, Mutation};
 use portcullis::console::linear::{Heard, Talk};
-use portcullis::console::msg::{Effect, Msg, Receipt, Tidings, Trip};
+use portcullis::console::msg::{Effect, Failure, Msg, Receipt, Tidings, Trip};
 use proptest::prelude::*;
 
 use super::desk::{Desk, event, grant_id, request, request_id};
@@ -405,6 +405,41 @@ fn marked_rows_are_read_out_and_take_their_count() {
     assert!(told.contains(&format!("{} done: ", grant_id(5))), "{told}");
     assert!(line.desk.app.review().is_none());
     assert!(line.say("marks").contains("Nothing is marked."));
+}
+
+#[test]
+fn what_was_not_answered_is_sent_again_from_within_its_list() {
+    let mut line = Line::new(true);
+    line.say("grants");
+    line.say("mark 1-2");
+    line.asks("revoke marked");
+    line.answers("reason the work is done here");
+    line.answers("2");
+    let sent = line.changes.clone();
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    let mut told = String::new();
+    for _ in 0..60 {
+        for change in &sent {
+            let trip = Trip {
+                sent: line.desk.now.steady,
+                received: line.desk.now.steady,
+            };
+            let lost = Err(Failure::Unreachable("no route".to_owned()));
+            line.desk.send(Msg::Acted(change.clone(), lost, trip));
+        }
+        told.push_str(&line.wait(6_000));
+    }
+    assert_eq!(told.matches("not answered, ").count(), 2, "{told}");
+    assert_eq!(told.matches("Type `retry`").count(), 1, "{told}");
+    assert!(line.say("hm").contains("Type `retry`"), "still open");
+    let before = line.changes.len();
+    line.answers("retry");
+    assert_eq!(
+        &line.changes[before..],
+        sent,
+        "the same, with the same keys"
+    );
+    assert!(line.say("no").contains("goes on"));
 }
 
 #[test]

@@ -7,10 +7,9 @@ use crossterm::event::KeyCode;
 use crate::console::app::App;
 use crate::console::confirm::Around;
 use crate::console::keymap::{Action, Place};
-use crate::console::linear::HELP;
 use crate::console::linear::rows::numbers;
 use crate::console::linear::talk::{Heard, Talk, WIDE, press, tap, type_keys};
-use crate::console::linear::tell;
+use crate::console::linear::{HELP, detail, sentence, tell};
 use crate::console::msg::{Effect, Env, Msg, Query, Wish};
 use crate::console::run::clock::Moment;
 use crate::console::store::Subject;
@@ -234,7 +233,7 @@ impl Talk {
             self.unknown(what);
             return Vec::new();
         };
-        self.say_all(tell::detail(app, &subject));
+        self.say_all(detail::detail(app, &subject));
         let effects = wish(app, Wish::Show(subject.clone()), at);
         self.shown = Some(subject);
         effects
@@ -270,7 +269,7 @@ impl Talk {
         let lines: Vec<String> = self
             .marks
             .iter()
-            .filter_map(|subject| tell::row(app, subject))
+            .filter_map(|subject| sentence::row(app, subject))
             .collect();
         self.say(&match lines.len() {
             0 => "Nothing is marked.".to_owned(),
@@ -351,7 +350,7 @@ impl Talk {
         let trail = world.trail.as_ref();
         match trail.filter(|trail| trail.subject == subject) {
             Some(trail) if trail.events.is_some() || trail.problem.is_some() => {
-                self.say_all(tell::record(trail, world.server_now()));
+                self.say_all(detail::record(trail, world.server_now()));
             }
             Some(_) => self.shown = Some(subject),
             None => {}

@@ -4,7 +4,7 @@
 use crossterm::event::KeyCode;
 
 use crate::console::app::App;
-use crate::console::confirm::{Incident, IncidentStep, Item, LockForm};
+use crate::console::confirm::{Incident, IncidentStep, Item, ItemState, LockForm};
 use crate::console::keymap::{Action, Place};
 use crate::console::linear::answer::say_sentence;
 use crate::console::linear::talk::{Open, Talk, press, tap, type_keys, wipe};
@@ -70,7 +70,7 @@ impl Talk {
         }
         if Open::of(app) == Open::Results {
             self.forget();
-            self.results = 0;
+            self.results_told = false;
             self.say("Sent. What becomes of each is told as it comes.");
             return effects;
         }
@@ -99,10 +99,14 @@ impl Talk {
     /// What can be typed while the results come.
     pub(super) fn after(&mut self, app: &mut App, word: &str, at: Moment) -> Vec<Effect> {
         if word == "retry" {
-            self.results = 0;
+            self.results_told = false;
             return press(app, Place::Review, Action::Retry, at);
         }
-        self.say("The answers are still coming; `no` leaves, and it goes on.");
+        self.say(if self.results_told {
+            "Type `retry` to send again what was not answered; `no` leaves."
+        } else {
+            "The answers are still coming; `no` leaves, and it goes on."
+        });
         Vec::new()
     }
 
@@ -214,23 +218,19 @@ impl Talk {
         let Some(review) = app.review() else {
             return Vec::new();
         };
-        let known: Vec<String> = review.items().iter().filter_map(Item::result).collect();
-        let (running, unanswered) = (
-            review.running(),
-            known.iter().any(|line| line.contains(" not answered, ")),
-        );
-        if known.len() > self.results {
-            self.results = known.len();
-        }
-        if running > 0 {
+        if review.running() > 0 || self.results_told {
             return Vec::new();
         }
-        for line in known {
+        for line in review.items().iter().filter_map(Item::result) {
             self.say(&line);
         }
         self.marks.clear();
-        if unanswered {
-            self.say("Type `retry` within the list to send what was not answered again.");
+        let unanswered = |item: &Item| matches!(item.state, ItemState::Unanswered(_));
+        if review.items().iter().any(unanswered) {
+            // The list stays open: only from within it the same changes are sent again, with the same keys.
+            self.results_told = true;
+            self.say("Type `retry` to send again what was not answered; `no` leaves.");
+            return Vec::new();
         }
         tap(app, KeyCode::Enter, at)
     }

@@ -8,9 +8,11 @@
 
 mod answer;
 mod command;
+mod detail;
 mod many;
 mod rows;
 mod run;
+mod sentence;
 mod talk;
 mod tell;
 

@@ -104,8 +104,8 @@ pub struct Talk {
     pub(super) unread: bool,
     /// What was read out about each row of an incident.
     pub(super) receipts: BTreeMap<String, String>,
-    /// Results of a list that were read out.
-    pub(super) results: usize,
+    /// The results of the open list were read out; it waits for `retry` or `no`.
+    pub(super) results_told: bool,
     /// What was last read out about a second factor.
     factor: Option<String>,
     said: Vec<DisplayText>,
@@ -128,7 +128,7 @@ impl Talk {
             shown: None,
             unread: false,
             receipts: BTreeMap::new(),
-            results: 0,
+            results_told: false,
             factor: None,
             said: Vec::new(),
         }

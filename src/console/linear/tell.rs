@@ -6,13 +6,13 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 
 use crate::console::app::App;
-use crate::console::confirm::{Incident, locked};
+use crate::console::confirm::Incident;
+use crate::console::linear::sentence::{grant, lock, request, session};
 use crate::console::show;
 use crate::console::store::{Seen, SessionKey, Subject};
-use crate::console::world::Trail;
 use crate::query::{List, parse};
 use crate::text::{DisplayText, clean};
-use crate::wire::{AllowedAction, GrantView, IncidentReceipt, LockView, RequestView, SessionView};
+use crate::wire::{GrantView, IncidentReceipt, LockView, RequestView, SessionView};
 
 /// Events kept for `audit`.
 const EVENTS: usize = 20;
@@ -249,17 +249,6 @@ pub(super) fn list(
     Ok(lines)
 }
 
-/// One row on a line of its own.
-pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
-    let now = app.world().server_now();
-    Some(match app.world().store.get(subject)? {
-        Seen::Request(view) => request(&view, now),
-        Seen::Grant(view) => grant(&view, now),
-        Seen::Session(view) => session(&view, now),
-        Seen::Lock(view) => lock(&view, now),
-    })
-}
-
 /// Everything that was said, with its time.
 pub(super) fn messages(app: &App) -> Vec<DisplayText> {
     let world = app.world();
@@ -281,22 +270,6 @@ pub(super) fn messages(app: &App) -> Vec<DisplayText> {
             clean(&format!("{at} {}{times}{trace}", said.text))
         })
         .collect()
-}
-
-/// What the record says about a row.
-pub(super) fn record(trail: &Trail, now: DateTime<Utc>) -> Vec<DisplayText> {
-    let mut lines = vec!["On record:".to_owned()];
-    let events = trail.events.iter().flatten().rev();
-    lines.extend(
-        events.map(|event| format!("{} {}", show::moment(event.time, now), event.sentence)),
-    );
-    if trail.more {
-        lines.push("Older events are in the record.".to_owned());
-    }
-    if let Some(why) = &trail.problem {
-        lines.push(format!("The record was not read: {why}"));
-    }
-    lines.iter().map(|line| clean(line)).collect()
 }
 
 /// Exactly what an incident would take away.
@@ -370,108 +343,6 @@ pub(super) fn receipt(receipt: &IncidentReceipt, now: DateTime<Utc>) -> String {
     line
 }
 
-/// Everything about one row.
-pub(super) fn detail(app: &App, subject: &Subject) -> Vec<DisplayText> {
-    let now = app.world().server_now();
-    let mut lines = Vec::new();
-    match app.world().store.get(subject) {
-        None => lines.push("It is no longer there.".to_owned()),
-        Some(Seen::Session(view)) => {
-            lines.push(session(&view, now));
-            lines.extend(
-                view.command
-                    .as_ref()
-                    .map(|command| format!("Last command, as the target tells it: {command}")),
-            );
-            lines.push(may(&view.allowed_actions));
-        }
-        Some(Seen::Lock(view)) => {
-            lines.push(lock(&view, now));
-            lines.extend(
-                view.incident
-                    .as_ref()
-                    .map(|incident| format!("Placed in incident {incident}")),
-            );
-            if let (Some(who), Some(at)) = (&view.lifted_by, view.lifted_at) {
-                lines.push(format!("Lifted by {who} {}", show::moment(at, now)));
-            }
-            lines.push(may(&view.allowed_actions));
-        }
-        Some(Seen::Request(view)) => {
-            lines.push(request(&view, now));
-            lines.push(format!("Policy: {}", view.verdict));
-            lines.extend(
-                view.ticket
-                    .as_ref()
-                    .map(|ticket| format!("Ticket: {ticket}")),
-            );
-            for way in &view.ways {
-                let who = way.reviewers.as_deref().unwrap_or("nobody has to review");
-                lines.push(format!(
-                    "Way {}: {} of {} approvals, {who}; at most {}, {} in all",
-                    way.policy, way.approvals, way.threshold, way.max_duration, way.max_total
-                ));
-            }
-            if view.role_granted != view.role || view.duration_granted != view.duration {
-                lines.push(format!(
-                    "An approval gives {} for {}",
-                    view.role_granted, view.duration_granted
-                ));
-            }
-            let claim = view.claim.as_ref().filter(|claim| claim.until > now);
-            lines.extend(claim.map(|claim| {
-                format!(
-                    "{} is on it since {}",
-                    claim.by,
-                    show::moment(claim.since, now)
-                )
-            }));
-            for review in &view.reviews {
-                lines.push(format!(
-                    "Review: {} by {}",
-                    review.decision, review.reviewer
-                ));
-            }
-            for signal in &view.signals {
-                lines.push(format!("Unusual: {}", signal.why));
-            }
-            let history = &view.history;
-            lines.push(format!(
-                "History: {} grants in 30 days, {} revoked",
-                history.grants_30d, history.revoked_30d
-            ));
-            lines.push(format!(
-                "Access would end {}",
-                show::moment(show::would_end(&view, now), now)
-            ));
-            lines.push(format!("Decide by {}", show::moment(view.decide_by, now)));
-            lines.push(may(&view.allowed_actions));
-        }
-        Some(Seen::Grant(view)) => {
-            lines.push(grant(&view, now));
-            lines.extend(
-                view.starts_at
-                    .map(|at| format!("Since {}", show::moment(at, now))),
-            );
-            lines.push(format!(
-                "At most until {}",
-                show::moment(view.max_expires_at, now)
-            ));
-            if let Some(error) = &view.last_error {
-                lines.push(format!("The target said: {error}"));
-            }
-            lines.push(format!("Reason: {}", view.reason));
-            lines.push(may(&view.allowed_actions));
-        }
-    }
-    let events = app.world().store.events_about(subject).take(EVENTS);
-    lines.extend(events.map(|event| {
-        let sentence = event.view().sentence;
-        format!("{} {sentence}", show::moment(event.time, now))
-    }));
-    lines.iter().map(|line| clean(line)).collect()
-}
-
 /// Who sits here, and how the connection is.
 pub(super) fn status(app: &App) -> Vec<DisplayText> {
     let world = app.world();
@@ -512,95 +383,4 @@ fn subject(seen: &Seen) -> Option<Subject> {
         Seen::Lock(view) => view.id.parse().ok().map(Subject::Lock),
         Seen::Session(_) => None,
     }
-}
-
-fn may(actions: &[AllowedAction]) -> String {
-    let may: Vec<&str> = actions
-        .iter()
-        .filter(|action| action.allowed)
-        .map(|action| action.action.as_str())
-        .collect();
-    if may.is_empty() {
-        "You may only look".to_owned()
-    } else {
-        format!("You may {}", may.join(", "))
-    }
-}
-
-fn session(view: &SessionView, now: DateTime<Utc>) -> String {
-    let up = view
-        .started_at
-        .map_or_else(String::new, |at| format!(", up for {}", show::age(at, now)));
-    let doing = view.activity.as_ref().map_or_else(String::new, |doing| {
-        format!(", {}", doing.replace('_', " "))
-    });
-    format!(
-        "{} {} as {} on {} under {}{up}{doing}, {} from {}",
-        view.id,
-        view.holder,
-        view.role,
-        view.target,
-        view.grant,
-        view.program.as_deref().unwrap_or("an unnamed program"),
-        view.address.as_deref().unwrap_or("somewhere")
-    )
-}
-
-fn lock(view: &LockView, now: DateTime<Utc>) -> String {
-    let end = match (view.state.as_str(), view.ends_at) {
-        ("in_force", Some(at)) => format!(" until {}", show::moment(at, now)),
-        ("in_force", None) => " until somebody lifts it".to_owned(),
-        _ => String::new(),
-    };
-    format!(
-        "{} on {} {}{end}, placed by {} {}, {} closed. Reason: {}",
-        view.id,
-        locked(&view.on),
-        view.state.replace('_', " "),
-        view.placed_by,
-        show::moment(view.created_at, now),
-        show::count(view.grants_closed as usize, "grant"),
-        view.reason
-    )
-}
-
-fn request(view: &RequestView, now: DateTime<Utc>) -> String {
-    let (have, need) = show::progress(view);
-    let progress = if view.state == "pending" && need > 0 {
-        format!(", {have} of {need} approvals")
-    } else {
-        String::new()
-    };
-    format!(
-        "{} {}{progress}: {} wants {} on {} for {}, asked {} ago. Reason: {}",
-        view.id,
-        view.state,
-        view.requester,
-        view.role,
-        view.target,
-        show::granted(&view.duration, &view.duration_granted),
-        show::age(view.created_at, now),
-        view.reason
-    )
-}
-
-fn grant(view: &GrantView, now: DateTime<Utc>) -> String {
-    let left = match view.state.as_str() {
-        "active" | "activating" | "scheduled" => format!(
-            ", ends {} (in {})",
-            show::moment(view.expires_at, now),
-            show::age(now, view.expires_at)
-        ),
-        _ => String::new(),
-    };
-    let trouble =
-        if view.last_error.is_some() && matches!(view.state.as_str(), "closing" | "activating") {
-            ", the target does not answer as it has to"
-        } else {
-            ""
-        };
-    format!(
-        "{} {}{trouble}: {} as {} on {}{left}",
-        view.id, view.state, view.holder, view.role, view.target
-    )
 }

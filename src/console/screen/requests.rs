@@ -50,7 +50,7 @@ const COLUMNS: &[Col<RequestView>] = &[
     .of("target"),
     Col::<RequestView>::new(
         "role",
-        flex("ROLE", 9, 2, Cut::Middle),
+        flex("ROLE", 10, 2, Cut::Middle),
         |view, _, theme| plain(&granted(&view.role, &view.role_granted), theme),
         |view, _| Key::text(&view.role_granted),
     )
@@ -80,7 +80,7 @@ const COLUMNS: &[Col<RequestView>] = &[
     ),
     Col::<RequestView>::new(
         "unusual",
-        spare(flex("UNUSUAL", 18, 1, Cut::End)),
+        spare(flex("UNUSUAL", 17, 1, Cut::End)),
         unusual,
         |view, _| {
             Key::Number(

@@ -118,7 +118,6 @@ impl Gate {
             redirect_uri: begin.redirect_uri,
             code_challenge: begin.code_challenge,
             device: begin.device,
-            step_up: None,
             created_at: now,
             expires_at: now + PATIENCE,
         };
