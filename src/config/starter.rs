@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::keys::{
-    BREAK_GLASS, CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER, SIGNALS, STEP_UP, TOKENS,
+    BREAK_GLASS, CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER, SIGNALS,
+    STEP_UP, TOKENS,
 };
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
@@ -41,7 +42,9 @@ pub fn default_toml() -> String {
     for key in LOCAL_ACCOUNTS {
         commented(&mut out, &key);
     }
-    out.push_str("\n# What holds for access that is taken before anybody has reviewed it.\n[break_glass]\n");
+    out.push_str(
+        "\n# What holds for access that is taken before anybody has reviewed it.\n[break_glass]\n",
+    );
     for key in BREAK_GLASS {
         commented(&mut out, &key);
     }

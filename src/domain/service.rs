@@ -44,10 +44,7 @@ impl Scope {
             Self::Request { .. } => {
                 matches!(
                     action,
-                    Action::Submit
-                        | Action::UseGrant
-                        | Action::ReadCatalog
-                        | Action::ReadOwn
+                    Action::Submit | Action::UseGrant | Action::ReadCatalog | Action::ReadOwn
                 )
             }
             Self::Read => matches!(

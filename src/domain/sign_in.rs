@@ -88,7 +88,9 @@ impl std::str::FromStr for Method {
         Self::ALL
             .into_iter()
             .find(|method| method.as_str() == text)
-            .ok_or_else(|| "sign-ins are by code, password, oidc, device, service or sealed".to_owned())
+            .ok_or_else(|| {
+                "sign-ins are by code, password, oidc, device, service or sealed".to_owned()
+            })
     }
 }
 

@@ -376,10 +376,7 @@ fn target<'a>(rules: &'a Rulebook, name: &TargetName) -> Option<&'a Target> {
     rules.catalog.target(name).or(retired)
 }
 
-async fn person(
-    tx: &mut Tx,
-    who: &PrincipalRef,
-) -> Result<Principal, Error> {
+async fn person(tx: &mut Tx, who: &PrincipalRef) -> Result<Principal, Error> {
     Ok(tx
         .principal(&who.id)
         .await?

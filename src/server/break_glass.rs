@@ -107,7 +107,11 @@ pub async fn sign_off(
 ) -> Result<Json<BreakGlassView>, Failed> {
     let Mutation { caller, once, body } = call;
     let said = (field("verdict", &body.verdict)?, body.comment.as_str());
-    match app.gate.sign_off(&caller, &id, version.0, said, &once).await {
+    match app
+        .gate
+        .sign_off(&caller, &id, version.0, said, &once)
+        .await
+    {
         Ok(seen) => {
             let view = views::break_glass(&app.gate, &seen, &caller.principal);
             Ok(Json(view))

@@ -18,8 +18,8 @@ use crate::domain::refusal::Refusal;
 
 use super::error::Failed;
 use super::{
-    App, accounts, audit, break_glass, caller, facets, grants, health, identity, incidents, locks, people,
-    requests, second_factor, services, sessions, stream, targets, why,
+    App, accounts, audit, break_glass, caller, facets, grants, health, identity, incidents, locks,
+    people, requests, second_factor, services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.

@@ -24,9 +24,9 @@ use crate::gate::requests::SeenRequest;
 use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
-    ActorView, AllowedAction, BreakGlassView, ClaimView, CredentialView, EventView, GrantView, HistoryView, LockOn,
-    LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView, SealedCodeView, SignOffView,
-    SignalView, TargetView, WayView,
+    ActorView, AllowedAction, BreakGlassView, ClaimView, CredentialView, EventView, GrantView,
+    HistoryView, LockOn, LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView,
+    SealedCodeView, SignOffView, SignalView, TargetView, WayView,
 };
 
 pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {

@@ -224,11 +224,18 @@ fn sentence(seen: &SeenWhy, decided: Option<&policy::Way>) -> String {
             format!("it waits for members of {reviewers}, and nobody else can decide it")
         }
         (RequestState::Approved, _) if request.kind == RequestKind::BreakGlass => {
-            let policy = request.snapshot.ways.first().map_or_else(String::new, |way| {
-                format!(", as policy `{}` (line {}) lets", way.policy_id, way.line)
-            });
+            let policy = request
+                .snapshot
+                .ways
+                .first()
+                .map_or_else(String::new, |way| {
+                    format!(", as policy `{}` (line {}) lets", way.policy_id, way.line)
+                });
             let reviewers = request.reviewer_groups();
-            format!("`{}` broke glass{policy}; members of {reviewers} sign it off afterwards", request.requester.name)
+            format!(
+                "`{}` broke glass{policy}; members of {reviewers} sign it off afterwards",
+                request.requester.name
+            )
         }
         (RequestState::Approved, Some(way)) if way.is_immediate() => format!(
             "policy `{}` (line {}) gives it without review",

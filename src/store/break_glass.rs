@@ -154,7 +154,9 @@ impl Filter {
         if let Some((at, id)) = &self.after {
             let at = binds.push(Bind::Number(*at));
             let id = binds.push(Bind::Text(id.clone()));
-            sql.push_str(&format!(" and (u.created_at, u.request_id) < (${at}, ${id})"));
+            sql.push_str(&format!(
+                " and (u.created_at, u.request_id) < (${at}, ${id})"
+            ));
         }
         sql.push_str(&format!(
             " order by u.created_at desc, u.request_id desc limit ${}",

@@ -19,7 +19,7 @@ use super::permit::Action;
 use super::policy::{self, Way};
 use super::principal::{Principal, PrincipalRef};
 use super::refusal::Refusal;
-use super::request::check_reason;
+use super::request::check_comment;
 use super::review::{self, Decision, Narrowing, Review};
 use super::span::Span;
 
@@ -256,13 +256,13 @@ impl Use {
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
         self.may_sign_off(reviewer)?;
-        if comment.trim().is_empty() {
-            return Err(BreakGlassRefusal::CommentRequired.into());
-        }
+        let comment = check_comment(Some(comment))?
+            .filter(|comment| comment.chars().count() >= 3)
+            .ok_or(BreakGlassRefusal::CommentRequired)?;
         let sign_off = SignOff {
             reviewer: reviewer.as_ref(),
             verdict,
-            comment: check_reason(comment)?,
+            comment,
             counted_groups: self.counted_groups(reviewer),
             created_at: now,
         };
@@ -323,8 +323,7 @@ impl Use {
 
 /// What `who` may do with a use at this moment.
 pub fn allowed(who: &Principal, of: &Use) -> Vec<super::allowed::Allowed> {
-    let sign_off =
-        super::permit::permit(who, Action::Review).and_then(|()| of.may_sign_off(who));
+    let sign_off = super::permit::permit(who, Action::Review).and_then(|()| of.may_sign_off(who));
     vec![("sign_off", sign_off)]
 }
 

@@ -37,7 +37,7 @@ impl BreakGlassRefusal {
             Self::TooLong { .. } => "break-glass-too-long",
             Self::OwnCode { .. } => "own-code",
             Self::Reviewed { .. } => "break-glass-reviewed",
-            Self::CommentRequired => "comment-required",
+            Self::CommentRequired => "sign-off-without-comment",
             Self::CodeNotValid => "sealed-code-not-valid",
             Self::CodeSpent => "sealed-code-spent",
             Self::SealedSignIn { .. } => "sealed-sign-in",

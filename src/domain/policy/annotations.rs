@@ -144,8 +144,11 @@ impl<'a, 'p> Annotations<'a, 'p> {
         let effect = if permit && gives {
             let way = self.way(&id, line)?;
             if deeds.contains(&Deed::BreakGlass) && way.is_immediate() {
-                let message = format!("policy `{id}` lets people break glass, and nobody looks at it afterwards");
-                let hint = "name who does with `@reviewers(\"…\")`: they sign off each use afterwards";
+                let message = format!(
+                    "policy `{id}` lets people break glass, and nobody looks at it afterwards"
+                );
+                let hint =
+                    "name who does with `@reviewers(\"…\")`: they sign off each use afterwards";
                 self.problem("threshold", message, Some(hint.to_owned()));
                 return None;
             }

@@ -22,6 +22,7 @@ mod text;
 
 pub use deciding::About;
 pub use filing::Glass;
+pub(in crate::domain) use text::check_comment;
 pub use text::{REASON_MAX, check_reason};
 
 /// How far ahead a start may lie: beyond this nobody can judge whether the access will still be right.

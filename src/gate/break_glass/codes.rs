@@ -61,7 +61,11 @@ impl Gate {
             name: name.to_string(),
         })?;
         if person.service.is_some() {
-            return Err(bad("name", format!("`{name}` is a service account, and no person")).into());
+            return Err(bad(
+                "name",
+                format!("`{name}` is a service account, and no person"),
+            )
+            .into());
         }
         writing.guard(Guarded::SealCodes);
         let (now, expires_at) = (writing.now, writing.now + expires.to_chrono());
