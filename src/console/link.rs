@@ -145,9 +145,7 @@ impl Link {
         };
         let next = match self.phase {
             Phase::SignedOut => {
-                return Some(format!(
-                    "SIGN-IN NEEDED{why}; {sign_in} signs in, what you see stays"
-                ));
+                return Some(format!("SIGN-IN NEEDED{why}; {sign_in} signs in here"));
             }
             Phase::Waiting { until } => match until.saturating_duration_since(now).as_secs() {
                 0 => "trying".to_owned(),

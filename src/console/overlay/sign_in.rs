@@ -248,7 +248,9 @@ impl SignIn {
             let text = format!("You are asked again for: {}", held.join(", "));
             add(Role::TextStrong, &text);
         }
-        add(Role::Text, " ");
+        if attempt.ways().is_none() || *attempt.stage() != Stage::Open || self.page != Page::Ways {
+            add(Role::Text, " ");
+        }
         match attempt.stage() {
             Stage::Sent => add(Role::TextMuted, "asking the server ..."),
             Stage::Browser(None) => add(Role::TextMuted, "asking the server where to go ..."),
