@@ -336,7 +336,10 @@ impl Before {
             }
             Act::Return { .. } => assert_eq!(pressed.code, KeyCode::Char('y')),
             Act::Deny { .. } => assert_eq!(pressed.code, KeyCode::Enter),
-            Act::Revoke { .. } | Act::EndSession { .. } | Act::Lift { .. } => {
+            Act::Revoke { .. }
+            | Act::EndSession { .. }
+            | Act::Lift { .. }
+            | Act::SignOff { .. } => {
                 assert_eq!(pressed.code, KeyCode::Enter);
                 assert!(watch.said_yes, "done without a yes");
             }
@@ -587,6 +590,14 @@ fn receipt(desk: &mut Desk, change: &Mutation) -> Receipt {
             session: session.id.clone(),
             outcome: "ended".to_owned(),
         }),
+        (Act::SignOff { verdict, .. }, ..) => {
+            let used = desk.uses.iter_mut().find(|view| view.id == id);
+            let used = used.expect("the use is known");
+            used.version += 1;
+            used.state = verdict.as_str().to_owned();
+            used.allowed_actions.clear();
+            Receipt::Use(Box::new(used.clone()))
+        }
         (Act::Lift { .. }, ..) => {
             let mut lock = sample::lock(1, "mallory", "lifted");
             lock.id = id;
