@@ -82,6 +82,7 @@ const KEYS: &[&str] = &[
     "4",
     "5",
     "6",
+    "9",
     "s",
     "c",
     "b",
@@ -723,8 +724,15 @@ fn desk() -> Desk {
     desk.wait(3_000);
     let now = desk.server_now();
     desk.send(Msg::Stream(Tidings::Hello { now, epoch: 1 }));
-    // The list of locks was read before there were any.
-    desk.tell(vec![event(999, "lock.placed", "rob")]);
+    // The lists of locks and of uses were read before there were any.
+    desk.uses = vec![
+        sample::used(60, "eve", "open"),
+        sample::used(61, "mallory", "open"),
+    ];
+    desk.tell(vec![
+        event(999, "lock.placed", "rob"),
+        event(1_000, "break_glass.used", "eve"),
+    ]);
     desk.effects.clear();
     desk
 }
@@ -760,7 +768,7 @@ proptest! {
 fn random_keys_reach_the_confirmation_of_every_act() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
-    const ACTS: [&str; 18] = [
+    const ACTS: [&str; 19] = [
         "approve",
         "narrow",
         "deny",
@@ -772,6 +780,7 @@ fn random_keys_reach_the_confirmation_of_every_act() {
         "end session",
         "lock",
         "lift",
+        "sign off",
         "incident",
         "many approve",
         "many deny",
