@@ -1,13 +1,11 @@
 //! `portcullis login`: signs in at the server's identity provider, or with a one-time code, and keeps the sign-in.
 
 use std::io::IsTerminal as _;
-use std::os::unix::process::CommandExt as _;
-use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::cli::{Context, Exit, Failure, account};
-use crate::client::Client;
+use crate::client::{Client, open_browser};
 use crate::domain::ids::PrincipalName;
 use crate::text::clean;
 use crate::wire::Me;
@@ -75,7 +73,7 @@ async fn in_browser(
 ) -> Result<Me, Failure> {
     let waiting = client.begin_in_browser(&device()).await?;
     let url = clean(&waiting.authorize_url).to_string();
-    if no_browser || !opened(&url) {
+    if no_browser || !open_browser(&url) {
         context
             .printer
             .note("sign in with a browser on this machine at this address:");
@@ -86,24 +84,6 @@ async fn in_browser(
     }
     context.printer.note(&format!("  {url}"));
     Ok(client.finish_in_browser(waiting).await?)
-}
-
-/// Opens the person's browser; whether that works shows only when the answer comes.
-fn opened(url: &str) -> bool {
-    let program = std::env::var("BROWSER")
-        .ok()
-        .filter(|name| !name.is_empty());
-    let usual = ["xdg-open", "open"].map(str::to_owned);
-    program.into_iter().chain(usual).any(|program| {
-        std::process::Command::new(program)
-            .arg(url)
-            .process_group(0) // so that ctrl-c ends the sign-in and not the browser
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .is_ok()
-    })
 }
 
 async fn read_code(context: &Context<'_>) -> Result<String, Failure> {

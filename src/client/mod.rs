@@ -4,6 +4,7 @@
 //! idempotency key. To add an endpoint: its body in `wire`, one method in `calls.rs`.
 
 mod backoff;
+mod browser;
 mod calls;
 mod device;
 mod error;
@@ -21,6 +22,7 @@ mod shelf;
 pub mod sse;
 mod step_up;
 
+pub use browser::open_browser;
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
 pub use http::http;
@@ -30,4 +32,4 @@ pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
 pub use shelf::{Shelf, ShelfFile, Shelving};
-pub use step_up::{Asking, Prover, StepUpNeeded};
+pub use step_up::{Asking, Chosen, Prover, StepUpNeeded};

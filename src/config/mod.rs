@@ -96,6 +96,13 @@ pub fn server_from(
     let (identity, more) = identity::understand(folder, table, env, &mut notes);
     settings.identity = identity;
     shown.extend(more);
+    if settings.step_up.is_at_provider() && settings.identity.is_none() {
+        notes.warning(
+            0,
+            "`acr_values` and `amr` in `[step_up]` do nothing without an identity provider",
+            Some("add `[identity]`, or take them out".to_owned()),
+        );
+    }
     let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
     let (accounts, more) =
         local_accounts::understand(table, env, settings.identity.is_some(), &mut notes);

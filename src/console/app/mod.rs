@@ -13,6 +13,8 @@ mod questions;
 mod step_up;
 mod undo;
 
+pub use step_up::Waiting;
+
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,6 @@ use crate::config::Backend;
 use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
-use crate::console::app::step_up::Waiting;
 use crate::console::app::undo::Undo;
 use crate::console::confirm::{Incident, Kind, LockForm, Mutation, Review, Strip};
 use crate::console::keymap::{Action, Keymap, Place};
@@ -227,6 +228,7 @@ impl App {
             Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
             Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
             Msg::Proved(keys, answer) => self.proved(&keys, answer),
+            Msg::GoTo(address) => self.sent_to(address),
         });
         effects.extend(self.due());
         effects.extend(self.notices.due(&self.world).map(Effect::Notify));

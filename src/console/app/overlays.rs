@@ -131,11 +131,8 @@ impl App {
                 self.say(Level::Info, &format!("copied {text}"));
                 vec![Effect::Copy(text)]
             }
-            Wish::Prove(proof) => self.prove(proof),
-            Wish::GiveUpFactor => {
-                self.give_up_factor("no code was given");
-                Vec::new()
-            }
+            Wish::Prove(how) => self.prove(how),
+            Wish::GiveUpFactor => self.give_up_factor("no second factor was given"),
             Wish::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()

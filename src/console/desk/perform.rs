@@ -27,6 +27,7 @@ impl Desk {
                 Effect::Fetch(query) => outside.server.fetch(query),
                 Effect::Mutate(mutation) => outside.server.change(mutation),
                 Effect::Prove(proving) => outside.server.prove(proving),
+                Effect::StopProving => outside.server.stop_proving(),
                 Effect::Export(scope) => outside.server.export(*scope),
                 Effect::Copy(text) => {
                     if let Ok(sequence) = osc::copy(&text, self.caps.between) {
