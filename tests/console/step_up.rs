@@ -197,11 +197,7 @@ fn the_browser_is_a_choice_where_the_provider_is_a_way() {
     let change = desk.changes().remove(0);
     refuse(&mut desk, &change, "a", &["totp", "oidc"]);
     desk.wait(400);
-    assert!(
-        desk.screen().contains("only Enter"),
-        "{}",
-        desk.screen()
-    );
+    assert!(desk.screen().contains("sign in again"), "{}", desk.screen());
     desk.keys("Enter");
     let [proving] = &desk.proofs()[..] else {
         panic!("one proof")

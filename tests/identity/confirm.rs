@@ -114,7 +114,7 @@ async fn somebody_approves_at_a_terminal_and_confirms_in_the_browser() {
     let (_provider, world) = surroundings("amr = \"otp\"").await;
     let home = tempfile::tempdir().unwrap();
     let mut browser = Browser::start();
-    let sign_in = |browser: &mut Browser, address: &str, asks: bool| {
+    let sign_in = |browser: &mut Browser, address: &str| {
         browser.open(address);
         browser.wait_for("document.activeElement && document.activeElement.name == 'login'");
         browser.types("u1");
@@ -126,13 +126,13 @@ async fn somebody_approves_at_a_terminal_and_confirms_in_the_browser() {
     };
     let url = pipe(home.path().join("url"));
     let mut terminal = program(&world, home.path(), &["login"]);
-    sign_in(&mut browser, &std::fs::read_to_string(&url).unwrap(), true);
+    sign_in(&mut browser, &std::fs::read_to_string(&url).unwrap());
     terminal.wait_for("signed in as rita");
     assert_eq!(terminal.wait_exit(), 0);
 
     let request = submit(&world.engineer("ada").await).await;
     let mut terminal = program(&world, home.path(), &["approve", &request.id]);
-    sign_in(&mut browser, &std::fs::read_to_string(&url).unwrap(), false);
+    sign_in(&mut browser, &std::fs::read_to_string(&url).unwrap());
     assert_eq!(browser.text("h1"), "It is you");
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(pictures.join("confirmed.png"), browser.picture()).unwrap();
