@@ -4,11 +4,12 @@
 //! idempotency key. To add an endpoint: its body in `wire`, one method in `calls.rs`.
 
 mod backoff;
-mod browser;
+mod break_glass;
 mod calls;
 mod device;
 mod error;
 mod follow;
+mod here;
 mod http;
 mod key;
 pub mod oidc;
@@ -22,9 +23,10 @@ mod shelf;
 pub mod sse;
 mod step_up;
 
-pub use browser::open_browser;
+pub use break_glass::BreakGlassQuery;
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
+pub use here::{device, open_browser};
 pub use http::http;
 pub use key::IdempotencyKey;
 pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};

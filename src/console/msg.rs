@@ -12,6 +12,7 @@ use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
+use crate::console::sign_in::{Said, Way};
 use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
@@ -64,6 +65,8 @@ pub enum Msg {
     Proved(Vec<IdempotencyKey>, Result<(), Failure>),
     /// The person has to go to this address with a browser, to prove a second factor.
     GoTo(String),
+    /// Something came of an attempt to sign in, by its number.
+    SignIn(u64, Said),
 }
 
 /// What can be wished for without a screen. Each opens the question that its key would.
@@ -81,6 +84,8 @@ pub enum Wish {
     Do(Action),
     /// The row with its record.
     Show(Subject),
+    /// Sign in, in this way.
+    SignIn(Way),
 }
 
 /// When a call left and when its answer came.
@@ -180,8 +185,11 @@ pub enum Effect {
     Prove(Proving),
     /// Wait no longer for somebody who was sent to the identity provider.
     StopProving,
-    /// Talk to another server from now on, given by its name; nothing comes from the one before any more.
-    Switch(String),
+    /// Sign in, or stop doing so. What comes of it is told with this number.
+    SignIn(u64, Way),
+    /// Talk to another server from now on, given by its name, or to the same one as somebody else; nothing comes from
+    /// the one before any more.
+    Switch(Option<String>),
     /// Put text on the clipboard.
     Copy(String),
     /// Write the record that matches to a file, one JSON object a line.

@@ -33,6 +33,12 @@ pub const AT_PROVIDER: Limit = Limit {
     per: TimeDelta::minutes(15),
 };
 
+/// Sealed codes from one address. One cannot be guessed; this keeps a machine from trying all the same.
+pub const SEALED_FROM_ADDRESS: Limit = Limit {
+    tries: 10,
+    per: TimeDelta::minutes(15),
+};
+
 impl Limit {
     /// Whether the try with this number, of a count that began then, is one too many.
     pub fn check(
