@@ -34,4 +34,4 @@ pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
 pub use shelf::{Shelf, ShelfFile, Shelving};
-pub use step_up::{Asking, Prover, StepUpNeeded};
+pub use step_up::{Asking, Chosen, Prover, StepUpNeeded};

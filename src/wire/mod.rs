@@ -42,7 +42,7 @@ pub use request::{
 };
 pub use second_factor::{
     FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
-    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken,
+    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpStart, StepUpToken,
 };
 pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
