@@ -10,11 +10,11 @@ use crate::console::store::Packed;
 use crate::wire::{EventView, Page};
 
 /// Rows kept while following.
-const LIVE: usize = 20_000;
+const LIVE: usize = 8_000;
 /// Rows kept while reading back; beyond it the new end is let go and read again later.
-const WHOLE: usize = 33_000;
+const WHOLE: usize = 16_000;
 /// Events kept while paused; beyond it they are read again when the pause is over.
-const HELD: usize = 13_000;
+const HELD: usize = 6_000;
 /// The next page is asked for when the selection is this near to the old end.
 const NEAR: usize = 60;
 /// Pages without a single match after which somebody has to ask for more.
