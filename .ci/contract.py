@@ -205,6 +205,35 @@ def incident():
     return mine.post("/v1/incidents", sent | {"reason": "INC-4127"})
 
 
+def glass(person):
+    """Takes access before review."""
+    new = {"target": f"host-{1 + chance.randrange(TARGETS - 1)}", "role": "change", "duration": "15m"}
+    return person.post("/v1/break-glass", new | {"reason": "INC-4127 payments are down"})
+
+
+def used():
+    """A use of the holder that waits for its sign-off."""
+    found = [row for row in rows(mine, "/v1/break-glass?state=open") if row["person"] == "holder"]
+    return found[0] if found else glass(holder)
+
+
+def signed_off():
+    """Nothing of the tester's waits for a sign-off, so that there can be another use."""
+    for row in rows(mine, "/v1/break-glass?state=open&mine=true"):
+        signer = Person(invite(f"guest-{uuid.uuid4().hex[:8]}", ["reviewer"], ["reviewers"]))
+        said = {"verdict": "justified", "comment": "looked at it"}
+        call("POST", f"/v1/break-glass/{row['id']}/sign-off", signer.token, said, {"If-Match": f'"{row["version"]}"'})
+
+
+def sealed():
+    """A sealed code of the holder."""
+    while True:
+        try:
+            return admins[-1].post("/v1/sealed-codes", {"name": "holder", "count": 1, "expires": "90d"})["codes"][0]
+        except SignedOut:
+            admins.pop()
+
+
 # `look` is given at once, `change` waits for a reviewer.
 LIVE = {
     "POST /v1/requests/{id}/approve": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
@@ -217,6 +246,8 @@ LIVE = {
     "POST /v1/grants/{id}/return": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/requests/{id}/claim": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
     "POST /v1/requests/{id}/release": lambda: claimed(),
+    "GET /v1/break-glass/{id}": lambda: used(),
+    "POST /v1/break-glass/{id}/sign-off": lambda: used(),
     "GET /v1/locks/{id}": lambda: lock(),
     "POST /v1/locks/{id}/lift": lambda: lock(),
     "GET /v1/incidents/{id}": lambda: incident(),
@@ -289,6 +320,15 @@ def before_call(context, case, kwargs):
             body["role"] = chance.choice(["look", "change"])
             body["duration"] = chance.choice(["15m", "1h", "1h30m"])
             body.pop("not_before", None)
+        elif label == "POST /v1/break-glass" and isinstance(body, dict):
+            signed_off()
+            body.update(target=f"host-{1 + chance.randrange(TARGETS - 1)}", role="change", duration=chance.choice(["15m", "1h"]))
+        elif label == "POST /v1/sealed-codes" and isinstance(body, dict):
+            body["name"] = "holder"
+        elif label == "DELETE /v1/sealed-codes/{id}":
+            case.path_parameters = {**(case.path_parameters or {}), "id": sealed()["id"]}
+        elif label == "POST /v1/sign-in/sealed":
+            case.body = {"code": sealed()["code"]}
         elif label == "POST /v1/policy/explain" and isinstance(body, dict):
             body.update(target="host-1", role=chance.choice(["look", "change"]), principal="holder")
         elif label == "POST /v1/invitations" and isinstance(body, dict):

@@ -83,7 +83,9 @@ impl Strip {
     pub fn fill(&mut self, act: &Act) {
         match act {
             Act::Approve { less, .. } => self.less.fill(less),
-            Act::Deny { comment, .. } => self.sentence.set(comment),
+            Act::Deny { comment, .. } | Act::SignOff { comment, .. } => {
+                self.sentence.set(comment);
+            }
             Act::Extend { by, reason, .. } => {
                 self.length.set(&by.to_string());
                 self.proposed = false;
@@ -92,7 +94,6 @@ impl Strip {
             Act::Revoke { reason, .. }
             | Act::EndSession { reason, .. }
             | Act::Lift { reason, .. } => self.sentence.set(reason),
-            Act::SignOff { comment, .. } => self.sentence.set(comment),
             Act::Return { .. }
             | Act::Claim { .. }
             | Act::Release { .. }

@@ -38,11 +38,10 @@ impl Subject {
     /// The id as people read it.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Request(id) => id.as_str(),
+            Self::Request(id) | Self::Use(id) => id.as_str(),
             Self::Grant(id) => id.as_str(),
             Self::Session(key) => &key.id,
             Self::Lock(id) => id.as_str(),
-            Self::Use(id) => id.as_str(),
         }
     }
 
