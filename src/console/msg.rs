@@ -19,8 +19,9 @@ use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
-    EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockOn,
-    LockView, Me, Page, RequestView, SessionEnded, Sessions, StepUpProof, TargetView,
+    EventView, Facets, Factors, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView,
+    LockOn, LockView, Me, Page, RequestView, ServiceView, SessionEnded, Sessions, SignInView,
+    StepUpProof, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -72,6 +73,8 @@ pub enum Msg {
 pub enum Wish {
     /// The same to each of these rows.
     Many(Action, Vec<Subject>),
+    /// End every sign-in of the person of this one, but not the one in use here.
+    SignInsLike(Subject),
     /// Say that one is on a request, or no longer.
     Claim(Subject),
     /// Lock this out, for a length or until somebody lifts it.
@@ -266,6 +269,12 @@ pub enum Query {
     /// Locks in force and those that are over.
     Locks,
     Lock(LockId),
+    /// Who is signed in.
+    SignIns,
+    /// Service accounts.
+    Services,
+    /// The second factors of the person at the keyboard.
+    Factors,
     /// Rows by their ids, in one call for each list.
     These(Vec<Subject>),
     /// The catalogue.
@@ -300,6 +309,9 @@ pub enum Answer {
     Sessions(Sessions),
     Locks(Page<LockView>),
     Lock(Box<LockView>),
+    SignIns(Page<SignInView>),
+    Services(Page<ServiceView>),
+    Factors(Factors),
     These(These),
     Targets(Page<TargetView>),
     Trail(Page<EventView>),
@@ -339,5 +351,7 @@ pub enum Receipt {
     Grant(Box<GrantView>),
     Lock(Box<LockView>),
     Session(SessionEnded),
+    /// What it was about is gone, and there is nothing to say of it.
+    Gone,
     Incident(Box<IncidentView>),
 }

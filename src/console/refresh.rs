@@ -115,6 +115,9 @@ impl Refresher {
             | Query::Past { .. }
             | Query::Sessions
             | Query::Locks
+            | Query::SignIns
+            | Query::Services
+            | Query::Factors
             | Query::Targets
             | Query::Trail(_)
             | Query::TryOut(_)
@@ -237,7 +240,7 @@ pub fn alone(subject: Subject) -> Option<Query> {
         Subject::Request(id) => Some(Query::Request(id)),
         Subject::Grant(id) => Some(Query::Grant(id)),
         Subject::Lock(id) => Some(Query::Lock(id)),
-        Subject::Session(_) => None,
+        Subject::Session(_) | Subject::SignIn(_) | Subject::Service(_) => None,
     }
 }
 

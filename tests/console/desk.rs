@@ -17,8 +17,8 @@ use portcullis::console::view::view;
 use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{
-    EventView, GrantView, IncidentView, LockView, Me, Page, RequestView, SessionSource,
-    SessionView, Sessions, TargetView,
+    EventView, GrantView, IncidentView, LockView, Me, Page, RequestView, ServiceView,
+    SessionSource, SessionView, Sessions, SignInHow, SignInView, TargetView,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -45,6 +45,8 @@ pub(crate) struct Desk {
     pub(crate) sessions: Vec<SessionView>,
     pub(crate) sources: Vec<SessionSource>,
     pub(crate) locks: Vec<LockView>,
+    pub(crate) sign_ins: Vec<SignInView>,
+    pub(crate) services: Vec<ServiceView>,
     pub(crate) targets: Vec<TargetView>,
     pub(crate) incident: Option<IncidentView>,
     /// Whether questions to the server are answered at once.
@@ -81,6 +83,8 @@ impl Desk {
             sessions: Vec::new(),
             sources: Vec::new(),
             locks: Vec::new(),
+            sign_ins: Vec::new(),
+            services: Vec::new(),
             targets: Vec::new(),
             incident: None,
             answers: true,
@@ -286,7 +290,14 @@ impl Desk {
                 roles: vec!["admin".to_owned()],
                 groups: Vec::new(),
                 sign_in: "S-1".to_owned(),
-                how: None,
+                how: Some(SignInHow {
+                    method: "oidc".to_owned(),
+                    authenticated_at: start() - TimeDelta::minutes(95),
+                    amr: vec!["pwd".to_owned(), "otp".to_owned()],
+                    bound: true,
+                    ends_at: start() + TimeDelta::hours(10),
+                    owner: None,
+                }),
                 server: "eu-1".to_owned(),
                 now: self.server_now(),
             }),
@@ -335,6 +346,15 @@ impl Desk {
                 items: self.locks.clone(),
                 next: None,
             }),
+            Query::SignIns => Answer::SignIns(Page {
+                items: self.sign_ins.clone(),
+                next: None,
+            }),
+            Query::Services => Answer::Services(Page {
+                items: self.services.clone(),
+                next: None,
+            }),
+            Query::Factors => Answer::Factors(sample::factors()),
             Query::Lock(id) => Answer::Lock(Box::new(
                 self.locks
                     .iter()

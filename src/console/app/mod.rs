@@ -126,6 +126,8 @@ impl App {
             targets: Vec::new(),
             trail: None,
             sessions_problem: None,
+            people_problem: None,
+            factors: None,
             locks_read: None,
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::client::IdempotencyKey;
 use crate::console::store::{SessionKey, Subject};
-use crate::domain::ids::{GrantId, LockId, RequestId};
+use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
 use crate::domain::span::Span;
 use crate::wire::{IncidentCommit, LockOn};
 
@@ -101,6 +101,13 @@ pub enum Act {
         lock: LockId,
         reason: String,
     },
+    /// Ends a sign-in with all its tokens.
+    RevokeSignIn {
+        sign_in: SignInId,
+    },
+    DeleteService {
+        service: PrincipalName,
+    },
     /// Exactly what a dry run showed.
     Incident {
         commit: Box<IncidentCommit>,
@@ -120,6 +127,8 @@ impl Act {
             }
             Self::EndSession { session, .. } => Some(Subject::Session(session.clone())),
             Self::Lift { lock, .. } => Some(Subject::Lock(lock.clone())),
+            Self::RevokeSignIn { sign_in } => Some(Subject::SignIn(sign_in.clone())),
+            Self::DeleteService { service } => Some(Subject::Service(service.clone())),
             Self::Lock { .. } | Self::Incident { .. } => None,
         }
     }
@@ -137,6 +146,8 @@ impl Act {
             Self::EndSession { .. } => "end session",
             Self::Lock { .. } => "lock",
             Self::Lift { .. } => "lift",
+            Self::RevokeSignIn { .. } => "end sign-in",
+            Self::DeleteService { .. } => "delete",
             Self::Incident { .. } => "incident",
         }
     }
@@ -160,6 +171,8 @@ impl Act {
                 | Self::Return { .. }
                 | Self::EndSession { .. }
                 | Self::Lock { .. }
+                | Self::RevokeSignIn { .. }
+                | Self::DeleteService { .. }
                 | Self::Incident { .. }
         )
     }

@@ -14,6 +14,7 @@ mod facts;
 mod incident;
 mod less;
 mod lock;
+mod people;
 mod review;
 mod strip;
 
@@ -75,6 +76,8 @@ pub enum Kind {
     Return,
     EndSession,
     Lift,
+    RevokeSignIn,
+    DeleteService,
 }
 
 impl Kind {
@@ -89,6 +92,8 @@ impl Kind {
             Action::GiveBack => Some(Self::Return),
             Action::EndSession => Some(Self::EndSession),
             Action::Lift => Some(Self::Lift),
+            Action::RevokeSignIn => Some(Self::RevokeSignIn),
+            Action::DeleteService => Some(Self::DeleteService),
             _ => None,
         }
     }
@@ -104,6 +109,8 @@ impl Kind {
             Act::Return { .. } => Self::Return,
             Act::EndSession { .. } => Self::EndSession,
             Act::Lift { .. } => Self::Lift,
+            Act::RevokeSignIn { .. } => Self::RevokeSignIn,
+            Act::DeleteService { .. } => Self::DeleteService,
             Act::Claim { .. } | Act::Release { .. } | Act::Lock { .. } | Act::Incident { .. } => {
                 return None;
             }
@@ -120,6 +127,8 @@ impl Kind {
             Self::Return => "return",
             Self::EndSession => "end",
             Self::Lift => "lift",
+            Self::RevokeSignIn => "end sign-in",
+            Self::DeleteService => "delete",
         }
     }
 
@@ -134,17 +143,29 @@ impl Kind {
             Self::Return => "Return",
             Self::EndSession => "End session",
             Self::Lift => "Lift",
+            Self::RevokeSignIn => "End sign-in",
+            Self::DeleteService => "Delete",
         }
     }
 
     /// Says whether it takes access away, which must work when little else does.
     pub fn takes_away(self) -> bool {
-        matches!(self, Self::Revoke | Self::Return | Self::EndSession)
+        matches!(
+            self,
+            Self::Revoke
+                | Self::Return
+                | Self::EndSession
+                | Self::RevokeSignIn
+                | Self::DeleteService
+        )
     }
 
     /// Says whether it asks for a sentence.
     fn wants_sentence(self) -> bool {
-        !matches!(self, Self::Approve | Self::Narrow | Self::Return)
+        !matches!(
+            self,
+            Self::Approve | Self::Narrow | Self::Return | Self::RevokeSignIn | Self::DeleteService
+        )
     }
 
     /// Sentences that are often right.
@@ -172,7 +193,12 @@ impl Kind {
                 "placed by mistake",
                 "the person is back",
             ],
-            Self::Approve | Self::Narrow | Self::Extend | Self::Return => &[],
+            Self::Approve
+            | Self::Narrow
+            | Self::Extend
+            | Self::Return
+            | Self::RevokeSignIn
+            | Self::DeleteService => &[],
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Action {
     GoAudit,
     GoLocks,
     GoTimeline,
+    GoSignIns,
+    GoServices,
     Incident,
     Down,
     Up,
@@ -66,6 +68,8 @@ pub enum Action {
     Undo,
     Palette,
     Messages,
+    /// Who sits here, and how that is known.
+    WhoAmI,
     SignIn,
     Retry,
     Help,
@@ -85,6 +89,11 @@ pub enum Action {
     EndSession,
     Lock,
     Lift,
+    /// End one sign-in.
+    RevokeSignIn,
+    /// End all of a person.
+    RevokeSignIns,
+    DeleteService,
     Follow,
     HourBack,
     HourForward,
@@ -139,6 +148,8 @@ pub enum Place {
     Audit,
     Locks,
     Timeline,
+    SignIns,
+    Services,
     /// In the steps of an incident.
     Incident,
     /// In the list of what a change of many would do.
@@ -158,6 +169,8 @@ impl Place {
             Self::Audit => "Audit",
             Self::Locks => "Locks",
             Self::Timeline => "Timeline",
+            Self::SignIns => "Sign-ins",
+            Self::Services => "Services",
             Self::Incident => "In an incident",
             Self::Review => "In a list to review",
             Self::Question => "In a question",
@@ -173,6 +186,8 @@ impl Place {
             Self::Audit => Some(Action::GoAudit),
             Self::Locks => Some(Action::GoLocks),
             Self::Timeline => Some(Action::GoTimeline),
+            Self::SignIns => Some(Action::GoSignIns),
+            Self::Services => Some(Action::GoServices),
             Self::Anywhere | Self::Incident | Self::Review | Self::Question => None,
         }
     }

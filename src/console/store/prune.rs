@@ -78,7 +78,7 @@ impl Store {
             Subject::Request(id) => requests.contains_key(id),
             Subject::Grant(id) => grants.contains_key(id),
             Subject::Lock(id) => locks.contains_key(id),
-            Subject::Session(_) => false,
+            Subject::Session(_) | Subject::SignIn(_) | Subject::Service(_) => false,
         });
         (!rows.is_empty()).then_some(Pruned { rows, latest })
     }
