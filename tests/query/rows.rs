@@ -192,7 +192,7 @@ pub(super) fn sign_ins() -> Vec<SignInView> {
 pub(super) fn services() -> Vec<ServiceView> {
     let service = |changes| {
         view(
-            json!({"name": "deploy-bot", "owner": "maya", "scopes": ["read", "request:orders-db/readonly"],
+            json!({"name": "deploy-bot", "owner": "ada", "scopes": ["read", "request:orders-db/readonly"],
                 "groups": ["machines"], "expires_at": "2026-11-22T04:00:00Z"}),
             changes,
         )
@@ -410,13 +410,13 @@ fn sessions_and_locks_pass_as_the_table_says() {
         List::SignIns,
         &sign_ins(),
         &[
-            ("is:mine", "a"),
+            ("is:mine", "c"),
             ("is:here", "a"),
             ("is:bound", "ac"),
             ("user:bob,ada", "bc"),
             ("device:laptop", "ac"),
             ("method:code", "b"),
-            ("via:oidc -is:mine", "c"),
+            ("via:oidc -is:mine", "a"),
             ("age:<30m", "c"),
             ("left:<2h", "b"),
             ("id:s-*", "abc"),

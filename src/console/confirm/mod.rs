@@ -125,9 +125,8 @@ impl Kind {
             Self::Extend => "extend",
             Self::Revoke => "revoke",
             Self::Return => "return",
-            Self::EndSession => "end",
+            Self::EndSession | Self::RevokeSignIn => "end",
             Self::Lift => "lift",
-            Self::RevokeSignIn => "end sign-in",
             Self::DeleteService => "delete",
         }
     }
