@@ -4,6 +4,7 @@
 //! idempotency key. To add an endpoint: its body in `wire`, one method in `calls.rs`.
 
 mod backoff;
+mod break_glass;
 mod calls;
 mod device;
 mod error;
@@ -22,6 +23,7 @@ mod shelf;
 pub mod sse;
 mod step_up;
 
+pub use break_glass::BreakGlassQuery;
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
 pub use here::{device, open_browser};
@@ -32,4 +34,4 @@ pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
 pub use shelf::{Shelf, ShelfFile, Shelving};
-pub use step_up::{Asking, Prover, StepUpNeeded};
+pub use step_up::{Asking, Chosen, Prover, StepUpNeeded};

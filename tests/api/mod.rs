@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod break_glass;
 mod claims;
 mod events;
 mod grants;
@@ -11,6 +12,7 @@ mod locks;
 mod people;
 mod policy;
 mod requests;
+mod sealed_codes;
 mod second_factors;
 mod services;
 mod sessions;

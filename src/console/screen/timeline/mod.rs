@@ -16,9 +16,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
-use crate::console::msg::Query;
 use crate::console::screen::filter_line::BEGINS;
-use crate::console::screen::grants::Grants;
 use crate::console::screen::list::{self, List};
 use crate::console::screen::timeline::window::{Window, stretch};
 use crate::console::screen::{Ask, News, Screen, Tally, Typing, detail};
@@ -26,11 +24,9 @@ use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::input::Line;
-use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::domain::ids::GrantId;
 use crate::query;
-use crate::query::time::When;
 use crate::text::{DisplayText, clean};
 use crate::wire::GrantView;
 
