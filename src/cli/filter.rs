@@ -84,6 +84,7 @@ fn example(list: List) -> &'static str {
         List::Locks => "is:endless kind:principal",
         List::SignIns => "user:ada device:laptop",
         List::Services => "owner:ada left:<7d",
+        List::BreakGlass => "is:signable env:prod age:>1h",
     }
 }
 
@@ -112,7 +113,7 @@ pub fn filters() -> String {
             crate::query::parse::examples(field).replace('|', "\\|")
         );
     }
-    out.push_str("| `env`, `tag.name` |  | requests, grants, audit, locks | a tag of the target | `prod`, `prod,dev`, `p*` |\n\n");
+    out.push_str("| `env`, `tag.name` |  | all but sessions, sign-ins, services | a tag of the target | `prod`, `prod,dev`, `p*` |\n\n");
     out.push_str("| list | `is:` | true when |\n|---|---|---|\n");
     for word in fields::WORDS {
         let _ = writeln!(

@@ -45,6 +45,7 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
         (Action::GoSessions, "sessions"),
         (Action::GoAudit, "audit"),
         (Action::GoLocks, "locks"),
+        (Action::GoGlass, "break-glass list"),
     ];
     if action == Action::GoSignIns {
         return Ok(Some(owned(&["sign-ins", "list"])));
@@ -59,7 +60,7 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
         return Ok(Some(owned(&["login"])));
     }
     if let Some((_, verb)) = go.iter().find(|(known, _)| *known == action) {
-        return Ok(Some(owned(&[verb])));
+        return Ok(Some(verb.split(' ').map(str::to_owned).collect()));
     }
     let screen = app.screen();
     if action == Action::Lock {
@@ -98,7 +99,7 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
     let Some((_, verb)) = go.iter().find(|(known, _)| Some(*known) == way) else {
         return Err("there is no command for this key".to_owned());
     };
-    let mut words = owned(&[verb]);
+    let mut words: Vec<String> = verb.split(' ').map(str::to_owned).collect();
     if action == Action::Follow {
         words.push("--follow".to_owned());
     }
@@ -137,6 +138,14 @@ fn of_row(app: &App, action: Action, subject: Subject) -> Result<Vec<String>, St
         }
         (Action::DeleteService, Subject::Service(_), _) => {
             return Ok(owned(&["service-account", "delete", id]));
+        }
+        (Action::SignOff | Action::Object, Subject::Use(_), _) => {
+            let verdict = if action == Action::SignOff {
+                "--justified"
+            } else {
+                "--not-justified"
+            };
+            owned(&["break-glass", "sign-off", id, verdict, "--comment", BLANK])
         }
         (Action::Lift, Subject::Lock(_), _) => {
             return Ok(owned(&["unlock", id, "--reason", BLANK]));

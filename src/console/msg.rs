@@ -19,9 +19,9 @@ use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
-    EventView, Facets, Factors, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView,
-    LockOn, LockView, Me, Page, RequestView, ServiceView, SessionEnded, Sessions, SignInView,
-    TargetView,
+    BreakGlassView, EventView, Facets, Factors, GrantView, IncidentPreview, IncidentPreviewAsk,
+    IncidentView, LockOn, LockView, Me, Page, RequestView, ServiceView, SessionEnded, Sessions,
+    SignInView, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -279,6 +279,9 @@ pub enum Query {
     Services,
     /// The second factors of the person at the keyboard.
     Factors,
+    /// Uses of break-glass, the newest first.
+    Uses,
+    Use(RequestId),
     /// Rows by their ids, in one call for each list.
     These(Vec<Subject>),
     /// The catalogue.
@@ -316,6 +319,8 @@ pub enum Answer {
     SignIns(Page<SignInView>),
     Services(Page<ServiceView>),
     Factors(Factors),
+    Uses(Page<BreakGlassView>),
+    Use(Box<BreakGlassView>),
     These(These),
     Targets(Page<TargetView>),
     Trail(Page<EventView>),
@@ -331,6 +336,7 @@ pub struct These {
     pub requests: Vec<RequestView>,
     pub grants: Vec<GrantView>,
     pub locks: Vec<LockView>,
+    pub uses: Vec<BreakGlassView>,
     /// What was asked for and is not among them.
     pub missing: Vec<Subject>,
 }
@@ -344,7 +350,9 @@ impl These {
         let grants = grants.filter_map(|id| id.ok().map(Subject::Grant));
         let locks = self.locks.iter().map(|view| view.id.parse());
         let locks = locks.filter_map(|id| id.ok().map(Subject::Lock));
-        requests.chain(grants).chain(locks).collect()
+        let uses = self.uses.iter().map(|view| view.id.parse());
+        let uses = uses.filter_map(|id| id.ok().map(Subject::Use));
+        requests.chain(grants).chain(locks).chain(uses).collect()
     }
 }
 
@@ -354,6 +362,7 @@ pub enum Receipt {
     Request(Box<RequestView>),
     Grant(Box<GrantView>),
     Lock(Box<LockView>),
+    Use(Box<BreakGlassView>),
     Session(SessionEnded),
     /// What it was about is gone, and there is nothing to say of it.
     Gone,

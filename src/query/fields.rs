@@ -1,9 +1,10 @@
 //! The words of the language: every field with its type, its values, the lists that have it and its help, and every
 //! `is:` word. Parser, completion, command line help and the README read this one table.
 
+use crate::domain::break_glass::UseState;
 use crate::domain::event::{EventCode, Outcome};
 use crate::domain::grant::GrantState;
-use crate::domain::request::RequestState;
+use crate::domain::request::{RequestKind, RequestState};
 
 /// Which rows are filtered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,11 +18,12 @@ pub enum List {
     SignIns,
     /// Service accounts; the same.
     Services,
+    BreakGlass,
 }
 
 impl List {
     /// Every list.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Requests,
         Self::Grants,
         Self::Audit,
@@ -29,15 +31,17 @@ impl List {
         Self::Locks,
         Self::SignIns,
         Self::Services,
+        Self::BreakGlass,
     ];
 
     /// The lists whose values the server counts.
-    pub const COUNTED: [Self; 5] = [
+    pub const COUNTED: [Self; 6] = [
         Self::Requests,
         Self::Grants,
         Self::Audit,
         Self::Sessions,
         Self::Locks,
+        Self::BreakGlass,
     ];
 
     /// The word of the list in addresses and in sentences.
@@ -50,6 +54,7 @@ impl List {
             Self::Locks => "locks",
             Self::SignIns => "sign-ins",
             Self::Services => "services",
+            Self::BreakGlass => "break-glass",
         }
     }
 }
@@ -133,11 +138,13 @@ pub struct Word {
     pub help: &'static str,
 }
 
-use List::{Audit, Grants, Locks, Requests, Services, Sessions, SignIns};
+use List::{Audit, BreakGlass, Grants, Locks, Requests, Services, Sessions, SignIns};
 
 const EVERY: &[List] = &List::ALL;
 const ACCESS: &[List] = &List::COUNTED;
-const TIMED: &[List] = &[Requests, Grants, Audit, Sessions, Locks, SignIns];
+const TIMED: &[List] = &[
+    Requests, Grants, Audit, Sessions, Locks, SignIns, BreakGlass,
+];
 const OPEN: &[&str] = &["scheduled", "activating", "active", "closing"];
 const CLOSED: &[&str] = &["ended", "returned", "revoked", "activation_failed"];
 
@@ -161,28 +168,28 @@ macro_rules! fields {
 }
 
 fields! {
-    State "state" [] Word &[Requests, Grants, Locks, Sessions], true, "where it is in its life";
+    State "state" [] Word &[Requests, Grants, Locks, Sessions, BreakGlass], true, "where it is in its life";
     Principal "principal" ["user", "who", "holder", "requester"] Person EVERY, true, "whose access it is about";
     Target "target" ["resource"] Word ACCESS, true, "on what";
     Role "role" [] Word ACCESS, true, "as what";
     Event "event" [] Word &[Audit], true, "what happened, like `grant.revoked`";
     Outcome "outcome" [] Word &[Audit], true, "how it went";
-    Actor "actor" ["by"] Person &[Requests, Grants, Audit, Locks], true, "who did it: decided, closed, placed, lifted";
+    Actor "actor" ["by"] Person &[Requests, Grants, Audit, Locks, BreakGlass], true, "who did it: decided, closed, placed, lifted, signed off";
     Time "time" ["at"] Moment TIMED, false, "when it happened, was asked for, began";
-    Reason "reason" [] Prose &[Requests, Grants, Audit, Locks], false, "a part of what was written as the reason";
-    Duration "duration" ["for"] Length &[Requests, Grants], false, "for how long";
+    Reason "reason" [] Prose &[Requests, Grants, Audit, Locks, BreakGlass], false, "a part of what was written as the reason";
+    Duration "duration" ["for"] Length &[Requests, Grants, BreakGlass], false, "for how long";
     Left "left" [] Running &[Requests, Grants, Locks, SignIns, Services], false, "how long until it ends, or until nobody can decide it";
     Age "age" [] Running TIMED, false, "how long ago it was asked for, or began";
-    Kind "kind" [] Word &[Requests, Grants, Locks], true, "access or extend; the kind of target; what a lock is on";
-    Ticket "ticket" [] Word &[Requests], false, "the ticket it refers to";
+    Kind "kind" [] Word &[Requests, Grants, Locks], true, "access, extend or break_glass; the kind of target; what a lock is on";
+    Ticket "ticket" [] Word &[Requests, BreakGlass], false, "the ticket it refers to";
     Policy "policy" [] Word &[Requests], true, "the policy that permits it, or the version of the rules";
     Group "group" [] Word &[Requests, Services], true, "the group that reviews it, or that it is in";
     Claim "claim" [] Person &[Requests], true, "who is looking at it";
     Signal "signal" [] Word &[Requests], true, "what is unusual about it";
     Enforcement "enforcement" ["class"] Word &[Grants], true, "who ends it when every node is down: `A`, `A+` or `C`";
     Id "id" [] Word EVERY, false, "its own id";
-    Request "request" [] Word &[Requests, Grants, Audit], false, "about which request";
-    Grant "grant" [] Word &[Requests, Grants, Audit, Sessions], false, "about which grant";
+    Request "request" [] Word &[Requests, Grants, Audit, BreakGlass], false, "about which request";
+    Grant "grant" [] Word &[Requests, Grants, Audit, Sessions, BreakGlass], false, "about which grant";
     Session "session" [] Word &[Audit, Sessions], false, "the target's own name for the connection";
     Trace "trace" [] Word &[Audit], false, "the call that caused it";
     Channel "channel" [] Word &[Audit], true, "through what: `tui`, `cli`, `api`, `system`";
@@ -241,6 +248,11 @@ words! {
     "bound" SignIns &[], "its tokens work only on the device that they were made for";
     "mine" Services &[], "I answer for it";
     "good" Services &[], "it has a token that works";
+    "open" BreakGlass &["open"], "waits for its sign-off";
+    "reviewed" BreakGlass &["justified", "not_justified"], "was signed off";
+    "signable" BreakGlass &["open"], "I may sign it off";
+    "sealed" BreakGlass &[], "was done with a sealed code";
+    "mine" BreakGlass &[], "I did it";
 }
 
 impl Field {
@@ -255,11 +267,12 @@ impl Field {
             (Name::State, Requests) => RequestState::ALL.map(RequestState::as_str).to_vec(),
             (Name::State, Grants) => GrantState::ALL.map(GrantState::as_str).to_vec(),
             (Name::State, Locks) => vec!["in_force", "lifted", "over"],
+            (Name::State, BreakGlass) => UseState::ALL.map(UseState::as_str).to_vec(),
             (Name::State, Sessions) => vec!["running", "idle", "idle_in_transaction"],
             (Name::Event, Audit) => EventCode::ALL.iter().map(|code| code.as_str()).collect(),
             (Name::Outcome, Audit) => Outcome::ALL.map(Outcome::as_str).to_vec(),
             (Name::Method, SignIns) => vec!["code", "password", "oidc", "device", "service"],
-            (Name::Kind, Requests) => vec!["access", "extend"],
+            (Name::Kind, Requests) => RequestKind::ALL.map(RequestKind::as_str).to_vec(),
             (Name::Kind, Locks) => vec!["principal", "target", "role", "tag", "everything"],
             (Name::Channel, Audit) => vec!["tui", "cli", "api", "system"],
             (Name::Enforcement, Grants) => vec!["A", "A+", "C"],
@@ -298,7 +311,7 @@ pub fn words(list: List) -> impl Iterator<Item = &'static Word> {
 
 /// Says whether rows of a list have the tags of a target.
 pub fn has_tags(list: List) -> bool {
-    matches!(list, Requests | Grants | Audit | Locks)
+    !matches!(list, Sessions | SignIns | Services)
 }
 
 #[cfg(test)]

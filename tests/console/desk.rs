@@ -17,8 +17,8 @@ use portcullis::console::view::view;
 use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{
-    EventView, GrantView, IncidentView, LockView, Me, Page, RequestView, ServiceView,
-    SessionSource, SessionView, Sessions, SignInHow, SignInView, TargetView,
+    BreakGlassView, EventView, GrantView, IncidentView, LockView, Me, Page, RequestView,
+    ServiceView, SessionSource, SessionView, Sessions, SignInHow, SignInView, TargetView,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -47,6 +47,7 @@ pub(crate) struct Desk {
     pub(crate) locks: Vec<LockView>,
     pub(crate) sign_ins: Vec<SignInView>,
     pub(crate) services: Vec<ServiceView>,
+    pub(crate) uses: Vec<BreakGlassView>,
     pub(crate) targets: Vec<TargetView>,
     pub(crate) incident: Option<IncidentView>,
     /// Whether questions to the server are answered at once.
@@ -85,6 +86,7 @@ impl Desk {
             locks: Vec::new(),
             sign_ins: Vec::new(),
             services: Vec::new(),
+            uses: Vec::new(),
             targets: Vec::new(),
             incident: None,
             answers: true,
@@ -360,6 +362,16 @@ impl Desk {
                 next: None,
             }),
             Query::Factors => Answer::Factors(sample::factors()),
+            Query::Uses => Answer::Uses(Page {
+                items: self.uses.clone(),
+                next: None,
+            }),
+            Query::Use(id) => Answer::Use(Box::new(
+                self.uses
+                    .iter()
+                    .find(|view| view.id == id.as_str())?
+                    .clone(),
+            )),
             Query::Lock(id) => Answer::Lock(Box::new(
                 self.locks
                     .iter()
@@ -372,6 +384,7 @@ impl Desk {
                     requests: only(&self.requests, |view| wanted(&view.id)),
                     grants: only(&self.grants, |view| wanted(&view.id)),
                     locks: only(&self.locks, |view| wanted(&view.id)),
+                    uses: only(&self.uses, |view| wanted(&view.id)),
                     missing: Vec::new(),
                 };
                 let came = these.ids();

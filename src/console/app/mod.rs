@@ -130,6 +130,7 @@ impl App {
             people_problem: None,
             factors: None,
             locks_read: None,
+            looked_at: HashSet::new(),
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
@@ -259,6 +260,7 @@ impl App {
     fn settle(&mut self) {
         self.toasts.expire(self.world.now);
         self.show_wanted();
+        self.look_at_uses();
         if let Some(strip) = &mut self.strip {
             let seen = self.world.store.get(strip.subject());
             strip.look_again(seen, self.world.now);

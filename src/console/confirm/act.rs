@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::client::IdempotencyKey;
 use crate::console::store::{SessionKey, Subject};
+use crate::domain::break_glass::Verdict;
 use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
 use crate::domain::span::Span;
 use crate::wire::{IncidentCommit, LockOn};
@@ -108,6 +109,12 @@ pub enum Act {
     DeleteService {
         service: PrincipalName,
     },
+    /// The verdict on somebody's break-glass.
+    SignOff {
+        of: RequestId,
+        verdict: Verdict,
+        comment: String,
+    },
     /// Exactly what a dry run showed.
     Incident {
         commit: Box<IncidentCommit>,
@@ -129,6 +136,7 @@ impl Act {
             Self::Lift { lock, .. } => Some(Subject::Lock(lock.clone())),
             Self::RevokeSignIn { sign_in } => Some(Subject::SignIn(sign_in.clone())),
             Self::DeleteService { service } => Some(Subject::Service(service.clone())),
+            Self::SignOff { of, .. } => Some(Subject::Use(of.clone())),
             Self::Lock { .. } | Self::Incident { .. } => None,
         }
     }
@@ -148,6 +156,7 @@ impl Act {
             Self::Lift { .. } => "lift",
             Self::RevokeSignIn { .. } => "end sign-in",
             Self::DeleteService { .. } => "delete",
+            Self::SignOff { .. } => "sign off",
             Self::Incident { .. } => "incident",
         }
     }

@@ -29,6 +29,7 @@ pub use strip::Strip;
 
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::theme::Role;
+use crate::domain::break_glass::Verdict;
 use crate::wire::IncidentPreviewAsk;
 
 /// Nobody reads a question faster; whatever is typed before was meant for something else.
@@ -78,6 +79,10 @@ pub enum Kind {
     Lift,
     RevokeSignIn,
     DeleteService,
+    /// Find somebody's break-glass justified.
+    SignOff,
+    /// Find it not justified.
+    Object,
 }
 
 impl Kind {
@@ -94,6 +99,8 @@ impl Kind {
             Action::Lift => Some(Self::Lift),
             Action::RevokeSignIn => Some(Self::RevokeSignIn),
             Action::DeleteService => Some(Self::DeleteService),
+            Action::SignOff => Some(Self::SignOff),
+            Action::Object => Some(Self::Object),
             _ => None,
         }
     }
@@ -111,6 +118,11 @@ impl Kind {
             Act::Lift { .. } => Self::Lift,
             Act::RevokeSignIn { .. } => Self::RevokeSignIn,
             Act::DeleteService { .. } => Self::DeleteService,
+            Act::SignOff {
+                verdict: Verdict::Justified,
+                ..
+            } => Self::SignOff,
+            Act::SignOff { .. } => Self::Object,
             Act::Claim { .. } | Act::Release { .. } | Act::Lock { .. } | Act::Incident { .. } => {
                 return None;
             }
@@ -128,6 +140,7 @@ impl Kind {
             Self::EndSession | Self::RevokeSignIn => "end",
             Self::Lift => "lift",
             Self::DeleteService => "delete",
+            Self::SignOff | Self::Object => "sign_off",
         }
     }
 
@@ -144,6 +157,8 @@ impl Kind {
             Self::Lift => "Lift",
             Self::RevokeSignIn => "End sign-in",
             Self::DeleteService => "Delete",
+            Self::SignOff => "Sign off",
+            Self::Object => "Not justified",
         }
     }
 
@@ -186,6 +201,16 @@ impl Kind {
                 "left open, nobody is at it",
                 "it blocks others",
                 "incident: cut as a precaution",
+            ],
+            Self::SignOff => &[
+                "looked at what was done, it was needed",
+                "known outage, nobody could be asked",
+                "agreed beforehand by telephone",
+            ],
+            Self::Object => &[
+                "it could have waited for a review",
+                "the reason does not say what was wrong",
+                "more was done than the reason says",
             ],
             Self::Lift => &[
                 "the incident is over",

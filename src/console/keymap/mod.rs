@@ -26,6 +26,7 @@ pub enum Action {
     GoTimeline,
     GoSignIns,
     GoServices,
+    GoGlass,
     Incident,
     Down,
     Up,
@@ -94,6 +95,10 @@ pub enum Action {
     /// End all of a person.
     RevokeSignIns,
     DeleteService,
+    /// Find a break-glass justified.
+    SignOff,
+    /// Find it not justified.
+    Object,
     Follow,
     HourBack,
     HourForward,
@@ -150,6 +155,7 @@ pub enum Place {
     Timeline,
     SignIns,
     Services,
+    Glass,
     /// In the steps of an incident.
     Incident,
     /// In the list of what a change of many would do.
@@ -171,6 +177,7 @@ impl Place {
             Self::Timeline => "Timeline",
             Self::SignIns => "Sign-ins",
             Self::Services => "Services",
+            Self::Glass => "Break-glass",
             Self::Incident => "In an incident",
             Self::Review => "In a list to review",
             Self::Question => "In a question",
@@ -188,6 +195,7 @@ impl Place {
             Self::Timeline => Some(Action::GoTimeline),
             Self::SignIns => Some(Action::GoSignIns),
             Self::Services => Some(Action::GoServices),
+            Self::Glass => Some(Action::GoGlass),
             Self::Anywhere | Self::Incident | Self::Review | Self::Question => None,
         }
     }

@@ -121,6 +121,15 @@ pub const BINDINGS: &[Binding] = table! {
         Lock [k('L')] Sweeping "service.lock" "lock it"
             "Lock the service account out of everything; asks with the list of what ends.";
     }
+    Glass {
+        SignOff [k('a')] Sensitive "glass.sign_off" "sign off"
+            "Find the selected break-glass justified; asks first, then for what you looked at.";
+        Object [k('d')] Sensitive "glass.object" "not justified"
+            "Find the selected break-glass not justified; asks first, then for what you looked at.";
+        SameTrace [k('o')] None "glass.grant" "its grant" "Go to the grant that was taken.";
+        Lock [k('L')] Sweeping "glass.lock" "lock person"
+            "Lock the person out of everything; asks with the list of what ends.";
+    }
     Incident {
         Confirm [n(Enter)] None "incident.next" "next step"
             "To the next step; at the last one, and only with the count typed, do it.";
@@ -156,6 +165,7 @@ pub const BINDINGS: &[Binding] = table! {
         GoTimeline [k('6')] None "go.timeline" "timeline" "Show who holds what from when to when.";
         GoSignIns [k('7')] None "go.sign_ins" "sign-ins" "Show who is signed in.";
         GoServices [k('8')] None "go.services" "services" "Show service accounts.";
+        GoGlass [k('9')] None "go.glass" "break-glass" "Show who broke glass, and what waits for its sign-off.";
         Incident [k('i')] Sweeping "go.incident" "incident"
             "Take much access away at once: choose, try it out on the server, type the count.";
         Down [k('j'), n(Down)] None "move.down" "down" "One row down.";

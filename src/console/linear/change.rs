@@ -73,6 +73,11 @@ impl Talk {
             self.unknown(what);
             return Vec::new();
         };
+        // A use has the name of its request.
+        let subject = match (action, subject) {
+            (Action::SignOff | Action::Object, Subject::Request(id)) => Subject::Use(id),
+            (_, subject) => subject,
+        };
         let action = of(action, &subject);
         self.length = length.map(str::to_owned);
         let effects = app.update(Msg::About(action, subject), Env { now: at });
@@ -167,6 +172,8 @@ fn action(word: &str, with_length: bool) -> Option<Action> {
         "return" => Action::GiveBack,
         "end" => Action::EndSession,
         "lift" | "unlock" => Action::Lift,
+        "sign-off" => Action::SignOff,
+        "object" => Action::Object,
         _ => return None,
     })
 }

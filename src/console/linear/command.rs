@@ -53,6 +53,7 @@ impl Talk {
                 self.who = Some(at.steady);
                 return vec![Effect::Fetch(Query::Me), Effect::Fetch(Query::Factors)];
             }
+            "break-glass" => self.list(app, List::BreakGlass, rest),
             "audit" => {
                 let lines = self.told.record();
                 self.say_all(lines);
@@ -191,6 +192,7 @@ fn find_id(app: &App, what: &str) -> Option<Subject> {
     let lock = what.parse().ok().map(Subject::Lock);
     let sign_in = what.parse().ok().map(Subject::SignIn);
     let service = what.parse().ok().map(Subject::Service);
+    let used = what.parse().ok().map(Subject::Use);
     let mut sessions = store.sessions().filter(|(key, _)| key.id == what);
     let session = sessions
         .next()
@@ -201,6 +203,7 @@ fn find_id(app: &App, what: &str) -> Option<Subject> {
         .into_iter()
         .chain(grant)
         .chain(lock)
+        .chain(used)
         .chain(session)
         .chain(sign_in)
         .chain(service)

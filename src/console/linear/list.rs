@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::rc::Rc;
 
 use crate::console::app::App;
-use crate::console::linear::sentence::{grant, lock, request, service, session, sign_in};
+use crate::console::linear::sentence::{grant, lock, request, service, session, sign_in, used};
 use crate::console::store::{SessionKey, Subject};
 use crate::domain::ids::SignInId;
 use crate::query::{List, parse};
 use crate::text::{DisplayText, clean};
-use crate::wire::{GrantView, LockView, RequestView, SessionView, SignInView};
+use crate::wire::{BreakGlassView, GrantView, LockView, RequestView, SessionView, SignInView};
 
 /// The rows of a list with their numbers: those that matter at the moment, or all, as far as a filter lets them
 /// through. The error says what is wrong with the filter.
@@ -110,6 +110,24 @@ pub(super) fn rows(
                 "There are no service accounts that you may see.",
                 "One service account:",
                 "service accounts, by name:",
+            )
+        }
+        List::BreakGlass => {
+            let mut views: Vec<_> = store
+                .uses()
+                .map(|(_, view)| view)
+                .filter(|view| all || view.state == "open")
+                .filter(|view| expr.lets(view.as_ref(), asking))
+                .collect();
+            views.sort_by_key(|view| (view.state != "open", view.created_at, view.id.clone()));
+            let row = |view: &&Rc<BreakGlassView>| {
+                Some((used(view, now), Subject::Use(view.id.parse().ok()?)))
+            };
+            rows.extend(views.iter().filter_map(row));
+            (
+                "Nothing waits for a sign-off.",
+                "One break-glass:",
+                "uses of break-glass, the oldest first:",
             )
         }
         List::Grants | List::Audit => {

@@ -5,13 +5,16 @@ use crate::console::keymap::{Action, Place};
 
 /// The word for a key or the name of an action in this person's keymap, so that what a message calls `u` works here.
 pub(super) fn named(app: &App, word: &str) -> Option<&'static str> {
-    const WORDS: [(Action, &str); 27] = [
+    const WORDS: [(Action, &str); 30] = [
         (Action::GoRequests, "requests"),
         (Action::GoGrants, "grants"),
         (Action::GoSessions, "sessions"),
         (Action::GoAudit, "audit"),
         (Action::GoLocks, "locks"),
         (Action::GoTimeline, "timeline"),
+        (Action::GoGlass, "break-glass"),
+        (Action::SignOff, "sign-off"),
+        (Action::Object, "object"),
         (Action::Incident, "incident"),
         (Action::Approve, "approve"),
         (Action::Narrow, "approve"),
@@ -44,6 +47,7 @@ pub(super) fn named(app: &App, word: &str) -> Option<&'static str> {
         Place::Locks,
         Place::SignIns,
         Place::Services,
+        Place::Glass,
     ];
     let of_place = |place: Place| {
         let mut all = keymap

@@ -6,7 +6,9 @@ use crate::console::app::App;
 use crate::console::confirm::locked;
 use crate::console::show;
 use crate::console::store::{Seen, Subject};
-use crate::wire::{GrantView, LockView, RequestView, ServiceView, SessionView, SignInView};
+use crate::wire::{
+    BreakGlassView, GrantView, LockView, RequestView, ServiceView, SessionView, SignInView,
+};
 
 /// One row on a line of its own.
 pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
@@ -18,6 +20,7 @@ pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
         Seen::Lock(view) => lock(&view, now),
         Seen::SignIn(view) => sign_in(&view, now),
         Seen::Service(view) => service(&view, now),
+        Seen::Use(view) => used(&view, now),
     })
 }
 
@@ -54,6 +57,24 @@ pub(super) fn lock(view: &LockView, now: DateTime<Utc>) -> String {
         view.placed_by,
         show::moment(view.created_at, now),
         show::count(view.grants_closed as usize, "grant"),
+        view.reason
+    )
+}
+
+pub(super) fn used(view: &BreakGlassView, now: DateTime<Utc>) -> String {
+    format!(
+        "{} {} broke glass for {} on {} for {} {}, {}, its access is {}. Reason: {}",
+        view.id,
+        view.person,
+        view.role,
+        view.target,
+        view.duration,
+        show::moment(view.created_at, now),
+        match view.state.as_str() {
+            "open" => "not signed off".to_owned(),
+            state => format!("found {}", state.replace('_', " ")),
+        },
+        view.grant_state.replace('_', " "),
         view.reason
     )
 }

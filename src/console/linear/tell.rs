@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::console::app::App;
 use crate::console::confirm::Incident;
 use crate::console::linear::list;
-use crate::console::linear::sentence::{grant, lock, request};
+use crate::console::linear::sentence::{grant, lock, request, used};
 use crate::console::show;
 use crate::console::store::{Seen, Subject};
 use crate::query::List;
@@ -75,6 +75,7 @@ impl Told {
                     )
                 }
                 Seen::Lock(_) => !self.locks,
+                Seen::Use(view) => view.state != "open",
                 Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => true,
             };
             if before.is_none() && old {
@@ -90,6 +91,9 @@ impl Told {
                 )),
                 Seen::Grant(view) => clean(&grant(view, world.server_now())),
                 Seen::Lock(view) => clean(&format!("Lock {}", lock(view, world.server_now()))),
+                Seen::Use(view) => {
+                    clean(&format!("Break-glass {}", used(view, world.server_now())))
+                }
                 Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => continue,
             });
         }
@@ -238,6 +242,7 @@ pub(super) fn status(app: &App) -> Vec<DisplayText> {
         format!("Server's time: {}", world.server_now().format("%H:%M:%SZ")),
     ];
     lines.extend(world.banner());
+    lines.extend(world.alarm());
     lines.extend(app.waiting());
     lines.iter().map(|line| clean(line)).collect()
 }
@@ -250,10 +255,13 @@ fn rows(app: &App) -> Vec<Seen> {
     grants.sort_by_key(|view| view.created_at);
     let mut locks: Vec<_> = store.locks().map(|(_, view)| view).collect();
     locks.sort_by_key(|view| view.created_at);
+    let mut uses: Vec<_> = store.uses().map(|(_, view)| view).collect();
+    uses.sort_by_key(|view| view.created_at);
     let requests = requests.into_iter().cloned().map(Seen::Request);
     requests
         .chain(grants.into_iter().cloned().map(Seen::Grant))
         .chain(locks.into_iter().cloned().map(Seen::Lock))
+        .chain(uses.into_iter().cloned().map(Seen::Use))
         .collect()
 }
 
@@ -263,5 +271,6 @@ fn subject(seen: &Seen) -> Option<Subject> {
         Seen::Grant(view) => view.id.parse().ok().map(Subject::Grant),
         Seen::Lock(view) => view.id.parse().ok().map(Subject::Lock),
         Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => None,
+        Seen::Use(view) => view.id.parse().ok().map(Subject::Use),
     }
 }

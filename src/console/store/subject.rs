@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
 use crate::wire::{
-    AllowedAction, GrantView, LockView, RequestView, ServiceView, SessionView, SignInView,
+    AllowedAction, BreakGlassView, GrantView, LockView, RequestView, ServiceView, SessionView,
+    SignInView,
 };
 
 /// One live connection: the target's name for it, under its grant.
@@ -35,6 +36,8 @@ pub enum Subject {
     SignIn(SignInId),
     /// A service account, by its name.
     Service(PrincipalName),
+    /// A use of break-glass, by the request that was filed with it.
+    Use(RequestId),
 }
 
 impl Subject {
@@ -47,6 +50,7 @@ impl Subject {
             Self::Lock(id) => id.as_str(),
             Self::SignIn(id) => id.as_str(),
             Self::Service(name) => name.as_str(),
+            Self::Use(id) => id.as_str(),
         }
     }
 
@@ -90,6 +94,7 @@ pub enum Seen {
     Lock(Rc<LockView>),
     SignIn(Rc<SignInView>),
     Service(Rc<ServiceView>),
+    Use(Rc<BreakGlassView>),
 }
 
 impl Seen {
@@ -99,6 +104,7 @@ impl Seen {
             Self::Request(view) => view.version,
             Self::Grant(view) => view.version,
             Self::Lock(view) => view.version,
+            Self::Use(view) => view.version,
             // These are there or not; nothing about them is decided twice.
             Self::Session(_) | Self::SignIn(_) | Self::Service(_) => 0,
         }
@@ -110,6 +116,7 @@ impl Seen {
             Self::Request(view) => &view.state,
             Self::Grant(view) => &view.state,
             Self::Lock(view) => &view.state,
+            Self::Use(view) => &view.state,
             Self::Session(_) | Self::SignIn(_) | Self::Service(_) => "live",
         }
     }
@@ -141,6 +148,7 @@ impl Seen {
             Self::Session(view) => &view.allowed_actions,
             Self::Lock(view) => &view.allowed_actions,
             Self::SignIn(_) | Self::Service(_) => &[],
+            Self::Use(view) => &view.allowed_actions,
         }
     }
 }

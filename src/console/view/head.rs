@@ -111,8 +111,18 @@ pub(super) fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     if shown.first > 0 {
         bar = bar.left(clean(MORE.0), muted);
     }
+    let (screens, _) = app.screens();
+    // What waits for a sign-off stays red until somebody has given it.
+    let red = |index: usize| {
+        let screen = screens.get(index);
+        screen.is_some_and(|screen| {
+            screen.place() == Place::Glass && screen.tally(app.world()).urgent > 0
+        })
+    };
     for (index, text) in shown.texts.into_iter().enumerate() {
-        let role = if index + shown.first == front {
+        let role = if red(index + shown.first) {
+            Role::StatusCritical
+        } else if index + shown.first == front {
             Role::TextStrong
         } else {
             Role::TextMuted

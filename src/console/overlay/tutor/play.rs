@@ -130,10 +130,15 @@ impl Play {
             Query::SignIns => Answer::SignIns(page([].iter())),
             Query::Services => Answer::Services(page([].iter())),
             Query::Factors => return None,
+            Query::Uses => Answer::Uses(page([].iter())),
             Query::Targets => Answer::Targets(page([].iter())),
             Query::Trail(_) => Answer::Trail(page([].iter())),
             Query::Audit { .. } | Query::Find { .. } => Answer::Audit(page([].iter())),
-            Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) | Query::Facets { .. } => {
+            Query::Lock(_)
+            | Query::Use(_)
+            | Query::TryOut(_)
+            | Query::Incident(_)
+            | Query::Facets { .. } => {
                 return None;
             }
         })
