@@ -2,9 +2,8 @@
 
 use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, qr, type_in, words};
-use crate::client::{Client, IdempotencyKey};
+use crate::client::{Client, IdempotencyKey, NewTotp};
 use crate::domain::ids::{FactorId, PrincipalName};
-use crate::wire::FactorToConfirm;
 
 /// List, add and remove second factors
 #[derive(Debug, clap::Args)]
@@ -149,7 +148,7 @@ pub(super) async fn add_totp(
     })
 }
 
-fn show_secret(context: &Context<'_>, new: &FactorToConfirm, linear: bool) -> Result<(), Failure> {
+fn show_secret(context: &Context<'_>, new: &NewTotp, linear: bool) -> Result<(), Failure> {
     let printer = context.printer;
     if printer.json {
         printer.json_line(new)?;

@@ -4,10 +4,12 @@
 //! proved, so the rules speak first and nobody is asked for a code for something that is refused anyway.
 
 mod enrol;
+mod passkey;
 mod step_up;
 
 pub(in crate::gate) use enrol::notify;
-pub use enrol::{Confirmed, Enrolled, NewTotp};
+pub use enrol::{Confirmed, Enrolled, First, NewTotp};
+pub use passkey::{NewPasskey, ToConfirm};
 pub use step_up::Proof;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +25,7 @@ use crate::secret::{Key, TokenKind, Totp, hash_of};
 use crate::store::Tx;
 use crate::store::second_factors::Use;
 
+use self::step_up::Calls;
 use super::{Error, Gate, Writing, hex};
 
 impl Writing {
@@ -75,13 +78,14 @@ impl Gate {
         ))
     }
 
-    /// Checks a second factor of a person and uses it up. The try counts whether or not it is right, so the
+    /// Checks a second factor of a person and uses it up; a passkey for these calls. The try counts whether or not it is right, so the
     /// transaction has to be committed in both cases.
     pub(super) async fn check_factor(
         &self,
         tx: &mut Tx,
         who: &Principal,
         proof: &Proof,
+        calls: Option<Calls<'_>>,
         now: DateTime<Utc>,
     ) -> Result<Result<Way, SecondFactorRefusal>, Error> {
         let subject = format!("second factor {}", who.id);
@@ -98,6 +102,13 @@ impl Gate {
                 }
                 None => false,
             },
+            Proof::Passkey { question, answer } => {
+                let said = (question.as_str(), answer);
+                match self.take_passkey(tx, who, calls, said, now).await? {
+                    Ok(()) => true,
+                    Err(refusal) => return Ok(Err(refusal)),
+                }
+            }
         };
         if !right {
             return Ok(Err(SecondFactorRefusal::CodeNotAccepted));

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::ids::SignInId;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{DIGESTS_MAX, SecondFactorRefusal, Way};
 use crate::secret::{Secret, TokenKind, hash_of};
@@ -19,6 +21,15 @@ pub enum Proof {
     Totp(String),
     /// One of the codes that were written down.
     Recovery(String),
+    /// What a passkey answered to a question.
+    Passkey { question: String, answer: Value },
+}
+
+/// The calls that a proof is going to be for.
+#[derive(Clone, Copy)]
+pub(in crate::gate) struct Calls<'a> {
+    pub sign_in: &'a SignInId,
+    pub digests: &'a BTreeSet<String>,
 }
 
 impl Proof {
@@ -27,6 +38,7 @@ impl Proof {
         match self {
             Self::Totp(_) => Way::Totp,
             Self::Recovery(_) => Way::Recovery,
+            Self::Passkey { .. } => Way::Passkey,
         }
     }
 }
@@ -43,7 +55,13 @@ impl Gate {
         let mut tx = self.store.write().await?;
         let (who, now) = self.held(&mut tx, caller).await?;
         let actor = Actor::Principal(who.as_ref());
-        let outcome = self.check_factor(&mut tx, &who, proof, now).await?;
+        let calls = Calls {
+            sign_in: &caller.sign_in,
+            digests,
+        };
+        let outcome = self
+            .check_factor(&mut tx, &who, proof, Some(calls), now)
+            .await?;
         let (event, answer) = match outcome {
             Ok(way) => {
                 let token = TokenKind::StepUp.issue()?;
@@ -88,12 +106,16 @@ pub(in crate::gate) fn refused(actor: Actor, refusal: &SecondFactorRefusal, way:
         SecondFactorRefusal::TriedTooOften { .. } => EventCode::TriedTooOften,
         _ => EventCode::StepUpRefused,
     };
-    Event::new(code, actor)
+    let event = Event::new(code, actor)
         .outcome(Outcome::Denied)
-        .detail("way", way.as_str())
+        .detail("way", way.as_str());
+    match refusal {
+        SecondFactorRefusal::PasskeyNotAccepted { why } => event.detail("why", *why),
+        _ => event,
+    }
 }
 
-fn check(digests: &BTreeSet<String>) -> Result<(), Refusal> {
+pub(super) fn check(digests: &BTreeSet<String>) -> Result<(), Refusal> {
     let wrong = |why: String| {
         Err(Refusal::BadInput {
             field: "digests".to_owned(),
