@@ -8,6 +8,7 @@ mod calls;
 mod device;
 mod error;
 mod follow;
+mod here;
 mod http;
 mod key;
 mod loopback;
@@ -26,6 +27,7 @@ mod step_up;
 
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
+pub use here::{device, open_browser};
 pub use http::http;
 pub use key::IdempotencyKey;
 pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};

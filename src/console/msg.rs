@@ -12,6 +12,7 @@ use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
+use crate::console::sign_in::{Said, Way};
 use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
@@ -62,6 +63,8 @@ pub enum Msg {
     Acted(Mutation, Result<Receipt, Failure>, Trip),
     /// The server took a second factor for the changes with these keys, or did not.
     Proved(Vec<IdempotencyKey>, Result<(), Failure>),
+    /// Something came of an attempt to sign in, by its number.
+    SignIn(u64, Said),
 }
 
 /// What can be wished for without a screen. Each opens the question that its key would.
@@ -79,6 +82,8 @@ pub enum Wish {
     Do(Action),
     /// The row with its record.
     Show(Subject),
+    /// Sign in, in this way.
+    SignIn(Way),
 }
 
 /// When a call left and when its answer came.
@@ -176,8 +181,11 @@ pub enum Effect {
     Mutate(Mutation),
     /// Prove a second factor for changes that the server has refused without one.
     Prove(Proving),
-    /// Talk to another server from now on, given by its name; nothing comes from the one before any more.
-    Switch(String),
+    /// Sign in, or stop doing so. What comes of it is told with this number.
+    SignIn(u64, Way),
+    /// Talk to another server from now on, given by its name, or to the same one as somebody else; nothing comes from
+    /// the one before any more.
+    Switch(Option<String>),
     /// Put text on the clipboard.
     Copy(String),
     /// Write the record that matches to a file, one JSON object a line.

@@ -214,6 +214,14 @@ impl App {
         }
     }
 
+    /// Asks for no second factor any more, and gives what waited for one.
+    pub(super) fn let_go_of_factor(&mut self) -> Vec<Mutation> {
+        self.close_factor();
+        let waiting = self.step_up.take();
+        let changes = waiting.into_iter().flat_map(|waiting| waiting.changes);
+        changes.map(|(change, _)| change).collect()
+    }
+
     /// Says whether a change of this kind waits for a second factor.
     pub(super) fn waits_for_factor(&self, is: impl Fn(&Mutation) -> bool) -> bool {
         let waiting = self.step_up.as_ref();

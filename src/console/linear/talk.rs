@@ -108,6 +108,8 @@ pub struct Talk {
     pub(super) results_told: bool,
     /// What was last read out about a second factor.
     factor: Option<String>,
+    /// What was last read out about signing in.
+    pub(super) door: Option<String>,
     said: Vec<DisplayText>,
 }
 
@@ -130,6 +132,7 @@ impl Talk {
             receipts: BTreeMap::new(),
             results_told: false,
             factor: None,
+            door: None,
             said: Vec::new(),
         }
     }
@@ -155,6 +158,7 @@ impl Talk {
         let news = self.told.news(app, &mut self.choices);
         self.said.extend(news);
         self.ask_factor(app);
+        self.ask_sign_in(app);
         self.marks
             .retain(|subject| app.world().store.get(subject).is_some());
         self.await_lists(app, at.steady);
@@ -189,6 +193,7 @@ impl Talk {
     /// Takes a line and gives what the application asks for because of it.
     pub fn hear(&mut self, app: &mut App, heard: &Heard) -> Vec<Effect> {
         let mut effects = match Open::of(app) {
+            _ if self.keyboard && app.attempt().is_some() => self.answer_sign_in(app, heard),
             _ if app.step_up().is_some() => answer_factor(app, heard),
             Open::Nothing => self.command(app, heard),
             open => self.answer(app, open, heard),
