@@ -55,7 +55,7 @@ const SUMS: [(&str, &str); 9] = [
         "d5daa82ac285ac698d1c967052fffcc0cbbaeafa0a5fdb31dee467249d26c523",
     ),
     (
-        "0009_passkeys.sql",
+        "0010_passkeys.sql",
         "efb3889239677149e271b6d5d9f60ac87edfcecd3e824d51b9a91c920ff46d42",
     ),
 ];

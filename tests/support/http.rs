@@ -79,11 +79,6 @@ pub(crate) struct Call {
 }
 
 impl Http {
-    /// The address of the server.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-
     /// Nobody, at this address.
     pub(crate) fn nobody(base: &str) -> Self {
         let server: ServerUrl = base.parse().unwrap();

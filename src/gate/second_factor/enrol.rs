@@ -357,6 +357,6 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     })
 }
 
-pub(super) fn refuse(refusal: SecondFactorRefusal) -> Error {
+fn refuse(refusal: SecondFactorRefusal) -> Error {
     Error::Refused(refusal.into())
 }

@@ -15,7 +15,7 @@ use crate::secret::{hash_of, random};
 use crate::store::Tx;
 use crate::store::second_factors::Question;
 
-use super::enrol::{own, refuse};
+use super::enrol::own;
 use super::step_up::{Calls, check};
 
 /// A passkey that is not made yet.
