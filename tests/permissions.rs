@@ -4,15 +4,16 @@
 
 use std::fmt::Write as _;
 
-use portcullis::wire::{Approval, LockOn, NewLock};
+use portcullis::secret::Secret;
+use portcullis::wire::{Approval, LockOn, NewBreakGlass, NewLock, NewSealedCodes};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::http::Http;
 use crate::support::world::{Backend, PUBLIC_KEY, World, ask, key, submit};
 
-/// The columns. `copied` has the token of an admin and not the key of its device. `own` and `self` are the person whom the request, grant or sign-in belongs to.
-const COLUMNS: [&str; 12] = [
+/// The columns. `copied` has the token of an admin and not the key of its device. `own` and `self` are the person whom the request, grant or sign-in belongs to; `sealed` is the same person, signed in with a sealed code.
+const COLUMNS: [&str; 13] = [
     "anonymous",
     "expired",
     "revoked",
@@ -25,6 +26,7 @@ const COLUMNS: [&str; 12] = [
     "operator",
     "admin",
     "service",
+    "sealed",
 ];
 
 /// What one cell is tried on.
@@ -38,6 +40,9 @@ struct Things {
     owner: String,
     refresh: String,
     code: String,
+    /// A use of the owner, where the route is about one.
+    glass: String,
+    sealed: String,
 }
 
 /// Everybody who owns nothing.
@@ -77,7 +82,7 @@ impl Cast {
     }
 
     /// A fresh owner with a pending request, an active grant and a sign-in, and the caller of this column.
-    async fn things(&self, world: &World, column: &str, nth: usize) -> Things {
+    async fn things(&self, world: &World, column: &str, nth: usize, route: &str) -> Things {
         let name = format!("o{nth}");
         let owner = if column == "self" {
             world
@@ -114,7 +119,23 @@ impl Cast {
             reason: "INC-1 leak".to_owned(),
             duration: None,
         };
+        let glass = if route.contains("/break-glass/{id}") {
+            owner.break_glass(&glass(), &key()).await.unwrap().id
+        } else {
+            String::new()
+        };
+        let seal = NewSealedCodes {
+            name: name.clone(),
+            count: 2,
+            expires: "90d".to_owned(),
+        };
+        let codes = world.admin().seal(&seal, &key()).await.unwrap().codes;
+        let sealed = world.nobody();
+        let opening = Secret::new(codes[0].code.clone());
+        sealed.sign_in_sealed(&opening, Some("test")).await.unwrap();
         Things {
+            glass,
+            sealed: codes[1].code.clone(),
             lock: world.admin().place_lock(&lock, &key()).await.unwrap().id,
             owner: name.clone(),
             request: request.id,
@@ -134,6 +155,7 @@ impl Cast {
                 "auditor" => self.auditor.clone(),
                 "operator" => self.operator.clone(),
                 "service" => self.service.clone(),
+                "sealed" => world.http(&sealed),
                 _ => self.admin.clone(),
             },
         }
@@ -150,12 +172,28 @@ async fn service(world: &World, name: &str) -> Http {
     Http::nobody(&world.url()).with(&made.text("token"))
 }
 
+fn glass() -> NewBreakGlass {
+    NewBreakGlass {
+        target: "bastion".to_owned(),
+        role: "admin".to_owned(),
+        duration: "30m".to_owned(),
+        reason: "INC-1 look".to_owned(),
+        ticket: None,
+    }
+}
+
 /// A complete and sensible call of one route.
 async fn attempt(route: &str, things: &Things) -> u16 {
     let (method, path) = route.split_once(' ').unwrap();
     let path = path
         .replace("/v1/facets", "/v1/facets?of=requests&field=target")
         .replace("/requests/{id}", &format!("/requests/{}", things.request))
+        .replace(
+            "/break-glass/{id}",
+            &format!("/break-glass/{}", things.glass),
+        )
+        // Nobody has this code: an admin hears 404.
+        .replace("/sealed-codes/{id}", "/sealed-codes/C-0000000001")
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/incidents/{id}", "/incidents/I-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
@@ -183,6 +221,9 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/grants/{id}/why"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
+        | "GET /v1/break-glass"
+        | "GET /v1/break-glass/{id}"
+        | "GET /v1/sealed-codes"
         | "GET /v1/locks"
         | "GET /v1/locks/{id}"
         | "GET /v1/incidents"
@@ -209,6 +250,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "DELETE /v1/sign-ins/{id}"
         | "DELETE /v1/service-accounts/{id}"
         | "DELETE /v1/factors/{id}"
+        | "DELETE /v1/sealed-codes/{id}"
         | "POST /v1/recovery-codes"
         | "POST /v1/people/{name}/reset-factors"
         | "POST /v1/requests/{id}/claim"
@@ -226,6 +268,16 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"target": "bastion", "role": "admin", "duration": "1h", "reason": "INC-1 look"}),
         ),
+        "POST /v1/break-glass" => (None, json!(glass())),
+        "POST /v1/break-glass/{id}/sign-off" => (
+            Some(1),
+            json!({"verdict": "justified", "comment": "looked at the log"}),
+        ),
+        "POST /v1/sealed-codes" => (
+            None,
+            json!({"name": things.owner, "count": 1, "expires": "90d"}),
+        ),
+        "POST /v1/sign-in/sealed" => (None, json!({"code": things.sealed})),
         "POST /v1/policy/explain" => (
             None,
             json!({"principal": things.owner, "target": "bastion", "role": "admin", "duration": "1h"}),
@@ -316,7 +368,7 @@ fn routes() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_answers_everybody_as_the_table_says() {
-    let world = World::with_clock(Backend::Sqlite).await;
+    let world = World::with_glass(Backend::Sqlite).await;
     let cast = Cast::of(&world).await;
     let mut table = format!("{:<34}", "");
     for column in COLUMNS {
@@ -328,7 +380,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
         write!(table, "{route:<34}").unwrap();
         for column in COLUMNS {
             nth += 1;
-            let things = cast.things(&world, column, nth).await;
+            let things = cast.things(&world, column, nth, &route).await;
             let status = attempt(&route, &things).await;
             assert!(status < 500, "{route} as {column}: {status}");
             write!(table, "{status:>10}").unwrap();

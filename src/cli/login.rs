@@ -4,9 +4,10 @@ use std::io::IsTerminal as _;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::cli::{Context, Exit, Failure, account};
+use crate::cli::{Context, Exit, Failure, account, type_in};
 use crate::client::{Client, device, open_browser};
 use crate::domain::ids::PrincipalName;
+use crate::secret::Secret;
 use crate::text::clean;
 use crate::wire::Me;
 
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     /// Sign in to your local account, with its password and the code of your second factor
     #[arg(long, value_name = "NAME", conflicts_with_all = ["code", "name"])]
     user: Option<PrincipalName>,
+    /// Sign in with a sealed code, which is asked for or read from standard input; good for break-glass alone
+    #[arg(long, conflicts_with_all = ["code", "name", "user", "no_browser"])]
+    sealed: bool,
     /// Print the address instead of opening a browser
     #[arg(long, conflicts_with_all = ["code", "name"])]
     no_browser: bool,
@@ -34,6 +38,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let client = context.client()?;
     // Whoever comes from a provider has an account there: a password here is not for them.
     let mut asks = true;
+    if arguments.sealed {
+        return sealed(context, &client).await;
+    }
     let me = if let Some(user) = &arguments.user {
         account::sign_in(context, &client, user.as_str(), device(PROGRAM)).await?
     } else if at_provider(&client, &arguments).await? {
@@ -69,6 +76,28 @@ async fn at_provider(client: &Client, arguments: &Arguments) -> Result<bool, Fai
         ));
     }
     Ok(ways.provider.is_some())
+}
+
+/// Signs in with a sealed code. It never stands on the command line, where other processes could read it.
+async fn sealed(context: &Context<'_>, client: &Client) -> Result<Exit, Failure> {
+    let code = type_in::hidden("sealed code:").await?;
+    let code = Secret::new(code.expose().trim().to_owned());
+    if code.expose().is_empty() {
+        return Err(Failure::usage(
+            "no code was given",
+            "an admin makes some beforehand with `portcullis break-glass seal NAME`",
+        ));
+    }
+    let me = client.sign_in_sealed(&code, Some(&device(PROGRAM))).await?;
+    context.printer.answer(&me, |printer| {
+        printer.line(&format!(
+            "signed in as {} on {}, for break-glass alone",
+            me.name,
+            client.server()
+        ))?;
+        printer.line("take access: portcullis break-glass TARGET ROLE --for 30m --reason \"…\"")
+    })?;
+    Ok(Exit::DONE)
 }
 
 async fn in_browser(

@@ -99,6 +99,7 @@ async fn start(
             identity: settings.identity.clone(),
             step_up: settings.step_up,
             local_accounts: settings.local_accounts.clone(),
+            break_glass: settings.break_glass,
             tokens: settings.tokens,
         },
     )

@@ -4,6 +4,7 @@
 //! idempotency key. To add an endpoint: its body in `wire`, one method in `calls.rs`.
 
 mod backoff;
+mod break_glass;
 mod calls;
 mod device;
 mod error;
@@ -25,6 +26,7 @@ mod shelf;
 pub mod sse;
 mod step_up;
 
+pub use break_glass::BreakGlassQuery;
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
 pub use here::{device, open_browser};

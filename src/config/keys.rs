@@ -260,6 +260,16 @@ pub const LOCAL_ACCOUNTS: [Key; 2] = [
     },
 ];
 
+/// What holds for break-glass, in the table `[break_glass]` of `portcullis.toml`.
+pub const BREAK_GLASS: [Key; 1] = [Key {
+    name: "max",
+    env: "PORTCULLIS_BREAK_GLASS_MAX",
+    flag: "",
+    default: "`1h`",
+    sample: "\"1h\"",
+    about: "The longest that break-glass gives access, also where policy would give it for longer. Nobody can prolong it.",
+}];
+
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 9] = [
     Key {

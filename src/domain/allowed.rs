@@ -50,7 +50,7 @@ pub fn on_grant(
 ) -> Vec<Allowed> {
     let own = who.id == grant.holder.id;
     let holder = if own {
-        permit(who, Action::Submit)
+        permit(who, Action::UseGrant)
     } else {
         Err(Refusal::NotTheHolder {
             grant: grant.id.clone(),

@@ -32,8 +32,12 @@ macro_rules! actions {
 }
 
 actions! {
-    /// Ask for access, withdraw the ask, use the grant and give it back.
+    /// Ask for access, withdraw the ask and ask for more time.
     Submit, "ask for access", [Requester, Admin];
+    /// Take access before anybody has reviewed it, where policy lets.
+    BreakGlass, "break glass", [Requester, Admin];
+    /// Use one's own grant and give it back.
+    UseGrant, "use your grants", [Requester, Admin];
     ReadCatalog, "see the catalogue", [Requester, Reviewer, Admin, Auditor];
     ReadOwn, "see your requests and grants", [Requester, Reviewer, Admin, Auditor];
     /// See everybody's requests and grants.
@@ -54,6 +58,8 @@ actions! {
     Invite, "invite people and end their sign-ins", [Admin];
     /// Make service accounts, and manage those of others.
     ManageServices, "manage the service accounts of others", [Admin];
+    /// Make sealed codes, see whose there are, and revoke them.
+    SealCodes, "make sealed codes", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
 }
 
@@ -73,9 +79,9 @@ pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
         return Ok(());
     }
     let needs = match action {
-        Action::Submit => "the product role requester",
+        Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite | Action::ManageServices => "the product role admin",
+        Action::Invite | Action::ManageServices | Action::SealCodes => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"
@@ -131,6 +137,7 @@ mod tests {
         };
         let reads = [
             Action::Submit,
+            Action::UseGrant,
             Action::ReadCatalog,
             Action::ReadOwn,
             Action::ReadAll,

@@ -13,7 +13,7 @@ impl Grant {
         permit(
             who,
             if own {
-                Action::Submit
+                Action::UseGrant
             } else {
                 Action::EndSessions
             },

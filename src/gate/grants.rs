@@ -50,6 +50,7 @@ impl Gate {
         reason: &str,
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
+        caller.how.method.allows(Action::Submit)?;
         let rules = self.rules.current();
         let new = RequestId::from_bits(new_bits()?);
         self.confirmed(&caller.principal.id).await?;
@@ -162,7 +163,10 @@ impl Gate {
         version: Version,
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
-        let mut writing = match self.open(caller, once, id.as_str(), Action::Submit).await? {
+        let mut writing = match self
+            .open(caller, once, id.as_str(), Action::UseGrant)
+            .await?
+        {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
@@ -203,7 +207,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<Credential, Error> {
         let rules = self.rules.current();
-        self.confirmed(&caller.principal.id).await?;
+        self.confirmed_for(caller).await?;
         let (grant, in_force, now) = {
             let (mut tx, now) = self.look().await?;
             let grant = visible(load(&mut tx, id).await?, &caller.principal)?;
@@ -241,7 +245,10 @@ impl Gate {
                     }
                 }
             })?;
-        match self.open(caller, once, id.as_str(), Action::Submit).await? {
+        match self
+            .open(caller, once, id.as_str(), Action::UseGrant)
+            .await?
+        {
             Opened::Before(_) => self.issued_again(caller, id, &credential).await?,
             Opened::Now(mut writing) => {
                 let grant = load(&mut writing.tx, id).await?;

@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod break_glass;
 pub mod catalog;
 mod deeds;
 mod eligible;
@@ -34,6 +35,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::Watcher;
 use crate::config::TokenSettings;
+use crate::domain::break_glass::{BreakGlassRefusal, Limits};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
@@ -158,6 +160,8 @@ pub struct Settings {
     pub step_up: StepUp,
     /// Who may have a password here.
     pub local_accounts: LocalAccounts,
+    /// How long access by break-glass may last.
+    pub break_glass: Limits,
 }
 
 /// A transaction in which one caller may change something.
@@ -228,12 +232,27 @@ impl Gate {
         result: &str,
         action: Action,
     ) -> Result<Opened, Error> {
-        self.open_if(caller, once, result, |who| permit(who, action))
+        caller.how.method.allows(action)?;
+        self.opened(caller, once, result, |who| permit(who, action))
             .await
     }
 
-    /// As `open`, for what the permission table has no line for.
+    /// As `open`, for what the permission table has no line for. A sealed sign-in is good for nothing of that.
     async fn open_if(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        allowed: impl Fn(&Principal) -> Result<(), Refusal>,
+    ) -> Result<Opened, Error> {
+        if caller.how.method == Method::Sealed {
+            let action = "do this";
+            return Err(Refusal::from(BreakGlassRefusal::SealedSignIn { action }).into());
+        }
+        self.opened(caller, once, result, allowed).await
+    }
+
+    async fn opened(
         &self,
         caller: &Caller,
         once: &OnceKey,
@@ -286,7 +305,7 @@ impl Gate {
         if held.expires_at <= now {
             return Err(Refusal::TokenExpired.into());
         }
-        Ok((held.principal, now))
+        Ok((caller.how.method.reduced(held.principal), now))
     }
 
     /// Writes what a rule returned and commits it with the idempotency key: all or nothing.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::catalog::Rulebook;
 use crate::domain::change::Change;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId, TargetName};
@@ -71,31 +72,7 @@ impl Gate {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let Some(target) = rules.catalog.target(&ask.target) else {
-            let nearest = nearest(
-                ask.target.as_str(),
-                rules.catalog.targets.keys().map(TargetName::as_str),
-            )
-            .map(str::to_owned);
-            return Err(Refusal::UnknownTarget {
-                target: ask.target,
-                nearest,
-            }
-            .into());
-        };
-        if !target.roles.contains_key(&ask.role) {
-            let known: Vec<String> = target
-                .roles
-                .keys()
-                .map(|role| format!("`{role}`"))
-                .collect();
-            return Err(Refusal::UnknownRole {
-                target: ask.target,
-                role: ask.role,
-                known: known.join(", "),
-            }
-            .into());
-        }
+        let target = asked(&rules, &ask)?;
         check_reason(&ask.reason)?;
         // A lock is the same answer to everybody, so it comes before what depends on the person.
         let locks = bearing(&writing.locks, &rules.catalog, &ask.target);
@@ -410,6 +387,30 @@ impl Gate {
         }
         Ok(page)
     }
+}
+
+/// The target that is asked for, if it has the role.
+pub(super) fn asked<'a>(rules: &'a Rulebook, ask: &Ask) -> Result<&'a Target, Refusal> {
+    let Some(target) = rules.catalog.target(&ask.target) else {
+        let names = rules.catalog.targets.keys().map(TargetName::as_str);
+        return Err(Refusal::UnknownTarget {
+            nearest: nearest(ask.target.as_str(), names).map(str::to_owned),
+            target: ask.target.clone(),
+        });
+    };
+    if !target.roles.contains_key(&ask.role) {
+        let known: Vec<String> = target
+            .roles
+            .keys()
+            .map(|role| format!("`{role}`"))
+            .collect();
+        return Err(Refusal::UnknownRole {
+            target: ask.target.clone(),
+            role: ask.role.clone(),
+            known: known.join(", "),
+        });
+    }
+    Ok(target)
 }
 
 /// A flood of requests hides the one that matters.

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
+use crate::domain::break_glass::BreakGlassRefusal;
 use crate::domain::provider::IdentityRefusal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::SecondFactorRefusal;
@@ -93,6 +94,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
         R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
+        R::BreakGlass(refusal) => break_glass(refusal),
         R::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -120,6 +122,16 @@ fn second_factor(refusal: &SecondFactorRefusal) -> StatusCode {
         R::TooManyFactors { .. } | R::AlreadyConfirmed => StatusCode::CONFLICT,
         R::BadPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TriedTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+fn break_glass(refusal: &BreakGlassRefusal) -> StatusCode {
+    use BreakGlassRefusal as R;
+    match refusal {
+        R::CodeNotValid => StatusCode::UNAUTHORIZED,
+        R::OwnCode { .. } | R::CodeSpent | R::SealedSignIn { .. } => StatusCode::FORBIDDEN,
+        R::Unreviewed { .. } | R::Reviewed { .. } => StatusCode::CONFLICT,
+        R::TooLong { .. } | R::CommentRequired => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use portcullis::domain::break_glass::{BreakGlassRefusal, Verdict};
 use portcullis::domain::grant::GrantState;
 use portcullis::domain::lock::LockState;
 use portcullis::domain::provider::{IdentityRefusal, ProviderFault};
@@ -63,7 +64,8 @@ fn known(refusal: &Refusal) -> usize {
         | R::TooManyStreams { .. }
         | R::Identity(_)
         | R::SecondFactor(_)
-        | R::Busy => 48,
+        | R::BreakGlass(_)
+        | R::Busy => 49,
     }
 }
 
@@ -214,6 +216,7 @@ fn every_refusal() -> Vec<Refusal> {
     ]
     .into_iter()
     .chain(every_second_factor().into_iter().map(R::SecondFactor))
+    .chain(every_break_glass().into_iter().map(R::BreakGlass))
     .collect()
 }
 
@@ -241,6 +244,30 @@ fn every_second_factor() -> Vec<SecondFactorRefusal> {
             why: "the password is too short: it needs 12 characters",
         },
         R::NoLocalAccounts,
+    ]
+}
+
+/// One of each about break-glass and sealed codes.
+fn every_break_glass() -> Vec<BreakGlassRefusal> {
+    use BreakGlassRefusal as R;
+    let request = || "R-7k3qm2xd0v".parse().unwrap();
+    let reviewed = |verdict, by: Option<&str>| R::Reviewed {
+        request: request(),
+        verdict,
+        by: by.map(|by| by.parse().unwrap()),
+    };
+    vec![
+        R::Unreviewed { request: request() },
+        R::TooLong { max: Span::HOUR },
+        R::OwnCode { request: request() },
+        reviewed(Verdict::Justified, Some("rita")),
+        reviewed(Verdict::NotJustified, None),
+        R::CommentRequired,
+        R::CodeNotValid,
+        R::CodeSpent,
+        R::SealedSignIn {
+            action: "review requests",
+        },
     ]
 }
 
@@ -290,9 +317,18 @@ fn every_refusal_has_a_code_of_its_own() {
         8,
         "a refusal is missing in `every_second_factor`"
     );
+    let glass: BTreeSet<_> = every_break_glass()
+        .iter()
+        .map(BreakGlassRefusal::code)
+        .collect();
+    assert_eq!(
+        glass.len(),
+        8,
+        "a refusal is missing in `every_break_glass`"
+    );
     assert_eq!(
         codes.len(),
-        kinds.len() - 1 + second.len(),
+        kinds.len() - 2 + second.len() + glass.len(),
         "two refusals share a code"
     );
     for code in codes {

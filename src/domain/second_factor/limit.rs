@@ -27,6 +27,11 @@ pub const PASSWORD_FROM_ADDRESS: Limit = Limit {
     per: TimeDelta::minutes(15),
 };
 
+/// Sealed codes from one address. One cannot be guessed; this keeps a machine from trying all the same.
+pub const SEALED_FROM_ADDRESS: Limit = Limit {
+    tries: 10,
+    per: TimeDelta::minutes(15),
+};
 /// After this a count of any kind is over, so that it says nothing any more.
 pub const LONGEST_COUNT: TimeDelta = TimeDelta::minutes(15);
 
@@ -54,7 +59,12 @@ mod tests {
 
     #[test]
     fn no_count_is_forgotten_while_it_counts() {
-        for limit in [SECOND_FACTOR, PASSWORD_OF_ACCOUNT, PASSWORD_FROM_ADDRESS] {
+        for limit in [
+            SECOND_FACTOR,
+            PASSWORD_OF_ACCOUNT,
+            PASSWORD_FROM_ADDRESS,
+            SEALED_FROM_ADDRESS,
+        ] {
             assert!(limit.per <= LONGEST_COUNT, "{limit:?}");
         }
     }

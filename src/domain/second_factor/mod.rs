@@ -10,7 +10,10 @@ mod recovery;
 mod refusal;
 
 pub use accounts::LocalAccounts;
-pub use limit::{LONGEST_COUNT, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SECOND_FACTOR};
+pub use limit::{
+    LONGEST_COUNT, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SEALED_FROM_ADDRESS,
+    SECOND_FACTOR,
+};
 pub use password::check_password;
 pub use recovery::{RECOVERY_CODES, read as read_recovery_code, recovery_code};
 pub use refusal::SecondFactorRefusal;
@@ -71,6 +74,9 @@ guarded! {
     LiftLock, "lift a lock", Required;
     ChangePolicy, "change the policy", Required;
     BreakGlass, "break the glass", Required;
+    /// Give the verdict on somebody's break-glass.
+    SignOff, "sign off a break-glass", Required;
+    SealCodes, "make sealed codes", Required;
     /// Take every second factor of somebody else away.
     ResetFactors, "remove the second factors of somebody else", Required;
     /// Add or remove one's own second factor, or make new recovery codes.
@@ -123,11 +129,19 @@ pub enum Way {
     Oidc,
     /// One of the codes that were written down.
     Recovery,
+    /// The sealed code that opened the sign-in, for the first break-glass done with it.
+    Sealed,
 }
 
 impl Way {
     /// Every way, the better first.
-    pub const ALL: [Self; 4] = [Self::Passkey, Self::Totp, Self::Oidc, Self::Recovery];
+    pub const ALL: [Self; 5] = [
+        Self::Passkey,
+        Self::Totp,
+        Self::Oidc,
+        Self::Recovery,
+        Self::Sealed,
+    ];
 
     /// The word that is stored and sent.
     pub fn as_str(self) -> &'static str {
@@ -136,6 +150,7 @@ impl Way {
             Self::Passkey => "passkey",
             Self::Oidc => "oidc",
             Self::Recovery => "recovery",
+            Self::Sealed => "sealed",
         }
     }
 }
@@ -147,7 +162,7 @@ impl std::str::FromStr for Way {
         Self::ALL
             .into_iter()
             .find(|way| way.as_str() == text)
-            .ok_or_else(|| "second factors are totp, passkey, oidc or recovery".to_owned())
+            .ok_or_else(|| "second factors are totp, passkey, oidc, recovery or sealed".to_owned())
     }
 }
 

@@ -14,6 +14,7 @@ pub use step_up::Proof;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::break_glass::BreakGlassRefusal;
 use crate::domain::change::Change;
 use crate::domain::ids::FactorId;
 use crate::domain::principal::Principal;
@@ -62,6 +63,19 @@ impl Gate {
             };
             if let Some(way) = writing.tx.use_step_up(wanted, writing.now).await? {
                 return Ok(Some(way));
+            }
+        }
+        if guarded == Guarded::BreakGlass {
+            // INVARIANT: a sealed code is the second factor of one break-glass, and of nothing else
+            // (`a_sealed_code_is_the_second_factor_of_one_break_glass`).
+            let since = self.settings.step_up.good_since(writing.now);
+            let digest = writing.once.digest.clone();
+            let tx = &mut writing.tx;
+            if tx.prove_by_code(&writing.sign_in, &digest, since).await? {
+                return Ok(Some(Way::Sealed));
+            }
+            if ways.is_empty() && tx.code_behind(&writing.sign_in).await?.is_some() {
+                return Err(Error::Refused(BreakGlassRefusal::CodeSpent.into()));
             }
         }
         if !ways.is_empty() && writing.tx.recovery_codes_left(&who).await? > 0 {
