@@ -323,6 +323,11 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"digests": ["0".repeat(64)], "proof": {"kind": "totp", "code": "000000"}}),
         ),
+        // There is no provider here: whoever may try hears 422.
+        "POST /v1/step-up/oidc/start" => (
+            None,
+            json!({"digests": ["0".repeat(64)], "redirect_uri": "http://127.0.0.1:40000/signed-in", "code_challenge": "x".repeat(43)}),
+        ),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

@@ -23,6 +23,7 @@ mod send;
 mod server_url;
 pub mod session;
 mod shelf;
+mod spoken;
 pub mod sse;
 mod step_up;
 
@@ -38,4 +39,4 @@ pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
 pub use shelf::{Shelf, ShelfFile, Shelving};
-pub use step_up::{Asking, Prover, StepUpNeeded};
+pub use step_up::{Asking, Chosen, Prover, StepUpNeeded};

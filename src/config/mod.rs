@@ -98,6 +98,13 @@ pub fn server_from(
     let (identity, more) = identity::understand(folder, table, env, &mut notes);
     settings.identity = identity;
     shown.extend(more);
+    if settings.step_up.is_at_provider() && settings.identity.is_none() {
+        notes.warning(
+            0,
+            "`acr_values` and `amr` in `[step_up]` do nothing without an identity provider",
+            Some("add `[identity]`, or take them out".to_owned()),
+        );
+    }
     let table = glass.and_then(|entry| entry.into_table(&mut notes, "[break_glass]"));
     let (glass, more) = break_glass::understand(table, env, &mut notes);
     settings.break_glass = glass;

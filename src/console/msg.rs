@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
-use crate::client::{AuditQuery, IdempotencyKey, Shelving, StepUpNeeded};
+use crate::client::{AuditQuery, Chosen, IdempotencyKey, Shelving, StepUpNeeded};
 use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -20,7 +20,7 @@ use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
     EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockOn,
-    LockView, Me, Page, RequestView, SessionEnded, Sessions, StepUpProof, TargetView,
+    LockView, Me, Page, RequestView, SessionEnded, Sessions, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -63,6 +63,8 @@ pub enum Msg {
     Acted(Mutation, Result<Receipt, Failure>, Trip),
     /// The server took a second factor for the changes with these keys, or did not.
     Proved(Vec<IdempotencyKey>, Result<(), Failure>),
+    /// The person has to go to this address with a browser, to prove a second factor.
+    GoTo(String),
     /// Something came of an attempt to sign in, by its number.
     SignIn(u64, Said),
 }
@@ -181,6 +183,8 @@ pub enum Effect {
     Mutate(Mutation),
     /// Prove a second factor for changes that the server has refused without one.
     Prove(Proving),
+    /// Wait no longer for somebody who was sent to the identity provider.
+    StopProving,
     /// Sign in, or stop doing so. What comes of it is told with this number.
     SignIn(u64, Way),
     /// Talk to another server from now on, given by its name, or to the same one as somebody else; nothing comes from
@@ -213,7 +217,9 @@ pub enum Effect {
 pub struct Proving {
     /// The key of each change, and the digest by which the server names it.
     pub calls: Vec<(IdempotencyKey, String)>,
-    pub proof: StepUpProof,
+    /// What they do, one line each.
+    pub acts: Vec<String>,
+    pub how: Chosen,
 }
 
 /// What to do with a theme, by its name or the path of its file; `auto` is what suits the terminal.

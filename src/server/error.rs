@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
 use crate::domain::break_glass::BreakGlassRefusal;
-use crate::domain::provider::IdentityRefusal;
+use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::SecondFactorRefusal;
 use crate::gate;
@@ -101,10 +101,19 @@ pub fn status(refusal: &Refusal) -> StatusCode {
 
 fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
     use IdentityRefusal as I;
+    use ProviderFault as F;
     match refusal {
         I::NotBegun | I::NotTheBeginner => StatusCode::UNAUTHORIZED,
-        I::Declined { .. } | I::NoRole | I::Gone | I::Stale => StatusCode::FORBIDDEN,
-        I::NotOffered => StatusCode::UNPROCESSABLE_ENTITY,
+        I::Declined { .. }
+        | I::NoRole
+        | I::Gone
+        | I::Stale
+        | I::StepUpNotBegun
+        | I::StepUpForAnother
+        | I::Fault(
+            F::StepUpOtherPerson | F::StepUpTimeMissing | F::StepUpTooOld | F::StepUpTooWeak,
+        ) => StatusCode::FORBIDDEN,
+        I::NotOffered | I::NoStepUp => StatusCode::UNPROCESSABLE_ENTITY,
         I::NameTaken { .. } => StatusCode::CONFLICT,
         I::Fault(_) => StatusCode::BAD_GATEWAY,
     }

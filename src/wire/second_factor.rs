@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ProviderFinish;
+
 /// Proves a second factor for calls that were answered with `step-up-required`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +38,8 @@ pub enum StepUpProof {
         #[schema(value_type = Object)]
         answer: serde_json::Value,
     },
+    /// What the browser brought from the identity provider, after `POST /v1/step-up/oidc/start` for the same digests.
+    Oidc(ProviderFinish),
 }
 
 /// Asks the caller's passkeys to confirm calls that were answered with `step-up-required`.
@@ -63,6 +67,21 @@ pub struct PasskeyQuestion {
     pub options: serde_json::Value,
 }
 
+/// Begins a step-up at the identity provider. Its end is a proof for exactly these calls.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepUpStart {
+    /// The digests that the refused calls named.
+    #[schema(min_items = 1, max_items = 200)]
+    pub digests: Vec<String>,
+    /// Where the program waits for the browser, as for a sign-in.
+    #[schema(max_length = 200, example = "http://127.0.0.1:40000/")]
+    pub redirect_uri: String,
+    /// The PKCE challenge.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    pub code_challenge: String,
+}
+
 impl StepUpProof {
     /// Tells by its form what somebody has typed.
     pub fn typed(text: &str) -> Self {
@@ -81,6 +100,7 @@ impl std::fmt::Debug for StepUpProof {
             Self::Totp { .. } => "Totp(…)",
             Self::Recovery { .. } => "Recovery(…)",
             Self::Passkey { .. } => "Passkey(…)",
+            Self::Oidc(_) => "Oidc(…)",
         })
     }
 }

@@ -356,6 +356,9 @@ fn every_word_about_the_identity_provider_is_as_reviewed() {
         I::NoRole,
         I::Gone,
         I::Stale,
+        I::NoStepUp,
+        I::StepUpNotBegun,
+        I::StepUpForAnother,
     ];
     let faults = ProviderFault::ALL.iter().map(|fault| I::Fault(*fault));
     let mut told = String::new();

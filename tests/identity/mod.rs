@@ -1,5 +1,8 @@
 //! Signing in at an identity provider: a real one, a hostile one, and a person with a browser.
 
 mod browser;
+mod confirm;
 mod hostile;
+mod passkey;
 mod real;
+mod step_up;

@@ -288,7 +288,7 @@ impl World {
                 Options {
                     step_up: StepUp {
                         required: self.step_up,
-                        ..StepUp::default()
+                        ..settings.step_up
                     },
                     tokens: self.tokens,
                     identity: settings.identity,

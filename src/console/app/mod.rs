@@ -16,6 +16,8 @@ mod sign_in;
 mod step_up;
 mod undo;
 
+pub use step_up::Waiting;
+
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,6 @@ use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
 use crate::console::app::sign_in::SigningIn;
-use crate::console::app::step_up::Waiting;
 use crate::console::app::undo::Undo;
 use crate::console::confirm::{Incident, LockForm, Mutation, Review, Strip};
 use crate::console::keymap::Keymap;
@@ -208,6 +209,7 @@ impl App {
             Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
             Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
             Msg::Proved(keys, answer) => self.proved(&keys, answer),
+            Msg::GoTo(address) => self.sent_to(address),
             Msg::SignIn(turn, said) => self.sign_in_said(turn, said),
         });
         effects.extend(self.due());

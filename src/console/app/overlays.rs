@@ -137,11 +137,8 @@ impl App {
             }
             Wish::SignIn(way) => self.sign_in(way),
             Wish::LeaveSignIn => self.leave_sign_in(),
-            Wish::Prove(proof) => self.prove(proof),
-            Wish::GiveUpFactor => {
-                self.give_up_factor("no code was given");
-                Vec::new()
-            }
+            Wish::Prove(how) => self.prove(how),
+            Wish::GiveUpFactor => self.give_up_factor("no second factor was given"),
             Wish::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()

@@ -27,6 +27,7 @@ impl Desk {
                 Effect::Fetch(query) => outside.server.fetch(query),
                 Effect::Mutate(mutation) => outside.server.change(mutation),
                 Effect::Prove(proving) => outside.server.prove(proving),
+                Effect::StopProving => outside.server.stop_proving(),
                 Effect::SignIn(turn, way) => outside.server.sign_in(turn, way),
                 Effect::Export(scope) => outside.server.export(*scope),
                 Effect::Copy(text) => {

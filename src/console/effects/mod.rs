@@ -15,8 +15,11 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
-use crate::client::{AuditQuery, Client, ClientError, RetryNow, StepUpNeeded, follow};
+use crate::client::{
+    AuditQuery, Chosen, Client, ClientError, RetryNow, StepUpNeeded, follow, open_browser,
+};
 use crate::console::confirm::Mutation;
 use crate::console::effects::ask::ask;
 use crate::console::effects::change::change;
@@ -47,6 +50,8 @@ pub(super) struct Server {
     /// Proofs of a second factor, by the key of the change that each is for.
     proofs: Arc<Mutex<HashMap<String, Secret>>>,
     retry: Option<RetryNow>,
+    /// Ends the waiting for whoever proves a second factor.
+    proving: Option<CancellationToken>,
     /// The attempt to sign in that is under way.
     signing_in: Option<AbortHandle>,
 }
@@ -78,6 +83,7 @@ impl Server {
             answers,
             proofs: Arc::default(),
             retry: None,
+            proving: None,
             signing_in: None,
         };
         (
@@ -167,15 +173,32 @@ impl Server {
 
     /// Proves a second factor. The proof stays here, beside the keys of the changes that it is for.
     pub(super) fn prove(&mut self, proving: Proving) {
+        self.stop_proving();
         let (client, proofs) = (self.client.clone(), Arc::clone(&self.proofs));
+        let (answers, stop) = (self.answers.clone(), CancellationToken::new());
+        self.proving = Some(stop.clone());
         self.spawn(async move {
             let (keys, digests): (Vec<_>, Vec<_>) = proving.calls.into_iter().unzip();
-            let answer = match client {
-                Ok(client) => client
-                    .step_up(digests, proving.proof)
-                    .await
-                    .map_err(failure),
-                Err(failure) => Err(failure),
+            let proved = async {
+                let client = client?;
+                let send = |address: &str| {
+                    // The screen shows the address, so it does not matter whether this works.
+                    open_browser(address);
+                    let _ = answers.send(Msg::GoTo(address.to_owned()));
+                };
+                let proof = match proving.how {
+                    Chosen::Typed(proof) => client.step_up(digests, proof).await,
+                    Chosen::Passkey => {
+                        let proof = client.step_up_by_passkey(digests, &proving.acts, send);
+                        proof.await
+                    }
+                    Chosen::AtProvider => client.step_up_at_provider(digests, send).await,
+                };
+                proof.map_err(failure)
+            };
+            let answer = tokio::select! {
+                answer = proved => answer,
+                () = stop.cancelled() => return Msg::Proved(Vec::new(), Ok(())),
             };
             let answer = answer.map(|proof| {
                 let mut proofs = proofs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,6 +210,13 @@ impl Server {
             });
             Msg::Proved(keys, answer)
         });
+    }
+
+    /// Waits no longer for somebody who was sent to the identity provider.
+    pub(super) fn stop_proving(&mut self) {
+        if let Some(stop) = self.proving.take() {
+            stop.cancel();
+        }
     }
 
     fn proofs(&self) -> std::sync::MutexGuard<'_, HashMap<String, Secret>> {

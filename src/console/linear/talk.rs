@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use crate::console::app::App;
+use crate::client::Chosen;
+use crate::console::app::{App, Waiting};
 use crate::console::confirm::{ARMING, Incident, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
 use crate::console::linear::tell::{self, Told};
@@ -204,11 +205,21 @@ impl Talk {
 
     /// Asks for the second factor that the server wants for what was confirmed.
     fn ask_factor(&mut self, app: &App) {
-        let question = app.step_up().filter(|waiting| !waiting.is_busy());
-        let question = question.map(|waiting| {
+        let asked = |waiting: &&Waiting| !waiting.is_busy() || waiting.address().is_some();
+        let question = app.step_up().filter(asked).map(|waiting| {
+            if let Some(address) = waiting.address() {
+                return format!("Go on in your browser; if it has not opened, go to this address, or type `no`: {address}");
+            }
             let problem = waiting.problem().unwrap_or_default();
             let acts = waiting.acts().join(", ");
-            format!("{problem} This needs your second factor first: {acts}. Type the code of your authenticator, or `no`.")
+            let how = match (waiting.in_browser(), waiting.by_code()) {
+                (Some(Chosen::Passkey), true) => "`browser` to use your passkey there, or the code of your authenticator",
+                (Some(Chosen::Passkey), false) => "`browser` to use your passkey there",
+                (Some(_), true) => "the code of your authenticator, `browser` to sign in again with your browser",
+                (Some(_), false) => "`browser` to sign in again with your browser",
+                (None, _) => "the code of your authenticator",
+            };
+            format!("{problem} This needs your second factor first: {acts}. Type {how}, or `no`.")
         });
         if question != self.factor {
             if let Some(question) = &question {
@@ -274,13 +285,17 @@ impl Talk {
     }
 }
 
-/// Takes a line as the code of a second factor; `no` and an empty line do nothing of what was confirmed.
+/// Takes a line as the code of a second factor, or as the wish to use the browser; `no` and an empty line do nothing of
+/// what was confirmed.
 fn answer_factor(app: &mut App, heard: &Heard) -> Vec<Effect> {
     let press = |code| Msg::Key(Key::press(code, KeyModifiers::NONE));
     let env = Env { now: heard.at };
     let typed = heard.text.trim();
     if typed.is_empty() || typed.eq_ignore_ascii_case("no") {
         return app.update(press(KeyCode::Esc), env);
+    }
+    if typed.eq_ignore_ascii_case("browser") {
+        return app.update(press(KeyCode::Enter), env);
     }
     let mut effects = type_keys(app, typed, heard.at);
     effects.extend(app.update(press(KeyCode::Enter), env));

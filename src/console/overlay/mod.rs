@@ -24,6 +24,7 @@ use std::time::Instant;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::Chosen;
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::Wear;
@@ -34,7 +35,6 @@ use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::query::List;
-use crate::wire::StepUpProof;
 
 /// What an overlay asks the application for.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub enum Wish {
     /// Sign nobody in.
     LeaveSignIn,
     /// Prove a second factor for what was confirmed.
-    Prove(StepUpProof),
+    Prove(Chosen),
     /// Do nothing of what waits for a second factor.
     GiveUpFactor,
     /// Tell the person something.

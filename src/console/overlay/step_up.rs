@@ -4,6 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::Chosen;
 use crate::console::app::App;
 use crate::console::overlay::menu::{Frame, boxed};
 use crate::console::overlay::{Overlay, Wish, middle};
@@ -58,14 +59,22 @@ impl StepUp {
                 &format!("  and {} more", acts.len() - ACTS),
             );
         }
-        match (waiting.problem(), waiting.is_busy()) {
-            (_, true) => add(Role::TextMuted, "asking the server ..."),
-            (Some(problem), false) => add(Role::StatusWarn, problem),
-            (None, false) => add(
+        if let Some(address) = waiting.address() {
+            add(
                 Role::TextMuted,
-                "the code of your authenticator, or a recovery code",
-            ),
+                "go on in your browser; if it has not opened, go to this address:",
+            );
+            add(Role::Text, address);
+            return lines;
         }
+        if waiting.is_busy() {
+            add(Role::TextMuted, "asking the server ...");
+            return lines;
+        }
+        if let Some(problem) = waiting.problem() {
+            add(Role::StatusWarn, problem);
+        }
+        add(Role::TextMuted, waiting.ways());
         lines
     }
 }
@@ -83,21 +92,28 @@ impl Overlay for StepUp {
             return Vec::new();
         }
         if key.code != KeyCode::Enter {
-            self.line.key(key);
+            if waiting.types() {
+                self.line.key(key);
+            }
             return Vec::new();
         }
         let code = self.line.text().trim().to_owned();
-        if code.is_empty() || !key.is_deliberate() {
+        if !key.is_deliberate() {
             return Vec::new();
         }
         self.line.set("");
-        vec![Wish::Prove(StepUpProof::typed(&code))]
+        let chosen = match code.as_str() {
+            "" => waiting.in_browser(),
+            "sign-in" if waiting.at_provider() => Some(Chosen::AtProvider),
+            _ => Some(Chosen::Typed(StepUpProof::typed(&code))),
+        };
+        chosen.map(Wish::Prove).into_iter().collect()
     }
 
     fn paste(&mut self, text: &str, app: &App) -> Vec<Wish> {
         let armed = app
             .step_up()
-            .is_some_and(|waiting| app.world().now >= waiting.armed_at());
+            .is_some_and(|waiting| app.world().now >= waiting.armed_at() && waiting.types());
         if armed {
             self.line.paste(text);
         }
@@ -129,7 +145,10 @@ impl Overlay for StepUp {
             let style = theme.style(*role);
             buffer.set_stringn(inner.x, y, line.as_str(), usize::from(inner.width), style);
         }
-        if inner.height == 0 {
+        let typed = app
+            .step_up()
+            .is_some_and(|waiting| waiting.types() && waiting.address().is_none());
+        if inner.height == 0 || !typed {
             return None;
         }
         let y = inner.bottom() - 1;

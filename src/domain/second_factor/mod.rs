@@ -4,15 +4,17 @@
 //! So whoever steals a token, or a proof, still cannot do anything that the person has not confirmed.
 
 mod accounts;
+mod at_provider;
 mod limit;
 mod password;
 mod recovery;
 mod refusal;
 
 pub use accounts::LocalAccounts;
+pub use at_provider::SignedInAgain;
 pub use limit::{
-    LONGEST_COUNT, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SEALED_FROM_ADDRESS,
-    SECOND_FACTOR,
+    AT_PROVIDER, LONGEST_COUNT, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT,
+    SEALED_FROM_ADDRESS, SECOND_FACTOR,
 };
 pub use password::check_password;
 pub use recovery::{RECOVERY_CODES, read as read_recovery_code, recovery_code};
@@ -86,7 +88,7 @@ guarded! {
 
 impl Guarded {
     /// Whether a person who has, or has not, a second factor must prove one.
-    pub fn asks(self, enrolled: bool, settings: StepUp) -> bool {
+    pub fn asks(self, enrolled: bool, settings: &StepUp) -> bool {
         match self.when() {
             When::Required => settings.required,
             When::Enrolled => enrolled,
@@ -95,11 +97,15 @@ impl Guarded {
 }
 
 /// What the server was told about step-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepUp {
     pub required: bool,
     /// How old a proof may be when it is used.
     pub max_age: TimeDelta,
+    /// What a fresh sign-in at the identity provider has to reach, by its own words; empty when that does not matter.
+    pub acr_values: Vec<String>,
+    /// In which of these ways it has to be made (RFC 8176); empty when that does not matter.
+    pub amr: Vec<String>,
 }
 
 impl Default for StepUp {
@@ -107,14 +113,22 @@ impl Default for StepUp {
         Self {
             required: true,
             max_age: TimeDelta::minutes(5),
+            acr_values: Vec::new(),
+            amr: Vec::new(),
         }
     }
 }
 
 impl StepUp {
     /// The oldest moment of a proof that is still good.
-    pub fn good_since(self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn good_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now - self.max_age.min(OLDEST)
+    }
+
+    /// Whether a fresh sign-in at the identity provider is a second factor: the server has to be told what makes it
+    /// one, because for many providers a password alone is a sign-in.
+    pub fn is_at_provider(&self) -> bool {
+        !self.acr_values.is_empty() || !self.amr.is_empty()
     }
 }
 
@@ -219,10 +233,10 @@ mod tests {
         };
         for guarded in Guarded::ALL {
             let own = matches!(guarded, Guarded::ChangeFactors | Guarded::SetPassword);
-            assert_eq!(guarded.asks(true, off), own, "{guarded:?}");
-            assert!(guarded.asks(true, StepUp::default()), "{guarded:?}");
+            assert_eq!(guarded.asks(true, &off), own, "{guarded:?}");
+            assert!(guarded.asks(true, &StepUp::default()), "{guarded:?}");
             // Whoever has none can add the first, and nothing else.
-            assert_eq!(guarded.asks(false, StepUp::default()), !own, "{guarded:?}");
+            assert_eq!(guarded.asks(false, &StepUp::default()), !own, "{guarded:?}");
         }
     }
 
@@ -239,6 +253,7 @@ mod tests {
         let lax = StepUp {
             required: true,
             max_age: TimeDelta::days(1),
+            ..StepUp::default()
         };
         assert_eq!(now - lax.good_since(now), OLDEST);
     }

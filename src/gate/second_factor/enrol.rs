@@ -107,15 +107,15 @@ impl Gate {
         let who = writing.who.clone();
         writing.tx.delete_unconfirmed_factors(&who.id).await?;
         let confirmed = writing.tx.factors(&who.id).await?.len();
-        if confirmed == 0 {
-            // INVARIANT: a stolen sign-in never gets a second factor of its own
-            // (`a_first_second_factor_needs_a_fresh_sign_in`).
-            first_factor(caller.how.authenticated_at, writing.now).map_err(refuse)?;
-        }
         if confirmed >= FACTORS_MAX {
             return Err(refuse(SecondFactorRefusal::TooManyFactors {
                 most: FACTORS_MAX,
             }));
+        }
+        if self.prove(&mut writing).await?.is_none() {
+            // INVARIANT: a stolen sign-in never gets a second factor of its own
+            // (`a_first_second_factor_needs_a_fresh_sign_in`).
+            first_factor(caller.how.authenticated_at, writing.now).map_err(refuse)?;
         }
         let factor = Factor {
             id: new,

@@ -11,15 +11,16 @@ pub(in crate::gate) use enrol::notify;
 pub use enrol::{Confirmed, Enrolled, First, NewTotp};
 pub use passkey::{NewPasskey, ToConfirm};
 pub use step_up::Proof;
+pub(in crate::gate) use step_up::check_digests;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::break_glass::BreakGlassRefusal;
 use crate::domain::change::Change;
-use crate::domain::ids::FactorId;
+use crate::domain::ids::{FactorId, PrincipalId};
 use crate::domain::principal::Principal;
 use crate::domain::second_factor::{
-    Factor, Guarded, SECOND_FACTOR, SecondFactorRefusal, Way, read_recovery_code,
+    Guarded, SECOND_FACTOR, SecondFactorRefusal, Way, read_recovery_code,
 };
 use crate::domain::span::Span;
 use crate::secret::{Key, TokenKind, Totp, hash_of};
@@ -46,9 +47,8 @@ impl Gate {
             return Ok(None);
         };
         let who = writing.who.id.clone();
-        let factors = writing.tx.factors(&who).await?;
-        let mut ways = ways(&factors);
-        if !guarded.asks(!ways.is_empty(), self.settings.step_up) {
+        let mut ways = self.ways(&mut writing.tx, &who).await?;
+        if !guarded.asks(!ways.is_empty(), &self.settings.step_up) {
             return Ok(None);
         }
         if let Some(proof) = &writing.once.proof
@@ -92,7 +92,22 @@ impl Gate {
         ))
     }
 
-    /// Checks a second factor of a person and uses it up; a passkey for these calls. The try counts whether or not it is right, so the
+    /// How a person can prove a second factor, the better way first.
+    pub(super) async fn ways(&self, tx: &mut Tx, who: &PrincipalId) -> Result<Vec<Way>, Error> {
+        let factors = tx.factors(who).await?;
+        let at_provider = self.at_provider(tx, who).await?.is_some();
+        let has = |way: &Way| {
+            let mut factors = factors.iter();
+            factors.any(|factor| factor.way == *way && factor.confirmed_at.is_some())
+        };
+        Ok(Way::ALL
+            .into_iter()
+            .filter(|way| has(way) || (at_provider && *way == Way::Oidc))
+            .collect())
+    }
+
+    /// Checks a second factor of a person and uses it up; a passkey for these calls. The try counts whether or not it
+    /// is right, so the
     /// transaction has to be committed in both cases.
     pub(super) async fn check_factor(
         &self,
@@ -123,6 +138,8 @@ impl Gate {
                     Err(refusal) => return Ok(Err(refusal)),
                 }
             }
+            // Only a step-up begins one.
+            Proof::Oidc(_) => false,
         };
         if !right {
             return Ok(Err(SecondFactorRefusal::CodeNotAccepted));
@@ -155,18 +172,6 @@ impl Gate {
         }
         Ok(right)
     }
-}
-
-/// How a person with these factors can prove one.
-fn ways(factors: &[Factor]) -> Vec<Way> {
-    Way::ALL
-        .into_iter()
-        .filter(|way| {
-            factors
-                .iter()
-                .any(|factor| factor.way == *way && factor.confirmed_at.is_some())
-        })
-        .collect()
 }
 
 /// The secret of a TOTP factor: derived, so that the database has none.

@@ -16,7 +16,7 @@ use crate::store::Tx;
 use crate::store::second_factors::Question;
 
 use super::enrol::own;
-use super::step_up::{Calls, check};
+use super::step_up::{Calls, check_digests};
 
 /// A passkey that is not made yet.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Gate {
         digests: &BTreeSet<String>,
         server: &str,
     ) -> Result<ToConfirm, Error> {
-        check(digests)?;
+        check_digests(digests)?;
         let mut tx = self.store.write().await?;
         let (who, now) = self.held(&mut tx, caller).await?;
         let known = passkeys(&tx.factors(&who.id).await?);
