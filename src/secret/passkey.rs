@@ -162,9 +162,10 @@ pub fn signed(
     if !result.user_verified() {
         return Ok(Err(NotAnswered("the person was not verified")));
     }
+    let update = Passkey::update_credential;
     for text in public {
         let mut passkey: Passkey = serde_json::from_str(text).context("reading a passkey")?;
-        if passkey.update_credential(&result).is_some() {
+        if update(&mut passkey, &result).is_some() {
             return Ok(Ok(Answered {
                 credential: URL_SAFE_NO_PAD.encode(result.cred_id()),
                 public: serde_json::to_string(&passkey)?,

@@ -62,7 +62,7 @@ impl StepUp {
         if let Some(address) = waiting.address() {
             add(
                 Role::TextMuted,
-                "go on in your browser; if it has not opened, go to this address:",
+                "go on in your browser, or go to this address with one:",
             );
             add(Role::Text, address);
             return lines;

@@ -325,7 +325,7 @@ async fn make_codes(
 }
 
 /// Every person has second factors of their own; a machine has none.
-fn person(who: &Principal) -> Result<(), Refusal> {
+pub(super) fn person(who: &Principal) -> Result<(), Refusal> {
     if who.service.is_some() {
         return Err(Refusal::NotAllowed {
             action: "have a second factor",

@@ -15,7 +15,7 @@ use crate::secret::{hash_of, random};
 use crate::store::Tx;
 use crate::store::second_factors::Question;
 
-use super::enrol::own;
+use super::enrol::{own, person};
 use super::step_up::{Calls, check_digests};
 
 /// A passkey that is not made yet.
@@ -93,6 +93,7 @@ impl Gate {
         digests: &BTreeSet<String>,
         server: &str,
     ) -> Result<ToConfirm, Error> {
+        person(&caller.principal)?;
         check_digests(digests)?;
         let mut tx = self.store.write().await?;
         let (who, now) = self.held(&mut tx, caller).await?;
