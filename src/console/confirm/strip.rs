@@ -95,6 +95,8 @@ impl Strip {
             | Act::EndSession { reason, .. }
             | Act::Lift { reason, .. } => self.sentence.set(reason),
             Act::Return { .. }
+            | Act::RevokeSignIn { .. }
+            | Act::DeleteService { .. }
             | Act::Claim { .. }
             | Act::Release { .. }
             | Act::Lock { .. }
@@ -402,6 +404,8 @@ pub(super) fn act(
             lock,
             reason: sentence,
         },
+        (Kind::RevokeSignIn, Subject::SignIn(sign_in)) => Act::RevokeSignIn { sign_in },
+        (Kind::DeleteService, Subject::Service(service)) => Act::DeleteService { service },
         _ => return None,
     })
 }
