@@ -5,6 +5,7 @@ would never be compared with the description.
 """
 
 import base64
+import hashlib
 import hmac
 import json
 import os
@@ -176,6 +177,30 @@ def with_factor(case, label, headers):
             headers["Portcullis-Step-Up"] = guest.post("/v1/step-up", {"digests": digests, "proof": proof})["proof"]
 
 
+def passkey(options):
+    """What an authenticator says that was asked to make a passkey. Its key is the base point: it never signs."""
+    text = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    asked = options["publicKey"]
+    said = {"type": "webauthn.create", "challenge": asked["challenge"], "origin": "http://localhost:1"}
+    x = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    y = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    key = bytes.fromhex(f"a5010203262001215820{x}225820{y}")
+    name = os.urandom(16)
+    about = hashlib.sha256(asked["rp"]["id"].encode()).digest() + b"\x45" + bytes(4 + 16) + b"\x00\x10" + name + key
+    made = b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58" + bytes([len(about)]) + about
+    response = {"clientDataJSON": text(json.dumps(said).encode()), "attestationObject": text(made)}
+    return {"id": text(name), "rawId": text(name), "type": "public-key", "response": response}
+
+
+def with_passkey(case, headers):
+    """Makes it the call of a guest who has a passkey and something to confirm."""
+    guest = Person(guest_code())
+    new = guest.post("/v1/factors", {"kind": "passkey", "name": "laptop"})
+    guest.post(f"/v1/factors/{new['factor']['id']}/confirm", {"passkey": passkey(new["passkey"])})
+    headers["Authorization"] = f"Bearer {guest.token}"
+    case.body = {"digests": ["0" * 64], "server": URL}
+
+
 def extendable():
     """An active grant of the tester, who has room for one more request."""
     pending = rows(mine, "/v1/requests?mine=true&state=pending&limit=20")
@@ -205,6 +230,35 @@ def incident():
     return mine.post("/v1/incidents", sent | {"reason": "INC-4127"})
 
 
+def glass(person):
+    """Takes access before review."""
+    new = {"target": f"host-{1 + chance.randrange(TARGETS - 1)}", "role": "change", "duration": "15m"}
+    return person.post("/v1/break-glass", new | {"reason": "INC-4127 payments are down"})
+
+
+def used():
+    """A use of the holder that waits for its sign-off."""
+    found = [row for row in rows(mine, "/v1/break-glass?state=open") if row["person"] == "holder"]
+    return found[0] if found else glass(holder)
+
+
+def signed_off():
+    """Nothing of the tester's waits for a sign-off, so that there can be another use."""
+    for row in rows(mine, "/v1/break-glass?state=open&mine=true"):
+        signer = Person(invite(f"guest-{uuid.uuid4().hex[:8]}", ["reviewer"], ["reviewers"]))
+        said = {"verdict": "justified", "comment": "looked at it"}
+        call("POST", f"/v1/break-glass/{row['id']}/sign-off", signer.token, said, {"If-Match": f'"{row["version"]}"'})
+
+
+def sealed():
+    """A sealed code of the holder."""
+    while True:
+        try:
+            return admins[-1].post("/v1/sealed-codes", {"name": "holder", "count": 1, "expires": "90d"})["codes"][0]
+        except SignedOut:
+            admins.pop()
+
+
 # `look` is given at once, `change` waits for a reviewer.
 LIVE = {
     "POST /v1/requests/{id}/approve": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
@@ -217,6 +271,8 @@ LIVE = {
     "POST /v1/grants/{id}/return": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/requests/{id}/claim": lambda: some(holder, "/v1/requests?mine=true&state=pending&limit=5", "change"),
     "POST /v1/requests/{id}/release": lambda: claimed(),
+    "GET /v1/break-glass/{id}": lambda: used(),
+    "POST /v1/break-glass/{id}/sign-off": lambda: used(),
     "GET /v1/locks/{id}": lambda: lock(),
     "POST /v1/locks/{id}/lift": lambda: lock(),
     "GET /v1/incidents/{id}": lambda: incident(),
@@ -263,7 +319,8 @@ def before_call(context, case, kwargs):
         spare(body["on"])
     if isinstance(body, dict) and isinstance(body.get("proof"), dict):
         # As of locks: what else a proof may not have cannot be described.
-        for part in set(body["proof"]) - {"kind", "code"}:
+        parts = {"question", "answer"} if body["proof"].get("kind") == "passkey" else {"code"}
+        for part in set(body["proof"]) - {"kind", *parts}:
             del body["proof"][part]
     if label.endswith("/approve") and isinstance(body, dict) and isinstance(body.get("narrowed"), dict):
         # A role that the target does not have is answered with 404, like a request that is not there.
@@ -289,6 +346,15 @@ def before_call(context, case, kwargs):
             body["role"] = chance.choice(["look", "change"])
             body["duration"] = chance.choice(["15m", "1h", "1h30m"])
             body.pop("not_before", None)
+        elif label == "POST /v1/break-glass" and isinstance(body, dict):
+            signed_off()
+            body.update(target=f"host-{1 + chance.randrange(TARGETS - 1)}", role="change", duration=chance.choice(["15m", "1h"]))
+        elif label == "POST /v1/sealed-codes" and isinstance(body, dict):
+            body["name"] = "holder"
+        elif label == "DELETE /v1/sealed-codes/{id}":
+            case.path_parameters = {**(case.path_parameters or {}), "id": sealed()["id"]}
+        elif label == "POST /v1/sign-in/sealed":
+            case.body = {"code": sealed()["code"]}
         elif label == "POST /v1/policy/explain" and isinstance(body, dict):
             body.update(target="host-1", role=chance.choice(["look", "change"]), principal="holder")
         elif label == "POST /v1/invitations" and isinstance(body, dict):
@@ -300,6 +366,8 @@ def before_call(context, case, kwargs):
             case.path_parameters = {**(case.path_parameters or {}), "id": service()}
             if label.endswith("/rotate"):
                 case.body = {"expires": chance.choice(["1d", "30d"])}
+        elif label == "POST /v1/passkey-questions":
+            with_passkey(case, headers)
         elif label in FACTORS:
             with_factor(case, label, headers)
         elif label == "POST /v1/sign-in":

@@ -193,7 +193,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Requests(arguments) => requests::run(context, arguments).await,
         Command::Why(arguments) => why::run(context, arguments).await,
         Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
-        Command::Connect(arguments) => connect::run(context, arguments).await,
+        Command::Connect(arguments) => Box::pin(connect::run(context, arguments)).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
         Command::Sessions(arguments) => sessions::run(context, arguments).await,
         Command::BreakGlass(arguments) => break_glass::run(context, arguments).await,

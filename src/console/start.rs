@@ -115,7 +115,9 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
         screen.block_on(async {
             let desk = Desk::open(&options, caps).map_err(cannot)?;
             // A terminal that fails in the middle is one that was closed.
-            Ok(desk.run(options, network).await.unwrap_or(HUNG_UP))
+            Ok(Box::pin(desk.run(options, network))
+                .await
+                .unwrap_or(HUNG_UP))
         })
     })
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 
-use crate::domain::break_glass::{SignOff, Use, UseState};
+use crate::domain::break_glass::{SignOff, Use, UseState, Verdict};
 use crate::domain::grant::GrantState;
 use crate::domain::ids::{GrantId, PrincipalId, RequestId, TargetName};
 use crate::domain::policy::Snapshot;
@@ -186,7 +186,9 @@ impl Tx {
         let sql = format!("{USES} and u.request_id = $1");
         let row: Option<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(sql.clone())).bind(id.as_str()).fetch_optional(c)).context("reading a use of break-glass")?;
         let Some(row) = row else { return Ok(None) };
-        let sign_offs = self.sign_offs_of(&[row.request_id.clone()]).await?;
+        let sign_offs = self
+            .sign_offs_of(std::slice::from_ref(&row.request_id))
+            .await?;
         let of_this = sign_offs.into_values().next().unwrap_or_default();
         row.read(of_this).map(Some)
     }
@@ -254,7 +256,7 @@ impl Tx {
     pub(in crate::store) async fn update_use(&mut self, of: &Use) -> anyhow::Result<bool> {
         let rows = touch!(self, c => sqlx::query(
             "update break_glass set verdict = $2, reviewed_at = $3, version = $4 where request_id = $1 and version = $5 and verdict is null")
-            .bind(of.request.as_str()).bind(of.verdict.map(|verdict| verdict.as_str())).bind(of.reviewed_at.map(millis))
+            .bind(of.request.as_str()).bind(of.verdict.map(Verdict::as_str)).bind(of.reviewed_at.map(millis))
             .bind(of.version).bind(of.version - 1).execute(c))
         .context("writing a break-glass")?;
         Ok(rows == 1)

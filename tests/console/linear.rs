@@ -320,6 +320,35 @@ fn sessions_and_locks_are_listed_shown_and_ended() {
 }
 
 #[test]
+fn a_break_glass_is_listed_and_signed_off() {
+    let mut desk = Desk::live(120, 40);
+    desk.uses.push(sample::used(60, "eve", "open"));
+    desk.tell(vec![event(1_000, "break_glass.used", "eve")]);
+    desk.wait(500);
+    let mut line = Line::over(desk, true);
+    let said = line.asks("break-glass");
+    let id = request_id(60);
+    assert!(
+        said.contains(&format!(
+            "1. {id} eve broke glass for admin on orders-db for 30m"
+        )),
+        "{said}"
+    );
+    assert!(line.say("status").contains("BREAK-GLASS: eve broke glass"));
+    assert!(line.say("show 1").contains("Skipped: maya, rob"));
+    let asked = line.say("sign-off 1");
+    assert!(asked.contains(&format!("Sign off {id}")), "{asked}");
+    line.answers("yes");
+    line.answers("looked at the session");
+    let Act::SignOff { of, comment, .. } = line.changes[0].act() else {
+        panic!("{:?}", line.changes)
+    };
+    assert_eq!((of, comment.as_str()), (&id, "looked at the session"));
+    let asked = line.say(&format!("object {id}"));
+    assert!(asked.contains("not answered yet"), "{asked}");
+}
+
+#[test]
 fn a_lock_takes_a_reason_and_then_its_name() {
     let mut line = Line::over(sample::full_desk(120, 40), true);
     let asked = line.say("lock dave for 2h");

@@ -83,7 +83,9 @@ impl Strip {
     pub fn fill(&mut self, act: &Act) {
         match act {
             Act::Approve { less, .. } => self.less.fill(less),
-            Act::Deny { comment, .. } => self.sentence.set(comment),
+            Act::Deny { comment, .. } | Act::SignOff { comment, .. } => {
+                self.sentence.set(comment);
+            }
             Act::Extend { by, reason, .. } => {
                 self.length.set(&by.to_string());
                 self.proposed = false;
@@ -92,8 +94,9 @@ impl Strip {
             Act::Revoke { reason, .. }
             | Act::EndSession { reason, .. }
             | Act::Lift { reason, .. } => self.sentence.set(reason),
-            Act::SignOff { comment, .. } => self.sentence.set(comment),
             Act::Return { .. }
+            | Act::RevokeSignIn { .. }
+            | Act::DeleteService { .. }
             | Act::Claim { .. }
             | Act::Release { .. }
             | Act::Lock { .. }
@@ -401,6 +404,8 @@ pub(super) fn act(
             lock,
             reason: sentence,
         },
+        (Kind::RevokeSignIn, Subject::SignIn(sign_in)) => Act::RevokeSignIn { sign_in },
+        (Kind::DeleteService, Subject::Service(service)) => Act::DeleteService { service },
         _ => return None,
     })
 }

@@ -8,9 +8,11 @@ use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
+use crate::client::Chosen;
 use crate::console::app::{App, Waiting};
 use crate::console::confirm::{ARMING, Incident, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
+use crate::console::linear::awaited::PATIENCE;
 use crate::console::linear::tell::{self, Told};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::run::clock::Moment;
@@ -97,7 +99,9 @@ pub struct Talk {
     /// A length that was typed with the command and is still to be put into the question.
     pub(super) length: Option<String>,
     /// A list that was asked for and comes when the server has answered.
-    pub(super) awaited: Option<super::command::Awaited>,
+    pub(super) awaited: Option<super::awaited::Awaited>,
+    /// Somebody asked who sits here.
+    pub(super) who: Option<Instant>,
     /// A row whose record is read out when it comes.
     pub(super) shown: Option<Subject>,
     /// An answer about the past was given before all of it was known.
@@ -127,6 +131,7 @@ impl Talk {
             armed: None,
             length: None,
             awaited: None,
+            who: None,
             shown: None,
             unread: false,
             receipts: BTreeMap::new(),
@@ -144,13 +149,15 @@ impl Talk {
 
     /// Says whether a pipe has to wait for a list before its next line makes sense.
     pub fn is_waiting(&self) -> bool {
-        !self.keyboard && (self.awaited.is_some() || self.shown.is_some() || self.unread)
+        !self.keyboard
+            && (self.awaited.is_some() || self.who.is_some() || self.shown.is_some() || self.unread)
     }
 
     /// When something is to be read out although nothing happens.
     pub fn next_change(&self) -> Option<Instant> {
         let awaited = self.awaited.as_ref().map(|awaited| awaited.until);
-        self.ready.into_iter().chain(awaited).min()
+        let who = self.who.map(|since| since + PATIENCE);
+        self.ready.into_iter().chain(awaited).chain(who).min()
     }
 
     /// Tells what has changed, and goes on with an open question whose time has come.
@@ -207,14 +214,16 @@ impl Talk {
         let asked = |waiting: &&Waiting| !waiting.is_busy() || waiting.address().is_some();
         let question = app.step_up().filter(asked).map(|waiting| {
             if let Some(address) = waiting.address() {
-                return format!("Sign in with your browser; if it has not opened, go to this address, or type `no`: {address}");
+                return format!("Go on in your browser; if it has not opened, go to this address, or type `no`: {address}");
             }
             let problem = waiting.problem().unwrap_or_default();
             let acts = waiting.acts().join(", ");
-            let how = match (waiting.by_code(), waiting.at_provider()) {
-                (true, true) => "the code of your authenticator, `browser` to sign in again with your browser",
-                (false, true) => "`browser` to sign in again with your browser",
-                _ => "the code of your authenticator",
+            let how = match (waiting.in_browser(), waiting.by_code()) {
+                (Some(Chosen::Passkey), true) => "`browser` to use your passkey there, or the code of your authenticator",
+                (Some(Chosen::Passkey), false) => "`browser` to use your passkey there",
+                (Some(_), true) => "the code of your authenticator, `browser` to sign in again with your browser",
+                (Some(_), false) => "`browser` to sign in again with your browser",
+                (None, _) => "the code of your authenticator",
             };
             format!("{problem} This needs your second factor first: {acts}. Type {how}, or `no`.")
         });

@@ -49,9 +49,13 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
     }
     header(app, theme, layout.regions.header, buffer);
     tabs(app, theme, layout.regions.tabs, buffer);
-    let stale = app.world().banner().map(|text| (text, Role::BannerStale));
+    let silent = app.world().banner().map(|text| (text, Role::BannerStale));
     let alarm = || app.world().alarm().map(|text| (text, Role::BannerIncident));
-    if let (Some(place), Some((text, role))) = (layout.banner, stale.or_else(alarm)) {
+    let both = match (silent, alarm()) {
+        (Some((link, role)), Some((alarm, _))) => Some((format!("{link}   {alarm}"), role)),
+        (one, other) => one.or(other),
+    };
+    if let (Some(place), Some((text, role))) = (layout.banner, both) {
         let style = theme.style(role);
         buffer.set_style(place, style);
         Bar::new().left(clean(&format!(" {text}")), style).draw(

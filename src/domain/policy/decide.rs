@@ -226,10 +226,9 @@ fn refused(deed: Deed, ask: &Ask<'_>, deciding: &[&Rule]) -> Verdict {
             ..
         } = ask;
         let what = match (deed, ask.kind) {
-            (Deed::BreakGlass, _) => "break glass for",
+            (Deed::BreakGlass, _) | (_, RequestKind::BreakGlass) => "break glass for",
             (_, RequestKind::Access) => "ask for",
             (_, RequestKind::Extend) => "extend",
-            (_, RequestKind::BreakGlass) => "break glass for",
         };
         format!(
             "no policy lets `{}` {what} `{role}` on `{}`",
