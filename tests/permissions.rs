@@ -323,6 +323,9 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"digests": ["0".repeat(64)], "redirect_uri": "http://127.0.0.1:40000/signed-in", "code_challenge": "x".repeat(43)}),
         ),
+        "POST /v1/sign-in/device/start" => (None, json!({})),
+        "POST /v1/sign-in/device/finish" => (None, json!({"handle": "x"})),
+        "POST /v1/device-keys" => (None, json!({"thumbprint": "x".repeat(43), "name": "host"})),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

@@ -2,6 +2,9 @@
 
 mod browser;
 mod confirm;
+mod device;
 mod hostile;
+mod lapsed;
 mod real;
 mod step_up;
+mod tls;
