@@ -59,7 +59,7 @@ const SUMS: [(&str, &str); 10] = [
         "a01d75c06f90fbcecf033f12c9b8d7537a2603272e564e729f516bb35668e319",
     ),
     (
-        "0011_provider.sql",
+        "0010_provider.sql",
         "9a37b992464a64ff6a856eb605ebcabea95e232726e171b1452b60633d5ae43c",
     ),
 ];

@@ -1,4 +1,4 @@
--- What a database of version 11 may hold: somebody whom the provider confirms no more, a device key of theirs, and a
+-- What a database of version 10 may hold: somebody whom the provider confirms no more, a device key of theirs, and a
 -- sign-in that waits for a browser on another machine.
 update identities set lapsed_at = 1700000000000 where subject = '248289761001';
 insert into device_keys (id, principal_id, thumbprint, name, created_at)
