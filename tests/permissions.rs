@@ -198,6 +198,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/incidents/{id}", "/incidents/I-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
         .replace("/factors/{id}", "/factors/F-0000000001")
+        // Nobody has this device.
+        .replace("/device-keys/{id}", "/device-keys/D-0000000001")
         .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
         .replace(
@@ -249,6 +251,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/sign-out"
         | "DELETE /v1/sign-ins/{id}"
         | "DELETE /v1/service-accounts/{id}"
+        | "GET /v1/device-keys"
+        | "DELETE /v1/device-keys/{id}"
         | "DELETE /v1/factors/{id}"
         | "DELETE /v1/sealed-codes/{id}"
         | "POST /v1/recovery-codes"
