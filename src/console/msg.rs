@@ -217,6 +217,8 @@ pub enum Effect {
 pub struct Proving {
     /// The key of each change, and the digest by which the server names it.
     pub calls: Vec<(IdempotencyKey, String)>,
+    /// What they do, one line each.
+    pub acts: Vec<String>,
     pub how: Chosen,
 }
 

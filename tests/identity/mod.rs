@@ -5,6 +5,7 @@ mod confirm;
 mod device;
 mod hostile;
 mod lapsed;
+mod passkey;
 mod real;
 mod step_up;
 mod tls;
