@@ -82,6 +82,8 @@ fn example(list: List) -> &'static str {
         List::Audit => "outcome:denied time:-24h -actor:svc-*",
         List::Sessions => "is:idle age:>1h",
         List::Locks => "is:endless kind:principal",
+        List::SignIns => "user:ada device:laptop",
+        List::Services => "owner:ada left:<7d",
         List::BreakGlass => "is:signable env:prod age:>1h",
     }
 }
@@ -111,7 +113,7 @@ pub fn filters() -> String {
             crate::query::parse::examples(field).replace('|', "\\|")
         );
     }
-    out.push_str("| `env`, `tag.name` |  | all but sessions | a tag of the target | `prod`, `prod,dev`, `p*` |\n\n");
+    out.push_str("| `env`, `tag.name` |  | all but sessions, sign-ins, services | a tag of the target | `prod`, `prod,dev`, `p*` |\n\n");
     out.push_str("| list | `is:` | true when |\n|---|---|---|\n");
     for word in fields::WORDS {
         let _ = writeln!(

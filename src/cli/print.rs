@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cli::table::Table;
 use crate::cli::{Exit, Failure};
+use crate::secret::hide_tokens;
 use crate::text;
 
 /// Where a command prints: results to one place, complaints to another.
@@ -196,7 +197,8 @@ impl Printer {
                 .as_ref()
                 .and_then(|problem| serde_json::to_string(problem).ok())
                 .unwrap_or_else(|| own.to_string());
-            self.complain(&format!("{}\n", text::visible_json(&json)));
+            let json = hide_tokens(&text::visible_json(&json));
+            self.complain(&format!("{json}\n"));
             return failure.exit;
         }
         let mut said = format!("error: {}\n", text::clean(&failure.text));
@@ -223,7 +225,7 @@ impl Printer {
         {
             let _ = writeln!(said, "trace: {}", text::clean(&problem.instance));
         }
-        self.complain(&said);
+        self.complain(&hide_tokens(&said));
         failure.exit
     }
 
@@ -254,7 +256,7 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
             .into_iter()
             .map(text::DisplayText::into_string)
             .collect();
-        printer.complain(&format!("{}\n", lines.join("\n")));
+        printer.complain(&format!("{}\n", hide_tokens(&lines.join("\n"))));
         return Exit::USAGE.into();
     }
     match printer.verbatim(&said) {

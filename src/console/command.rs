@@ -47,6 +47,18 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
         (Action::GoLocks, "locks"),
         (Action::GoGlass, "break-glass list"),
     ];
+    if action == Action::GoSignIns {
+        return Ok(Some(owned(&["sign-ins", "list"])));
+    }
+    if action == Action::GoServices {
+        return Ok(Some(owned(&["service-account", "list"])));
+    }
+    if action == Action::WhoAmI {
+        return Ok(Some(owned(&["whoami"])));
+    }
+    if action == Action::SignIn {
+        return Ok(Some(owned(&["login"])));
+    }
     if let Some((_, verb)) = go.iter().find(|(known, _)| *known == action) {
         return Ok(Some(verb.split(' ').map(str::to_owned).collect()));
     }
@@ -61,6 +73,11 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
             "--reason",
             BLANK,
         ])));
+    }
+    if action == Action::RevokeSignIns {
+        let person = screen.and_then(|screen| screen.person(app.world()));
+        let person = person.ok_or_else(|| "nobody is selected".to_owned())?;
+        return Ok(Some(owned(&["sign-ins", "revoke", "--all", &person])));
     }
     if action == Action::Incident {
         let (target, filter) = screen
@@ -115,6 +132,12 @@ fn of_row(app: &App, action: Action, subject: Subject) -> Result<Vec<String>, St
         (Action::EndSession, Subject::Session(key), _) => {
             let grant = key.grant.as_str();
             return Ok(owned(&["sessions", "end", grant, id, "--reason", BLANK]));
+        }
+        (Action::RevokeSignIn, Subject::SignIn(_), _) => {
+            return Ok(owned(&["sign-ins", "revoke", id]));
+        }
+        (Action::DeleteService, Subject::Service(_), _) => {
+            return Ok(owned(&["service-account", "delete", id]));
         }
         (Action::SignOff | Action::Object, Subject::Use(_), _) => {
             let verdict = if action == Action::SignOff {

@@ -19,8 +19,9 @@ use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
-    BreakGlassView, EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk,
-    IncidentView, LockOn, LockView, Me, Page, RequestView, SessionEnded, Sessions, TargetView,
+    BreakGlassView, EventView, Facets, Factors, GrantView, IncidentPreview, IncidentPreviewAsk,
+    IncidentView, LockOn, LockView, Me, Page, RequestView, ServiceView, SessionEnded, Sessions,
+    SignInView, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -74,6 +75,8 @@ pub enum Msg {
 pub enum Wish {
     /// The same to each of these rows.
     Many(Action, Vec<Subject>),
+    /// End every sign-in of the person of this one, but not the one in use here.
+    SignInsLike(Subject),
     /// Say that one is on a request, or no longer.
     Claim(Subject),
     /// Lock this out, for a length or until somebody lifts it.
@@ -272,6 +275,12 @@ pub enum Query {
     /// Locks in force and those that are over.
     Locks,
     Lock(LockId),
+    /// Who is signed in.
+    SignIns,
+    /// Service accounts.
+    Services,
+    /// The second factors of the person at the keyboard.
+    Factors,
     /// Uses of break-glass, the newest first.
     Uses,
     Use(RequestId),
@@ -309,6 +318,9 @@ pub enum Answer {
     Sessions(Sessions),
     Locks(Page<LockView>),
     Lock(Box<LockView>),
+    SignIns(Page<SignInView>),
+    Services(Page<ServiceView>),
+    Factors(Factors),
     Uses(Page<BreakGlassView>),
     Use(Box<BreakGlassView>),
     These(These),
@@ -354,5 +366,7 @@ pub enum Receipt {
     Lock(Box<LockView>),
     Use(Box<BreakGlassView>),
     Session(SessionEnded),
+    /// What it was about is gone, and there is nothing to say of it.
+    Gone,
     Incident(Box<IncidentView>),
 }

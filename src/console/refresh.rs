@@ -116,6 +116,9 @@ impl Refresher {
             | Query::Past { .. }
             | Query::Sessions
             | Query::Locks
+            | Query::SignIns
+            | Query::Services
+            | Query::Factors
             | Query::Uses
             | Query::Targets
             | Query::Trail(_)
@@ -240,7 +243,7 @@ pub fn alone(subject: Subject) -> Option<Query> {
         Subject::Grant(id) => Some(Query::Grant(id)),
         Subject::Lock(id) => Some(Query::Lock(id)),
         Subject::Use(id) => Some(Query::Use(id)),
-        Subject::Session(_) => None,
+        Subject::Session(_) | Subject::SignIn(_) | Subject::Service(_) => None,
     }
 }
 

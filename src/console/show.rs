@@ -1,10 +1,15 @@
 //! States, moments and lengths as people read them. A state is a sign, a word and a colour, never a colour alone.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::console::theme::{Glyph, Role};
 use crate::console::widget::countdown;
-use crate::wire::{BreakGlassView, EventView, GrantView, LockView, RequestView, SessionView};
+use crate::wire::{
+    BreakGlassView, EventView, GrantView, LockView, RequestView, SessionView, SignInView,
+};
+
+/// Whoever has to make another token needs some days.
+const SOON: TimeDelta = TimeDelta::days(7);
 
 /// How a state looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +92,25 @@ pub fn session(view: &SessionView) -> Look {
         Some("idle") => look(Glyph::Idle, Role::TextMuted, "idle"),
         Some("idle_in_transaction") => look(Glyph::StatusWarn, Role::StatusWarn, "idle in tx"),
         _ => look(Glyph::Live, Role::StatusOk, "live"),
+    }
+}
+
+/// The look of a sign-in. One whose tokens work anywhere stands out.
+pub fn sign_in(view: &SignInView) -> Look {
+    match (view.current, view.bound) {
+        (true, _) => look(Glyph::Live, Role::StatusOk, "this one"),
+        (false, true) => look(Glyph::StatusOk, Role::StatusOk, "bound"),
+        (false, false) if view.method == "service" => look(Glyph::Idle, Role::TextMuted, "service"),
+        (false, false) => look(Glyph::StatusWarn, Role::StatusWarn, "unbound"),
+    }
+}
+
+/// The look of a service account; its token ends in `left`.
+pub fn service(left: Option<TimeDelta>) -> Look {
+    match left {
+        None => look(Glyph::Idle, Role::TextMuted, "no token"),
+        Some(left) if left < SOON => look(Glyph::StatusWarn, Role::StatusWarn, "ends soon"),
+        Some(_) => look(Glyph::StatusOk, Role::StatusOk, "good"),
     }
 }
 

@@ -13,11 +13,11 @@ use crate::console::link::Link;
 use crate::console::notice::wants_my_sign_off;
 use crate::console::run::clock::Clock;
 use crate::console::show;
-use crate::console::store::{Store, Subject};
+use crate::console::store::{Seen, Store, Subject};
 use crate::domain::ids::RequestId;
 use crate::query::Context;
 use crate::text::{DisplayText, clean};
-use crate::wire::{EventView, Me, TargetView};
+use crate::wire::{EventView, Factors, Me, TargetView};
 
 /// The record of one row, read from the server when its detail was opened.
 #[derive(Debug, Clone)]
@@ -49,6 +49,10 @@ pub struct World {
     pub trail: Option<Trail>,
     /// Why the last reading of sessions failed.
     pub sessions_problem: Option<String>,
+    /// Why the last reading of sign-ins or of service accounts failed.
+    pub people_problem: Option<String>,
+    /// The second factors of the person, once somebody has asked for them, and when.
+    pub factors: Option<(Factors, Instant)>,
     /// When the list of locks that came last was asked for.
     pub locks_read: Option<Instant>,
     /// The uses of break-glass that were in front of the person here.
@@ -129,7 +133,22 @@ impl World {
         if !kind.takes_away() {
             self.link.decidable(self.now)?;
         }
+        self.owns(&seen)?;
         seen.allows(kind.word())
+    }
+
+    /// What is somebody else's only an admin ends.
+    fn owns(&self, seen: &Seen) -> Result<(), String> {
+        let (owner, what) = match seen {
+            Seen::SignIn(view) => (&view.principal, "sign-ins"),
+            Seen::Service(view) => (&view.owner, "service accounts"),
+            _ => return Ok(()),
+        };
+        let admin = |me: &Me| me.roles.iter().any(|role| role == "admin");
+        if owner == self.my_name() || self.me.as_ref().is_some_and(admin) {
+            return Ok(());
+        }
+        Err(format!("only an admin ends {what} of others"))
     }
 
     /// Who asks when a filter is tried, and when.

@@ -14,12 +14,28 @@ pub enum List {
     Audit,
     Sessions,
     Locks,
+    /// Who is signed in; known only to whoever has read it.
+    SignIns,
+    /// Service accounts; the same.
+    Services,
     BreakGlass,
 }
 
 impl List {
     /// Every list.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
+        Self::Requests,
+        Self::Grants,
+        Self::Audit,
+        Self::Sessions,
+        Self::Locks,
+        Self::SignIns,
+        Self::Services,
+        Self::BreakGlass,
+    ];
+
+    /// The lists whose values the server counts.
+    pub const COUNTED: [Self; 6] = [
         Self::Requests,
         Self::Grants,
         Self::Audit,
@@ -36,6 +52,8 @@ impl List {
             Self::Audit => "audit",
             Self::Sessions => "sessions",
             Self::Locks => "locks",
+            Self::SignIns => "sign-ins",
+            Self::Services => "services",
             Self::BreakGlass => "break-glass",
         }
     }
@@ -71,6 +89,10 @@ pub enum Name {
     Channel,
     Address,
     Program,
+    Device,
+    Method,
+    Owner,
+    Scope,
     Incident,
 }
 
@@ -116,9 +138,13 @@ pub struct Word {
     pub help: &'static str,
 }
 
-use List::{Audit, BreakGlass, Grants, Locks, Requests, Sessions};
+use List::{Audit, BreakGlass, Grants, Locks, Requests, Services, Sessions, SignIns};
 
 const EVERY: &[List] = &List::ALL;
+const ACCESS: &[List] = &List::COUNTED;
+const TIMED: &[List] = &[
+    Requests, Grants, Audit, Sessions, Locks, SignIns, BreakGlass,
+];
 const OPEN: &[&str] = &["scheduled", "activating", "active", "closing"];
 const CLOSED: &[&str] = &["ended", "returned", "revoked", "activation_failed"];
 
@@ -144,20 +170,20 @@ macro_rules! fields {
 fields! {
     State "state" [] Word &[Requests, Grants, Locks, Sessions, BreakGlass], true, "where it is in its life";
     Principal "principal" ["user", "who", "holder", "requester"] Person EVERY, true, "whose access it is about";
-    Target "target" ["resource"] Word EVERY, true, "on what";
-    Role "role" [] Word EVERY, true, "as what";
+    Target "target" ["resource"] Word ACCESS, true, "on what";
+    Role "role" [] Word ACCESS, true, "as what";
     Event "event" [] Word &[Audit], true, "what happened, like `grant.revoked`";
     Outcome "outcome" [] Word &[Audit], true, "how it went";
     Actor "actor" ["by"] Person &[Requests, Grants, Audit, Locks, BreakGlass], true, "who did it: decided, closed, placed, lifted, signed off";
-    Time "time" ["at"] Moment EVERY, false, "when it happened, was asked for, began";
+    Time "time" ["at"] Moment TIMED, false, "when it happened, was asked for, began";
     Reason "reason" [] Prose &[Requests, Grants, Audit, Locks, BreakGlass], false, "a part of what was written as the reason";
     Duration "duration" ["for"] Length &[Requests, Grants, BreakGlass], false, "for how long";
-    Left "left" [] Running &[Requests, Grants, Locks], false, "how long until it ends, or until nobody can decide it";
-    Age "age" [] Running EVERY, false, "how long ago it was asked for, or began";
+    Left "left" [] Running &[Requests, Grants, Locks, SignIns, Services], false, "how long until it ends, or until nobody can decide it";
+    Age "age" [] Running TIMED, false, "how long ago it was asked for, or began";
     Kind "kind" [] Word &[Requests, Grants, Locks], true, "access, extend or break_glass; the kind of target; what a lock is on";
     Ticket "ticket" [] Word &[Requests, BreakGlass], false, "the ticket it refers to";
     Policy "policy" [] Word &[Requests], true, "the policy that permits it, or the version of the rules";
-    Group "group" [] Word &[Requests], true, "the group that reviews it";
+    Group "group" [] Word &[Requests, Services], true, "the group that reviews it, or that it is in";
     Claim "claim" [] Person &[Requests], true, "who is looking at it";
     Signal "signal" [] Word &[Requests], true, "what is unusual about it";
     Enforcement "enforcement" ["class"] Word &[Grants], true, "who ends it when every node is down: `A`, `A+` or `C`";
@@ -169,6 +195,10 @@ fields! {
     Channel "channel" [] Word &[Audit], true, "through what: `tui`, `cli`, `api`, `system`";
     Address "address" ["ip"] Word &[Audit, Sessions], true, "from where";
     Program "program" [] Word &[Sessions], false, "the program, as it calls itself";
+    Device "device" [] Prose &[SignIns], false, "a part of what the device calls itself";
+    Method "method" ["via"] Word &[SignIns], false, "how somebody signed in";
+    Owner "owner" [] Person &[Services], false, "who answers for it";
+    Scope "scope" [] Word &[Services], false, "what it may do, like `read`";
     Incident "incident" [] Word &[Locks], false, "the incident that it was placed in";
 }
 
@@ -213,6 +243,11 @@ words! {
     "over" Locks &["over", "lifted"], "blocks no longer";
     "endless" Locks &[], "has no end of its own";
     "mine" Locks &[], "I placed it";
+    "mine" SignIns &[], "it is one of mine";
+    "here" SignIns &[], "it is the one in use here";
+    "bound" SignIns &[], "its tokens work only on the device that they were made for";
+    "mine" Services &[], "I answer for it";
+    "good" Services &[], "it has a token that works";
     "open" BreakGlass &["open"], "waits for its sign-off";
     "reviewed" BreakGlass &["justified", "not_justified"], "was signed off";
     "signable" BreakGlass &["open"], "I may sign it off";
@@ -236,6 +271,7 @@ impl Field {
             (Name::State, Sessions) => vec!["running", "idle", "idle_in_transaction"],
             (Name::Event, Audit) => EventCode::ALL.iter().map(|code| code.as_str()).collect(),
             (Name::Outcome, Audit) => Outcome::ALL.map(Outcome::as_str).to_vec(),
+            (Name::Method, SignIns) => vec!["code", "password", "oidc", "device", "service"],
             (Name::Kind, Requests) => RequestKind::ALL.map(RequestKind::as_str).to_vec(),
             (Name::Kind, Locks) => vec!["principal", "target", "role", "tag", "everything"],
             (Name::Channel, Audit) => vec!["tui", "cli", "api", "system"],
@@ -275,7 +311,7 @@ pub fn words(list: List) -> impl Iterator<Item = &'static Word> {
 
 /// Says whether rows of a list have the tags of a target.
 pub fn has_tags(list: List) -> bool {
-    list != Sessions
+    !matches!(list, Sessions | SignIns | Services)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod fields;
 pub mod lex;
 pub mod needs;
 pub mod parse;
+mod people;
 mod rows;
 pub mod saved;
 pub mod time;

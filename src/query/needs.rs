@@ -42,17 +42,18 @@ pub fn values(
                     states.map(|state| (*state).to_owned()).collect()
                 })
             }
-            Subject::Is(words)
-                if name == Name::Principal && list != List::Audit && list != List::Locks =>
-            {
-                words
-                    .iter()
-                    .all(|word| word.word == "mine")
-                    .then(|| BTreeSet::from([context.me.to_owned()]))
-            }
+            Subject::Is(words) if name == Name::Principal && is_of_the_holder(list) => words
+                .iter()
+                .all(|word| word.word == "mine")
+                .then(|| BTreeSet::from([context.me.to_owned()])),
             _ => None,
         },
     }
+}
+
+/// Says whether a row that is mine is one about my access, and not one that I made or answer for.
+fn is_of_the_holder(list: List) -> bool {
+    !matches!(list, List::Audit | List::Locks | List::Services)
 }
 
 fn exact(test: &Test, known: &[&str], context: Context<'_>) -> Option<BTreeSet<String>> {

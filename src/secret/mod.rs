@@ -23,7 +23,7 @@ mod totp;
 
 pub use password::{HashedPassword, Hasher};
 pub use proof::{DeviceKey, Proof};
-pub use token::{TokenError, TokenKind};
+pub use token::{TokenError, TokenKind, hide_tokens};
 pub use totp::{STEP_SECONDS, Totp, canonical as totp_digits};
 
 /// Text that must not be seen: `Debug` hides it, there is no `Display`, and its memory is wiped when it goes.

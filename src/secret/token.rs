@@ -10,6 +10,10 @@ use super::{Secret, hash_of, random};
 
 const BODY: usize = 43;
 const CHECK: usize = 6;
+/// How every token begins.
+const PREFIX: &str = "pcl_";
+/// What is shorter behind the prefix is no token; a part of one that is longer is hidden.
+const SHORTEST: usize = 20;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// What a token is good for. One kind is never accepted in the place of another.
@@ -43,6 +47,26 @@ pub enum TokenError {
         found: &'static str,
         wanted: &'static str,
     },
+}
+
+/// The text with every token in it hidden: people put them where they do not belong, and what they are told about that
+/// ends in logs.
+pub fn hide_tokens(text: &str) -> String {
+    let mut parts = text.split(PREFIX);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let of_token = |letter: &char| letter.is_ascii_alphanumeric() || "_-".contains(*letter);
+        let length = part.chars().take_while(of_token).count();
+        shown.push_str(PREFIX);
+        if length < SHORTEST {
+            // A role on a target, or a word about tokens.
+            shown.push_str(part);
+        } else {
+            shown.push('…');
+            shown.extend(part.chars().skip(length));
+        }
+    }
+    shown
 }
 
 impl TokenKind {
@@ -130,6 +154,20 @@ fn check_of(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_in_a_sentence_are_hidden_and_roles_are_not() {
+        let token = TokenKind::Invitation.issue().unwrap();
+        let said = format!(
+            "error: `{}` is no id; see pcl_ab12cd_7k3qm2xd0v",
+            token.expose()
+        );
+        assert_eq!(
+            hide_tokens(&said),
+            "error: `pcl_…` is no id; see pcl_ab12cd_7k3qm2xd0v"
+        );
+        assert_eq!(hide_tokens("nothing"), "nothing");
+    }
 
     #[test]
     fn a_token_is_read_back_as_its_hash() {

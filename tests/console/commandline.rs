@@ -6,6 +6,7 @@ use portcullis::console::keymap::Action;
 use portcullis::console::msg::Effect;
 
 use super::desk::{Desk, grant_id, request_id};
+use super::sample;
 
 /// Takes a line apart as a shell would.
 fn words(line: &str) -> Vec<String> {
@@ -37,9 +38,9 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn every_line_is_understood_by_the_commands() {
-    let mut desk = Desk::live(120, 40);
+    let mut desk = sample::full_desk(120, 40);
     let mut shown = 0;
-    for place in ["1", "2", "3", "4", "5", "6"] {
+    for place in ["1", "2", "3", "4", "5", "6", "7", "8"] {
         desk.keys(place);
         for (binding, _) in desk.app.world().keymap.all() {
             if binding.place != desk.app.front()

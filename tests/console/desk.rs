@@ -18,7 +18,7 @@ use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{
     BreakGlassView, EventView, GrantView, IncidentView, LockView, Me, Page, RequestView,
-    SessionSource, SessionView, Sessions, TargetView,
+    ServiceView, SessionSource, SessionView, Sessions, SignInHow, SignInView, TargetView,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -45,6 +45,8 @@ pub(crate) struct Desk {
     pub(crate) sessions: Vec<SessionView>,
     pub(crate) sources: Vec<SessionSource>,
     pub(crate) locks: Vec<LockView>,
+    pub(crate) sign_ins: Vec<SignInView>,
+    pub(crate) services: Vec<ServiceView>,
     pub(crate) uses: Vec<BreakGlassView>,
     pub(crate) targets: Vec<TargetView>,
     pub(crate) incident: Option<IncidentView>,
@@ -82,6 +84,8 @@ impl Desk {
             sessions: Vec::new(),
             sources: Vec::new(),
             locks: Vec::new(),
+            sign_ins: Vec::new(),
+            services: Vec::new(),
             uses: Vec::new(),
             targets: Vec::new(),
             incident: None,
@@ -293,7 +297,14 @@ impl Desk {
                 roles: vec!["admin".to_owned()],
                 groups: Vec::new(),
                 sign_in: "S-1".to_owned(),
-                how: None,
+                how: Some(SignInHow {
+                    method: "oidc".to_owned(),
+                    authenticated_at: start() - TimeDelta::minutes(95),
+                    amr: vec!["pwd".to_owned(), "otp".to_owned()],
+                    bound: true,
+                    ends_at: start() + TimeDelta::hours(10),
+                    owner: None,
+                }),
                 server: "eu-1".to_owned(),
                 now: self.server_now(),
             }),
@@ -342,6 +353,15 @@ impl Desk {
                 items: self.locks.clone(),
                 next: None,
             }),
+            Query::SignIns => Answer::SignIns(Page {
+                items: self.sign_ins.clone(),
+                next: None,
+            }),
+            Query::Services => Answer::Services(Page {
+                items: self.services.clone(),
+                next: None,
+            }),
+            Query::Factors => Answer::Factors(sample::factors()),
             Query::Uses => Answer::Uses(Page {
                 items: self.uses.clone(),
                 next: None,

@@ -6,6 +6,7 @@ use portcullis::console::msg::{Effect, Msg, Query, Wear};
 use portcullis::console::term::input::Key;
 
 use super::desk::{Desk, grant_id, key, request, request_id};
+use super::sample;
 
 fn typed(desk: &mut Desk, text: &str) {
     desk.keys(":");
@@ -188,4 +189,24 @@ fn a_row_that_comes_late_does_not_jump_under_the_next_key() {
     desk.wait(3_000);
     assert!(desk.app.world().store.request(&request_id(9)).is_some());
     assert_eq!(desk.app.front(), Place::Grants);
+}
+
+#[test]
+fn an_incident_opens_by_its_id() {
+    for typing in ["open I-0000000001", "I-0000000001"] {
+        let mut desk = Desk::live(120, 40);
+        desk.incident = Some(sample::incident(true));
+        typed(&mut desk, typing);
+        assert!(
+            desk.screen().contains("the incident and its receipts"),
+            "{}",
+            desk.screen()
+        );
+        desk.keys("Enter");
+        let id = "I-0000000001".to_owned();
+        assert!(desk.effects.contains(&Effect::Fetch(Query::Incident(id))));
+        assert!(desk.app.incident().is_some(), "{}", desk.screen());
+        assert!(desk.screen().contains("read back"), "{}", desk.screen());
+        assert_eq!(desk.changes(), [], "looking changes nothing");
+    }
 }

@@ -8,6 +8,7 @@ use portcullis::client::StepUpNeeded;
 use portcullis::console::confirm::{Act, Less, Mutation, Review, Strip, locked};
 use portcullis::console::msg::{Answer, Effect, Failure, Msg, Query, Receipt, Tidings, Trip};
 use portcullis::console::screen::Screen;
+use portcullis::console::sign_in::Said;
 use portcullis::console::store::Subject;
 use portcullis::console::term::input::{Key, Mouse};
 use portcullis::wire::{AllowedAction, ClaimView, SessionEnded};
@@ -45,6 +46,10 @@ enum Step {
     WantsFactor,
     /// It takes the code that was typed, if there is one.
     TakesFactor,
+    /// The server says that nobody is signed in.
+    SignedOut,
+    /// Somebody signs in, if the box is open.
+    SignsIn,
     /// The server did what is on its way.
     Done,
     /// An answer comes that came before.
@@ -87,6 +92,11 @@ const KEYS: &[&str] = &[
     "c",
     "b",
     "t",
+    "7",
+    "8",
+    "X",
+    "I",
+    "W",
     "L",
     "u",
     "i",
@@ -124,6 +134,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::WantsFactor),
         3 => Just(Step::TakesFactor),
         3 => Just(Step::Done),
+        2 => Just(Step::SignedOut),
+        3 => Just(Step::SignsIn),
         1 => Just(Step::Twice),
         1 => Just(Step::Silent),
         3 => Just(Step::Late),
@@ -132,7 +144,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What people really do, with one thing in between that they did not expect.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    let scripts: [&[&'static str]; 22] = [
+    let scripts: [&[&'static str]; 26] = [
         &["Esc", "1", "a", "wait", "y"],
         &["Esc", "1", "j", "a", "wait", "y"],
         &["Esc", "1", "d", "wait", "3", "Enter"],
@@ -173,6 +185,12 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
             "Enter",
         ],
         &["Esc", "Esc", "1", "c", "u"],
+        &["Esc", "Esc", "7", "x", "wait", "y"],
+        &["Esc", "Esc", "7", "g", "X", "wait", "1", "Enter"],
+        &["Esc", "Esc", "8", "x", "wait", "y"],
+        &[
+            "Esc", "Esc", "1", "a", "wait", "y", "out", "wait", "in", "live", "wait", "y",
+        ],
         &[
             "Esc", "Esc", "1", "a", "wait", "y", "factor", "wait", "1", "2", "Enter", "taken",
         ],
@@ -195,6 +213,9 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
                     "done" => Step::Done,
                     "silent" => Step::Silent,
                     "late" => Step::Late,
+                    "out" => Step::SignedOut,
+                    "in" => Step::SignsIn,
+                    "live" => Step::Live,
                     key => Step::Press(key),
                 });
             }
@@ -335,7 +356,9 @@ impl Before {
                     .decidable(now)
                     .expect("access given on stale data");
             }
-            Act::Return { .. } => assert_eq!(pressed.code, KeyCode::Char('y')),
+            Act::Return { .. } | Act::RevokeSignIn { .. } | Act::DeleteService { .. } => {
+                assert_eq!(pressed.code, KeyCode::Char('y'));
+            }
             Act::Deny { .. } => assert_eq!(pressed.code, KeyCode::Enter),
             Act::Revoke { .. }
             | Act::EndSession { .. }
@@ -383,6 +406,8 @@ struct Watch {
     over: Vec<(Mutation, Result<Receipt, Failure>)>,
     /// Questions without an answer, with what the answer would have been.
     held: Vec<(Query, Answer)>,
+    /// The number of the attempt to sign in that was begun last.
+    attempt: u64,
     /// How often each act was confirmed, and how often as one of many.
     count: BTreeMap<String, usize>,
 }
@@ -411,6 +436,11 @@ impl Watch {
             });
             self.held.extend(asked.collect::<Vec<_>>());
         }
+        let begun = desk.effects.iter().filter_map(|effect| match effect {
+            Effect::SignIn(turn, _) => Some(*turn),
+            _ => None,
+        });
+        self.attempt = begun.last().unwrap_or(self.attempt);
         let changes: Vec<Mutation> = desk.changes();
         if desk.app.review().is_some_and(Review::is_sent)
             && let Some((rows, armed)) = before.review.as_ref()
@@ -534,6 +564,22 @@ impl Watch {
                     desk.send(Msg::Acted(change, Err(failure.clone()), trip));
                 }
             }
+            Step::SignedOut => {
+                let failure = Failure::SignedOut("your sign-in is over".to_owned());
+                for change in std::mem::take(&mut self.sent) {
+                    // From here on it is a question again, and another change when that is answered.
+                    self.over.push((change.clone(), Err(failure.clone())));
+                    desk.send(Msg::Acted(change, Err(failure.clone()), trip));
+                }
+                // What waited for its turn or for another try is not sent either.
+                self.listed.clear();
+            }
+            Step::SignsIn => {
+                let Some(Answer::Me(me)) = desk.answer(&Query::Me) else {
+                    return;
+                };
+                desk.send(Msg::SignIn(self.attempt, Said::Done(Ok(Box::new(me)))));
+            }
             Step::WantsFactor => {
                 for change in std::mem::take(&mut self.sent) {
                     desk.send(Msg::Acted(change, Err(wants_factor()), trip));
@@ -591,6 +637,14 @@ fn receipt(desk: &mut Desk, change: &Mutation) -> Receipt {
             session: session.id.clone(),
             outcome: "ended".to_owned(),
         }),
+        (Act::RevokeSignIn { .. }, ..) => {
+            desk.sign_ins.retain(|view| view.id != id);
+            Receipt::Gone
+        }
+        (Act::DeleteService { .. }, ..) => {
+            desk.services.retain(|view| view.name != id);
+            Receipt::Gone
+        }
         (Act::SignOff { verdict, .. }, ..) => {
             let used = desk.uses.iter_mut().find(|view| view.id == id);
             let used = used.expect("the use is known");
@@ -768,7 +822,7 @@ proptest! {
 fn random_keys_reach_the_confirmation_of_every_act() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
-    const ACTS: [&str; 19] = [
+    const ACTS: [&str; 22] = [
         "approve",
         "narrow",
         "deny",
@@ -780,6 +834,9 @@ fn random_keys_reach_the_confirmation_of_every_act() {
         "end session",
         "lock",
         "lift",
+        "end sign-in",
+        "delete",
+        "many end sign-in",
         "sign off",
         "incident",
         "many approve",

@@ -1,10 +1,10 @@
 //! Rows that a server could have sent: sessions, locks, targets, incidents.
 
 use chrono::TimeDelta;
-use portcullis::domain::ids::LockId;
+use portcullis::domain::ids::{LockId, SignInId};
 use portcullis::wire::{
-    BreakGlassView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView, SessionSource,
-    SessionView, TargetView,
+    BreakGlassView, Factors, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView,
+    ServiceView, SessionSource, SessionView, SignInView, TargetView,
 };
 use serde_json::json;
 
@@ -52,6 +52,36 @@ pub(crate) fn used(number: u64, who: &str, state: &str) -> BreakGlassView {
         "reviewers": "`dba`", "threshold": 1, "justified_by": 0, "sign_offs": [], "tags": {"env": "prod"},
         "created_at": start() - TimeDelta::minutes(4), "version": 1,
         "allowed_actions": [{"action": "sign_off", "allowed": state == "open"}],
+    }))
+    .unwrap()
+}
+
+/// A sign-in that was last used some minutes ago.
+pub(crate) fn sign_in(number: u64, who: &str, method: &str, minutes: i64) -> SignInView {
+    serde_json::from_value(json!({
+        "id": SignInId::from_bits(number), "principal": who, "device": format!("cli on laptop-{number}"),
+        "method": method, "bound": method != "code", "created_at": start() - TimeDelta::hours(3),
+        "last_used_at": start() - TimeDelta::minutes(minutes), "expires_at": start() + TimeDelta::hours(9),
+        "current": number == 1,
+    }))
+    .unwrap()
+}
+
+/// A service account with a token that ends in some days, or with none.
+pub(crate) fn service(name: &str, owner: &str, days: Option<i64>) -> ServiceView {
+    serde_json::from_value(json!({
+        "name": name, "owner": owner, "scopes": ["read", "request:orders-db/readonly"], "groups": ["machines"],
+        "expires_at": days.map(|days| start() + TimeDelta::days(days)),
+    }))
+    .unwrap()
+}
+
+/// The second factors of the person at the desk.
+pub(crate) fn factors() -> Factors {
+    serde_json::from_value(json!({
+        "factors": [{"id": "F-0000000001", "kind": "totp", "name": "phone", "confirmed": true,
+                     "created_at": start() - TimeDelta::days(90), "last_used_at": start() - TimeDelta::minutes(95)}],
+        "recovery_codes_left": 8, "has_password": false, "notices": [],
     }))
     .unwrap()
 }
@@ -156,7 +186,18 @@ pub(crate) fn full_desk(width: u16, height: u16) -> Desk {
     ];
     desk.locks = vec![lock(1, "mallory", "in_force"), lock(2, "eve", "lifted")];
     desk.targets = vec![target("orders-db"), target("ledger")];
-    desk.keys("5 6 3");
+    desk.sign_ins = vec![
+        sign_in(1, "maya", "oidc", 0),
+        sign_in(2, "maya", "oidc", 170),
+        sign_in(3, "bob", "password", 12),
+        sign_in(4, "carol", "code", 44),
+    ];
+    desk.services = vec![
+        service("deploy-bot", "bob", Some(3)),
+        service("metrics", "maya", Some(40)),
+        service("old-bot", "carol", None),
+    ];
+    desk.keys("5 6 7 8 3");
     desk.wait(200);
     desk.keys("1");
     desk.effects.clear();

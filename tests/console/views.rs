@@ -301,3 +301,25 @@ fn the_record_can_be_jumped_through() {
     desk.keys("o");
     assert!(desk.screen().contains("trace:c-1"), "{}", desk.screen());
 }
+
+#[test]
+fn who_is_signed_in_and_which_machines_there_are() {
+    pictures("sign_ins", &["7"]);
+    pictures("sign_in_detail", &["7 j Enter"]);
+    pictures("ending_a_sign_in", &["7 g x"]);
+    pictures("ending_all_of_a_person", &["7 g X"]);
+    pictures("services", &["8"]);
+    pictures("deleting_a_service", &["8 x"]);
+    pictures("who_am_i", &["W"]);
+}
+
+#[test]
+fn tabs_that_have_no_room_are_around_the_corner() {
+    let mut desk = desk(80, 24);
+    let tabs =
+        |desk: &crate::console::desk::Desk| desk.screen().lines().nth(1).unwrap().trim().to_owned();
+    assert!(tabs(&desk).ends_with('>'), "{}", tabs(&desk));
+    desk.keys("8");
+    assert!(tabs(&desk).starts_with('<'), "{}", tabs(&desk));
+    assert!(tabs(&desk).ends_with("[8 Services 3]"), "{}", tabs(&desk));
+}

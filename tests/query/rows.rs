@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use portcullis::query::{Context, List, Row, Saved, fields, parse};
-use portcullis::wire::{BreakGlassView, EventView, GrantView, LockView, RequestView, SessionView};
+use portcullis::wire::{
+    BreakGlassView, EventView, GrantView, LockView, RequestView, ServiceView, SessionView,
+    SignInView,
+};
 use serde_json::{Value, json};
 
 pub(super) fn now() -> DateTime<Utc> {
@@ -186,6 +189,43 @@ pub(super) fn uses() -> Vec<BreakGlassView> {
             json!({"id": "R-7k3qm2xd0c", "state": "not_justified", "person": "cyd", "sign_offs": [{"reviewer": "maya",
             "verdict": "not_justified", "comment": "it could have waited", "created_at": "2026-11-20T03:05:00Z"}]}),
         ),
+    ]
+}
+
+pub(super) fn sign_ins() -> Vec<SignInView> {
+    let sign_in = |changes| {
+        view(
+            json!({"id": "S-7k3qm2xd0a", "principal": "maya", "device": "cli on laptop-7", "method": "oidc",
+                "bound": true, "created_at": "2026-11-20T02:00:00Z", "last_used_at": "2026-11-20T03:10:00Z",
+                "expires_at": "2026-11-20T12:00:00Z", "current": true}),
+            changes,
+        )
+    };
+    vec![
+        sign_in(json!({})),
+        sign_in(
+            json!({"id": "S-7k3qm2xd0b", "principal": "bob", "method": "code", "bound": false,
+            "device": "console on desk-3", "current": false, "expires_at": "2026-11-20T04:00:00Z"}),
+        ),
+        sign_in(
+            json!({"id": "S-7k3qm2xd0c", "principal": "ada", "current": false,
+            "created_at": "2026-11-20T03:00:00Z"}),
+        ),
+    ]
+}
+
+pub(super) fn services() -> Vec<ServiceView> {
+    let service = |changes| {
+        view(
+            json!({"name": "deploy-bot", "owner": "ada", "scopes": ["read", "request:orders-db/readonly"],
+                "groups": ["machines"], "expires_at": "2026-11-22T04:00:00Z"}),
+            changes,
+        )
+    };
+    vec![
+        service(json!({})),
+        service(json!({"name": "metrics", "owner": "bob", "scopes": ["metrics"], "groups": []})),
+        service(json!({"name": "old-bot", "owner": "bob", "expires_at": null})),
     ]
 }
 
@@ -413,6 +453,37 @@ fn uses_of_break_glass_pass_as_the_table_says() {
             ("payments age:>5m target:orders-*", "abc"),
         ],
     );
+    check(
+        List::SignIns,
+        &sign_ins(),
+        &[
+            ("is:mine", "c"),
+            ("is:here", "a"),
+            ("is:bound", "ac"),
+            ("user:bob,ada", "bc"),
+            ("device:laptop", "ac"),
+            ("method:code", "b"),
+            ("via:oidc -is:mine", "a"),
+            ("age:<30m", "c"),
+            ("left:<2h", "b"),
+            ("id:s-*", "abc"),
+            ("desk-3", "b"),
+        ],
+    );
+    check(
+        List::Services,
+        &services(),
+        &[
+            ("is:mine", "a"),
+            ("is:good", "ab"),
+            ("owner:bob", "bc"),
+            ("user:*-bot", "ac"),
+            ("scope:read", "ac"),
+            ("scope:request:*", "ac"),
+            ("group:machines left:<7d", "a"),
+            ("metrics", "b"),
+        ],
+    );
 }
 
 #[test]
@@ -426,6 +497,8 @@ fn every_is_word_is_true_of_some_row_and_untrue_of_another() {
             List::Sessions => (passing(&text, word.list, &sessions()), sessions().len()),
             List::Locks => (passing(&text, word.list, &locks()), locks().len()),
             List::BreakGlass => (passing(&text, word.list, &uses()), uses().len()),
+            List::SignIns => (passing(&text, word.list, &sign_ins()), sign_ins().len()),
+            List::Services => (passing(&text, word.list, &services()), services().len()),
         };
         assert!(
             !pass.is_empty() && pass.len() < all,

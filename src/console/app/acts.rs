@@ -391,6 +391,19 @@ impl App {
                 };
                 (Level::Success, text)
             }
+            (act, Receipt::Gone) => {
+                let (word, about) = (act.word(), act.about());
+                if let Some(subject) = act.subject() {
+                    self.world.store.forget(&subject);
+                }
+                self.polls.people_now();
+                let text = match act {
+                    Act::RevokeSignIn { .. } => format!("sign-in {about} is ended"),
+                    Act::DeleteService { .. } => format!("service account {about} is deleted"),
+                    _ => format!("{word} {about}: done"),
+                };
+                (Level::Success, text)
+            }
             (_, Receipt::Incident(view)) => {
                 let text = format!("{} began: {} items", view.id, view.items.len());
                 self.refresher.all();

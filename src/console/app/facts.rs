@@ -26,6 +26,7 @@ const COMMON: &[Action] = &[
     Action::CommandLine,
     Action::Palette,
     Action::Messages,
+    Action::WhoAmI,
     Action::SignIn,
     Action::Mouse,
     Action::Incident,

@@ -98,6 +98,12 @@ impl App {
         for event in &events {
             self.refresher.heard(event, self.world.now);
             self.announce(event);
+            if ["auth.", "service."]
+                .iter()
+                .any(|start| event.event.starts_with(start))
+            {
+                self.polls.people_now();
+            }
         }
         let events: Vec<Told> = events.into_iter().map(Told::from).collect();
         let packed = events.iter().map(|event| Rc::clone(&event.packed));
@@ -186,6 +192,22 @@ impl App {
                     self.world.store.take_lock(view);
                 }
                 self.tell(&News::Locks(None))
+            }
+            Answer::SignIns(page) => {
+                self.polls.took_people(query);
+                self.world.people_problem = None;
+                self.world.store.take_sign_ins(page.items, trip.sent);
+                Vec::new()
+            }
+            Answer::Services(page) => {
+                self.polls.took_people(query);
+                self.world.people_problem = None;
+                self.world.store.take_services(page.items, trip.sent);
+                Vec::new()
+            }
+            Answer::Factors(factors) => {
+                self.world.factors = Some((factors, trip.sent));
+                Vec::new()
             }
             Answer::Uses(page) => {
                 for view in page.items {
@@ -412,7 +434,16 @@ impl App {
                 );
                 Vec::new()
             }
-            (_, Query::Sessions | Query::Trail(_) | Query::TryOut(_) | Query::Incident(_)) => {
+            (
+                _,
+                Query::Sessions
+                | Query::SignIns
+                | Query::Services
+                | Query::Factors
+                | Query::Trail(_)
+                | Query::TryOut(_)
+                | Query::Incident(_),
+            ) => {
                 self.poll_failed(query, failure.text());
                 Vec::new()
             }

@@ -148,6 +148,8 @@ impl App {
             Action::Lock => self.lock(),
             Action::Incident => self.begin_incident(),
             Action::SignIn => self.open_sign_in(),
+            Action::WhoAmI => self.who_am_i(),
+            Action::RevokeSignIns => self.end_all_sign_ins(),
             Action::Retry => self.retry_now(),
             Action::Back if self.toasts.dismiss() => Vec::new(),
             Action::Back if self.give_up_waiting() => Vec::new(),

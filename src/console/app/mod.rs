@@ -127,6 +127,8 @@ impl App {
             targets: Vec::new(),
             trail: None,
             sessions_problem: None,
+            people_problem: None,
+            factors: None,
             locks_read: None,
             looked_at: HashSet::new(),
             keymap: settings.keymap.clone(),

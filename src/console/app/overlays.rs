@@ -14,6 +14,7 @@ use crate::console::overlay::help::Help;
 use crate::console::overlay::messages::Messages;
 use crate::console::overlay::palette::Palette;
 use crate::console::overlay::sort::SortMenu;
+use crate::console::overlay::who::WhoAmI;
 use crate::console::overlay::{Overlay, Wish};
 use crate::console::refresh::alone;
 use crate::console::screen::{Choice, Screen};
@@ -81,6 +82,12 @@ impl App {
             effects.extend(self.wished(wish));
         }
         Some(effects)
+    }
+
+    /// Shows who sits here, as the server says it now.
+    pub(super) fn who_am_i(&mut self) -> Vec<Effect> {
+        self.overlay = Some(Box::new(WhoAmI));
+        vec![Effect::Fetch(Query::Me), Effect::Fetch(Query::Factors)]
     }
 
     pub(super) fn overlay_key(&mut self, key: Key) -> Option<Vec<Effect>> {
@@ -307,6 +314,8 @@ impl App {
                 Seen::Grant(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::Session(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::Lock(view) => serde_json::to_string_pretty(view.as_ref()),
+                Seen::SignIn(view) => serde_json::to_string_pretty(view.as_ref()),
+                Seen::Service(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::Use(view) => serde_json::to_string_pretty(view.as_ref()),
             }
             .ok()

@@ -16,6 +16,8 @@ use crate::wire::{EventView, IncidentPreview, IncidentPreviewAsk, IncidentView, 
 
 /// Targets are asked, so not more often.
 const SESSIONS: Duration = Duration::from_secs(5);
+/// When each was last used changes all the time.
+const PEOPLE: Duration = Duration::from_secs(15);
 /// Somebody waits for each line.
 const RECEIPTS: Duration = Duration::from_secs(1);
 
@@ -46,12 +48,29 @@ impl Poll {
 pub(super) struct Polls {
     sessions: Poll,
     receipts: Poll,
+    sign_ins: Poll,
+    services: Poll,
 }
 
 impl Polls {
     /// Sessions have changed: they are read at once where somebody looks at them.
     pub(super) fn sessions_now(&mut self) {
         self.sessions.asked = None;
+    }
+
+    /// The same of who is signed in, and of service accounts.
+    pub(super) fn people_now(&mut self) {
+        self.sign_ins.asked = None;
+        self.services.asked = None;
+    }
+
+    /// These came, or not.
+    pub(super) fn took_people(&mut self, query: &Query) {
+        match query {
+            Query::SignIns => self.sign_ins.in_flight = false,
+            Query::Services => self.services.in_flight = false,
+            _ => {}
+        }
     }
 }
 
@@ -74,7 +93,22 @@ impl App {
             .review
             .as_ref()
             .and_then(|review| review.read_again_at(&self.world));
-        [sessions, receipts, review].into_iter().flatten().min()
+        let sign_ins = self
+            .is_front(Place::SignIns)
+            .then(|| self.polls.sign_ins.due(PEOPLE, now));
+        let services = self
+            .is_front(Place::Services)
+            .then(|| self.polls.services.due(PEOPLE, now));
+        [
+            sessions,
+            receipts,
+            review,
+            sign_ins.flatten(),
+            services.flatten(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Reads what is due.
@@ -86,6 +120,12 @@ impl App {
         let mut queries = Vec::new();
         if self.wants_sessions() && self.polls.sessions.take(SESSIONS, now) {
             queries.push(Query::Sessions);
+        }
+        if self.is_front(Place::SignIns) && self.polls.sign_ins.take(PEOPLE, now) {
+            queries.push(Query::SignIns);
+        }
+        if self.is_front(Place::Services) && self.polls.services.take(PEOPLE, now) {
+            queries.push(Query::Services);
         }
         if let Some(id) = self.watched_incident()
             && self.polls.receipts.take(RECEIPTS, now)
@@ -114,6 +154,14 @@ impl App {
                 self.polls.sessions.in_flight = false;
                 self.world.sessions_problem = Some(why.to_owned());
             }
+            Query::SignIns | Query::Services => {
+                self.polls.took_people(query);
+                self.world.people_problem = Some(why.to_owned());
+            }
+            Query::Factors => self.say(
+                Level::Warn,
+                &format!("your second factors were not read: {why}"),
+            ),
             Query::Incident(id) if self.looked_for.as_ref() == Some(id) => {
                 self.looked_for = None;
                 self.say(Level::Warn, &format!("`{id}` is not shown: {why}"));
@@ -168,6 +216,10 @@ impl App {
     fn watched_incident(&self) -> Option<String> {
         let incident = self.open.incident.as_ref()?;
         incident.watched().map(str::to_owned)
+    }
+
+    fn is_front(&self, place: Place) -> bool {
+        self.screen().is_some_and(|screen| screen.place() == place)
     }
 
     fn wants_sessions(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::console::confirm::{
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::{Effect, Query, Wish};
 use crate::console::screen::Screen;
-use crate::console::store::Subject;
+use crate::console::store::{Seen, Subject};
 use crate::console::term::input::Key;
 use crate::console::widget::toast::Level;
 
@@ -113,6 +113,10 @@ impl App {
             Wish::Claim(subject) => self.claim_of(&subject),
             Wish::Do(action) => self.action(action),
             Wish::Show(subject) => self.look_for(subject, true),
+            Wish::SignInsLike(subject) => match self.world.store.get(&subject) {
+                Some(Seen::SignIn(view)) => self.end_sign_ins_of(&view.principal),
+                _ => Vec::new(),
+            },
             Wish::SignIn(way) => self.sign_in(way),
             Wish::Lock(..) | Wish::Incident(_) if self.world.writable().is_err() => {
                 let why = self.world.writable().err().unwrap_or_default();
@@ -182,6 +186,28 @@ impl App {
                 Vec::new()
             }
         }
+    }
+
+    /// Opens the list of every sign-in of the selected person but the one in use here.
+    pub(super) fn end_all_sign_ins(&mut self) -> Vec<Effect> {
+        let person = self.screen().and_then(|screen| screen.person(&self.world));
+        let Some(person) = person else {
+            self.say(Level::Warn, "nothing is selected");
+            return Vec::new();
+        };
+        self.end_sign_ins_of(&person)
+    }
+
+    fn end_sign_ins_of(&mut self, person: &str) -> Vec<Effect> {
+        let all = self.world.store.people().sign_ins();
+        let theirs = all.filter(|(_, view)| view.principal == person && !view.current);
+        let theirs: Vec<Subject> = theirs.map(|(id, _)| Subject::SignIn(id.clone())).collect();
+        if theirs.is_empty() {
+            let text = format!("{person} has no sign-in besides the one in use here");
+            self.say(Level::Info, &text);
+            return Vec::new();
+        }
+        self.review_marked(Kind::RevokeSignIn, theirs)
     }
 
     /// Claims at once, because nothing is given or taken.

@@ -65,6 +65,12 @@ impl Undo {
             (Act::EndSession { .. }, _) => Opposite::Never(
                 "a cut connection does not come back: its holder may connect again".to_owned(),
             ),
+            (Act::RevokeSignIn { .. }, _) => {
+                Opposite::Never("a sign-in that was ended is made anew by signing in".to_owned())
+            }
+            (Act::DeleteService { .. }, _) => Opposite::Never(
+                "a deleted service account does not come back: make another".to_owned(),
+            ),
             (Act::Lift { .. }, _) => {
                 Opposite::Never("a lifted lock stays lifted: place it again".to_owned())
             }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::client::IdempotencyKey;
 use crate::console::store::{SessionKey, Subject};
 use crate::domain::break_glass::Verdict;
-use crate::domain::ids::{GrantId, LockId, RequestId};
+use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
 use crate::domain::span::Span;
 use crate::wire::{IncidentCommit, LockOn};
 
@@ -102,6 +102,13 @@ pub enum Act {
         lock: LockId,
         reason: String,
     },
+    /// Ends a sign-in with all its tokens.
+    RevokeSignIn {
+        sign_in: SignInId,
+    },
+    DeleteService {
+        service: PrincipalName,
+    },
     /// The verdict on somebody's break-glass.
     SignOff {
         of: RequestId,
@@ -127,6 +134,8 @@ impl Act {
             }
             Self::EndSession { session, .. } => Some(Subject::Session(session.clone())),
             Self::Lift { lock, .. } => Some(Subject::Lock(lock.clone())),
+            Self::RevokeSignIn { sign_in } => Some(Subject::SignIn(sign_in.clone())),
+            Self::DeleteService { service } => Some(Subject::Service(service.clone())),
             Self::SignOff { of, .. } => Some(Subject::Use(of.clone())),
             Self::Lock { .. } | Self::Incident { .. } => None,
         }
@@ -145,6 +154,8 @@ impl Act {
             Self::EndSession { .. } => "end session",
             Self::Lock { .. } => "lock",
             Self::Lift { .. } => "lift",
+            Self::RevokeSignIn { .. } => "end sign-in",
+            Self::DeleteService { .. } => "delete",
             Self::SignOff { .. } => "sign off",
             Self::Incident { .. } => "incident",
         }
@@ -169,6 +180,8 @@ impl Act {
                 | Self::Return { .. }
                 | Self::EndSession { .. }
                 | Self::Lock { .. }
+                | Self::RevokeSignIn { .. }
+                | Self::DeleteService { .. }
                 | Self::Incident { .. }
         )
     }

@@ -35,6 +35,8 @@ impl Strip {
             let doing = match self.kind {
                 Kind::EndSession => "ending it",
                 Kind::Return => "returning it",
+                Kind::RevokeSignIn => "ending it",
+                Kind::DeleteService => "deleting it",
                 _ => "revoking",
             };
             doc.fact(
@@ -92,6 +94,8 @@ impl Strip {
                 ],
             ),
             (Step::Intent, Kind::Return) => ("give it back", nope()),
+            (Step::Intent, Kind::RevokeSignIn) => ("end it now", nope()),
+            (Step::Intent, Kind::DeleteService) => ("delete it now", nope()),
             (Step::Intent, Kind::SignOff | Kind::Object) => {
                 ("yes, then what you looked at", nope())
             }

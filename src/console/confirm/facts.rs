@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::console::confirm::{Kind, Strip, locked};
+use crate::console::confirm::{Kind, Strip, locked, people};
 use crate::console::doc::Doc;
 use crate::console::show;
 use crate::console::store::Seen;
@@ -22,6 +22,8 @@ pub(super) fn describe(doc: &mut Doc, strip: &Strip, world: &World) {
         Seen::Grant(view) => grant(doc, strip, view, world),
         Seen::Session(view) => session(doc, view, world),
         Seen::Lock(view) => lock(doc, view, world),
+        Seen::SignIn(view) => people::sign_in(doc, view, world),
+        Seen::Service(view) => people::service(doc, view, world),
         Seen::Use(view) => used(doc, strip, view, world),
     }
 }
@@ -136,6 +138,11 @@ pub(super) fn in_short(seen: &Seen) -> (String, String) {
             view.placed_by.clone(),
             format!("lock on {}", locked(&view.on)),
         ),
+        Seen::SignIn(view) => (
+            view.principal.clone(),
+            format!("{}, by {}", view.device, view.method),
+        ),
+        Seen::Service(view) => (view.name.clone(), format!("of {}", view.owner)),
     }
 }
 
@@ -147,6 +154,7 @@ pub(super) fn words(seen: &Seen) -> &str {
         Seen::Lock(view) => &view.reason,
         Seen::Use(view) => &view.reason,
         Seen::Session(view) => view.command.as_deref().unwrap_or_default(),
+        Seen::SignIn(_) | Seen::Service(_) => "",
     }
 }
 
@@ -400,6 +408,16 @@ fn facts(seen: &Seen) -> Vec<(&'static str, String)> {
             ("state", view.state.clone()),
             ("lock", locked(&view.on)),
             ("reason", view.reason.clone()),
+        ],
+        Seen::SignIn(view) => vec![
+            ("who", view.principal.clone()),
+            ("device", view.device.clone()),
+            ("method", view.method.clone()),
+        ],
+        Seen::Service(view) => vec![
+            ("owner", view.owner.clone()),
+            ("scopes", view.scopes.join(" ")),
+            ("groups", view.groups.join(" ")),
         ],
     }
 }

@@ -14,6 +14,7 @@ mod facts;
 mod incident;
 mod less;
 mod lock;
+mod people;
 mod review;
 mod strip;
 
@@ -76,6 +77,8 @@ pub enum Kind {
     Return,
     EndSession,
     Lift,
+    RevokeSignIn,
+    DeleteService,
     /// Find somebody's break-glass justified.
     SignOff,
     /// Find it not justified.
@@ -94,6 +97,8 @@ impl Kind {
             Action::GiveBack => Some(Self::Return),
             Action::EndSession => Some(Self::EndSession),
             Action::Lift => Some(Self::Lift),
+            Action::RevokeSignIn => Some(Self::RevokeSignIn),
+            Action::DeleteService => Some(Self::DeleteService),
             Action::SignOff => Some(Self::SignOff),
             Action::Object => Some(Self::Object),
             _ => None,
@@ -111,6 +116,8 @@ impl Kind {
             Act::Return { .. } => Self::Return,
             Act::EndSession { .. } => Self::EndSession,
             Act::Lift { .. } => Self::Lift,
+            Act::RevokeSignIn { .. } => Self::RevokeSignIn,
+            Act::DeleteService { .. } => Self::DeleteService,
             Act::SignOff {
                 verdict: Verdict::Justified,
                 ..
@@ -130,8 +137,9 @@ impl Kind {
             Self::Extend => "extend",
             Self::Revoke => "revoke",
             Self::Return => "return",
-            Self::EndSession => "end",
+            Self::EndSession | Self::RevokeSignIn => "end",
             Self::Lift => "lift",
+            Self::DeleteService => "delete",
             Self::SignOff | Self::Object => "sign_off",
         }
     }
@@ -147,6 +155,8 @@ impl Kind {
             Self::Return => "Return",
             Self::EndSession => "End session",
             Self::Lift => "Lift",
+            Self::RevokeSignIn => "End sign-in",
+            Self::DeleteService => "Delete",
             Self::SignOff => "Sign off",
             Self::Object => "Not justified",
         }
@@ -154,12 +164,22 @@ impl Kind {
 
     /// Says whether it takes access away, which must work when little else does.
     pub fn takes_away(self) -> bool {
-        matches!(self, Self::Revoke | Self::Return | Self::EndSession)
+        matches!(
+            self,
+            Self::Revoke
+                | Self::Return
+                | Self::EndSession
+                | Self::RevokeSignIn
+                | Self::DeleteService
+        )
     }
 
     /// Says whether it asks for a sentence.
     fn wants_sentence(self) -> bool {
-        !matches!(self, Self::Approve | Self::Narrow | Self::Return)
+        !matches!(
+            self,
+            Self::Approve | Self::Narrow | Self::Return | Self::RevokeSignIn | Self::DeleteService
+        )
     }
 
     /// Sentences that are often right.
@@ -197,7 +217,12 @@ impl Kind {
                 "placed by mistake",
                 "the person is back",
             ],
-            Self::Approve | Self::Narrow | Self::Extend | Self::Return => &[],
+            Self::Approve
+            | Self::Narrow
+            | Self::Extend
+            | Self::Return
+            | Self::RevokeSignIn
+            | Self::DeleteService => &[],
         }
     }
 }

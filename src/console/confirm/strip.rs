@@ -94,6 +94,8 @@ impl Strip {
             | Act::Lift { reason, .. } => self.sentence.set(reason),
             Act::SignOff { comment, .. } => self.sentence.set(comment),
             Act::Return { .. }
+            | Act::RevokeSignIn { .. }
+            | Act::DeleteService { .. }
             | Act::Claim { .. }
             | Act::Release { .. }
             | Act::Lock { .. }
@@ -401,6 +403,8 @@ pub(super) fn act(
             lock,
             reason: sentence,
         },
+        (Kind::RevokeSignIn, Subject::SignIn(sign_in)) => Act::RevokeSignIn { sign_in },
+        (Kind::DeleteService, Subject::Service(service)) => Act::DeleteService { service },
         _ => return None,
     })
 }

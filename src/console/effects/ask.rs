@@ -71,6 +71,9 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
         }
         Query::Use(id) => Answer::Use(Box::new(client.break_glass_use(id.as_str()).await?)),
         Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
+        Query::SignIns => Answer::SignIns(client.sign_ins().await?),
+        Query::Services => Answer::Services(client.services().await?),
+        Query::Factors => Answer::Factors(client.factors().await?),
         Query::These(subjects) => Answer::These(these(client, subjects).await?),
         Query::Targets => Answer::Targets(client.targets().await?),
         Query::Trail(subject) => {

@@ -103,6 +103,14 @@ pub(super) async fn change(client: &Client, mutation: &Mutation) -> Result<Recei
                 client.lift(lock.as_str(), version, &lifting, key).await?,
             ))
         }
+        Act::RevokeSignIn { sign_in } => {
+            client.revoke_sign_in(sign_in.as_str(), key).await?;
+            Receipt::Gone
+        }
+        Act::DeleteService { service } => {
+            client.delete_service(service.as_str(), key).await?;
+            Receipt::Gone
+        }
         Act::Incident { commit } => {
             Receipt::Incident(Box::new(client.commit_incident(commit, key).await?))
         }

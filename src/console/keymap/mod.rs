@@ -24,6 +24,8 @@ pub enum Action {
     GoAudit,
     GoLocks,
     GoTimeline,
+    GoSignIns,
+    GoServices,
     GoGlass,
     Incident,
     Down,
@@ -67,6 +69,8 @@ pub enum Action {
     Undo,
     Palette,
     Messages,
+    /// Who sits here, and how that is known.
+    WhoAmI,
     SignIn,
     Retry,
     Help,
@@ -86,6 +90,11 @@ pub enum Action {
     EndSession,
     Lock,
     Lift,
+    /// End one sign-in.
+    RevokeSignIn,
+    /// End all of a person.
+    RevokeSignIns,
+    DeleteService,
     /// Find a break-glass justified.
     SignOff,
     /// Find it not justified.
@@ -144,6 +153,8 @@ pub enum Place {
     Audit,
     Locks,
     Timeline,
+    SignIns,
+    Services,
     Glass,
     /// In the steps of an incident.
     Incident,
@@ -164,6 +175,8 @@ impl Place {
             Self::Audit => "Audit",
             Self::Locks => "Locks",
             Self::Timeline => "Timeline",
+            Self::SignIns => "Sign-ins",
+            Self::Services => "Services",
             Self::Glass => "Break-glass",
             Self::Incident => "In an incident",
             Self::Review => "In a list to review",
@@ -180,6 +193,8 @@ impl Place {
             Self::Audit => Some(Action::GoAudit),
             Self::Locks => Some(Action::GoLocks),
             Self::Timeline => Some(Action::GoTimeline),
+            Self::SignIns => Some(Action::GoSignIns),
+            Self::Services => Some(Action::GoServices),
             Self::Glass => Some(Action::GoGlass),
             Self::Anywhere | Self::Incident | Self::Review | Self::Question => None,
         }

@@ -107,6 +107,20 @@ pub const BINDINGS: &[Binding] = table! {
         Lock [k('L')] Sweeping "timeline.lock" "lock holder"
             "Lock the holder out of everything; asks with the list of what ends.";
     }
+    SignIns {
+        RevokeSignIn [k('x')] Sensitive "sign_in.revoke" "end it"
+            "End the selected sign-in: its tokens stop working at once; asks first.";
+        RevokeSignIns [k('X')] Sensitive "sign_in.revoke_all" "end all of theirs"
+            "End every sign-in of that person, but not the one in use here; asks with the list.";
+        Lock [k('L')] Sweeping "sign_in.lock" "lock person"
+            "Lock the person out of everything; asks with the list of what ends.";
+    }
+    Services {
+        DeleteService [k('x')] Sensitive "service.delete" "delete"
+            "Delete the selected service account: its token stops working at once; asks first.";
+        Lock [k('L')] Sweeping "service.lock" "lock it"
+            "Lock the service account out of everything; asks with the list of what ends.";
+    }
     Glass {
         SignOff [k('a')] Sensitive "glass.sign_off" "sign off"
             "Find the selected break-glass justified; asks first, then for what you looked at.";
@@ -149,6 +163,8 @@ pub const BINDINGS: &[Binding] = table! {
         GoAudit [k('4')] None "go.audit" "audit" "Show the audit record.";
         GoLocks [k('5')] None "go.locks" "locks" "Show locks.";
         GoTimeline [k('6')] None "go.timeline" "timeline" "Show who holds what from when to when.";
+        GoSignIns [k('7')] None "go.sign_ins" "sign-ins" "Show who is signed in.";
+        GoServices [k('8')] None "go.services" "services" "Show service accounts.";
         GoGlass [k('9')] None "go.glass" "break-glass" "Show who broke glass, and what waits for its sign-off.";
         Incident [k('i')] Sweeping "go.incident" "incident"
             "Take much access away at once: choose, try it out on the server, type the count.";
@@ -206,6 +222,8 @@ pub const BINDINGS: &[Binding] = table! {
             "Find and run anything by a few letters of its name.";
         Messages [k('m')] None "view.messages" "messages"
             "Everything that was said in the corner of the screen, with its time.";
+        WhoAmI [k('W')] None "account.who" "who am I"
+            "Who you are, how you signed in, what was proved, when it ends, and your second factors.";
         SignIn [k('I')] None "account.sign_in" "sign in"
             "Sign in here, in the browser or with a password or a code; what is shown stays as it is.";
         Retry [k('r')] None "link.retry" "retry"

@@ -6,7 +6,9 @@ use crate::console::app::App;
 use crate::console::confirm::locked;
 use crate::console::show;
 use crate::console::store::{Seen, Subject};
-use crate::wire::{BreakGlassView, GrantView, LockView, RequestView, SessionView};
+use crate::wire::{
+    BreakGlassView, GrantView, LockView, RequestView, ServiceView, SessionView, SignInView,
+};
 
 /// One row on a line of its own.
 pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
@@ -16,6 +18,8 @@ pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
         Seen::Grant(view) => grant(&view, now),
         Seen::Session(view) => session(&view, now),
         Seen::Lock(view) => lock(&view, now),
+        Seen::SignIn(view) => sign_in(&view, now),
+        Seen::Service(view) => service(&view, now),
         Seen::Use(view) => used(&view, now),
     })
 }
@@ -113,5 +117,38 @@ pub(super) fn grant(view: &GrantView, now: DateTime<Utc>) -> String {
     format!(
         "{} {}{trouble}: {} as {} on {}{left}",
         view.id, view.state, view.holder, view.role, view.target
+    )
+}
+
+pub(super) fn sign_in(view: &SignInView, now: DateTime<Utc>) -> String {
+    format!(
+        "{} {}: {} by {} on {}, last used {} ago, ends {} (in {})",
+        view.id,
+        show::sign_in(view).word,
+        view.principal,
+        view.method,
+        view.device,
+        show::age(view.last_used_at, now),
+        show::moment(view.expires_at, now),
+        show::age(now, view.expires_at)
+    )
+}
+
+pub(super) fn service(view: &ServiceView, now: DateTime<Utc>) -> String {
+    let token = view.expires_at.map_or_else(
+        || "no token that works".to_owned(),
+        |at| {
+            format!(
+                "its token ends {} (in {})",
+                show::moment(at, now),
+                show::age(now, at)
+            )
+        },
+    );
+    format!(
+        "{} of {}: {token}. It may {}",
+        view.name,
+        view.owner,
+        view.scopes.join(", ")
     )
 }

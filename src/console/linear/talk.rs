@@ -12,6 +12,7 @@ use crate::client::Chosen;
 use crate::console::app::{App, Waiting};
 use crate::console::confirm::{ARMING, Incident, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
+use crate::console::linear::awaited::PATIENCE;
 use crate::console::linear::tell::{self, Told};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::run::clock::Moment;
@@ -98,7 +99,9 @@ pub struct Talk {
     /// A length that was typed with the command and is still to be put into the question.
     pub(super) length: Option<String>,
     /// A list that was asked for and comes when the server has answered.
-    pub(super) awaited: Option<super::command::Awaited>,
+    pub(super) awaited: Option<super::awaited::Awaited>,
+    /// Somebody asked who sits here.
+    pub(super) who: Option<Instant>,
     /// A row whose record is read out when it comes.
     pub(super) shown: Option<Subject>,
     /// An answer about the past was given before all of it was known.
@@ -128,6 +131,7 @@ impl Talk {
             armed: None,
             length: None,
             awaited: None,
+            who: None,
             shown: None,
             unread: false,
             receipts: BTreeMap::new(),
@@ -145,13 +149,15 @@ impl Talk {
 
     /// Says whether a pipe has to wait for a list before its next line makes sense.
     pub fn is_waiting(&self) -> bool {
-        !self.keyboard && (self.awaited.is_some() || self.shown.is_some() || self.unread)
+        !self.keyboard
+            && (self.awaited.is_some() || self.who.is_some() || self.shown.is_some() || self.unread)
     }
 
     /// When something is to be read out although nothing happens.
     pub fn next_change(&self) -> Option<Instant> {
         let awaited = self.awaited.as_ref().map(|awaited| awaited.until);
-        self.ready.into_iter().chain(awaited).min()
+        let who = self.who.map(|since| since + PATIENCE);
+        self.ready.into_iter().chain(awaited).chain(who).min()
     }
 
     /// Tells what has changed, and goes on with an open question whose time has come.

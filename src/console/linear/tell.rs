@@ -1,18 +1,18 @@
 //! Rows and changes as sentences. A state is a word; everything that others typed is cleaned and comes last.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
 use crate::console::app::App;
 use crate::console::confirm::Incident;
-use crate::console::linear::sentence::{grant, lock, request, session, used};
+use crate::console::linear::list;
+use crate::console::linear::sentence::{grant, lock, request, used};
 use crate::console::show;
-use crate::console::store::{Seen, SessionKey, Subject};
-use crate::query::{List, parse};
+use crate::console::store::{Seen, Subject};
+use crate::query::List;
 use crate::text::{DisplayText, clean};
-use crate::wire::{BreakGlassView, GrantView, IncidentReceipt, LockView, RequestView, SessionView};
+use crate::wire::IncidentReceipt;
 
 /// Events kept for `audit`.
 const EVENTS: usize = 20;
@@ -76,7 +76,7 @@ impl Told {
                 }
                 Seen::Lock(_) => !self.locks,
                 Seen::Use(view) => view.state != "open",
-                Seen::Session(_) => true,
+                Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => true,
             };
             if before.is_none() && old {
                 continue;
@@ -94,12 +94,12 @@ impl Told {
                 Seen::Use(view) => {
                     clean(&format!("Break-glass {}", used(view, world.server_now())))
                 }
-                Seen::Session(_) => continue,
+                Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => continue,
             });
         }
         self.locks = world.locks_read.is_some();
         if first {
-            lines.extend(list(app, List::Requests, false, "", choices).unwrap_or_default());
+            lines.extend(list::rows(app, List::Requests, false, "", choices).unwrap_or_default());
             lines.push(clean("Type `help` for what can be typed."));
         }
         lines
@@ -132,143 +132,6 @@ impl Told {
             })
             .collect();
     }
-}
-
-/// The rows of a list with their numbers: those that matter at the moment, or all, as far as a filter lets them
-/// through. The error says what is wrong with the filter.
-pub(super) fn list(
-    app: &App,
-    list: List,
-    all: bool,
-    filter: &str,
-    choices: &mut Vec<Subject>,
-) -> Result<Vec<DisplayText>, String> {
-    let world = app.world();
-    let parsed = parse(filter, list, &world.shelf.saved);
-    if let Some(problem) = parsed.problems.first() {
-        return Err(format!("The filter makes no sense: {problem}"));
-    }
-    let (expr, asking, now) = (parsed.expr, world.asking(), world.server_now());
-    let store = &world.store;
-    let mut rows: Vec<(String, Subject)> = Vec::new();
-    let (none, one, many) = match list {
-        List::Requests => {
-            let views = store.requests().map(|(_, view)| view);
-            let mut views: Vec<_> = views
-                .filter(|view| all || view.state == "pending")
-                .filter(|view| expr.lets(view.as_ref(), asking))
-                .collect();
-            views.sort_by(|a, b| {
-                let key = |view: &RequestView| (view.state != "pending", view.created_at);
-                (key(a), &a.id).cmp(&(key(b), &b.id))
-            });
-            let row = |view: &&Rc<RequestView>| {
-                Some((request(view, now), Subject::Request(view.id.parse().ok()?)))
-            };
-            rows.extend(views.iter().filter_map(row));
-            (
-                "No request waits.",
-                "One request:",
-                "requests, the oldest first:",
-            )
-        }
-        List::Sessions => {
-            let mut views: Vec<_> = store
-                .sessions()
-                .filter(|(_, view)| expr.lets(view.as_ref(), asking))
-                .collect();
-            views.sort_by_key(|(key, view)| (view.started_at, (*key).clone()));
-            let row = |(key, view): &(&SessionKey, &Rc<SessionView>)| {
-                (session(view, now), Subject::Session((*key).clone()))
-            };
-            rows.extend(views.iter().map(row));
-            (
-                "Nobody is connected, as far as the targets report it.",
-                "One session:",
-                "sessions, the oldest first:",
-            )
-        }
-        List::Locks => {
-            let mut views: Vec<_> = store
-                .locks()
-                .map(|(_, view)| view)
-                .filter(|view| all || view.state == "in_force")
-                .filter(|view| expr.lets(view.as_ref(), asking))
-                .collect();
-            views.sort_by_key(|view| (view.state != "in_force", view.created_at, view.id.clone()));
-            let row = |view: &&Rc<LockView>| {
-                Some((lock(view, now), Subject::Lock(view.id.parse().ok()?)))
-            };
-            rows.extend(views.iter().filter_map(row));
-            (
-                "Nothing is locked.",
-                "One lock:",
-                "locks, the oldest first:",
-            )
-        }
-        List::BreakGlass => {
-            let mut views: Vec<_> = store
-                .uses()
-                .map(|(_, view)| view)
-                .filter(|view| all || view.state == "open")
-                .filter(|view| expr.lets(view.as_ref(), asking))
-                .collect();
-            views.sort_by_key(|view| (view.state != "open", view.created_at, view.id.clone()));
-            let row = |view: &&Rc<BreakGlassView>| {
-                Some((used(view, now), Subject::Use(view.id.parse().ok()?)))
-            };
-            rows.extend(views.iter().filter_map(row));
-            (
-                "Nothing waits for a sign-off.",
-                "One break-glass:",
-                "uses of break-glass, the oldest first:",
-            )
-        }
-        List::Grants | List::Audit => {
-            let is_open =
-                |state: &str| matches!(state, "scheduled" | "activating" | "active" | "closing");
-            let mut views: Vec<_> = store
-                .grants()
-                .map(|(_, view)| view)
-                .filter(|view| all || is_open(&view.state))
-                .filter(|view| expr.lets(view.as_ref(), asking))
-                .collect();
-            views.sort_by_key(|view| (!is_open(&view.state), view.expires_at, view.id.clone()));
-            let row = |view: &&Rc<GrantView>| {
-                Some((grant(view, now), Subject::Grant(view.id.parse().ok()?)))
-            };
-            rows.extend(views.iter().filter_map(row));
-            (
-                "Nobody has access.",
-                "One grant:",
-                "grants, the one that ends first is first:",
-            )
-        }
-    };
-    let head = match (rows.len(), filter.is_empty()) {
-        (0, true) => none.to_owned(),
-        (0, false) => "The filter lets nothing through.".to_owned(),
-        (1, _) => one.to_owned(),
-        (count, _) => format!("{count} {many}"),
-    };
-    let lines = rows
-        .iter()
-        .enumerate()
-        .map(|(at, (line, _))| format!("{}. {line}", at + 1));
-    let mut lines: Vec<DisplayText> = std::iter::once(head)
-        .chain(lines)
-        .map(|line| clean(&line))
-        .collect();
-    if list == List::Sessions {
-        let missing = store.sources().iter().filter_map(|source| {
-            let problem = source.problem.as_ref()?;
-            Some(clean(&format!("{}: {problem}", source.target)))
-        });
-        lines.extend(missing);
-        lines.extend(world.sessions_problem.as_deref().map(clean));
-    }
-    *choices = rows.into_iter().map(|(_, subject)| subject).collect();
-    Ok(lines)
 }
 
 /// Everything that was said, with its time.
@@ -407,7 +270,7 @@ fn subject(seen: &Seen) -> Option<Subject> {
         Seen::Request(view) => view.id.parse().ok().map(Subject::Request),
         Seen::Grant(view) => view.id.parse().ok().map(Subject::Grant),
         Seen::Lock(view) => view.id.parse().ok().map(Subject::Lock),
+        Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => None,
         Seen::Use(view) => view.id.parse().ok().map(Subject::Use),
-        Seen::Session(_) => None,
     }
 }

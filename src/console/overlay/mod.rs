@@ -16,6 +16,7 @@ pub mod sign_in;
 pub mod sort;
 pub mod step_up;
 pub mod tutor;
+pub mod who;
 mod words;
 
 use std::fmt;

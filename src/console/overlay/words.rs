@@ -242,6 +242,21 @@ fn ids(app: &App, rest: &str) -> Vec<Item> {
             found.push((id.to_string(), item));
         }
     }
+    for (id, view) in store.people().sign_ins() {
+        if fits(id.as_str(), [&view.principal, &view.device]) {
+            let about = format!("sign-in of {} on {}", view.principal, view.device);
+            found.push((id.to_string(), open(Subject::SignIn(id.clone()), &about)));
+        }
+    }
+    for (name, view) in store.people().services() {
+        if fits(name.as_str(), [&view.owner, ""]) {
+            let about = format!("service account of {}", view.owner);
+            found.push((
+                name.to_string(),
+                open(Subject::Service(name.clone()), &about),
+            ));
+        }
+    }
     for (id, view) in store.uses() {
         if fits(id.as_str(), [&view.person, &view.target]) {
             let about = format!(

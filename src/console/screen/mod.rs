@@ -17,7 +17,9 @@ mod listed;
 mod locks;
 mod requests;
 mod rows;
+mod services;
 mod sessions;
+mod sign_ins;
 mod timeline;
 
 use std::time::Instant;
@@ -307,6 +309,8 @@ pub fn all() -> Vec<Box<dyn Screen>> {
         Box::new(audit::Audit::default()),
         Box::new(Listed::<locks::Locks>::default()),
         Box::new(timeline::Timeline::default()),
+        Box::new(Listed::<sign_ins::SignIns>::default()),
+        Box::new(Listed::<services::Services>::default()),
         Box::new(Listed::<glass::Glass>::default()),
     ]
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::rc::Rc;
+use std::time::Instant;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,6 +16,7 @@ use crate::console::screen::column::Col;
 use crate::console::screen::{Ask, News, Tally};
 use crate::console::store::Subject;
 use crate::console::theme::Theme;
+use crate::console::widget::countdown;
 use crate::console::world::World;
 use crate::query::{Expr, List, Row};
 
@@ -151,4 +153,16 @@ pub(super) trait Rows: Debug + Default {
 
     /// Draws on the lower border of the list.
     fn border(_: &Expr, _: &World, _: &Theme, _: Rect, _: &mut Buffer) {}
+}
+
+/// How old a list is that was read whole, and how it is sorted; or that the last reading failed.
+pub(super) fn read_status(world: &World, asked: Option<Instant>, order: &str) -> String {
+    match (&world.people_problem, asked) {
+        (Some(problem), _) => format!("not read: {problem}"),
+        (None, None) => "asking the server".to_owned(),
+        (None, Some(at)) => {
+            let age = countdown::text(world.now.saturating_duration_since(at));
+            format!("asked {age} ago, {order}")
+        }
+    }
 }

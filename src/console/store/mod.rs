@@ -1,6 +1,7 @@
 //! What the console knows of the server's rows: only what the server said, never what it is expected to say.
 
 mod packed;
+mod people;
 mod prune;
 mod subject;
 
@@ -10,11 +11,12 @@ use std::time::Instant;
 
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::wire::{
-    BreakGlassView, EventView, GrantView, LockView, RequestView, SessionSource, SessionView,
-    Sessions,
+    BreakGlassView, EventView, GrantView, LockView, RequestView, ServiceView, SessionSource,
+    SessionView, Sessions, SignInView,
 };
 
 pub use packed::{Packed, Told};
+pub use people::People;
 pub use prune::Pruned;
 pub use subject::{Seen, SessionKey, Subject};
 
@@ -31,6 +33,7 @@ pub struct Store {
     sessions: BTreeMap<SessionKey, Rc<SessionView>>,
     sources: Vec<SessionSource>,
     sessions_at: Option<Instant>,
+    people: People,
     asked: HashMap<Subject, Instant>,
     ring: VecDeque<Rc<Packed>>,
     /// Grants that are over and were asked for on purpose, which stay beyond the usual number.
@@ -113,6 +116,7 @@ impl Store {
             Subject::Use(id) => drop(self.uses.remove(id)),
             Subject::Request(id) => drop(self.requests.remove(id)),
             Subject::Grant(id) => drop(self.grants.remove(id)),
+            Subject::SignIn(_) | Subject::Service(_) => self.people.forget(subject),
         }
         self.revision += 1;
     }
@@ -155,6 +159,7 @@ impl Store {
             Subject::Grant(id) => self.grants.get(id).cloned().map(Seen::Grant),
             Subject::Session(key) => self.sessions.get(key).cloned().map(Seen::Session),
             Subject::Lock(id) => self.locks.get(id).cloned().map(Seen::Lock),
+            Subject::SignIn(_) | Subject::Service(_) => self.people.get(subject),
             Subject::Use(id) => self.uses.get(id).cloned().map(Seen::Use),
         }
     }
@@ -166,6 +171,7 @@ impl Store {
             Subject::Grant(id) => self.grants.contains_key(id),
             Subject::Session(key) => self.sessions.contains_key(key),
             Subject::Lock(id) => self.locks.contains_key(id),
+            Subject::SignIn(_) | Subject::Service(_) => self.people.get(subject).is_some(),
             Subject::Use(id) => self.uses.contains_key(id),
         }
     }
@@ -218,6 +224,23 @@ impl Store {
     /// All live sessions that targets reported, by grant.
     pub fn sessions(&self) -> impl Iterator<Item = (&SessionKey, &Rc<SessionView>)> {
         self.sessions.iter()
+    }
+
+    /// Who is signed in, and the service accounts.
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Takes every sign-in at once: what is not among them has ended.
+    pub fn take_sign_ins(&mut self, views: Vec<SignInView>, asked: Instant) {
+        self.people.take_sign_ins(views, asked);
+        self.revision += 1;
+    }
+
+    /// Takes every service account at once: what is not among them was deleted.
+    pub fn take_services(&mut self, views: Vec<ServiceView>, asked: Instant) {
+        self.people.take_services(views, asked);
+        self.revision += 1;
     }
 
     /// How much each target's part of the sessions can be trusted.

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::domain::ids::{GrantId, LockId, RequestId};
-use crate::wire::{AllowedAction, BreakGlassView, GrantView, LockView, RequestView, SessionView};
+use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
+use crate::wire::{
+    AllowedAction, BreakGlassView, GrantView, LockView, RequestView, ServiceView, SessionView,
+    SignInView,
+};
 
 /// One live connection: the target's name for it, under its grant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +33,9 @@ pub enum Subject {
     Grant(GrantId),
     Session(SessionKey),
     Lock(LockId),
+    SignIn(SignInId),
+    /// A service account, by its name.
+    Service(PrincipalName),
     /// A use of break-glass, by the request that was filed with it.
     Use(RequestId),
 }
@@ -42,6 +48,8 @@ impl Subject {
             Self::Grant(id) => id.as_str(),
             Self::Session(key) => &key.id,
             Self::Lock(id) => id.as_str(),
+            Self::SignIn(id) => id.as_str(),
+            Self::Service(name) => name.as_str(),
             Self::Use(id) => id.as_str(),
         }
     }
@@ -64,7 +72,7 @@ impl Subject {
 
     /// Says whether the server gives this row alone, so that it can be read once more before it is decided on.
     pub fn can_be_read(&self) -> bool {
-        !matches!(self, Self::Session(_))
+        matches!(self, Self::Request(_) | Self::Grant(_) | Self::Lock(_))
     }
 }
 
@@ -84,6 +92,8 @@ pub enum Seen {
     Grant(Rc<GrantView>),
     Session(Rc<SessionView>),
     Lock(Rc<LockView>),
+    SignIn(Rc<SignInView>),
+    Service(Rc<ServiceView>),
     Use(Rc<BreakGlassView>),
 }
 
@@ -95,8 +105,8 @@ impl Seen {
             Self::Grant(view) => view.version,
             Self::Lock(view) => view.version,
             Self::Use(view) => view.version,
-            // A connection is there or not; nothing about it is decided twice.
-            Self::Session(_) => 0,
+            // These are there or not; nothing about them is decided twice.
+            Self::Session(_) | Self::SignIn(_) | Self::Service(_) => 0,
         }
     }
 
@@ -107,12 +117,16 @@ impl Seen {
             Self::Grant(view) => &view.state,
             Self::Lock(view) => &view.state,
             Self::Use(view) => &view.state,
-            Self::Session(_) => "live",
+            Self::Session(_) | Self::SignIn(_) | Self::Service(_) => "live",
         }
     }
 
     /// What the server said about an action on this row: `Err` holds why not.
     pub fn allows(&self, action: &str) -> Result<(), String> {
+        if matches!(self, Self::SignIn(_) | Self::Service(_)) {
+            // The server says nothing of these; `World::may` knows the rule.
+            return Ok(());
+        }
         match self
             .actions()
             .iter()
@@ -133,6 +147,7 @@ impl Seen {
             Self::Grant(view) => &view.allowed_actions,
             Self::Session(view) => &view.allowed_actions,
             Self::Lock(view) => &view.allowed_actions,
+            Self::SignIn(_) | Self::Service(_) => &[],
             Self::Use(view) => &view.allowed_actions,
         }
     }

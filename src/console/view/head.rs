@@ -84,9 +84,33 @@ fn badge(bar: Bar, backend: &Backend, theme: &Theme) -> Bar {
     )
 }
 
+/// What stands where there are more tabs on the left or on the right.
+const MORE: (&str, &str) = ("< ", ">");
+
+/// The tabs that have room, those around the one in front first.
+struct Tabs {
+    /// The number of the first of them.
+    first: usize,
+    texts: Vec<DisplayText>,
+    /// There are others behind them.
+    more: bool,
+}
+
+impl Tabs {
+    /// Where the first begins.
+    fn start(&self) -> u16 {
+        1 + if self.first > 0 { 2 } else { 0 }
+    }
+}
+
 pub(super) fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let (_, front) = app.screens();
+    let shown = shown_tabs(app);
+    let muted = theme.style(Role::TextMuted);
     let mut bar = Bar::new().left(clean(" "), Style::new());
+    if shown.first > 0 {
+        bar = bar.left(clean(MORE.0), muted);
+    }
     let (screens, _) = app.screens();
     // What waits for a sign-off stays red until somebody has given it.
     let red = |index: usize| {
@@ -95,10 +119,10 @@ pub(super) fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             screen.place() == Place::Glass && screen.tally(app.world()).urgent > 0
         })
     };
-    for (index, text) in tab_texts(app).into_iter().enumerate() {
-        let role = if red(index) {
+    for (index, text) in shown.texts.into_iter().enumerate() {
+        let role = if red(index + shown.first) {
             Role::StatusCritical
-        } else if index == front {
+        } else if index + shown.first == front {
             Role::TextStrong
         } else {
             Role::TextMuted
@@ -106,6 +130,9 @@ pub(super) fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         bar = bar
             .left(text, theme.style(role))
             .left(clean(" "), Style::new());
+    }
+    if shown.more {
+        bar = bar.left(clean(MORE.1), muted);
     }
     bar.draw(area, buffer, theme.glyph(Glyph::Ellipsis));
 }
@@ -115,18 +142,53 @@ pub fn tab_at(app: &App, at: Position) -> Option<usize> {
     if at.y != app.layout().regions.tabs.y {
         return None;
     }
-    let mut x = 1;
-    for (index, text) in tab_texts(app).iter().enumerate() {
+    let shown = shown_tabs(app);
+    let mut x = shown.start();
+    for (index, text) in shown.texts.iter().enumerate() {
         let width = u16::try_from(text.width()).unwrap_or(u16::MAX);
         if (x..x + width).contains(&at.x) {
-            return Some(index);
+            return Some(index + shown.first);
         }
         x += width + 1;
     }
     None
 }
 
-fn tab_texts(app: &App) -> Vec<DisplayText> {
+/// The tabs that fit: all of them with air, all without, or as many as there is room for with the one in front.
+fn shown_tabs(app: &App) -> Tabs {
+    let room = usize::from(app.layout().regions.tabs.width);
+    let (_, front) = app.screens();
+    let needs = |texts: &[DisplayText]| -> usize {
+        texts.iter().map(|text| text.width() + 1).sum::<usize>() + 1
+    };
+    for air in [" ", ""] {
+        let texts = tab_texts(app, air);
+        if needs(&texts) <= room {
+            return Tabs {
+                first: 0,
+                texts,
+                more: false,
+            };
+        }
+    }
+    let texts = tab_texts(app, "");
+    let marks = MORE.0.len() + MORE.1.len();
+    let fits = |from: usize, to: usize| {
+        let part = texts.get(from..to).unwrap_or_default();
+        needs(part) + marks <= room
+    };
+    let first = (0..=front).find(|from| fits(*from, front + 1));
+    let first = first.unwrap_or(front);
+    let end = (front + 1..=texts.len()).rev().find(|to| fits(first, *to));
+    let end = end.unwrap_or(front + 1);
+    Tabs {
+        first,
+        more: end < texts.len(),
+        texts: texts.get(first..end).unwrap_or_default().to_vec(),
+    }
+}
+
+fn tab_texts(app: &App, air: &str) -> Vec<DisplayText> {
     let (screens, front) = app.screens();
     let text = |(index, screen): (usize, &dyn Screen)| {
         let Tally {
@@ -146,29 +208,12 @@ fn tab_texts(app: &App) -> Vec<DisplayText> {
         if !word.is_empty() {
             text.push_str(&format!(" {word}"));
         }
-        (index == front, text)
+        clean(&if index == front {
+            format!("[{text}]")
+        } else {
+            format!("{air}{text}{air}")
+        })
     };
-    let texts: Vec<(bool, String)> = screens
-        .iter()
-        .map(AsRef::as_ref)
-        .enumerate()
-        .map(text)
-        .collect();
-    let draw = |air: &str| -> Vec<DisplayText> {
-        let tab = |(front, text): &(bool, String)| {
-            clean(&if *front {
-                format!("[{text}]")
-            } else {
-                format!("{air}{text}{air}")
-            })
-        };
-        texts.iter().map(tab).collect()
-    };
-    let wide = draw(" ");
-    let needed: usize = wide.iter().map(|text| text.width() + 1).sum();
-    if needed < usize::from(app.layout().regions.tabs.width) {
-        wide
-    } else {
-        draw("")
-    }
+    let screens = screens.iter().map(AsRef::as_ref).enumerate();
+    screens.map(text).collect()
 }

@@ -82,6 +82,9 @@ impl FilterLine {
         else {
             return Vec::new();
         };
+        if !List::COUNTED.contains(&list) {
+            return Vec::new();
+        }
         // Only what is understood of the other terms narrows the counts.
         let q = parse(&rest, list, &world.shelf.saved).expr.to_string();
         vec![Ask::Fetch(Query::Facets {
