@@ -198,6 +198,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/incidents/{id}", "/incidents/I-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
         .replace("/factors/{id}", "/factors/F-0000000001")
+        // Nobody has this device.
+        .replace("/device-keys/{id}", "/device-keys/D-0000000001")
         .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
         .replace(
@@ -249,6 +251,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/sign-out"
         | "DELETE /v1/sign-ins/{id}"
         | "DELETE /v1/service-accounts/{id}"
+        | "GET /v1/device-keys"
+        | "DELETE /v1/device-keys/{id}"
         | "DELETE /v1/factors/{id}"
         | "DELETE /v1/sealed-codes/{id}"
         | "POST /v1/recovery-codes"
@@ -328,6 +332,9 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"digests": ["0".repeat(64)], "redirect_uri": "http://127.0.0.1:40000/signed-in", "code_challenge": "x".repeat(43)}),
         ),
+        "POST /v1/sign-in/device/start" => (None, json!({})),
+        "POST /v1/sign-in/device/finish" => (None, json!({"handle": "x"})),
+        "POST /v1/device-keys" => (None, json!({"thumbprint": "x".repeat(43), "name": "host"})),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Sign in with a sealed code, which is asked for or read from standard input; good for break-glass alone
     #[arg(long, conflicts_with_all = ["code", "name", "user", "no_browser"])]
     sealed: bool,
+    /// Sign in on this machine with a browser on another one; the device has to be enrolled, see `portcullis device`
+    #[arg(long, conflicts_with_all = ["code", "name", "user", "no_browser"])]
+    device: bool,
     /// Print the address instead of opening a browser
     #[arg(long, conflicts_with_all = ["code", "name"])]
     no_browser: bool,
@@ -43,6 +46,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     }
     let me = if let Some(user) = &arguments.user {
         account::sign_in(context, &client, user.as_str(), device(PROGRAM)).await?
+    } else if arguments.device {
+        asks = false;
+        crate::cli::device::sign_in(context, &client, &device(PROGRAM)).await?
     } else if at_provider(&client, &arguments).await? {
         asks = false;
         in_browser(context, &client, arguments.no_browser).await?

@@ -15,6 +15,7 @@ mod console;
 mod context;
 mod demo;
 mod deny;
+mod device;
 mod exit;
 mod extend;
 mod factor;
@@ -146,6 +147,7 @@ enum Command {
     Account(account::Arguments),
     Token(token::Arguments),
     ServiceAccount(service_account::Arguments),
+    Device(device::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
     Policy(policy::Arguments),
@@ -216,6 +218,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
         Command::Account(arguments) => account::run(context, arguments).await,
         Command::SignIns(arguments) => sign_ins::run(context, arguments).await,
+        Command::Device(arguments) => device::run(context, arguments).await,
         Command::ServiceAccount(arguments) => service_account::run(context, arguments).await,
         Command::Factor(arguments) => factor::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments).await,

@@ -66,6 +66,11 @@ impl Device {
         Ok(self.key.get_or_init(|| key))
     }
 
+    /// What the key is known by (RFC 7638).
+    pub(super) fn thumbprint(&self) -> Result<String, ClientError> {
+        Ok(self.key()?.thumbprint().to_owned())
+    }
+
     /// Signs one call that is about to be sent.
     pub(super) fn prove(
         &self,

@@ -7,6 +7,7 @@ mod backoff;
 mod break_glass;
 mod calls;
 mod device;
+mod device_flow;
 mod error;
 mod follow;
 mod here;

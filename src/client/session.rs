@@ -181,6 +181,11 @@ impl Session {
         self.device.prove(method, address, access)
     }
 
+    /// What the key of this device is known by.
+    pub fn thumbprint(&self) -> Result<String, ClientError> {
+        self.device.thumbprint()
+    }
+
     /// Corrects the clock that proofs are made with.
     pub fn is_ahead(&self, seconds: i64) {
         self.device.is_ahead(seconds);

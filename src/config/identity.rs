@@ -29,6 +29,10 @@ pub struct Identity {
     pub groups_claim: String,
     /// How old the groups may be when access is given.
     pub groups_max_age: Span,
+    /// How long access lives on when the provider confirms its holder no more.
+    pub gone_after: Span,
+    /// Whether people may sign in on a machine without a browser.
+    pub device_flow: bool,
     /// PEM certificates; when it is there the system's are not used.
     pub ca: Option<PathBuf>,
     /// Whether plain HTTP to this machine is allowed: for tests and demonstrations.
@@ -71,11 +75,16 @@ pub(super) fn understand<'t>(
     let (scopes, scopes_from) = plain(notes, "scopes", "openid profile groups offline_access");
     let (name_claim, name_from) = plain(notes, "name_claim", "preferred_username");
     let (groups_claim, groups_from) = plain(notes, "groups_claim", "groups");
+    let span = |text: &str| {
+        text.parse::<Span>()
+            .map_err(|error| wrong(error.to_string(), "write it like `5m`"))
+    };
     let (groups_max_age, age_from) =
-        layers.understand("groups_max_age", minutes(5), notes, |text, _| {
-            text.parse::<Span>()
-                .map_err(|error| wrong(error.to_string(), "write it like `5m`"))
-        });
+        layers.understand("groups_max_age", minutes(5), notes, |text, _| span(text));
+    let (gone_after, gone_from) =
+        layers.understand("gone_after", minutes(15), notes, |text, _| span(text));
+    let (device_flow, device_from) =
+        layers.understand("device_flow", false, notes, |text, _| truth(text));
     let file = |text: &str| Ok::<_, Wrong>(Some(folder.join(text)));
     let (ca, _) = layers.understand("ca", None, notes, |text, _| file(text));
     let (secret, _) = layers.understand("client_secret", None, notes, |text, _| {
@@ -122,6 +131,8 @@ pub(super) fn understand<'t>(
         shown("name_claim", &name_claim, &name_from),
         shown("groups_claim", &groups_claim, &groups_from),
         shown("groups_max_age", &groups_max_age.to_string(), &age_from),
+        shown("gone_after", &gone_after.to_string(), &gone_from),
+        shown("device_flow", &device_flow.to_string(), &device_from),
     ];
     let identity = Identity {
         issuer,
@@ -132,6 +143,8 @@ pub(super) fn understand<'t>(
         name_claim,
         groups_claim,
         groups_max_age,
+        gone_after,
+        device_flow,
         ca,
         loopback,
         groups,

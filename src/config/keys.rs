@@ -99,7 +99,7 @@ pub const SIGNALS: [Key; 3] = [
 ];
 
 /// The identity provider, in the table `[identity]` of `portcullis.toml`.
-pub const IDENTITY: [Key; 10] = [
+pub const IDENTITY: [Key; 12] = [
     Key {
         name: "issuer",
         env: "PORTCULLIS_IDENTITY_ISSUER",
@@ -163,6 +163,22 @@ pub const IDENTITY: [Key; 10] = [
         default: "`5m`",
         sample: "\"5m\"",
         about: "How old the groups may be when access is given; then the provider is asked again. Taking access away never waits for it.",
+    },
+    Key {
+        name: "gone_after",
+        env: "PORTCULLIS_IDENTITY_GONE_AFTER",
+        flag: "",
+        default: "`15m`",
+        sample: "\"15m\"",
+        about: "When the provider confirms somebody no more, their sign-ins are over at once, and nothing new is given. What access they have ends after this time, unless they sign in again. A provider uses one word for a person who is gone and for a token that is over.",
+    },
+    Key {
+        name: "device_flow",
+        env: "PORTCULLIS_IDENTITY_DEVICE_FLOW",
+        flag: "",
+        default: "`false`",
+        sample: "false",
+        about: "Whether people may sign in on a machine without a browser (`portcullis login --device`), from device keys that they have enrolled.",
     },
     Key {
         name: "ca",

@@ -216,13 +216,13 @@ fn database(text: &str) -> Result<Database, Wrong> {
         return Ok(Database::Sqlite);
     }
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        let parsed = reqwest::Url::parse(text).is_ok_and(|url| url.has_host());
         // The text is not repeated: it may contain a password.
-        return if parsed {
-            Ok(Database::Postgres(text.to_owned()))
-        } else {
-            Err(wrong("this is not a connection string", hint))
-        };
+        let parsed = reqwest::Url::parse(text)
+            .ok()
+            .filter(reqwest::Url::has_host);
+        let parsed = parsed.ok_or_else(|| wrong("this is not a connection string", hint))?;
+        check_encryption(&parsed)?;
+        return Ok(Database::Postgres(text.to_owned()));
     }
     let hint = match nearest(text, ["sqlite"]) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -232,6 +232,33 @@ fn database(text: &str) -> Result<Database, Wrong> {
         message: "this kind of database is not known".to_owned(),
         hint,
     })
+}
+
+/// Over a network the database has to prove who it is: every other mode lets somebody in between answer in its place.
+fn check_encryption(url: &reqwest::Url) -> Result<(), Wrong> {
+    let one = |names: [&str; 2]| {
+        let found = url.query_pairs().filter(|(key, _)| names.contains(&&**key));
+        found.last().map(|(_, value)| value.into_owned())
+    };
+    let host = one(["host", "hostaddr"]);
+    let host = host.as_deref().or(url.host_str()).unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let here = bare == "localhost"
+        || bare.starts_with('/')
+        || bare.starts_with("%2F")
+        || bare
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    match one(["sslmode", "ssl-mode"]) {
+        Some(mode) if !here && mode != "verify-full" => Err(wrong(
+            format!(
+                "with `sslmode={}` somebody in between could answer in the place of a database on another machine",
+                mode.escape_debug()
+            ),
+            "write `?sslmode=verify-full`, with `&sslrootcert=FILE` if the authority is your own",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn log_filter(text: &str) -> Result<String, Wrong> {

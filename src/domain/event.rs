@@ -81,6 +81,9 @@ events! {
     ServiceDeleted = "service.deleted", "deleted the service account";
     SignInRevoked = "auth.revoked", "ended the sign-in of";
     GroupsChanged = "auth.groups_changed", "took over other groups and roles from the identity provider for";
+    DeviceEnrolled = "auth.device_enrolled", "enrolled the key of a device without a browser";
+    DeviceRevoked = "auth.device_revoked", "revoked the key of a device of";
+    IdentityLapsed = "auth.identity_lapsed", "ended the sign-ins from the identity provider, which confirms them no more, of";
     IdentityGone = "auth.identity_gone", "took everything, because the identity provider does not know them any more, from";
     SteppedUp = "auth.stepped_up", "proved a second factor";
     StepUpRefused = "auth.step_up_refused", "could not prove a second factor";
@@ -259,6 +262,7 @@ impl Event {
                 | EventCode::FactorsReset
                 | EventCode::TokenMisused
                 | EventCode::GroupsChanged
+                | EventCode::IdentityLapsed
                 | EventCode::IdentityGone
                 | EventCode::SealedCodesMade
                 | EventCode::SealedCodeRevoked

@@ -27,6 +27,7 @@ macro_rules! faults {
 
 faults! {
     Unreachable = "provider-unreachable", "the identity provider does not answer";
+    Certificate = "provider-certificate", "the certificate of the identity provider is not one that this server trusts";
     /// It answered with a status that is none of a working provider.
     Failed = "provider-failed", "the identity provider failed";
     Redirect = "provider-redirect", "the identity provider sent the server elsewhere, which is not followed";
@@ -69,6 +70,8 @@ faults! {
     StepUpTimeMissing = "step-up-time-missing", "the identity provider does not say when you signed in, so it may have been long ago";
     StepUpTooOld = "step-up-too-old", "the identity provider did not have you sign in again for this";
     StepUpTooWeak = "step-up-too-weak", "you signed in at the identity provider without a second factor that counts here";
+    DeviceUnsupported = "provider-no-device-flow", "the identity provider has no sign-in for machines without a browser";
+    DeviceAnswer = "provider-device-answer", "what the identity provider says for a sign-in on another machine cannot be used";
     GroupsForm = "groups-malformed", "the identity provider does not say groups as a list of names";
     GroupsMany = "groups-too-many", "the identity provider names more groups than any sensible person is in";
     GroupsElsewhere = "groups-elsewhere", "the identity provider leaves the groups out because there are too many";
@@ -135,8 +138,20 @@ pub enum IdentityRefusal {
     },
     /// None of the person's groups has a product role.
     NoRole,
+    /// People sign in here with a browser on the same machine only.
+    NoDeviceFlow,
+    /// Nobody has enrolled the key of this device, or it was revoked.
+    DeviceNotEnrolled,
+    /// Somebody has enrolled this key, now or before.
+    DeviceKeyTaken,
+    /// Whoever approved the sign-in is not the person that the device key belongs to.
+    DeviceOfAnother,
+    /// Never begun from this device, finished, or begun too long ago.
+    DeviceOver,
     /// The provider does not know this person any more.
     Gone,
+    /// The provider takes the token no more with which it is asked about this person.
+    Lapsed,
     /// What is known of the person's groups is too old to give access by.
     Stale,
 }
@@ -155,7 +170,13 @@ impl IdentityRefusal {
             Self::Fault(fault) => fault.code(),
             Self::NameTaken { .. } => "name-taken",
             Self::NoRole => "no-product-role",
+            Self::NoDeviceFlow => "no-device-flow",
+            Self::DeviceNotEnrolled => "device-not-enrolled",
+            Self::DeviceKeyTaken => "device-key-taken",
+            Self::DeviceOfAnother => "device-of-another",
+            Self::DeviceOver => "device-code-over",
             Self::Gone => "identity-gone",
+            Self::Lapsed => "identity-lapsed",
             Self::Stale => "identity-stale",
         }
     }
@@ -185,7 +206,22 @@ impl IdentityRefusal {
                 format!("`{name}` is the name of somebody else here, and names are never shared")
             }
             Self::NoRole => "none of your groups at the identity provider has a product role here".to_owned(),
+            Self::NoDeviceFlow => {
+                "this server has no sign-in for machines without a browser".to_owned()
+            }
+            Self::DeviceNotEnrolled => "the key of this device is not enrolled".to_owned(),
+            Self::DeviceKeyTaken => "this device key is enrolled already, or was".to_owned(),
+            Self::DeviceOfAnother => {
+                "somebody else approved this sign-in than the person whose device it is".to_owned()
+            }
+            Self::DeviceOver => {
+                "this sign-in was not begun from this device, is finished, or took more than 5 minutes"
+                    .to_owned()
+            }
             Self::Gone => "the identity provider does not know this person any more".to_owned(),
+            Self::Lapsed => {
+                "the identity provider confirms this person no more until they sign in again".to_owned()
+            }
             Self::Stale => {
                 "the identity provider has not confirmed the groups of this person lately, so no access is given"
                     .to_owned()
@@ -209,7 +245,17 @@ impl IdentityRefusal {
             Self::NoRole => {
                 "ask an operator to give one of your groups a role in `[identity.roles]`"
             }
+            Self::NoDeviceFlow => "sign in with a one-time code: `portcullis login --code CODE`",
+            Self::DeviceNotEnrolled => {
+                "run `portcullis device show` here, and what it prints where you are signed in"
+            }
+            Self::DeviceKeyTaken => "`portcullis device list` shows yours",
+            Self::DeviceOfAnother => "approve only what you began yourself",
+            Self::DeviceOver => "begin again with `portcullis login --device`",
             Self::Gone => "ask the people who run the identity provider",
+            Self::Lapsed => {
+                "sign in again with `portcullis login`; without that, access ends in a few minutes"
+            }
             Self::Stale => {
                 "try again in a moment; if the provider works, sign in again with `portcullis login`"
             }

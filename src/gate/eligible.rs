@@ -1,13 +1,14 @@
-//! Whether the holder of a grant that begins later than it was given may still have it.
+//! Whether somebody may still have what they asked for: at a later start, and when their groups change.
 
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Rulebook;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::permit::{Action, permit};
-use crate::domain::policy;
+use crate::domain::policy::{self, Deed, Policy, Verdict};
+use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
-use crate::domain::request::RequestKind;
+use crate::domain::request::{Request, RequestKind};
 use crate::store::Tx;
 
 use super::Error;
@@ -58,5 +59,69 @@ pub(super) async fn lost(
             Ok(Some(format!("policy no longer permits it: {why}")))
         }
         Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Why somebody as they are now would not have got what they asked for, if they would not.
+///
+/// Judged by the policy under which it was asked and at the moment when it was asked, so that only the person can be
+/// the difference: neither another policy nor another hour takes away what was decided.
+pub(super) async fn no_more(
+    tx: &mut Tx,
+    request: &Request,
+    who: &Principal,
+    rules: &Rulebook,
+) -> Result<Option<String>, Error> {
+    if permit(who, Action::Submit).is_err() {
+        return Ok(Some(format!(
+            "`{}` no longer has the product role requester",
+            who.name
+        )));
+    }
+    let Some(target) = rules.catalog.target(&request.target) else {
+        return Ok(None);
+    };
+    let kept = as_it_was(tx, rules, &request.snapshot.policy_version).await?;
+    let policy = kept.as_ref().unwrap_or(&rules.policy);
+    let ask = policy::Ask {
+        asker: who,
+        target,
+        role: &request.role,
+        kind: request.kind,
+        duration: request.duration,
+        total: request.duration,
+        ticket: request.ticket.as_deref(),
+        reason_length: request.reason.chars().count(),
+        now: request.created_at,
+    };
+    Ok(match policy.decide_as(deed(request.kind), &ask) {
+        Verdict::Permitted { .. } => None,
+        Verdict::Denied(denial) => Some(format!(
+            "policy does not permit it to `{}` any more, whose groups have changed: {}",
+            who.name, denial.why
+        )),
+    })
+}
+
+/// The policy of that version, where it is another one than that in use and was kept.
+async fn as_it_was(tx: &mut Tx, rules: &Rulebook, version: &str) -> Result<Option<Policy>, Error> {
+    if rules.policy.version() == version {
+        return Ok(None);
+    }
+    let Some(kept) = tx.policy_kept(version).await? else {
+        return Ok(None);
+    };
+    let policy = Policy::parse(&kept.text).ok();
+    let zone = kept.time_zone.parse().ok();
+    Ok(policy.map(|policy| match zone {
+        Some(zone) => policy.in_zone(zone),
+        None => policy,
+    }))
+}
+
+fn deed(kind: RequestKind) -> Deed {
+    match kind {
+        RequestKind::BreakGlass => Deed::BreakGlass,
+        RequestKind::Access | RequestKind::Extend => Deed::Request,
     }
 }

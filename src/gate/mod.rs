@@ -174,6 +174,8 @@ struct Writing {
     locks: Arc<Vec<Lock>>,
     origin: Origin,
     sign_in: SignInId,
+    /// How the sign-in was proved.
+    method: Method,
     once: OnceKey,
     /// What needs the proof of a second factor before this is committed.
     guarded: Option<Guarded>,
@@ -284,6 +286,7 @@ impl Gate {
             locks,
             origin: caller.origin.clone(),
             sign_in: caller.sign_in.clone(),
+            method: caller.how.method,
             once: once.clone(),
             guarded: None,
         })))

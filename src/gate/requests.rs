@@ -13,7 +13,7 @@ use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit};
 use crate::domain::policy;
 use crate::domain::principal::Principal;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Cause, Refusal};
 use crate::domain::request::{
     About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason,
 };
@@ -26,6 +26,7 @@ use crate::store::grants::Filter;
 use crate::store::history::History;
 
 use super::deeds::{Reviewed, decide, may_review, somebody_reviews};
+use super::eligible;
 use super::locks::bearing;
 use super::second_factor::told;
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
@@ -154,13 +155,17 @@ impl Gate {
         may_review(&mut writing, &rules, &request, &verdict.narrowed).await?;
         same_version(&request, version)?;
         let (request, change) = match verdict.decision {
-            Decision::Deny => request.deny_by(
-                &writing.who,
-                verdict.comment.as_deref().unwrap_or_default(),
-                writing.now,
-            )?,
+            Decision::Deny => {
+                writing.guard(Guarded::Deny);
+                request.deny_by(
+                    &writing.who,
+                    verdict.comment.as_deref().unwrap_or_default(),
+                    writing.now,
+                )?
+            }
             Decision::Approve => {
                 writing.guard(Guarded::Approve);
+                self.still_permitted(&mut writing, &request, &rules).await?;
                 let target = rules.catalog.target(&request.target).ok_or_else(|| {
                     Refusal::UnknownTarget {
                         target: request.target.clone(),
@@ -195,6 +200,36 @@ impl Gate {
             }
         };
         self.finish_request(writing, request, &change).await
+    }
+
+    /// Whoever comes from a provider may have lost, since they asked, what let them ask.
+    async fn still_permitted(
+        &self,
+        writing: &mut Writing,
+        request: &Request,
+        rules: &Rulebook,
+    ) -> Result<(), Error> {
+        let asker = &request.requester.id;
+        // A longer time is judged by the access that it is for.
+        let longer = request.kind == RequestKind::Extend;
+        if longer || writing.tx.identity_of(asker).await?.is_none() {
+            return Ok(());
+        }
+        let asker = writing.tx.principal(asker).await?;
+        let asker =
+            asker.ok_or_else(|| anyhow::anyhow!("the requester of {} is gone", request.id))?;
+        match eligible::no_more(&mut writing.tx, request, &asker, rules).await? {
+            Some(why) => Err(Refusal::PolicyDenied {
+                why,
+                cause: Box::new(Cause {
+                    version: request.snapshot.policy_version.clone(),
+                    policies: Vec::new(),
+                    errors: Vec::new(),
+                }),
+            }
+            .into()),
+            None => Ok(()),
+        }
     }
 
     /// A lesser role is a different ask: policy must permit it too.

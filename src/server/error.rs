@@ -103,18 +103,21 @@ fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
     use IdentityRefusal as I;
     use ProviderFault as F;
     match refusal {
-        I::NotBegun | I::NotTheBeginner => StatusCode::UNAUTHORIZED,
+        I::NotBegun | I::NotTheBeginner | I::DeviceOver => StatusCode::UNAUTHORIZED,
         I::Declined { .. }
         | I::NoRole
         | I::Gone
+        | I::Lapsed
+        | I::DeviceNotEnrolled
+        | I::DeviceOfAnother
         | I::Stale
         | I::StepUpNotBegun
         | I::StepUpForAnother
         | I::Fault(
             F::StepUpOtherPerson | F::StepUpTimeMissing | F::StepUpTooOld | F::StepUpTooWeak,
         ) => StatusCode::FORBIDDEN,
-        I::NotOffered | I::NoStepUp => StatusCode::UNPROCESSABLE_ENTITY,
-        I::NameTaken { .. } => StatusCode::CONFLICT,
+        I::NotOffered | I::NoStepUp | I::NoDeviceFlow => StatusCode::UNPROCESSABLE_ENTITY,
+        I::NameTaken { .. } | I::DeviceKeyTaken => StatusCode::CONFLICT,
         I::Fault(_) => StatusCode::BAD_GATEWAY,
     }
 }

@@ -23,6 +23,7 @@ pub async fn ways(State(app): State<App>) -> Json<SignInWays> {
         server: app.name.to_string(),
         code: true,
         provider: app.gate.issuer().map(str::to_owned),
+        device: app.gate.has_device_flow(),
     })
 }
 

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod audit;
 pub mod break_glass;
 pub mod caller;
+pub mod device;
 pub mod error;
 pub mod facets;
 pub mod feed;

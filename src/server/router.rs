@@ -18,8 +18,8 @@ use crate::domain::refusal::Refusal;
 
 use super::error::Failed;
 use super::{
-    App, accounts, audit, break_glass, caller, facets, grants, health, identity, incidents, locks,
-    people, requests, second_factor, services, sessions, stream, targets, why,
+    App, accounts, audit, break_glass, caller, device, facets, grants, health, identity, incidents,
+    locks, people, requests, second_factor, services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -54,6 +54,10 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(identity::ways))
         .routes(routes!(identity::start))
         .routes(routes!(identity::finish))
+        .routes(routes!(device::start))
+        .routes(routes!(device::finish))
+        .routes(routes!(device::list, device::enrol))
+        .routes(routes!(device::revoke))
         .routes(routes!(people::refresh))
         .routes(routes!(people::sign_out))
         .routes(routes!(people::me))

@@ -20,7 +20,9 @@ pub struct Identity {
     pub refresh_token: Option<String>,
     /// When the provider last said what groups this person has.
     pub checked_at: DateTime<Utc>,
-    /// When the provider said that this person is nobody there any more.
+    /// Since when the provider takes the refresh token no more, which may mean that the person is gone.
+    pub lapsed_at: Option<DateTime<Utc>>,
+    /// When everything was taken from this person, because the provider knows them no more.
     pub gone_at: Option<DateTime<Utc>>,
 }
 
@@ -59,6 +61,7 @@ struct IdentityRow {
     principal_id: String,
     refresh_token: Option<String>,
     checked_at: i64,
+    lapsed_at: Option<i64>,
     gone_at: Option<i64>,
 }
 
@@ -70,6 +73,7 @@ impl IdentityRow {
             principal: stored("principal id", &self.principal_id)?,
             refresh_token: self.refresh_token,
             checked_at: moment(self.checked_at)?,
+            lapsed_at: moments(self.lapsed_at)?,
             gone_at: moments(self.gone_at)?,
         })
     }
@@ -86,10 +90,12 @@ struct CallRow {
     expires_at: i64,
 }
 
-const OF: &str = "select issuer, subject, principal_id, refresh_token, checked_at, gone_at from identities where principal_id = $1";
-const BY_SUBJECT: &str = "select issuer, subject, principal_id, refresh_token, checked_at, gone_at from identities where issuer = $1 and subject = $2";
+const OF: &str = "select issuer, subject, principal_id, refresh_token, checked_at, lapsed_at, gone_at from identities where principal_id = $1";
+const BY_SUBJECT: &str = "select issuer, subject, principal_id, refresh_token, checked_at, lapsed_at, gone_at from identities where issuer = $1 and subject = $2";
 const WITH_ACCESS: &str = "select distinct i.principal_id from identities i join grants g on g.holder_id = i.principal_id \
-     where g.state in ('scheduled', 'activating', 'active') and i.gone_at is null and i.checked_at < $1 limit 100";
+     where g.state in ('scheduled', 'activating', 'active') and i.gone_at is null and i.lapsed_at is null and i.checked_at < $1 limit 100";
+const LAPSED: &str =
+    "select principal_id from identities where lapsed_at < $1 and gone_at is null limit 100";
 
 impl Tx {
     /// What the provider knows of a principal, if it comes from there.
@@ -125,6 +131,19 @@ impl Tx {
             .collect()
     }
 
+    /// Principals whom the provider has not confirmed any more since before a moment.
+    pub async fn lapsed_before(
+        &mut self,
+        before: DateTime<Utc>,
+    ) -> anyhow::Result<Vec<PrincipalId>> {
+        let rows: Vec<(String,)> =
+            on!(self, c => sqlx::query_as(LAPSED).bind(millis(before)).fetch_all(c))
+                .context("looking for identities")?;
+        rows.into_iter()
+            .map(|(id,)| stored("principal id", &id))
+            .collect()
+    }
+
     /// Adds an identity, or notes what the provider just said of a known one.
     pub async fn save_identity(
         &mut self,
@@ -132,10 +151,10 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query(
-            "insert into identities (issuer, subject, principal_id, refresh_token, created_at, checked_at, asking_until, gone_at) values ($1, $2, $3, $4, $5, $6, 0, $7) \
-             on conflict (issuer, subject) do update set refresh_token = excluded.refresh_token, checked_at = excluded.checked_at, asking_until = 0, gone_at = excluded.gone_at")
+            "insert into identities (issuer, subject, principal_id, refresh_token, created_at, checked_at, asking_until, gone_at, lapsed_at) values ($1, $2, $3, $4, $5, $6, 0, $7, $8) \
+             on conflict (issuer, subject) do update set refresh_token = excluded.refresh_token, checked_at = excluded.checked_at, asking_until = 0, gone_at = excluded.gone_at, lapsed_at = excluded.lapsed_at")
             .bind(&identity.issuer).bind(&identity.subject).bind(identity.principal.as_str()).bind(&identity.refresh_token)
-            .bind(millis(now)).bind(millis(identity.checked_at)).bind(identity.gone_at.map(millis)).execute(c))
+            .bind(millis(now)).bind(millis(identity.checked_at)).bind(identity.gone_at.map(millis)).bind(identity.lapsed_at.map(millis)).execute(c))
         .context("writing an identity")?;
         Ok(())
     }

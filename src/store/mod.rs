@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -63,6 +63,7 @@ pub mod among;
 pub mod apply;
 pub mod audit;
 pub mod break_glass;
+pub mod device_keys;
 pub mod grants;
 pub mod history;
 mod hold;
@@ -422,13 +423,26 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
 }
 
 async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
-    let options = PgConnectOptions::from_str(url)
-        .context("reading the database URL")?
-        .options([
-            ("statement_timeout", "5000"),
-            ("lock_timeout", "2000"),
-            ("idle_in_transaction_session_timeout", "10000"),
-        ]);
+    let options = PgConnectOptions::from_str(url).context("reading the database URL")?;
+    let here = options.get_socket().is_some()
+        || options.get_host().starts_with('/')
+        || options.get_host() == "localhost"
+        || options
+            .get_host()
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    // What is not said is the safe mode and not the driver's, which goes on in clear text when it is asked to.
+    let mode = match options.get_ssl_mode() {
+        PgSslMode::Prefer if !here => PgSslMode::VerifyFull,
+        PgSslMode::Prefer => PgSslMode::Disable,
+        said => said,
+    };
+    let options = options.ssl_mode(mode).options([
+        ("statement_timeout", "5000"),
+        ("lock_timeout", "2000"),
+        ("idle_in_transaction_session_timeout", "10000"),
+    ]);
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)

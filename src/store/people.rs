@@ -373,6 +373,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Ends the sign-ins of a principal that were made at the identity provider.
+    pub async fn revoke_provider_sign_ins_of(
+        &mut self,
+        who: &PrincipalId,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update sign_ins set revoked_at = $2 where principal_id = $1 and revoked_at is null and method in ('oidc', 'device')").bind(who.as_str()).bind(millis(now)).execute(c))
+            .context("ending the sign-ins of somebody")?;
+        Ok(())
+    }
+
     /// Takes every scope and role from a service account; it is deleted from then on.
     pub async fn drop_scopes(&mut self, id: &PrincipalId) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("update principals set scopes = '[]', roles = '[]', group_names = '[]', version = version + 1 where id = $1 and owner_id is not null").bind(id.as_str()).execute(c))

@@ -1,7 +1,10 @@
 //! Signing in at an identity provider, from the program that opens the browser.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Tokens;
 
 /// How people sign in on this server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -14,6 +17,9 @@ pub struct SignInWays {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider: Option<String>,
+    /// Whether people sign in there from machines without a browser, too.
+    #[serde(default)]
+    pub device: bool,
 }
 
 /// Begins a sign-in at the identity provider.
@@ -59,4 +65,75 @@ pub struct ProviderFinish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_length = 2000)]
     pub iss: Option<String>,
+}
+
+/// Begins a sign-in on a machine without a browser (RFC 8628), from an enrolled device key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceStart {
+    /// Where the sign-in happens, for the list of sign-ins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_length = 100)]
+    pub device: Option<String>,
+}
+
+/// What the person types where.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeviceStarted {
+    /// What the program asks with whether the person is done.
+    pub handle: String,
+    pub user_code: String,
+    pub verification_uri: String,
+    /// The same with the code in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub verification_uri_complete: Option<String>,
+    /// Seconds for which the code is good.
+    pub expires_in: i64,
+    /// Seconds to wait before asking.
+    pub wait: i64,
+}
+
+/// Asks whether the person is done.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceFinish {
+    #[schema(max_length = 200)]
+    pub handle: String,
+}
+
+/// Tokens, or how many seconds to wait before asking again.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeviceFinished {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub wait: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tokens: Option<Tokens>,
+}
+
+/// Enrols the key of a machine without a browser.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDeviceKey {
+    /// As `portcullis device show` prints it on that machine (RFC 7638).
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    pub thumbprint: String,
+    /// What the person calls the machine.
+    #[schema(min_length = 1, max_length = 40)]
+    pub name: String,
+}
+
+/// The key of a machine from which somebody signs in without a browser there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceKeyView {
+    pub id: String,
+    pub owner: String,
+    pub thumbprint: String,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_used_at: Option<DateTime<Utc>>,
 }

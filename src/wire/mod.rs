@@ -28,7 +28,10 @@ pub use break_glass::{
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
-pub use identity::{ProviderFinish, ProviderStart, ProviderStarted, SignInWays};
+pub use identity::{
+    DeviceFinish, DeviceFinished, DeviceKeyView, DeviceStart, DeviceStarted, NewDeviceKey,
+    ProviderFinish, ProviderStart, ProviderStarted, SignInWays,
+};
 pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,

@@ -167,7 +167,7 @@ const APART: [(&str, &str); 14] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 42] = [
+const POISONED: [&[&str]; 43] = [
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],
@@ -195,6 +195,7 @@ const POISONED: [&[&str]; 42] = [
     &["sign-ins", "list"],
     &["sign-ins", "list", "--json"],
     &["service-account", "list"],
+    &["device", "list"],
     &["why", "R-0000000003"],
     &["why", "R-0000000003", "--json"],
     &["why", "G-0000000003"],

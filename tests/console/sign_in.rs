@@ -55,6 +55,7 @@ fn ways(desk: &mut Desk, provider: bool) {
         server: "eu-1".to_owned(),
         code: true,
         provider: provider.then(|| ISSUER.to_owned()),
+        device: false,
     };
     desk.send(Msg::SignIn(turn, Said::Ways(Ok(ways))));
     desk.wait(400);

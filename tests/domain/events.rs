@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 39] = [
+const BY_THE_GATE: [(EventCode, &str); 42] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::BreakGlassUsed, "api::break_glass"),
     (EventCode::BreakGlassSignedOff, "api::break_glass"),
@@ -34,7 +34,10 @@ const BY_THE_GATE: [(EventCode, &str); 39] = [
     (EventCode::FactorAdded, "api::second_factors"),
     (EventCode::FactorRemoved, "api::second_factors"),
     (EventCode::GroupsChanged, "identity::real"),
-    (EventCode::IdentityGone, "identity::real"),
+    (EventCode::DeviceEnrolled, "identity::device"),
+    (EventCode::DeviceRevoked, "identity::device"),
+    (EventCode::IdentityLapsed, "identity::lapsed"),
+    (EventCode::IdentityGone, "identity::lapsed"),
     (EventCode::FactorsReset, "api::second_factors"),
     (EventCode::RecoveryCodesMade, "api::second_factors"),
     (EventCode::PasswordSet, "api::accounts"),

@@ -131,6 +131,7 @@ async fn somebody_approves_at_a_terminal_and_confirms_in_the_browser() {
     let request = submit(&world.engineer("ada").await).await;
     let mut terminal = program(&world, home.path(), &["approve", &request.id]);
     sign_in(&mut browser, &std::fs::read_to_string(&url).unwrap());
+    assert_eq!(browser.text("#server"), world.url());
     assert_eq!(browser.text("h1"), "It is you");
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(pictures.join("confirmed.png"), browser.picture()).unwrap();

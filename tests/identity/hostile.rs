@@ -29,6 +29,8 @@ pub(super) struct Script {
     pub(super) answer: Value,
     pub(super) userinfo: Value,
     pub(super) sign: Sign,
+    /// What it says where sign-ins of devices begin.
+    pub(super) device: Value,
     /// An address that answers in this way instead.
     pub(super) instead: Option<(&'static str, u16, String)>,
     key: Arc<EcdsaKeyPair>,
@@ -130,6 +132,7 @@ async fn serve(State(script): State<Shared>, uri: Uri) -> Response {
         "/.well-known/openid-configuration" => script.discovery.to_string(),
         "/keys" => script.keys.to_string(),
         "/userinfo" => script.userinfo.to_string(),
+        "/device" => script.device.to_string(),
         "/token" => {
             let mut answer = script.answer.clone();
             if answer.is_object() && answer.get("id_token").is_none() {
@@ -153,6 +156,7 @@ pub(super) async fn provider() -> Shared {
         answer: Value::Null,
         userinfo: Value::Null,
         sign: Sign::Ours,
+        device: Value::Null,
         instead: None,
         key: Arc::new(ecdsa()),
     }));

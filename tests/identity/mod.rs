@@ -2,7 +2,10 @@
 
 mod browser;
 mod confirm;
+mod device;
 mod hostile;
+mod lapsed;
 mod passkey;
 mod real;
 mod step_up;
+mod tls;

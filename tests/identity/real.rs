@@ -34,7 +34,7 @@ async fn brought(world: &World, subject: &str) -> (Http, Url) {
 }
 
 /// Signs somebody in, as a program and a browser do.
-async fn signed_in(world: &World, subject: &str) -> Answer {
+pub(super) async fn signed_in(world: &World, subject: &str) -> Answer {
     let (http, brought) = brought(world, subject).await;
     finished(&http, &finish(&brought)).await
 }
@@ -62,7 +62,7 @@ pub(super) async fn client_with(world: &World, subject: &str, visitor: &mut Visi
 }
 
 /// Makes what is known of everybody's groups old.
-async fn much_later(world: &World) {
+pub(super) async fn much_later(world: &World) {
     world
         .execute("update identities set checked_at = 1000")
         .await;
@@ -227,56 +227,6 @@ async fn other_groups_at_the_provider_are_other_rights_at_the_next_decision_and_
         .await
         .unwrap();
     assert_eq!(world.events(&["auth.groups_changed"]).await, [2]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_removed_at_the_provider_loses_everything() {
-    let provider = Provider::start("ES256");
-    let world = world(Backend::Postgres, &provider).await;
-    provider.person("u1", "ada", &["eng"]).await;
-    let ada = client(&world, "u1").await;
-    let grant = world.granted(&ada).await;
-    world.reviewer("rita").await;
-    let pending = ada
-        .submit(
-            &portcullis::wire::NewRequest {
-                role: "admin".to_owned(),
-                ..ask()
-            },
-            &key(),
-        )
-        .await
-        .unwrap();
-
-    provider.remove("u1").await;
-    much_later(&world).await;
-    let refused = world
-        .admin()
-        .approve(&pending.id, pending.version, &Approval::default(), &key())
-        .await;
-    assert_eq!(code(refused), "identity-gone");
-    world.grant_in(&grant.id, &["revoked"]).await;
-    assert!(ada.me().await.is_err());
-    let tokens = ada.session().tokens();
-    assert!(tokens.is_err(), "the refresh is refused, too");
-    assert_eq!(world.events(&["auth.identity_gone"]).await, [1]);
-
-    // Whoever comes back begins with what they have there then.
-    provider.person("u1", "ada", &["eng"]).await;
-    assert_eq!(client(&world, "u1").await.me().await.unwrap().name, "ada");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_has_access_is_asked_about_without_a_call_of_theirs() {
-    let provider = Provider::start("ES256");
-    let world = world(Backend::Sqlite, &provider).await;
-    provider.person("u1", "ada", &["eng"]).await;
-    let ada = client(&world, "u1").await;
-    let grant = world.granted(&ada).await;
-    provider.remove("u1").await;
-    much_later(&world).await;
-    world.gate().confirm_holders().await.unwrap();
-    world.grant_in(&grant.id, &["revoked"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -152,6 +152,43 @@ impl Visitor {
             .await
     }
 
+    /// Types the code of a device at the provider, as this subject, and approves it or not; answers the last page.
+    pub(crate) async fn approve(
+        &mut self,
+        address: &str,
+        code: &str,
+        subject: &str,
+        yes: bool,
+    ) -> String {
+        let mut url: Url = address.parse().unwrap();
+        let mut body = None;
+        for _ in 0..20 {
+            let (_, location, text) = self.visit(&url, body.take()).await;
+            if let Some(location) = location {
+                url = url.join(&location).unwrap();
+                continue;
+            }
+            let hidden = text.split("name=\"xsrf\" value=\"").nth(1);
+            let answer = if text.contains("confirm") {
+                if yes { "&confirm=yes" } else { "&abort=yes" }
+            } else {
+                ""
+            };
+            body = match hidden {
+                Some(rest) => {
+                    let xsrf = rest.split('"').next().unwrap();
+                    Some(format!("xsrf={xsrf}&user_code={code}{answer}"))
+                }
+                None if text.contains("<form") => Some(format!("login={subject}")),
+                None => return text,
+            };
+            if answer == "&abort=yes" {
+                return self.visit(&url, body).await.2;
+            }
+        }
+        panic!("the provider never came to an end: {url}")
+    }
+
     /// Says no.
     pub(crate) async fn say_no(&mut self, authorize_url: &str) -> Url {
         self.answer(authorize_url, "no=1").await

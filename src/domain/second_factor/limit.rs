@@ -27,6 +27,17 @@ pub const PASSWORD_FROM_ADDRESS: Limit = Limit {
     per: TimeDelta::minutes(15),
 };
 
+/// Sign-ins that one enrolled device begins without a browser.
+pub const DEVICE_SIGN_INS: Limit = Limit {
+    tries: 5,
+    per: TimeDelta::minutes(15),
+};
+/// The same from one address, where most of them come from devices that nobody has enrolled.
+pub const DEVICE_SIGN_INS_FROM_ADDRESS: Limit = Limit {
+    tries: 30,
+    per: TimeDelta::minutes(15),
+};
+
 /// Step-ups that one person begins at the identity provider. There is nothing to guess; it is so that rows do not pile up.
 pub const AT_PROVIDER: Limit = Limit {
     tries: 40,

@@ -13,8 +13,8 @@ mod refusal;
 pub use accounts::LocalAccounts;
 pub use at_provider::SignedInAgain;
 pub use limit::{
-    AT_PROVIDER, LONGEST_COUNT, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT,
-    SEALED_FROM_ADDRESS, SECOND_FACTOR,
+    AT_PROVIDER, DEVICE_SIGN_INS, DEVICE_SIGN_INS_FROM_ADDRESS, LONGEST_COUNT, Limit,
+    PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SEALED_FROM_ADDRESS, SECOND_FACTOR,
 };
 pub use password::check_password;
 pub use recovery::{RECOVERY_CODES, read as read_recovery_code, recovery_code};
@@ -23,6 +23,7 @@ pub use refusal::SecondFactorRefusal;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ids::{FactorId, PrincipalId};
+use super::sign_in::Method;
 
 /// No proof is taken that is older than this, whatever the settings say.
 pub const OLDEST: TimeDelta = TimeDelta::minutes(15);
@@ -65,6 +66,8 @@ enum When {
     Required,
     /// Whoever has a second factor, whatever the server was told.
     Enrolled,
+    /// Whoever signed in without a browser on the same machine, whatever the server was told.
+    FromDevice,
 }
 
 guarded! {
@@ -79,6 +82,9 @@ guarded! {
     /// Give the verdict on somebody's break-glass.
     SignOff, "sign off a break-glass", Required;
     SealCodes, "make sealed codes", Required;
+    EnrolDevice, "enrol a device", Required;
+    /// Gives nothing, but whoever stole a device should not be able to speak for its person either.
+    Deny, "deny a request", FromDevice;
     /// Take every second factor of somebody else away.
     ResetFactors, "remove the second factors of somebody else", Required;
     /// Add or remove one's own second factor, or make new recovery codes.
@@ -88,10 +94,15 @@ guarded! {
 
 impl Guarded {
     /// Whether a person who has, or has not, a second factor must prove one.
-    pub fn asks(self, enrolled: bool, settings: &StepUp) -> bool {
+    ///
+    /// INVARIANT: whoever signed in through the device flow decides nothing without a proof of its own
+    /// (`a_sign_in_from_a_device_decides_nothing_without_a_proof`).
+    pub fn asks(self, enrolled: bool, method: Method, settings: &StepUp) -> bool {
+        let from_device = method == Method::Device;
         match self.when() {
-            When::Required => settings.required,
-            When::Enrolled => enrolled,
+            When::Required => settings.required || from_device,
+            When::Enrolled => enrolled || from_device,
+            When::FromDevice => from_device,
         }
     }
 }
@@ -216,6 +227,7 @@ pub fn table() -> String {
         let who = match guarded.when() {
             When::Required => "everybody",
             When::Enrolled => "who has a second factor",
+            When::FromDevice => "who signed in without a browser",
         };
         text + &format!("{:<46} {who}\n", guarded.phrase())
     })
@@ -232,11 +244,27 @@ mod tests {
             ..StepUp::default()
         };
         for guarded in Guarded::ALL {
+            let asks = |enrolled, settings: &StepUp| guarded.asks(enrolled, Method::Oidc, settings);
+            if *guarded == Guarded::Deny {
+                assert!(!asks(true, &StepUp::default()));
+                continue;
+            }
             let own = matches!(guarded, Guarded::ChangeFactors | Guarded::SetPassword);
-            assert_eq!(guarded.asks(true, &off), own, "{guarded:?}");
-            assert!(guarded.asks(true, &StepUp::default()), "{guarded:?}");
+            assert_eq!(asks(true, &off), own, "{guarded:?}");
+            assert!(asks(true, &StepUp::default()), "{guarded:?}");
             // Whoever has none can add the first, and nothing else.
-            assert_eq!(guarded.asks(false, &StepUp::default()), !own, "{guarded:?}");
+            assert_eq!(asks(false, &StepUp::default()), !own, "{guarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_sign_in_from_a_device_decides_nothing_without_a_proof() {
+        let off = StepUp {
+            required: false,
+            ..StepUp::default()
+        };
+        for guarded in Guarded::ALL {
+            assert!(guarded.asks(false, Method::Device, &off), "{guarded:?}");
         }
     }
 

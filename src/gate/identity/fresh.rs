@@ -1,7 +1,12 @@
 //! Asks the provider again what groups somebody has, before access is given by them.
 //!
 //! An answer is good for `groups_max_age`. When the provider is down, what was last known gives access until that age
-//! and not longer; taking access away never waits for it. Whoever is gone there loses everything here.
+//! and not longer; taking access away never waits for it. Whoever has other groups loses what they would not have got
+//! with them.
+//!
+//! A provider that takes a refresh token no more says the same of a token that is over and of a person who is gone. So
+//! the sign-ins from there are over at once and nothing new is given; what access there is goes after `gone_after`,
+//! unless the person has signed in again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +21,7 @@ use crate::domain::ids::{GrantId, GroupName, PrincipalId, RequestId};
 use crate::domain::principal::Principal;
 use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
+use crate::gate::eligible;
 use crate::gate::locks::GIVING;
 use crate::gate::people::stored_hash;
 use crate::gate::{Error, Gate, new_trace};
@@ -104,7 +110,9 @@ impl Gate {
                 let asked = self.ask_again(&token.sign_in.principal.id, Need::ToGoOn);
                 match asked.await {
                     // Their sign-ins are over, and that is what the caller is going to find.
-                    Err(Error::Refused(Refusal::Identity(IdentityRefusal::Gone))) => Ok(()),
+                    Err(Error::Refused(Refusal::Identity(
+                        IdentityRefusal::Gone | IdentityRefusal::Lapsed,
+                    ))) => Ok(()),
                     other => other,
                 }
             }
@@ -150,6 +158,13 @@ impl Gate {
         let before = now - provider.settings.groups_max_age.to_chrono();
         let stale = tx.stale_holders(before).await?;
         drop(tx);
+        let (mut tx, now) = self.glance().await?;
+        let before = now - provider.settings.gone_after.to_chrono();
+        let lapsed = tx.lapsed_before(before).await?;
+        drop(tx);
+        for who in &lapsed {
+            self.lose(who, before).await?;
+        }
         for who in &stale {
             if let Err(Error::Fault(fault)) = self.ask_again(who, Need::ToGoOn).await {
                 tracing::warn!(principal = %who, error = format!("{fault:#}"), "somebody's groups could not be looked at again");
@@ -173,6 +188,9 @@ impl Gate {
             };
             if identity.gone_at.is_some() {
                 return Err(Refusal::from(IdentityRefusal::Gone).into());
+            }
+            if identity.lapsed_at.is_some() {
+                return lapsed(need);
             }
             let max_age = provider.settings.groups_max_age.to_chrono();
             // A sign-in that goes on is looked at each time; calls that come together share one answer.
@@ -209,10 +227,9 @@ impl Gate {
         let token = seal::open(self.rules.key(), sealed, identity.principal.as_str())?;
         match provider.again(&token, &identity.subject, now).await {
             Ok(Again::Told(told)) => self.changed(provider, identity, &told).await,
-            Ok(Again::Gone) => {
-                self.lose(identity).await?;
-                Err(Refusal::from(IdentityRefusal::Gone).into())
-            }
+            Ok(Again::Refused) if self.lapse(identity).await? => lapsed(need),
+            // The person signed in again in the same moment.
+            Ok(Again::Refused) => Ok(()),
             Err(fault) => {
                 let mut tx = self.store.write().await?;
                 tx.drop_identity(&identity.principal).await?;
@@ -243,8 +260,17 @@ impl Gate {
         let before =
             before.ok_or_else(|| anyhow::anyhow!("the principal of an identity is gone"))?;
         let renewed = self.sealed(told, &identity.principal)?;
+        let Some(known) = tx.identity_of(&identity.principal).await? else {
+            return Ok(());
+        };
+        // INVARIANT: what a sign-in has brought in the meantime is newer than this answer
+        // (`an_answer_that_comes_after_a_sign_in_replaces_nothing`).
+        if known.refresh_token != identity.refresh_token {
+            tx.drop_identity(&identity.principal).await?;
+            return Ok(self.store.commit(tx).await?);
+        }
         let seen = Identity {
-            refresh_token: renewed.or_else(|| identity.refresh_token.clone()),
+            refresh_token: renewed.or(known.refresh_token),
             checked_at: now,
             ..identity.clone()
         };
@@ -254,10 +280,28 @@ impl Gate {
             groups,
             ..before.clone()
         };
-        if after == before {
+        let change = self.regrouped(&mut tx, &before, &after, now).await?;
+        if change.is_empty() {
             return Ok(self.store.commit(tx).await?);
         }
-        tx.save_principal(&after, now).await?;
+        self.apply_own(tx, &change, &new_trace(), now).await
+    }
+
+    /// Gives somebody the groups and roles that they have at the provider now, and takes what they would not have got
+    /// with them. Nothing when they are as before.
+    ///
+    /// INVARIANT: nobody keeps access through a group that they lost (`whoever_loses_a_group_loses_what_it_gave`).
+    pub(super) async fn regrouped(
+        &self,
+        tx: &mut Tx,
+        before: &Principal,
+        after: &Principal,
+        now: DateTime<Utc>,
+    ) -> Result<Change, Error> {
+        if after == before {
+            return Ok(Vec::new());
+        }
+        tx.save_principal(after, now).await?;
         let words = |names: Vec<&str>| names.join(" ");
         let mut event = Event::new(EventCode::GroupsChanged, Actor::System)
             .detail(
@@ -268,46 +312,97 @@ impl Gate {
                 "groups",
                 words(after.groups.iter().map(GroupName::as_str).collect()),
             );
-        event.principal = Some(after.name);
-        let change = vec![Step::new(Record::Nothing, event)];
-        self.apply_own(tx, &change, &new_trace(), now).await
+        event.principal = Some(after.name.clone());
+        let mut change = vec![Step::new(Record::Nothing, event)];
+        let rules = self.rules.current();
+        for grant in tx.hold_grants(&held_by(&after.id)).await? {
+            let Some(request) = tx.request(&grant.request).await? else {
+                continue;
+            };
+            if let Some(why) = eligible::no_more(tx, &request, after, &rules).await? {
+                let cut = grant.cut(None, &why, ("identity", "groups"), now);
+                change.extend(cut.map(|(_, step)| step));
+            }
+        }
+        Ok(change)
     }
 
-    /// Takes everything from somebody whom the provider does not know any more.
-    async fn lose(&self, identity: &Identity) -> Result<(), Error> {
+    /// Ends the sign-ins from the provider of somebody whom it confirms no more; `false` when they have signed in again
+    /// since it was asked.
+    async fn lapse(&self, asked: &Identity) -> Result<bool, Error> {
+        let who = &asked.principal;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let Some(before) = tx.principal(&identity.principal).await? else {
+        let known = tx.identity_of(who).await?;
+        let known = known.filter(|known| known.refresh_token == asked.refresh_token);
+        let (Some(known), Some(person)) = (known, tx.principal(who).await?) else {
+            tx.drop_identity(who).await?;
+            self.store.commit(tx).await?;
+            return Ok(false);
+        };
+        let lapsed = Identity {
+            refresh_token: None,
+            lapsed_at: Some(now),
+            ..known
+        };
+        tx.save_identity(&lapsed, now).await?;
+        tx.revoke_provider_sign_ins_of(who, now).await?;
+        let mut event = Event::new(EventCode::IdentityLapsed, Actor::System);
+        event.principal = Some(person.name);
+        let change = vec![Step::new(Record::Nothing, event)];
+        self.apply_own(tx, &change, &new_trace(), now).await?;
+        Ok(true)
+    }
+
+    /// Takes everything from somebody whom the provider has confirmed no more since before a moment, and who has not
+    /// signed in since.
+    async fn lose(&self, who: &PrincipalId, before: DateTime<Utc>) -> Result<(), Error> {
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let known = tx.identity_of(who).await?.filter(|known| {
+            known.gone_at.is_none() && known.lapsed_at.is_some_and(|lapsed| lapsed < before)
+        });
+        let (Some(known), Some(person)) = (known, tx.principal(who).await?) else {
             return Ok(());
         };
         let nobody = Principal {
             roles: std::collections::BTreeSet::new(),
             groups: std::collections::BTreeSet::new(),
-            ..before.clone()
+            ..person.clone()
         };
         tx.save_principal(&nobody, now).await?;
         let gone = Identity {
-            refresh_token: None,
             checked_at: now,
             gone_at: Some(now),
-            ..identity.clone()
+            ..known
         };
         tx.save_identity(&gone, now).await?;
-        tx.revoke_sign_ins_of(&identity.principal, now).await?;
+        tx.revoke_sign_ins_of(who, now).await?;
         let mut event = Event::new(EventCode::IdentityGone, Actor::System);
-        event.principal = Some(before.name);
+        event.principal = Some(person.name);
         let mut change: Change = vec![Step::new(Record::Nothing, event)];
-        let held = grants::Filter {
-            person: Some(identity.principal.clone()),
-            states: GIVING.map(GrantState::as_str).to_vec(),
-            ..grants::Filter::default()
-        };
         let because = ("identity", "gone");
         let why = "its holder is gone at the identity provider";
-        for grant in tx.hold_grants(&held).await? {
+        for grant in tx.hold_grants(&held_by(who)).await? {
             change.extend(grant.cut(None, why, because, now).map(|(_, step)| step));
         }
         self.apply_own(tx, &change, &new_trace(), now).await
+    }
+}
+
+/// What somebody has, or is going to have.
+fn held_by(who: &PrincipalId) -> grants::Filter {
+    grants::Filter {
+        person: Some(who.clone()),
+        states: GIVING.map(GrantState::as_str).to_vec(),
+        ..grants::Filter::default()
+    }
+}
+
+fn lapsed(need: Need) -> Result<(), Error> {
+    match need {
+        Need::ToGive => Err(Refusal::from(IdentityRefusal::Lapsed).into()),
+        Need::ToGoOn => Ok(()),
     }
 }
 

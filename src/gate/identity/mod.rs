@@ -3,6 +3,7 @@
 //! Who somebody is, is issuer and subject and nothing else: never a name or an address, which change hands. Calls to
 //! the provider are made outside of transactions. What it says of groups is asked again in `fresh`.
 
+mod device;
 mod fresh;
 mod keys;
 mod mapping;
@@ -17,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::config;
-use crate::domain::change::{Record, Step};
+use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::ids::PrincipalId;
 use crate::domain::principal::Principal;
@@ -33,6 +34,7 @@ use super::people::sign_in::open_sign_in;
 use super::people::{Issued, NewSignIn, check_name, stored_hash};
 use super::{Error, Gate, new_bits};
 
+pub use device::{DeviceAnswer, DeviceBegun};
 pub(in crate::gate) use provider::Provider;
 use provider::{Discovery, Told, with_query};
 pub(in crate::gate) use step_up::Heard;
@@ -139,7 +141,14 @@ impl Gate {
         let told = told.await.map_err(said)?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let principal = self.known_as(&mut tx, provider, &told, now).await?;
+        let (principal, mut change) = self.known_as(&mut tx, provider, &told, now).await?;
+        if principal.roles.is_empty() {
+            // Whoever may not sign in any more loses what they had, too.
+            tx.apply(&change, origin, now).await?;
+            self.store.commit(tx).await?;
+            self.counted(&change);
+            return Err(Refusal::from(IdentityRefusal::NoRole).into());
+        }
         let proved = NewSignIn {
             principal,
             method: Method::Oidc,
@@ -164,9 +173,10 @@ impl Gate {
         if let Some(at) = told.claims.auth_time {
             event = event.moment("authenticated_at", at);
         }
-        tx.apply(&vec![Step::new(Record::Nothing, event)], origin, now)
-            .await?;
+        change.push(Step::new(Record::Nothing, event));
+        tx.apply(&change, origin, now).await?;
         self.store.commit(tx).await?;
+        self.counted(&change);
         Ok(issued)
     }
 
@@ -183,29 +193,31 @@ impl Gate {
         Ok(call.map(|call| (call, now)))
     }
 
-    /// The principal of a person of the provider: known by issuer and subject, or new.
+    /// The principal of a person of the provider: known by issuer and subject, or new; and what their groups of today
+    /// change.
     async fn known_as(
         &self,
         tx: &mut Tx,
         provider: &Provider,
         told: &Told,
         now: DateTime<Utc>,
-    ) -> Result<Principal, Error> {
+    ) -> Result<(Principal, Change), Error> {
         let settings = &provider.settings;
         let (groups, roles) = mapping::mapped(settings, &told.groups);
-        if roles.is_empty() {
-            return Err(Refusal::from(IdentityRefusal::NoRole).into());
-        }
         let known = tx.identity(&settings.issuer, &told.claims.subject).await?;
-        let principal = if let Some(identity) = &known {
+        let (principal, change) = if let Some(identity) = &known {
             let found = tx.principal(&identity.principal).await?;
             let found =
                 found.ok_or_else(|| anyhow::anyhow!("the principal of an identity is gone"))?;
-            Principal {
+            let now_is = Principal {
                 roles,
                 groups,
-                ..found
-            }
+                ..found.clone()
+            };
+            let change = self.regrouped(tx, &found, &now_is, now).await?;
+            (now_is, change)
+        } else if roles.is_empty() {
+            return Err(Refusal::from(IdentityRefusal::NoRole).into());
         } else {
             let name = mapping::canonical(told.name.as_deref()).map_err(said)?;
             // INVARIANT: a name that is there already belongs to somebody else, whoever asks for it
@@ -214,15 +226,16 @@ impl Gate {
                 let name = name.to_string();
                 return Err(Refusal::from(IdentityRefusal::NameTaken { name }).into());
             }
-            Principal {
+            let new = Principal {
                 id: PrincipalId::from_bits(new_bits()?),
                 name,
                 roles,
                 groups,
                 service: None,
-            }
+            };
+            tx.save_principal(&new, now).await?;
+            (new, Vec::new())
         };
-        tx.save_principal(&principal, now).await?;
         let before = known.and_then(|identity| identity.refresh_token);
         let refresh_token = self.sealed(told, &principal.id)?.or(before);
         let identity = Identity {
@@ -231,10 +244,11 @@ impl Gate {
             principal: principal.id.clone(),
             refresh_token,
             checked_at: now,
+            lapsed_at: None,
             gone_at: None,
         };
         tx.save_identity(&identity, now).await?;
-        Ok(principal)
+        Ok((principal, change))
     }
 
     fn sealed(&self, told: &Told, owner: &PrincipalId) -> Result<Option<String>, Error> {

@@ -18,15 +18,17 @@ use serde_json::{Map, Value};
 
 use crate::config::Identity as Settings;
 use crate::config::identity::is_safe_address;
-use crate::domain::provider::ProviderFault as Fault;
+use crate::domain::provider::{IdentityRefusal, ProviderFault as Fault};
 use crate::secret::Secret;
 use crate::store::identities::ProviderCall;
 
 use super::keys::{Algorithm, Keys};
-use super::token::{self, Claims, Expected};
+use super::token::{self, Beginning, Claims, Expected};
 
 /// More than any answer of a provider needs.
 const ANSWER_MAX: usize = 256 * 1024;
+/// Six letters or digits are 20 bits and more.
+const USER_CODE_MIN: usize = 6;
 const CONNECT: Duration = Duration::from_secs(3);
 const WHOLE: Duration = Duration::from_secs(6);
 /// Addresses and keys are looked up again after this time.
@@ -42,6 +44,7 @@ pub(super) struct Discovery {
     token_endpoint: String,
     jwks_uri: String,
     userinfo_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     response_types_supported: Option<Vec<String>>,
     code_challenge_methods_supported: Option<Vec<String>>,
     id_token_signing_alg_values_supported: Option<Vec<String>>,
@@ -60,6 +63,7 @@ impl Discovery {
             Some(&self.token_endpoint),
             Some(&self.jwks_uri),
             self.userinfo_endpoint.as_ref(),
+            self.device_authorization_endpoint.as_ref(),
         ];
         let mut addresses = addresses.into_iter().flatten();
         if !addresses.all(|address| is_safe_address(address, settings.loopback)) {
@@ -121,11 +125,65 @@ pub(super) struct Told {
     pub(super) refresh_token: Option<Secret>,
 }
 
+/// What the provider answers when a sign-in begins on a machine without a browser (RFC 8628).
+#[derive(Deserialize)]
+struct DeviceAnswer {
+    device_code: String,
+    user_code: String,
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    expires_in: i64,
+    interval: Option<i64>,
+}
+
+/// The same, once it is known to be usable.
+pub(super) struct DeviceCodes {
+    pub(super) device_code: Secret,
+    pub(super) user_code: String,
+    pub(super) verification_uri: String,
+    pub(super) verification_uri_complete: Option<String>,
+    /// Seconds.
+    pub(super) lasts: i64,
+    pub(super) pause: i64,
+}
+
+impl DeviceAnswer {
+    /// A code that is easily guessed would let others approve, or be asked to approve, what they did not begin.
+    fn checked(self, loopback: bool) -> Result<DeviceCodes, Fault> {
+        let plain = self.user_code.bytes().all(|byte| byte.is_ascii_graphic());
+        let letters = |byte: &u8| byte.is_ascii_alphanumeric();
+        let strong = self.user_code.bytes().filter(letters).count() >= USER_CODE_MIN;
+        let is_safe = |address: &str| is_safe_address(address, loopback);
+        let whole = self.verification_uri_complete.as_deref();
+        let safe = is_safe(&self.verification_uri) && whole.is_none_or(is_safe);
+        let sized = self.user_code.len() <= 40 && (1..=4096).contains(&self.device_code.len());
+        if !(plain && strong && safe && sized) || self.expires_in < 1 {
+            return Err(Fault::DeviceAnswer);
+        }
+        Ok(DeviceCodes {
+            device_code: Secret::new(self.device_code),
+            user_code: self.user_code,
+            verification_uri: self.verification_uri,
+            verification_uri_complete: self.verification_uri_complete,
+            lasts: self.expires_in,
+            pause: self.interval.unwrap_or(5).clamp(1, 60),
+        })
+    }
+}
+
+/// What became of a sign-in on a machine without a browser.
+pub(super) enum Device {
+    Waiting,
+    TooFast,
+    Over(IdentityRefusal),
+    Told(Box<Told>),
+}
+
 /// What came of asking again about somebody.
 pub(super) enum Again {
     Told(Box<Told>),
-    /// The provider takes the refresh token no more: the person, or their session there, is over.
-    Gone,
+    /// The provider takes the refresh token no more: it is over, or the person is.
+    Refused,
 }
 
 impl Provider {
@@ -211,7 +269,10 @@ impl Provider {
         now: DateTime<Utc>,
     ) -> Result<Told, Fault> {
         let answer = self.exchanged(call, code, verifier).await?;
-        let sign_in = (call.nonce.as_str(), call.created_at);
+        let sign_in = Beginning {
+            nonce: Some(&call.nonce),
+            at: call.created_at,
+        };
         self.told(answer, Some(sign_in), None, now).await
     }
 
@@ -226,7 +287,10 @@ impl Provider {
     ) -> Result<Claims, Fault> {
         let answer = self.exchanged(call, code, verifier).await?;
         let id_token = answer.id_token.as_deref().ok_or(Fault::TokenMissing)?;
-        let sign_in = (call.nonce.as_str(), call.created_at);
+        let sign_in = Beginning {
+            nonce: Some(&call.nonce),
+            at: call.created_at,
+        };
         let access = answer.access_token.as_deref();
         self.claims(id_token, Some(sign_in), access, now).await
     }
@@ -250,7 +314,7 @@ impl Provider {
     async fn claims(
         &self,
         id_token: &str,
-        sign_in: Option<(&str, DateTime<Utc>)>,
+        sign_in: Option<Beginning<'_>>,
         access_token: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Claims, Fault> {
@@ -275,7 +339,7 @@ impl Provider {
             ("refresh_token", refresh_token.expose()),
         ];
         let Some(answer) = self.tokens(&form).await? else {
-            return Ok(Again::Gone);
+            return Ok(Again::Refused);
         };
         let told = self.told(answer, None, Some(subject), now).await?;
         Ok(Again::Told(Box::new(told)))
@@ -283,6 +347,20 @@ impl Provider {
 
     /// Asks the token endpoint; `None` when what was shown to it is good no longer.
     async fn tokens(&self, form: &[(&str, &str)]) -> Result<Option<TokenAnswer>, Fault> {
+        let endpoint = &self.discovery().await?.token_endpoint;
+        match self.asked(endpoint, form).await? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error == "invalid_grant" => Ok(None),
+            Err(_) => Err(Fault::Failed),
+        }
+    }
+
+    /// Asks an endpoint as the client that this server is; the provider's own word when it says no.
+    async fn asked<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        form: &[(&str, &str)],
+    ) -> Result<Result<T, String>, Fault> {
         let discovery = self.discovery().await?;
         let id = self.settings.client_id.as_str();
         let secret = self.secret.as_ref().map(Secret::expose);
@@ -291,7 +369,7 @@ impl Provider {
             .as_ref()
             .is_none_or(|ways| ways.iter().any(|way| way == "client_secret_basic"));
         let mut form = form.to_vec();
-        let mut call = self.http.post(&discovery.token_endpoint);
+        let mut call = self.http.post(endpoint);
         match secret {
             Some(secret) if basic => {
                 // RFC 6749 wants both parts escaped as in a form before they are put together.
@@ -307,25 +385,80 @@ impl Provider {
             .body(encoded(&form));
         let (status, bytes) = send(call).await?;
         if status.is_success() {
-            return json(&bytes).map(Some);
+            return json(&bytes).map(Ok);
         }
         let error: Result<ErrorAnswer, Fault> = json(&bytes);
         match error {
-            Ok(ErrorAnswer { error }) if error == "invalid_grant" => Ok(None),
             Ok(ErrorAnswer { error })
                 if error == "invalid_client" || error == "unauthorized_client" =>
             {
                 Err(Fault::ClientRefused)
             }
             _ if status == StatusCode::UNAUTHORIZED => Err(Fault::ClientRefused),
+            Ok(ErrorAnswer { error }) if status.is_client_error() => Ok(Err(error)),
             _ => Err(fault_of(status)),
         }
+    }
+
+    /// Asks for the codes of a sign-in on a machine without a browser.
+    pub(super) async fn device_codes(&self) -> Result<DeviceCodes, Fault> {
+        let discovery = self.discovery().await?;
+        let endpoint = discovery.device_authorization_endpoint.as_ref();
+        let endpoint = endpoint.ok_or(Fault::DeviceUnsupported)?;
+        let mut form = vec![("scope", self.settings.scopes.as_str())];
+        if self
+            .settings
+            .scopes
+            .split(' ')
+            .any(|one| one == "offline_access")
+        {
+            form.push(("prompt", "consent"));
+        }
+        let found: DeviceAnswer = self
+            .asked(endpoint, &form)
+            .await?
+            .map_err(|_| Fault::DeviceUnsupported)?;
+        found.checked(self.settings.loopback)
+    }
+
+    /// Asks whether somebody has typed the code, and who they are.
+    pub(super) async fn redeem_device(
+        &self,
+        device_code: &Secret,
+        begun: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Device, Fault> {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", device_code.expose()),
+        ];
+        let endpoint = &self.discovery().await?.token_endpoint;
+        let answer: TokenAnswer = match self.asked(endpoint, &form).await? {
+            Ok(answer) => answer,
+            Err(word) => {
+                return match word.as_str() {
+                    "authorization_pending" => Ok(Device::Waiting),
+                    "slow_down" => Ok(Device::TooFast),
+                    "expired_token" | "invalid_grant" => {
+                        Ok(Device::Over(IdentityRefusal::DeviceOver))
+                    }
+                    "access_denied" => Ok(Device::Over(IdentityRefusal::Declined { error: word })),
+                    _ => Err(Fault::DeviceAnswer),
+                };
+            }
+        };
+        let sign_in = Beginning {
+            nonce: None,
+            at: begun,
+        };
+        let told = self.told(answer, Some(sign_in), None, now).await?;
+        Ok(Device::Told(Box::new(told)))
     }
 
     async fn told(
         &self,
         answer: TokenAnswer,
-        sign_in: Option<(&str, DateTime<Utc>)>,
+        sign_in: Option<Beginning<'_>>,
         subject: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Told, Fault> {
@@ -442,8 +575,13 @@ fn fault_of(status: StatusCode) -> Fault {
 
 async fn send(call: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), Fault> {
     let unreachable = |error: reqwest::Error| {
+        let fault = if is_untrusted(&error) {
+            Fault::Certificate
+        } else {
+            Fault::Unreachable
+        };
         tracing::warn!(error = ?error.without_url(), "the identity provider does not answer");
-        Fault::Unreachable
+        fault
     };
     let mut answer = call.send().await.map_err(unreachable)?;
     let mut bytes = Vec::new();
@@ -454,6 +592,18 @@ async fn send(call: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), Fa
         bytes.extend_from_slice(&chunk);
     }
     Ok((answer.status(), bytes))
+}
+
+/// Whether somebody answered who could not prove to be the one that was asked.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("invalid peer certificate") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An address with parameters added to those that it has.

@@ -19,10 +19,18 @@ const SUBJECT_MAX: usize = 255;
 
 /// What a token has to be about.
 pub(super) struct Expected<'a> {
-    /// The nonce and the beginning of the sign-in; none when the provider is asked again later.
-    pub(super) sign_in: Option<(&'a str, DateTime<Utc>)>,
+    /// The sign-in; none when the provider is asked again later.
+    pub(super) sign_in: Option<Beginning<'a>>,
     pub(super) access_token: Option<&'a str>,
     pub(super) now: DateTime<Utc>,
+}
+
+/// The beginning of a sign-in.
+#[derive(Clone, Copy)]
+pub(super) struct Beginning<'a> {
+    /// What comes back in the token, where a browser was sent away with it: the device flow has none.
+    pub(super) nonce: Option<&'a str>,
+    pub(super) at: DateTime<Utc>,
 }
 
 /// What is believed of a token.
@@ -103,11 +111,11 @@ pub(super) fn check(
     if issued - LEEWAY > now || from.is_some_and(|from| from - LEEWAY > now) {
         return Err(Fault::TokenTooEarly);
     }
-    if let Some((nonce, begun)) = expected.sign_in {
-        if raw.nonce.as_deref() != Some(nonce) {
+    if let Some(sign_in) = expected.sign_in {
+        if sign_in.nonce.is_some() && raw.nonce.as_deref() != sign_in.nonce {
             return Err(Fault::TokenNonce);
         }
-        if issued + LEEWAY < begun {
+        if issued + LEEWAY < sign_in.at {
             return Err(Fault::TokenTooOld);
         }
     }

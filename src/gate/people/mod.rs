@@ -3,6 +3,7 @@
 //! Every way to sign in ends in [`sign_in::open_sign_in`], which takes what was proved and hands the tokens out. To
 //! add one: a file here or beside this folder, a [`Method`], an event with the word for it.
 
+mod device_keys;
 mod invite;
 mod proofs;
 mod services;
@@ -18,6 +19,7 @@ use crate::domain::sign_in::Method;
 use crate::gate::How;
 use crate::secret::{Secret, hash_of};
 
+pub use device_keys::SeenKey;
 pub use invite::Invite;
 pub use proofs::Purpose;
 pub(in crate::gate) use proofs::Seen;

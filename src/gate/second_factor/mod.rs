@@ -48,7 +48,7 @@ impl Gate {
         };
         let who = writing.who.id.clone();
         let mut ways = self.ways(&mut writing.tx, &who).await?;
-        if !guarded.asks(!ways.is_empty(), &self.settings.step_up) {
+        if !guarded.asks(!ways.is_empty(), writing.method, &self.settings.step_up) {
             return Ok(None);
         }
         if let Some(proof) = &writing.once.proof

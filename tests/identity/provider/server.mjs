@@ -20,7 +20,7 @@ const client = {
   client_secret: "a secret: with / odd % letters+",
   application_type: "native",
   redirect_uris: ["http://127.0.0.1/signed-in"],
-  grant_types: ["authorization_code", "refresh_token"],
+  grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
   response_types: ["code"],
   id_token_signed_response_alg: alg,
 };
@@ -45,7 +45,15 @@ const provider = new Provider(issuer, {
   },
   scopes: ["openid", "offline_access", "profile", "groups", "email"],
   acrValues: ["urn:test:mfa"],
-  features: { devInteractions: { enabled: false } },
+  features: {
+    devInteractions: { enabled: false },
+    deviceFlow: {
+      enabled: true,
+      userCodeInputSource: (ctx, form) => { ctx.body = page(form); },
+      userCodeConfirmSource: (ctx, form) => { ctx.body = page(`${form}<p>confirm</p>`); },
+      successSource: (ctx) => { ctx.body = page("done"); },
+    },
+  },
   enabledJWA: { idTokenSigningAlgValues: ["RS256", "PS256", "ES256", "EdDSA"] },
   pkce: { required: () => true, methods: ["S256"] },
   rotateRefreshToken: true,
