@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Rulebook;
+use crate::domain::extent::Place;
 use crate::domain::grant::{Grant, GrantState};
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::RequestKind;
@@ -26,20 +27,31 @@ pub(super) async fn lost(
         return Ok(None);
     }
     let holder = tx.principal(&grant.holder.id).await?;
-    let Some(holder) = holder.filter(|holder| permit(holder, Action::Submit).is_ok()) else {
+    let requester = |place: Place<'_>| {
+        let holder = holder.as_ref()?;
+        permit_at(holder, Action::Submit, place)
+            .is_ok()
+            .then_some(holder)
+    };
+    if requester(Place::Somewhere).is_none() {
         return Ok(Some(
             "its holder no longer has the product role requester".to_owned(),
         ));
-    };
+    }
     // A target that is not in the catalogue cannot be made usable, and the connector says so.
     let Some(target) = rules.catalog.target(&grant.target) else {
         return Ok(None);
+    };
+    let Some(holder) = requester(Place::On(Some(&target.tags))) else {
+        return Ok(Some(
+            "its holder no longer has the product role requester for this target".to_owned(),
+        ));
     };
     let request = tx.request(&grant.request).await?;
     let decided = decide(
         &rules.policy,
         &policy::Ask {
-            asker: &holder,
+            asker: holder,
             target,
             role: &grant.role,
             kind: RequestKind::Access,

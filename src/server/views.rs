@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::Catalog;
-use crate::domain::allowed::{self, Allowed};
+use crate::domain::allowed::{self, Allowed, Around};
 use crate::domain::event::Actor;
 use crate::domain::ids::TargetName;
 use crate::domain::lock::{Blocked, Locks};
-use crate::domain::policy::{Verdict, Way};
+use crate::domain::policy::{Deed, Verdict, Way};
 use crate::domain::principal::Principal;
 use crate::domain::request::{RequestKind, RequestState};
 use crate::domain::review::{self, Review};
@@ -99,8 +99,11 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
         allowed_actions: actions(allowed::on_request(
             who,
             request,
-            bearing(&seen.locks, &rules.catalog, &request.target),
-            now,
+            Around {
+                locks: bearing(&seen.locks, &rules.catalog, &request.target),
+                policy: &|_| seen.policy_says(&rules, who),
+                now,
+            },
         )),
     }
 }
@@ -212,14 +215,18 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
         allowed_actions: actions(allowed::on_grant(
             who,
             grant,
-            bearing(&seen.locks, &rules.catalog, &grant.target),
-            seen.now,
+            Around {
+                locks: bearing(&seen.locks, &rules.catalog, &grant.target),
+                policy: &|deed: Deed| seen.policy_says(&rules, who, deed),
+                now: seen.now,
+            },
         )),
     }
 }
 
 /// A lock as `who` sees it.
-pub fn lock(seen: &SeenLock, who: &Principal) -> LockView {
+pub fn lock(gate: &Gate, seen: &SeenLock, who: &Principal) -> LockView {
+    let rules = gate.rules().current();
     let (lock, now) = (&seen.lock, seen.now);
     let text = |name: &dyn std::fmt::Display| name.to_string();
     let on = match &lock.on {
@@ -255,8 +262,11 @@ pub fn lock(seen: &SeenLock, who: &Principal) -> LockView {
         allowed_actions: actions(allowed::on_lock(
             who,
             lock,
-            Locks::new(&seen.in_force, None),
-            now,
+            Around {
+                locks: Locks::new(&seen.in_force, seen.tags.as_ref()),
+                policy: &|_| seen.policy_says(&rules, who),
+                now,
+            },
         )),
     }
 }

@@ -77,6 +77,7 @@ pub mod requests;
 pub mod second_factors;
 pub mod sequence;
 pub mod settings;
+pub mod within;
 mod writer;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod claims;
+mod deeds;
 mod events;
 mod grants;
 mod incidents;
