@@ -10,6 +10,7 @@ mod idle;
 mod live;
 mod node;
 mod policy;
+mod proof;
 mod role;
 mod soak;
 #[expect(
@@ -49,6 +50,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("policy") {
         policy::decisions()?;
+    }
+    if wanted("tokens") {
+        proof::proofs()?;
     }
     if wanted("server") {
         idle::server().await?;

@@ -18,7 +18,7 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "server",
     "signals",
     "policy",
@@ -26,6 +26,7 @@ const TABLES: [&str; 8] = [
     "tokens",
     "identity",
     "local_accounts",
+    "break_glass",
     "target",
 ];
 /// Longer text does not fit where it is shown.
@@ -45,6 +46,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
         root.take("identity"),
         root.take("step_up"),
         root.take("local_accounts"),
+        root.take("break_glass"),
         root.take("tokens"),
     ));
     let table = root

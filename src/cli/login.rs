@@ -1,16 +1,18 @@
 //! `portcullis login`: signs in at the server's identity provider, or with a one-time code, and keeps the sign-in.
 
 use std::io::IsTerminal as _;
-use std::os::unix::process::CommandExt as _;
-use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::cli::{Context, Exit, Failure, account};
-use crate::client::Client;
+use crate::cli::{Context, Exit, Failure, account, type_in};
+use crate::client::{Client, device, open_browser};
 use crate::domain::ids::PrincipalName;
+use crate::secret::Secret;
 use crate::text::clean;
 use crate::wire::Me;
+
+/// How the list of sign-ins calls this program.
+const PROGRAM: &str = "cli";
 
 /// Sign in, in the browser where the server has an identity provider, else with a one-time code
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,9 @@ pub(super) struct Arguments {
     /// Sign in to your local account, with its password and the code of your second factor
     #[arg(long, value_name = "NAME", conflicts_with_all = ["code", "name"])]
     user: Option<PrincipalName>,
+    /// Sign in with a sealed code, which is asked for or read from standard input; good for break-glass alone
+    #[arg(long, conflicts_with_all = ["code", "name", "user", "no_browser"])]
+    sealed: bool,
     /// Print the address instead of opening a browser
     #[arg(long, conflicts_with_all = ["code", "name"])]
     no_browser: bool,
@@ -33,8 +38,11 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let client = context.client()?;
     // Whoever comes from a provider has an account there: a password here is not for them.
     let mut asks = true;
+    if arguments.sealed {
+        return sealed(context, &client).await;
+    }
     let me = if let Some(user) = &arguments.user {
-        account::sign_in(context, &client, user.as_str(), device()).await?
+        account::sign_in(context, &client, user.as_str(), device(PROGRAM)).await?
     } else if at_provider(&client, &arguments).await? {
         asks = false;
         in_browser(context, &client, arguments.no_browser).await?
@@ -44,7 +52,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             None => read_code(context).await?,
         };
         let name = arguments.name.as_ref().map(PrincipalName::as_str);
-        client.sign_in(code.trim(), name, Some(&device())).await?
+        client
+            .sign_in(code.trim(), name, Some(&device(PROGRAM)))
+            .await?
     };
     context.printer.answer(&me, |printer| {
         printer.line(&format!("signed in as {} on {}", me.name, client.server()))
@@ -68,14 +78,36 @@ async fn at_provider(client: &Client, arguments: &Arguments) -> Result<bool, Fai
     Ok(ways.provider.is_some())
 }
 
+/// Signs in with a sealed code. It never stands on the command line, where other processes could read it.
+async fn sealed(context: &Context<'_>, client: &Client) -> Result<Exit, Failure> {
+    let code = type_in::hidden("sealed code:").await?;
+    let code = Secret::new(code.expose().trim().to_owned());
+    if code.expose().is_empty() {
+        return Err(Failure::usage(
+            "no code was given",
+            "an admin makes some beforehand with `portcullis break-glass seal NAME`",
+        ));
+    }
+    let me = client.sign_in_sealed(&code, Some(&device(PROGRAM))).await?;
+    context.printer.answer(&me, |printer| {
+        printer.line(&format!(
+            "signed in as {} on {}, for break-glass alone",
+            me.name,
+            client.server()
+        ))?;
+        printer.line("take access: portcullis break-glass TARGET ROLE --for 30m --reason \"…\"")
+    })?;
+    Ok(Exit::DONE)
+}
+
 async fn in_browser(
     context: &Context<'_>,
     client: &Client,
     no_browser: bool,
 ) -> Result<Me, Failure> {
-    let waiting = client.begin_in_browser(&device()).await?;
+    let waiting = client.begin_in_browser(&device(PROGRAM)).await?;
     let url = clean(&waiting.authorize_url).to_string();
-    if no_browser || !opened(&url) {
+    if no_browser || !open_browser(&url) {
         context
             .printer
             .note("sign in with a browser on this machine at this address:");
@@ -86,24 +118,6 @@ async fn in_browser(
     }
     context.printer.note(&format!("  {url}"));
     Ok(client.finish_in_browser(waiting).await?)
-}
-
-/// Opens the person's browser; whether that works shows only when the answer comes.
-fn opened(url: &str) -> bool {
-    let program = std::env::var("BROWSER")
-        .ok()
-        .filter(|name| !name.is_empty());
-    let usual = ["xdg-open", "open"].map(str::to_owned);
-    program.into_iter().chain(usual).any(|program| {
-        std::process::Command::new(program)
-            .arg(url)
-            .process_group(0) // so that ctrl-c ends the sign-in and not the browser
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .is_ok()
-    })
 }
 
 async fn read_code(context: &Context<'_>) -> Result<String, Failure> {
@@ -127,22 +141,4 @@ async fn read_code(context: &Context<'_>) -> Result<String, Failure> {
         ));
     }
     Ok(line)
-}
-
-/// This machine as the list of sign-ins shows it.
-fn device() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
-    let host = host.unwrap_or_default();
-    let plain: String = host
-        .trim()
-        .chars()
-        .filter(char::is_ascii_graphic)
-        .take(90)
-        .collect();
-    if plain.is_empty() {
-        "command line".to_owned()
-    } else {
-        format!("cli on {plain}")
-    }
 }

@@ -6,6 +6,7 @@
 mod account;
 mod approve;
 mod audit;
+mod break_glass;
 mod claim;
 mod completions;
 mod config;
@@ -122,6 +123,7 @@ enum Command {
     Connect(connect::Arguments),
     Grants(grants::Arguments),
     Sessions(sessions::Arguments),
+    BreakGlass(break_glass::Arguments),
     Extend(extend::Arguments),
     Return(give_back::Arguments),
     Claim(claim::Arguments),
@@ -194,6 +196,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Connect(arguments) => connect::run(context, arguments).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
         Command::Sessions(arguments) => sessions::run(context, arguments).await,
+        Command::BreakGlass(arguments) => break_glass::run(context, arguments).await,
         Command::Extend(arguments) => extend::run(context, arguments).await,
         Command::Return(arguments) => give_back::run(context, arguments).await,
         Command::Claim(arguments) => claim::run(context, arguments).await,

@@ -169,6 +169,11 @@ impl Printer {
         let _ = write!(err, "{} ", text::clean(question)).and_then(|()| err.flush());
     }
 
+    /// A line to the person at the keyboard, where no printer is at hand.
+    pub fn tell(line: &str) {
+        let _ = writeln!(io::stderr(), "{}", text::clean(line));
+    }
+
     /// Says why something was not done, and gives the exit code for it.
     pub fn failure(&self, failure: &Failure) -> Exit {
         if failure.text.is_empty() {

@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
-use crate::cli::type_in;
-use crate::client::{Asking, Prover, StepUpNeeded};
+use crate::cli::{Printer, type_in};
+use crate::client::{Asking, Chosen, Prover, StepUpNeeded, open_browser};
+use crate::text::clean;
 use crate::wire::StepUpProof;
 
 /// Asks at the terminal, unless a code was given with `--totp` or in the environment.
@@ -42,17 +43,37 @@ impl Prover for AtTerminal {
     fn prove<'a>(&'a self, needed: &'a StepUpNeeded) -> Asking<'a> {
         Box::pin(async move {
             if let Some(code) = self.take() {
-                return Some(StepUpProof::typed(&code));
+                return Some(Chosen::Typed(StepUpProof::typed(&code)));
             }
-            let codes = ["totp", "recovery"];
-            let by_code = needed.ways.iter().any(|way| codes.contains(&way.as_str()));
-            if !by_code || !type_in::somebody_is_there() {
+            let (by_code, at_provider) = (needed.by_code(), needed.at_provider());
+            if !(by_code || at_provider) || !type_in::somebody_is_there() {
                 return None;
             }
-            let question = "this needs your second factor; the code of your authenticator:";
+            if !by_code {
+                return Some(Chosen::AtProvider);
+            }
+            let question = if at_provider {
+                "this needs your second factor; the code of your authenticator, or only Enter to prove it in your browser:"
+            } else {
+                "this needs your second factor; the code of your authenticator:"
+            };
             let code = type_in::line(question).await.ok()?;
             let code = code.trim();
-            (!code.is_empty()).then(|| StepUpProof::typed(code))
+            if code.is_empty() {
+                return at_provider.then_some(Chosen::AtProvider);
+            }
+            Some(Chosen::Typed(StepUpProof::typed(code)))
         })
+    }
+
+    fn send_to(&self, address: &str) {
+        let address = clean(address).to_string();
+        let how = if open_browser(&address) {
+            "your browser opens, to confirm this with a sign-in; if it does not, go to this address:"
+        } else {
+            "confirm this by signing in with a browser on this machine at this address:"
+        };
+        Printer::tell(how);
+        Printer::tell(&format!("  {address}"));
     }
 }

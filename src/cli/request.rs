@@ -123,7 +123,7 @@ enum Arrived {
     Over(Failure),
 }
 
-async fn wait_until_usable(
+pub(super) async fn wait_until_usable(
     context: &Context<'_>,
     client: &Client,
     request: RequestView,
@@ -229,7 +229,9 @@ impl Steps<'_, '_> {
             .filter(|review| review.decision == "approve")
             .map(|review| review.reviewer.as_str())
             .collect();
-        let by = if approved_by.is_empty() {
+        let by = if request.kind == "break_glass" {
+            "before its review".to_owned()
+        } else if approved_by.is_empty() {
             "by policy".to_owned()
         } else {
             format!("by {}", approved_by.join(" and "))

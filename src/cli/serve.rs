@@ -97,8 +97,9 @@ async fn start(
             name,
             hours: settings.hours.clone(),
             identity: settings.identity.clone(),
-            step_up: settings.step_up,
+            step_up: settings.step_up.clone(),
             local_accounts: settings.local_accounts.clone(),
+            break_glass: settings.break_glass,
             tokens: settings.tokens,
         },
     )

@@ -57,6 +57,10 @@ pub(super) fn asked(request: &RequestView) -> String {
             "{} {requester} asks for {duration} more of {role} on {target}",
             request.id
         ),
+        "break_glass" => format!(
+            "{} {requester} broke glass for {role} on {target} for {duration}",
+            request.id
+        ),
         _ => format!(
             "{} {requester} asks for {role} on {target} for {duration}",
             request.id

@@ -473,6 +473,6 @@ impl Client {
     }
 }
 
-fn decision<'a>(path: &'a [&'a str], version: i64, key: &'a IdempotencyKey) -> Call<'a> {
+pub(super) fn decision<'a>(path: &'a [&'a str], version: i64, key: &'a IdempotencyKey) -> Call<'a> {
     Call::new(Method::POST, path).version(version).key(key)
 }

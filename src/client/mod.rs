@@ -4,10 +4,12 @@
 //! idempotency key. To add an endpoint: its body in `wire`, one method in `calls.rs`.
 
 mod backoff;
+mod break_glass;
 mod calls;
 mod device;
 mod error;
 mod follow;
+mod here;
 mod http;
 mod key;
 pub mod oidc;
@@ -21,8 +23,10 @@ mod shelf;
 pub mod sse;
 mod step_up;
 
+pub use break_glass::BreakGlassQuery;
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
+pub use here::{device, open_browser};
 pub use http::http;
 pub use key::IdempotencyKey;
 pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};
@@ -30,4 +34,4 @@ pub use send::{Channel, Client};
 pub use server_url::ServerUrl;
 pub use session::{Session, StateDir};
 pub use shelf::{Shelf, ShelfFile, Shelving};
-pub use step_up::{Asking, Prover, StepUpNeeded};
+pub use step_up::{Asking, Chosen, Prover, StepUpNeeded};

@@ -1,4 +1,4 @@
-//! The end of a sign-in in the browser: waits on this machine for the answer, and shows the last page (RFC 8252).
+//! The end of a sign-in, or of a step-up, in the browser: waits on this machine for the answer, and shows the last page (RFC 8252).
 //!
 //! It listens on the loopback only, answers one visitor at a time, and tells the page nothing that the browser said.
 
@@ -7,18 +7,22 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::oidc_page::{Page, page};
+use crate::client::send::Call;
 use crate::client::{Client, ClientError};
 use crate::secret::{self, Secret, hash_of, same};
-use crate::wire::{Me, ProviderFinish, ProviderStart};
+use crate::wire::{Me, ProviderFinish, ProviderStart, ProviderStarted, StepUpProof, StepUpStart};
 
 /// More than a browser sends in the head of a request; providers put long codes into addresses.
 const HEAD_MAX: usize = 32 * 1024;
 /// A visitor that says nothing does not keep the others waiting.
 const SILENCE: Duration = Duration::from_secs(5);
+/// Whoever confirmed something and does not sign in within this time has gone on to something else.
+const STEP_UP: Duration = Duration::from_mins(5);
 
 /// A sign-in that waits for the browser.
 pub struct Waiting {
@@ -37,12 +41,21 @@ struct Visit {
     iss: Option<String>,
 }
 
-impl Client {
-    /// Begins a sign-in at the identity provider of the server.
-    pub async fn begin_in_browser(&self, device: &str) -> Result<Waiting, ClientError> {
-        let local = |why: &str| ClientError::Local {
+/// A place on this machine where the browser comes back to, and what PKCE needs.
+struct Door {
+    listener: TcpListener,
+    redirect_uri: String,
+    verifier: Secret,
+}
+
+impl Door {
+    async fn open() -> Result<Self, ClientError> {
+        let local = |why: &str| {
+            ClientError::Local {
             text: format!("this machine cannot wait for the browser: {why}"),
-            hint: "sign in with a one-time code: `portcullis login --code CODE`".to_owned(),
+            hint: "use a code: a one-time code with `portcullis login --code CODE`, or that of your authenticator"
+                .to_owned(),
+        }
         };
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .await
@@ -51,51 +64,115 @@ impl Client {
             .local_addr()
             .map_err(|error| local(&error.to_string()))?;
         let random = secret::random::<32>().map_err(|error| local(&format!("{error:#}")))?;
-        let verifier = Secret::new(URL_SAFE_NO_PAD.encode(random));
-        let start = ProviderStart {
+        Ok(Self {
+            listener,
             redirect_uri: format!("http://{address}/signed-in"),
-            code_challenge: URL_SAFE_NO_PAD.encode(hash_of(verifier.expose())),
+            verifier: Secret::new(URL_SAFE_NO_PAD.encode(random)),
+        })
+    }
+
+    fn challenge(&self) -> String {
+        URL_SAFE_NO_PAD.encode(hash_of(self.verifier.expose()))
+    }
+
+    fn waiting(self, started: ProviderStarted) -> Waiting {
+        Waiting {
+            listener: self.listener,
+            authorize_url: started.authorize_url,
+            state: Secret::new(started.state),
+            verifier: self.verifier,
+        }
+    }
+}
+
+impl Client {
+    /// Begins a sign-in at the identity provider of the server.
+    pub async fn begin_in_browser(&self, device: &str) -> Result<Waiting, ClientError> {
+        let door = Door::open().await?;
+        let start = ProviderStart {
+            redirect_uri: door.redirect_uri.clone(),
+            code_challenge: door.challenge(),
             device: Some(device.to_owned()),
         };
         let started = self.start_at_provider(&start).await?;
-        Ok(Waiting {
-            listener,
-            authorize_url: started.authorize_url,
-            state: Secret::new(started.state),
-            verifier,
-        })
+        Ok(door.waiting(started))
     }
 
     /// Waits for the browser, finishes the sign-in and shows the last page.
     pub async fn finish_in_browser(&self, waiting: Waiting) -> Result<Me, ClientError> {
         let mut visit = waiting.visited().await;
-        let finish = ProviderFinish {
-            state: waiting.state.expose().to_owned(),
-            code: visit.code.take(),
-            error: visit.error.take(),
-            code_verifier: waiting.verifier.expose().to_owned(),
-            iss: visit.iss.take(),
-        };
+        let finish = waiting.finish(&mut visit);
         let signed_in = self.finish_at_provider(&finish).await;
+        let name = signed_in.as_ref().map(|me| me.name.as_str());
+        self.say_goodbye(visit, name.map(|name| End::SignedIn { name }))
+            .await;
+        signed_in
+    }
+
+    /// Proves a second factor for these calls by a fresh sign-in at the identity provider, and gives what has to come
+    /// with each. `send` gets the address that the person has to open in a browser on this machine.
+    pub async fn step_up_at_provider(
+        &self,
+        digests: Vec<String>,
+        send: impl FnOnce(&str) + Send,
+    ) -> Result<Secret, ClientError> {
+        let door = Door::open().await?;
+        let start = StepUpStart {
+            digests: digests.clone(),
+            redirect_uri: door.redirect_uri.clone(),
+            code_challenge: door.challenge(),
+        };
+        let path = ["v1", "step-up", "oidc", "start"];
+        let call = Call::new(Method::POST, &path).body(&start)?;
+        let waiting = door.waiting(self.call_unproved(call).await?);
+        send(&waiting.authorize_url);
+        let visited = tokio::time::timeout(STEP_UP, waiting.visited()).await;
+        let mut visit = visited.map_err(|_| ClientError::Local {
+            text: "nobody came back from the identity provider in time".to_owned(),
+            hint: "confirm it again, and sign in there within five minutes".to_owned(),
+        })?;
+        let proof = StepUpProof::Oidc(waiting.finish(&mut visit));
+        let proved = self.step_up(digests, proof).await;
+        self.say_goodbye(visit, proved.as_ref().map(|_| End::Proved))
+            .await;
+        proved
+    }
+
+    /// Shows the last page. The person may have closed the browser; nothing depends on it.
+    async fn say_goodbye(&self, mut visit: Visit, end: Result<End<'_>, &ClientError>) {
         let server = self.server().to_string();
-        let last = match &signed_in {
-            Ok(me) => page(&Page::SignedIn {
-                name: &me.name,
-                server: &server,
-            }),
+        let server = server.as_str();
+        let last = match end {
+            Ok(End::SignedIn { name }) => page(&Page::SignedIn { name, server }),
+            Ok(End::Proved) => page(&Page::Proved { server }),
             Err(error) => page(&Page::Refused {
                 text: &error.to_string(),
                 hint: error.hint().as_deref(),
-                server: &server,
+                server,
             }),
         };
-        // The person may have closed the browser; the sign-in does not depend on it.
         let _ = answer(&mut visit.stream, "200 OK", &last).await;
-        signed_in
     }
 }
 
+/// What a way through the browser came to.
+enum End<'a> {
+    SignedIn { name: &'a str },
+    Proved,
+}
+
 impl Waiting {
+    /// What the browser brought, for the server.
+    fn finish(&self, visit: &mut Visit) -> ProviderFinish {
+        ProviderFinish {
+            state: self.state.expose().to_owned(),
+            code: visit.code.take(),
+            error: visit.error.take(),
+            code_verifier: self.verifier.expose().to_owned(),
+            iss: visit.iss.take(),
+        }
+    }
+
     /// Answers visitors until one brings the state of this sign-in. Anybody on this machine may knock, so nobody else's
     /// visit ends the waiting.
     async fn visited(&self) -> Visit {

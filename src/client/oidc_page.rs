@@ -6,6 +6,10 @@ pub(super) enum Page<'a> {
         name: &'a str,
         server: &'a str,
     },
+    /// What was confirmed in the terminal is confirmed here, too.
+    Proved {
+        server: &'a str,
+    },
     Refused {
         text: &'a str,
         hint: Option<&'a str>,
@@ -39,12 +43,23 @@ pub(super) fn page(what: &Page<'_>) -> String {
             ),
             "You may close this tab and go back to the terminal.",
         ),
+        Page::Proved { server } => (
+            "ok",
+            "✓ Confirmed",
+            "It is you".to_owned(),
+            format!(
+                "<p>What you confirmed in the terminal is being done, and nothing else.</p>\
+                 <dl><dt>Server</dt><dd id=\"server\">{}</dd></dl>",
+                escaped(server)
+            ),
+            "You may close this tab and go back to the terminal.",
+        ),
         Page::Refused { text, hint, server } => {
             let hint = hint.map(|hint| format!("<p class=\"dim\">{}</p>", escaped(hint)));
             (
                 "no",
-                "✗ Not signed in",
-                "The sign-in did not work".to_owned(),
+                "✗ Refused",
+                "That did not work".to_owned(),
                 format!(
                     "<p id=\"why\">{}</p>{}<p class=\"dim\">Server: {}</p>",
                     escaped(text),

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::client::backoff::jitter;
 use crate::client::http::{http, root_cause};
-use crate::client::step_up::{Prover, StepUpNeeded};
+use crate::client::step_up::{Chosen, Prover, StepUpNeeded};
 use crate::client::{ClientError, IdempotencyKey, ServerUrl, Session};
 use crate::secret::Secret;
-use crate::wire::{Problem, Refresh, StepUp, StepUpToken, Tokens};
+use crate::wire::{Problem, Refresh, Tokens};
 
 /// The longest that one try may take.
 const TRY: Duration = Duration::from_secs(10);
@@ -234,16 +234,25 @@ impl Client {
         if needed.ways.is_empty() {
             return Ok(None);
         }
-        let Some(proof) = prover.prove(&needed).await else {
-            return Ok(None);
-        };
-        let digests = vec![needed.digest];
-        let call = Call::new(Method::POST, &["v1", "step-up"]).body(&StepUp { digests, proof })?;
+        let digests = vec![needed.digest.clone()];
+        match prover.prove(&needed).await {
+            None => Ok(None),
+            Some(Chosen::Typed(proof)) => self.step_up(digests, proof).await.map(Some),
+            Some(Chosen::AtProvider) => {
+                let proof = self.step_up_at_provider(digests, |address| prover.send_to(address));
+                proof.await.map(Some)
+            }
+        }
+    }
+
+    /// As `call`, for what is itself part of a proof: nobody is asked for another one.
+    pub(super) async fn call_unproved<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+    ) -> Result<T, ClientError> {
         let bytes = self.signed(&call).await?;
-        let token: StepUpToken = serde_json::from_slice(&bytes).map_err(|error| {
-            bad_reply(format!("the reply to a proof is not understood: {error}"))
-        })?;
-        Ok(Some(Secret::new(token.proof)))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| bad_reply(format!("the reply to a proof is not understood: {error}")))
     }
 
     /// After a 401: another access token, from a refresh or from a process that has signed in anew.

@@ -32,21 +32,30 @@ impl Parser {
     /// Takes the next bytes and gives the events that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Frame>, TooLong> {
         let mut frames = Vec::new();
-        for byte in bytes {
-            let follows_return = std::mem::replace(&mut self.after_return, *byte == b'\r');
-            match byte {
-                b'\n' if follows_return => {}
-                b'\r' | b'\n' => frames.extend(self.end_line()?),
-                _ if self.line.len() >= LONGEST_LINE => return Err(TooLong),
-                _ => self.line.push(*byte),
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let (text, after) = rest.split_at(end.unwrap_or(rest.len()));
+            if self.line.len() + text.len() > LONGEST_LINE {
+                return Err(TooLong);
             }
+            self.line.extend_from_slice(text);
+            self.after_return &= text.is_empty();
+            let Some((end, after)) = after.split_first() else {
+                break;
+            };
+            let follows_return = std::mem::replace(&mut self.after_return, *end == b'\r');
+            if !(follows_return && *end == b'\n') {
+                frames.extend(self.end_line()?);
+            }
+            rest = after;
         }
         Ok(frames)
     }
 
     fn end_line(&mut self) -> Result<Option<Frame>, TooLong> {
-        let line = std::mem::take(&mut self.line);
-        let mut line = String::from_utf8_lossy(&line).into_owned();
+        let mut line = String::from_utf8_lossy(&self.line).into_owned();
+        self.line.clear();
         if !std::mem::replace(&mut self.begun, true)
             && let Some(rest) = line.strip_prefix('\u{feff}')
         {

@@ -28,11 +28,37 @@ impl StepUpNeeded {
     }
 }
 
+/// How somebody wants to prove a second factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// By a code that they typed.
+    Typed(StepUpProof),
+    /// By a sign-in at the identity provider, in a browser on this machine.
+    AtProvider,
+}
+
 /// The answer of a person, in a while; nothing when there is nobody to ask.
-pub type Asking<'a> = Pin<Box<dyn Future<Output = Option<StepUpProof>> + Send + 'a>>;
+pub type Asking<'a> = Pin<Box<dyn Future<Output = Option<Chosen>> + Send + 'a>>;
 
 /// Asks a person for a second factor.
 pub trait Prover: fmt::Debug + Send + Sync {
     /// Asks for a proof of what is needed.
     fn prove<'a>(&'a self, needed: &'a StepUpNeeded) -> Asking<'a>;
+
+    /// Sends the person to this address with a browser.
+    fn send_to(&self, address: &str);
+}
+
+impl StepUpNeeded {
+    /// Whether it can be proved by typing a code.
+    pub fn by_code(&self) -> bool {
+        self.ways
+            .iter()
+            .any(|way| way == "totp" || way == "recovery")
+    }
+
+    /// Whether it can be proved by a sign-in at the identity provider.
+    pub fn at_provider(&self) -> bool {
+        self.ways.iter().any(|way| way == "oidc")
+    }
 }

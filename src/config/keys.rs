@@ -183,7 +183,7 @@ pub const IDENTITY: [Key; 10] = [
 ];
 
 /// When a second factor has to be proved, in the table `[step_up]` of `portcullis.toml`.
-pub const STEP_UP: [Key; 2] = [
+pub const STEP_UP: [Key; 4] = [
     Key {
         name: "required",
         env: "PORTCULLIS_STEP_UP",
@@ -199,6 +199,22 @@ pub const STEP_UP: [Key; 2] = [
         default: "`5m`",
         sample: "\"5m\"",
         about: "How old such a proof may be when it is used, at most `15m`.",
+    },
+    Key {
+        name: "acr_values",
+        env: "PORTCULLIS_STEP_UP_ACR_VALUES",
+        flag: "",
+        default: "none",
+        sample: "\"urn:example:mfa\"",
+        about: "Makes a fresh sign-in at the identity provider a second factor: what it is asked for, with spaces between; its answer has to be one of them.",
+    },
+    Key {
+        name: "amr",
+        env: "PORTCULLIS_STEP_UP_AMR",
+        flag: "",
+        default: "none",
+        sample: "\"otp hwk mfa\"",
+        about: "The same by how the person signed in there: one of these has to be among it. Where both are set, both have to hold.",
     },
 ];
 
@@ -259,6 +275,16 @@ pub const LOCAL_ACCOUNTS: [Key; 2] = [
         about: "Who may have one even so, for the day the provider is down.",
     },
 ];
+
+/// What holds for break-glass, in the table `[break_glass]` of `portcullis.toml`.
+pub const BREAK_GLASS: [Key; 1] = [Key {
+    name: "max",
+    env: "PORTCULLIS_BREAK_GLASS_MAX",
+    flag: "",
+    default: "`1h`",
+    sample: "\"1h\"",
+    about: "The longest that break-glass gives access, also where policy would give it for longer. Nobody can prolong it.",
+}];
 
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 9] = [

@@ -5,6 +5,7 @@
 //! `tokens.rs`, `identity.rs` or `console.rs`; a test compares the two.
 
 pub mod backend;
+mod break_glass;
 pub mod console;
 pub mod document;
 pub mod files;
@@ -65,6 +66,7 @@ pub fn server_from(
     let mut notes = Notes::new(paths::SERVER_FILE, text);
     let mut root = document::parse(text, &mut notes);
     let accounts = root.as_mut().and_then(|root| root.take("local_accounts"));
+    let glass = root.as_mut().and_then(|root| root.take("break_glass"));
     let empty = (None, None, None, None, None, None);
     let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
         (
@@ -95,6 +97,17 @@ pub fn server_from(
     let table = identity.and_then(|entry| entry.into_table(&mut notes, "[identity]"));
     let (identity, more) = identity::understand(folder, table, env, &mut notes);
     settings.identity = identity;
+    shown.extend(more);
+    if settings.step_up.is_at_provider() && settings.identity.is_none() {
+        notes.warning(
+            0,
+            "`acr_values` and `amr` in `[step_up]` do nothing without an identity provider",
+            Some("add `[identity]`, or take them out".to_owned()),
+        );
+    }
+    let table = glass.and_then(|entry| entry.into_table(&mut notes, "[break_glass]"));
+    let (glass, more) = break_glass::understand(table, env, &mut notes);
+    settings.break_glass = glass;
     shown.extend(more);
     let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
     let (accounts, more) =

@@ -10,6 +10,7 @@ use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem, Severity};
 use crate::config::tokens::TokenSettings;
+use crate::domain::break_glass::Limits;
 use crate::domain::hours::WorkingHours;
 use crate::domain::nearest::nearest;
 use crate::domain::second_factor::{LocalAccounts, StepUp};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub hours: WorkingHours,
     /// When a second factor has to be proved, from the table `[step_up]`.
     pub step_up: StepUp,
+    /// How long access by break-glass may last, from the table `[break_glass]`.
+    pub break_glass: Limits,
     /// Who may have a password here, from the table `[local_accounts]`.
     pub local_accounts: LocalAccounts,
     /// What holds for sign-ins, from the table `[tokens]`.
@@ -144,6 +147,7 @@ pub(super) fn understand<'t>(
             log,
             hours: WorkingHours::default(),
             step_up: StepUp::default(),
+            break_glass: Limits::default(),
             local_accounts: LocalAccounts::default(),
             tokens: TokenSettings::default(),
             identity: None,

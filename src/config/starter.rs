@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::keys::{
-    CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER, SIGNALS, STEP_UP, TOKENS,
+    BREAK_GLASS, CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER, SIGNALS,
+    STEP_UP, TOKENS,
 };
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
@@ -39,6 +40,12 @@ pub fn default_toml() -> String {
     }
     out.push_str("\n# Who may sign in with a password of this server.\n[local_accounts]\n");
     for key in LOCAL_ACCOUNTS {
+        commented(&mut out, &key);
+    }
+    out.push_str(
+        "\n# What holds for access that is taken before anybody has reviewed it.\n[break_glass]\n",
+    );
+    for key in BREAK_GLASS {
         commented(&mut out, &key);
     }
     out.push_str("\n# What policy.cedar cannot say about itself.\n[policy]\n");
@@ -100,6 +107,8 @@ pub fn reference() -> String {
     keys_table(&mut out, &STEP_UP);
     out.push_str("\n#### Local accounts: `[local_accounts]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &LOCAL_ACCOUNTS);
+    out.push_str("\n#### Break-glass: `[break_glass]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &BREAK_GLASS);
     out.push_str("\n#### What policies are read with: `[policy]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &POLICY_KEYS);
     out.push_str("\n#### Sign-ins: `[tokens]` in `portcullis.toml`\n\n");

@@ -20,6 +20,11 @@ pub(super) fn understand<'t>(
         layers.understand("required", usual.required, notes, |text, _| yes_or_no(text));
     let (max_age, age_from) =
         layers.understand("max_age", usual.max_age, notes, |text, _| age(text));
+    let list = |name, notes: &mut Notes<'t>| {
+        layers.understand(name, Vec::new(), notes, |text, _| words(text))
+    };
+    let (acr_values, acr_from) = list("acr_values", notes);
+    let (amr, amr_from) = list("amr", notes);
     let shown = |name, value: String, origin: Origin| Shown {
         name,
         value,
@@ -29,8 +34,34 @@ pub(super) fn understand<'t>(
     let show = vec![
         shown("step_up.required", required.to_string(), required_from),
         shown("step_up.max_age", span, age_from),
+        shown("step_up.acr_values", told(&acr_values), acr_from),
+        shown("step_up.amr", told(&amr), amr_from),
     ];
-    (StepUp { required, max_age }, show)
+    let step_up = StepUp {
+        required,
+        max_age,
+        acr_values,
+        amr,
+    };
+    (step_up, show)
+}
+
+fn told(words: &[String]) -> String {
+    if words.is_empty() {
+        return "none".to_owned();
+    }
+    words.join(" ")
+}
+
+fn words(text: &str) -> Result<Vec<String>, Wrong> {
+    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if plain && text.len() <= 500 {
+        return Ok(text.split_whitespace().map(str::to_owned).collect());
+    }
+    Err(Wrong {
+        message: "this is longer than 500 letters or has unusual ones".to_owned(),
+        hint: "use letters, digits and spaces".to_owned(),
+    })
 }
 
 fn age(text: &str) -> Result<chrono::TimeDelta, Wrong> {

@@ -94,6 +94,11 @@ impl Link {
         }
     }
 
+    /// Says whether nobody is signed in.
+    pub fn is_signed_out(&self) -> bool {
+        self.phase == Phase::SignedOut
+    }
+
     /// Says whether asking the server anything is hopeless for the moment.
     pub fn is_down(&self) -> bool {
         matches!(self.phase, Phase::Waiting { .. } | Phase::SignedOut)
@@ -112,7 +117,7 @@ impl Link {
     pub fn decidable(&self, now: Instant) -> Result<(), String> {
         match (&self.phase, self.silence(now)) {
             (Phase::Open, Some(silence)) if silence < FRESH => Ok(()),
-            (Phase::SignedOut, _) => Err("you are signed out: run `portcullis login`".to_owned()),
+            (Phase::SignedOut, _) => Err("nobody is signed in".to_owned()),
             (_, Some(silence)) => Err(format!(
                 "needs live data, and this is {} old",
                 countdown::text(silence)
@@ -130,8 +135,9 @@ impl Link {
         (silence >= FRESH || !quiet).then_some(silence)
     }
 
-    /// The line below the tabs while something is wrong; `retry` is the key that tries again.
-    pub fn banner(&self, now: Instant, retry: &str) -> Option<String> {
+    /// The line below the tabs while something is wrong; `retry` is the key that tries again, `sign_in` the one that
+    /// signs in.
+    pub fn banner(&self, now: Instant, retry: &str, sign_in: &str) -> Option<String> {
         let why = if self.why.is_empty() {
             String::new()
         } else {
@@ -139,9 +145,7 @@ impl Link {
         };
         let next = match self.phase {
             Phase::SignedOut => {
-                return Some(format!(
-                    "SIGN-IN NEEDED{why}; run `portcullis login` elsewhere, then press {retry}"
-                ));
+                return Some(format!("SIGN-IN NEEDED{why}; {sign_in} signs in here"));
             }
             Phase::Waiting { until } => match until.saturating_duration_since(now).as_secs() {
                 0 => "trying".to_owned(),
@@ -228,7 +232,7 @@ mod tests {
         link.lost(now + seconds(20), "the server was silent", seconds(4));
         assert_eq!(link.shown(now + seconds(22)).text, "STALE 0:22");
         assert_eq!(
-            link.banner(now + seconds(22), "r").unwrap(),
+            link.banner(now + seconds(22), "r", "I").unwrap(),
             "STALE 0:22, retry in 2 s (r now): the server was silent"
         );
     }
@@ -239,12 +243,12 @@ mod tests {
         let mut link = Link::default();
         link.hello(now, 1);
         link.lost(now + seconds(1), "ended", seconds(0));
-        assert_eq!(link.banner(now + seconds(2), "r"), None);
+        assert_eq!(link.banner(now + seconds(2), "r", "I"), None);
         assert!(
             link.decidable(now + seconds(2)).is_err(),
             "but nobody decides meanwhile"
         );
-        assert!(link.banner(now + seconds(3), "r").is_some());
+        assert!(link.banner(now + seconds(3), "r", "I").is_some());
     }
 
     #[test]

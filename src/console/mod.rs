@@ -27,6 +27,7 @@ pub mod refresh;
 pub mod run;
 pub mod screen;
 pub mod show;
+pub mod sign_in;
 mod start;
 pub mod store;
 pub mod term;

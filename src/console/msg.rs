@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
-use crate::client::{AuditQuery, IdempotencyKey, Shelving, StepUpNeeded};
+use crate::client::{AuditQuery, Chosen, IdempotencyKey, Shelving, StepUpNeeded};
 use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
 use crate::console::run::clock::Moment;
+use crate::console::sign_in::{Said, Way};
 use crate::console::store::Subject;
 use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
@@ -19,7 +20,7 @@ use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
     EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockOn,
-    LockView, Me, Page, RequestView, SessionEnded, Sessions, StepUpProof, TargetView,
+    LockView, Me, Page, RequestView, SessionEnded, Sessions, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -62,6 +63,10 @@ pub enum Msg {
     Acted(Mutation, Result<Receipt, Failure>, Trip),
     /// The server took a second factor for the changes with these keys, or did not.
     Proved(Vec<IdempotencyKey>, Result<(), Failure>),
+    /// The person has to go to this address with a browser, to prove a second factor.
+    GoTo(String),
+    /// Something came of an attempt to sign in, by its number.
+    SignIn(u64, Said),
 }
 
 /// What can be wished for without a screen. Each opens the question that its key would.
@@ -79,6 +84,8 @@ pub enum Wish {
     Do(Action),
     /// The row with its record.
     Show(Subject),
+    /// Sign in, in this way.
+    SignIn(Way),
 }
 
 /// When a call left and when its answer came.
@@ -176,8 +183,13 @@ pub enum Effect {
     Mutate(Mutation),
     /// Prove a second factor for changes that the server has refused without one.
     Prove(Proving),
-    /// Talk to another server from now on, given by its name; nothing comes from the one before any more.
-    Switch(String),
+    /// Wait no longer for somebody who was sent to the identity provider.
+    StopProving,
+    /// Sign in, or stop doing so. What comes of it is told with this number.
+    SignIn(u64, Way),
+    /// Talk to another server from now on, given by its name, or to the same one as somebody else; nothing comes from
+    /// the one before any more.
+    Switch(Option<String>),
     /// Put text on the clipboard.
     Copy(String),
     /// Write the record that matches to a file, one JSON object a line.
@@ -205,7 +217,7 @@ pub enum Effect {
 pub struct Proving {
     /// The key of each change, and the digest by which the server names it.
     pub calls: Vec<(IdempotencyKey, String)>,
-    pub proof: StepUpProof,
+    pub how: Chosen,
 }
 
 /// What to do with a theme, by its name or the path of its file; `auto` is what suits the terminal.

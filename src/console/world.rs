@@ -68,8 +68,9 @@ pub struct World {
 impl World {
     /// The line below the tabs while something is wrong with the connection.
     pub fn banner(&self) -> Option<String> {
-        let key = self.keymap.key(Place::Anywhere, Action::Retry);
-        self.link.banner(self.now, &key)
+        let key = |action| self.keymap.key(Place::Anywhere, action);
+        let (retry, sign_in) = (key(Action::Retry), key(Action::SignIn));
+        self.link.banner(self.now, &retry, &sign_in)
     }
 
     /// The server's time.

@@ -77,7 +77,7 @@ pub fn on_grant(who: &Principal, grant: &Grant, around: Around<'_>) -> Vec<Allow
     let own = who.id == grant.holder.id;
     let holder = |place: Place<'_>| {
         if own {
-            permit_at(who, Action::Submit, place)
+            permit_at(who, Action::UseGrant, place)
         } else {
             Err(Refusal::NotTheHolder {
                 grant: grant.id.clone(),

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::break_glass::{SignOff, Use};
 use super::event::Event;
 use super::grant::Grant;
 use super::ids::{GrantId, PrincipalId};
@@ -49,6 +50,10 @@ pub enum Record {
     /// A grant for which a credential was issued: same version, later `credential_ends_at`.
     Credential(Grant),
     NewIncident(Incident),
+    /// A use of break-glass that waits for its sign-off. Its person has no other.
+    NewUse(Use),
+    /// A use with its version raised by one, and the sign-off that came with it.
+    Use(Use, SignOff),
     /// A request that somebody claims or releases: same version. `before` had the claim when the request was read.
     Claim {
         request: Request,

@@ -53,6 +53,13 @@ events! {
     GrantEnded = "grant.ended", "confirmed the end of";
     GrantReturned = "grant.returned", "confirmed the return of";
     GrantRevoked = "grant.revoked", "confirmed as revoked";
+    BreakGlassUsed = "break_glass.used", "broke glass for";
+    BreakGlassSignedOff = "break_glass.signed_off", "signed off, one of several, the break-glass of";
+    /// It has its verdict, and its person may break glass again.
+    BreakGlassReviewed = "break_glass.reviewed", "reviewed the break-glass of";
+    SealedCodesMade = "break_glass.codes_made", "made sealed codes for";
+    SealedCodeRevoked = "break_glass.code_revoked", "revoked a sealed code of";
+    SealedCodeUsed = "break_glass.code_used", "opened a sealed code";
     IncidentStarted = "incident.started", "started an incident on";
     LockPlaced = "lock.placed", "placed a lock on";
     LockLifted = "lock.lifted", "lifted the lock on";
@@ -253,6 +260,8 @@ impl Event {
                 | EventCode::TokenMisused
                 | EventCode::GroupsChanged
                 | EventCode::IdentityGone
+                | EventCode::SealedCodesMade
+                | EventCode::SealedCodeRevoked
         );
         if let Some(principal) = self
             .principal

@@ -140,6 +140,7 @@ fn check_name(what: &str, text: &str) -> Result<String, IdError> {
 id!(/** Names one request. */ RequestId, 'R', "request");
 id!(/** Names one grant. */ GrantId, 'G', "grant");
 id!(/** Names one principal; stays when the principal is renamed. */ PrincipalId, 'P', "principal");
+id!(/** Names one sealed code, and is not the code. */ CodeId, 'C', "sealed code");
 id!(/** Names one incident: one deliberate act on many grants. */ IncidentId, 'I', "incident");
 id!(/** Names one second factor of a person. */ FactorId, 'F', "factor");
 id!(/** Names one lock. */ LockId, 'L', "lock");

@@ -4,6 +4,7 @@
 //! identifiers come in as arguments, and a transition returns its new state with the one audit event that explains it.
 
 pub mod allowed;
+pub mod break_glass;
 pub mod change;
 pub mod claim;
 pub mod event;

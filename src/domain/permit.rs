@@ -40,14 +40,22 @@ impl Action {
     pub fn has_place(self) -> bool {
         !matches!(
             self,
-            Self::ReadPeople | Self::Invite | Self::ManageServices | Self::ReadMetrics
+            Self::ReadPeople
+                | Self::Invite
+                | Self::ManageServices
+                | Self::SealCodes
+                | Self::ReadMetrics
         )
     }
 }
 
 actions! {
-    /// Ask for access, withdraw the ask, use the grant and give it back.
+    /// Ask for access, withdraw the ask and ask for more time.
     Submit, "ask for access", [Requester, Admin];
+    /// Take access before anybody has reviewed it, where policy lets.
+    BreakGlass, "break glass", [Requester, Admin];
+    /// Use one's own grant and give it back.
+    UseGrant, "use your grants", [Requester, Admin];
     ReadCatalog, "see the catalogue", [Requester, Reviewer, Admin, Auditor];
     ReadOwn, "see your requests and grants", [Requester, Reviewer, Admin, Auditor];
     /// See everybody's requests and grants.
@@ -68,6 +76,8 @@ actions! {
     Invite, "invite people and end their sign-ins", [Admin];
     /// Make service accounts, and manage those of others.
     ManageServices, "manage the service accounts of others", [Admin];
+    /// Make sealed codes, see whose there are, and revoke them.
+    SealCodes, "make sealed codes", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
 }
 
@@ -112,9 +122,9 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
     }
     let needs = match action {
         _ if who.service.is_some() => "a person, or a scope of the service account",
-        Action::Submit => "the product role requester",
+        Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite | Action::ManageServices => "the product role admin",
+        Action::Invite | Action::ManageServices | Action::SealCodes => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"
@@ -175,6 +185,7 @@ mod tests {
         };
         let reads = [
             Action::Submit,
+            Action::UseGrant,
             Action::ReadCatalog,
             Action::ReadOwn,
             Action::ReadAll,

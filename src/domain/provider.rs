@@ -65,6 +65,10 @@ faults! {
     TokenNonce = "id-token-nonce", "the ID token is not for this sign-in";
     TokenAccessHash = "id-token-access-hash", "the ID token does not belong to the access token that came with it";
     TokenOtherPerson = "id-token-other-person", "the ID token is about another person than before";
+    StepUpOtherPerson = "step-up-other-person", "somebody else signed in at the identity provider";
+    StepUpTimeMissing = "step-up-time-missing", "the identity provider does not say when you signed in, so it may have been long ago";
+    StepUpTooOld = "step-up-too-old", "the identity provider did not have you sign in again for this";
+    StepUpTooWeak = "step-up-too-weak", "you signed in at the identity provider without a second factor that counts here";
     GroupsForm = "groups-malformed", "the identity provider does not say groups as a list of names";
     GroupsMany = "groups-too-many", "the identity provider names more groups than any sensible person is in";
     GroupsElsewhere = "groups-elsewhere", "the identity provider leaves the groups out because there are too many";
@@ -88,6 +92,11 @@ impl ProviderFault {
             | Self::TokenNonce
             | Self::ResponseIssuer
             | Self::ResponseIssuerMissing => "begin the sign-in again with `portcullis login`",
+            Self::StepUpOtherPerson => "sign in there with your own account",
+            Self::StepUpTooOld => "confirm it again, and sign in within the next minutes",
+            Self::StepUpTimeMissing | Self::StepUpTooWeak => {
+                "use another second factor, or ask an operator to look at `[step_up]` and at the provider"
+            }
             Self::TokenTooEarly => "ask an operator to compare the server's clock",
             Self::NameMissing | Self::NameUnusable => {
                 "ask an operator to set `name_claim` in `[identity]`"
@@ -109,6 +118,12 @@ pub enum IdentityRefusal {
     NotBegun,
     /// Whoever finishes it did not begin it.
     NotTheBeginner,
+    /// A sign-in at the provider is no second factor here, or not for this person.
+    NoStepUp,
+    /// Never begun by this person in this sign-in, finished before, or begun too long ago.
+    StepUpNotBegun,
+    /// It was begun for other calls.
+    StepUpForAnother,
     /// The provider or its person said no, by the protocol's own word.
     Declined {
         error: String,
@@ -133,6 +148,9 @@ impl IdentityRefusal {
             Self::NotOffered => "no-identity-provider",
             Self::NotBegun => "sign-in-not-begun",
             Self::NotTheBeginner => "sign-in-of-another",
+            Self::NoStepUp => "no-step-up-at-provider",
+            Self::StepUpNotBegun => "step-up-not-begun",
+            Self::StepUpForAnother => "step-up-for-another",
             Self::Declined { .. } => "provider-declined",
             Self::Fault(fault) => fault.code(),
             Self::NameTaken { .. } => "name-taken",
@@ -151,6 +169,14 @@ impl IdentityRefusal {
                     .to_owned()
             }
             Self::NotTheBeginner => "this sign-in was begun by another program".to_owned(),
+            Self::NoStepUp => {
+                "a sign-in at the identity provider is no second factor for you here".to_owned()
+            }
+            Self::StepUpNotBegun => {
+                "this was not begun in this sign-in, is finished, or took more than 10 minutes"
+                    .to_owned()
+            }
+            Self::StepUpForAnother => "this was begun to confirm something else".to_owned(),
             Self::Declined { error } => {
                 format!("the identity provider did not let you in (`{error}`)")
             }
@@ -175,6 +201,8 @@ impl IdentityRefusal {
                 "begin the sign-in again with `portcullis login`"
             }
             Self::Fault(fault) => fault.hint(),
+            Self::NoStepUp => "use another second factor; `portcullis factor list` shows yours",
+            Self::StepUpNotBegun | Self::StepUpForAnother => "confirm it again",
             Self::NameTaken { .. } => {
                 "ask an operator for another `name_claim`, or for another name at the provider"
             }

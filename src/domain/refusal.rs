@@ -2,6 +2,7 @@
 //!
 //! A refusal is an answer, not an accident: nothing was changed, and the reader can do something about it.
 
+use super::break_glass::BreakGlassRefusal;
 use super::grant::GrantState;
 use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
 use super::lock::LockState;
@@ -189,6 +190,8 @@ pub enum Refusal {
     Identity(IdentityRefusal),
     /// A second factor, a password, or too many tries of one.
     SecondFactor(SecondFactorRefusal),
+    /// Break-glass, its sign-off or a sealed code.
+    BreakGlass(BreakGlassRefusal),
     Busy,
 }
 
@@ -201,6 +204,12 @@ impl From<IdentityRefusal> for Refusal {
 impl From<SecondFactorRefusal> for Refusal {
     fn from(refusal: SecondFactorRefusal) -> Self {
         Self::SecondFactor(refusal)
+    }
+}
+
+impl From<BreakGlassRefusal> for Refusal {
+    fn from(refusal: BreakGlassRefusal) -> Self {
+        Self::BreakGlass(refusal)
     }
 }
 
@@ -256,6 +265,7 @@ impl Refusal {
             Self::TooManyStreams { .. } => "too-many-streams",
             Self::Identity(refusal) => refusal.code(),
             Self::SecondFactor(refusal) => refusal.code(),
+            Self::BreakGlass(refusal) => refusal.code(),
             Self::Busy => "busy",
         }
     }
@@ -382,6 +392,7 @@ impl Refusal {
             }
             Self::Identity(refusal) => refusal.text(),
             Self::SecondFactor(refusal) => refusal.text(),
+            Self::BreakGlass(refusal) => refusal.text(),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
     }
@@ -389,6 +400,9 @@ impl Refusal {
     /// Whether an auditor will want to know that somebody tried.
     pub fn is_denial(&self) -> bool {
         if let Self::SecondFactor(refusal) = self {
+            return refusal.is_denial();
+        }
+        if let Self::BreakGlass(refusal) = self {
             return refusal.is_denial();
         }
         matches!(
@@ -413,6 +427,7 @@ impl Refusal {
         let hint = match self {
             Self::Identity(refusal) => refusal.hint(),
             Self::SecondFactor(refusal) => return refusal.hint(),
+            Self::BreakGlass(refusal) => return refusal.hint(),
             Self::ProofRequired => "send a `DPoP` header (RFC 9449), as `portcullis` itself does",
             Self::ProofNotValid { .. } => "sign in again with `portcullis login`",
             Self::ProofOutOfTime { .. } => {

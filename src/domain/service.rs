@@ -48,7 +48,7 @@ impl Scope {
             Self::Request { .. } => {
                 matches!(
                     action,
-                    Action::Submit | Action::ReadCatalog | Action::ReadOwn
+                    Action::Submit | Action::UseGrant | Action::ReadCatalog | Action::ReadOwn
                 )
             }
             Self::Read { .. } => matches!(
@@ -203,6 +203,7 @@ mod tests {
     fn no_scope_lets_a_machine_decide() {
         let scopes = ["read", "metrics", "request:*/*"].map(|text| text.parse::<Scope>().unwrap());
         for action in [
+            Action::BreakGlass,
             Action::Review,
             Action::ExtendOthers,
             Action::Revoke,

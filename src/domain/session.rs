@@ -13,7 +13,7 @@ impl Grant {
     pub fn may_end_session(&self, who: &Principal, place: Place<'_>) -> Result<(), Refusal> {
         if who.id == self.holder.id {
             // To give up less than one has is never out of scope.
-            permit_at(who, Action::Submit, Place::Somewhere)?;
+            permit_at(who, Action::UseGrant, Place::Somewhere)?;
         } else {
             permit_at(who, Action::EndSessions, place)?;
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Rulebook;
+use crate::domain::break_glass::Use;
 use crate::domain::extent::Place;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{PrincipalId, RoleName, TargetName};
@@ -16,7 +17,7 @@ use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy::{
     self, Deed, Denial, Doing, Explained, Outcome, Policy, Snapshot, Verdict,
 };
-use crate::domain::principal::Principal;
+use crate::domain::principal::{Principal, PrincipalRef};
 use crate::domain::refusal::{Cause, Refusal};
 use crate::domain::request::{Request, RequestKind};
 use crate::domain::review::Narrowing;
@@ -94,10 +95,19 @@ impl Gate {
 
 /// Asks the policy about access. A denial that comes from a broken policy raises an alarm: its owner has to look.
 pub(super) fn decide(policy: &Policy, ask: &policy::Ask<'_>) -> Result<Snapshot, Refusal> {
-    match policy.decide(ask) {
+    decide_as(policy, Deed::Request, ask)
+}
+
+/// As `decide`, for another way to have access.
+pub(super) fn decide_as(
+    policy: &Policy,
+    deed: Deed,
+    ask: &policy::Ask<'_>,
+) -> Result<Snapshot, Refusal> {
+    match policy.decide_as(deed, ask) {
         Verdict::Permitted { ways } => Ok(policy.snapshot(ways)),
         Verdict::Denied(denial) => {
-            let (_, explained) = policy.explain(Deed::Request, ask);
+            let (_, explained) = policy.explain(deed, ask);
             Err(refusal(policy, denial, nearest(explained)))
         }
     }
@@ -323,6 +333,31 @@ fn locking(
     Ok(())
 }
 
+/// Whether policy lets the caller sign this use off: it is a review that comes afterwards.
+pub(super) async fn may_sign_off(
+    writing: &mut Writing,
+    rules: &Rulebook,
+    of: &Use,
+) -> Result<(), Error> {
+    if !rules.policy.governs(Deed::Review) {
+        return Ok(());
+    }
+    let Some(target) = target(rules, &of.target) else {
+        return Ok(());
+    };
+    let owner = person(&mut writing.tx, &of.person).await?;
+    let about = Reviewed {
+        owner: &owner,
+        target,
+        role: &of.role,
+        kind: RequestKind::BreakGlass,
+        duration: of.duration,
+        ticket: of.ticket.as_deref(),
+        now: writing.now,
+    };
+    Ok(may(&rules.policy, &about.by(&writing.who, Deed::Review))?)
+}
+
 /// Whether policy lets somebody prolong the grant of another.
 pub(super) fn may_extend(
     policy: &Policy,
@@ -419,16 +454,48 @@ pub(super) async fn somebody_reviews(
     .into())
 }
 
+/// Everybody who could review this in one of the ways. Where they are too few for each of them, it is refused: nobody
+/// could ever look at it.
+pub(super) async fn reviewers(
+    tx: &mut Tx,
+    policy: &Policy,
+    ways: &[policy::Way],
+    about: Reviewed<'_>,
+) -> Result<Vec<PrincipalRef>, Error> {
+    let mut people: Vec<Principal> = Vec::new();
+    let here = Place::On(Some(&about.target.tags));
+    for group in ways.iter().flat_map(policy::Way::groups) {
+        for everywhere in [true, false] {
+            let found = tx.reviewers_in(group, &about.owner.id, everywhere, None);
+            for found in found.await? {
+                let known = people.iter().any(|known| known.id == found.id);
+                let able = permit_at(&found, Action::Review, here).is_ok()
+                    && (!policy.governs(Deed::Review)
+                        || policy.may(&about.by(&found, Deed::Review)).is_ok());
+                if able && !known {
+                    people.push(found);
+                }
+            }
+        }
+    }
+    let groups = || people.iter().map(|who| &who.groups);
+    let enough = |way: &policy::Way| policy::filled(&way.reviewers, groups()) >= way.threshold;
+    if !ways.iter().any(enough) {
+        return Err(Refusal::NobodyCanReview {
+            groups: policy::group_names(ways),
+        }
+        .into());
+    }
+    Ok(people.iter().map(Principal::as_ref).collect())
+}
+
 /// A target of the catalogue, or one that was there when the server started: what is open on it can still be ended.
 fn target<'a>(rules: &'a Rulebook, name: &TargetName) -> Option<&'a Target> {
     let retired = rules.catalog.retired.get(name).map(|entry| &entry.target);
     rules.catalog.target(name).or(retired)
 }
 
-async fn person(
-    tx: &mut Tx,
-    who: &crate::domain::principal::PrincipalRef,
-) -> Result<Principal, Error> {
+async fn person(tx: &mut Tx, who: &PrincipalRef) -> Result<Principal, Error> {
     Ok(tx
         .principal(&who.id)
         .await?

@@ -26,7 +26,7 @@ use crate::targets::{Access, Credential, CredentialAsk};
 use super::deeds::{Reviewed, decide, may_extend, may_revoke, owners, somebody_reviews};
 use super::locks::bearing;
 use super::requests::{SeenRequest, few_enough};
-use super::sight::{place, sees, somewhere, within};
+use super::sight::{place, sees, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// A grant at one moment.
@@ -56,12 +56,13 @@ impl Gate {
         reason: &str,
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
+        caller.how.method.allows(Action::Submit)?;
         let rules = self.rules.current();
         let new = RequestId::from_bits(new_bits()?);
         self.confirmed(&caller.principal.id).await?;
         self.holder_confirmed(id).await?;
         let opened = self
-            .open_if(caller, once, new.as_str(), somewhere(Action::ReadOwn))
+            .open_somewhere(caller, once, new.as_str(), Action::ReadOwn)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => {
@@ -167,7 +168,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
         let opened = self
-            .open_if(caller, once, id.as_str(), somewhere(Action::Submit))
+            .open_somewhere(caller, once, id.as_str(), Action::UseGrant)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
@@ -191,7 +192,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
         let opened = self
-            .open_if(caller, once, id.as_str(), somewhere(Action::Revoke))
+            .open_somewhere(caller, once, id.as_str(), Action::Revoke)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
@@ -216,7 +217,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<Credential, Error> {
         let rules = self.rules.current();
-        self.confirmed(&caller.principal.id).await?;
+        self.confirmed_for(caller).await?;
         let (grant, in_force, now) = {
             let (mut tx, now) = self.look().await?;
             let grant = seen_by(&mut tx, id, &caller.principal, &rules.catalog).await?;
@@ -226,7 +227,7 @@ impl Gate {
             return Err(Refusal::NotTheHolder { grant: grant.id }.into());
         }
         let on = place(&rules.catalog, &grant.target);
-        let allowed = |who: &Principal| permit_at(who, Action::Submit, on);
+        let allowed = |who: &Principal| permit_at(who, Action::UseGrant, on);
         allowed(&caller.principal)?;
         authorize(
             &grant,
@@ -257,7 +258,8 @@ impl Gate {
                     }
                 }
             })?;
-        match self.open_if(caller, once, id.as_str(), allowed).await? {
+        let opened = self.open_at(caller, once, id.as_str(), (Action::UseGrant, &allowed));
+        match opened.await? {
             Opened::Before(_) => self.issued_again(caller, id, &credential).await?,
             Opened::Now(mut writing) => {
                 let grant = load(&mut writing.tx, id).await?;
@@ -282,7 +284,7 @@ impl Gate {
         let grant = load(&mut tx, id).await?;
         let (in_force, rules) = (tx.locks_in_force(now).await?, self.rules.current());
         let place = place(&rules.catalog, &grant.target);
-        permit_at(&who, Action::Submit, place)?;
+        permit_at(&who, Action::UseGrant, place)?;
         let locks = bearing(&in_force, &rules.catalog, &grant.target);
         let step = issued(&grant, &who, credential, locks, now)?;
         tx.apply(&vec![step], &caller.origin, now).await?;

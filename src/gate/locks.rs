@@ -24,7 +24,7 @@ use crate::store::locks::Filter;
 
 use super::deeds::{may_lock, owners};
 use super::grants::Version;
-use super::sight::{place, sees_lock, somewhere, within};
+use super::sight::{place, sees_lock, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits, new_trace};
 
 /// The states in which a grant gives access, or is going to.
@@ -75,7 +75,7 @@ impl Gate {
         let rules = self.rules.current();
         let new = LockId::from_bits(new_bits()?);
         let opened = self
-            .open_if(caller, once, new.as_str(), somewhere(Action::Lock))
+            .open_somewhere(caller, once, new.as_str(), Action::Lock)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
@@ -114,7 +114,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenLock, Error> {
         let opened = self
-            .open_if(caller, once, id.as_str(), somewhere(Action::Lock))
+            .open_somewhere(caller, once, id.as_str(), Action::Lock)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.lock_before(caller, &id).await,

@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod break_glass;
 pub mod catalog;
 mod deeds;
 mod eligible;
@@ -35,12 +36,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::{Catalog, Watcher};
 use crate::config::TokenSettings;
+use crate::domain::break_glass::{BreakGlassRefusal, Limits};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::extent::Place;
 use crate::domain::hours::WorkingHours;
 use crate::domain::ids::{GrantId, PrincipalId, RequestId, SignInId, TargetName};
 use crate::domain::lock::Lock;
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit, permit_at};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{Guarded, LocalAccounts, StepUp};
@@ -159,6 +162,8 @@ pub struct Settings {
     pub step_up: StepUp,
     /// Who may have a password here.
     pub local_accounts: LocalAccounts,
+    /// How long access by break-glass may last.
+    pub break_glass: Limits,
 }
 
 /// A transaction in which one caller may change something.
@@ -229,12 +234,52 @@ impl Gate {
         result: &str,
         action: Action,
     ) -> Result<Opened, Error> {
-        self.open_if(caller, once, result, |who| permit(who, action))
+        caller.how.method.allows(action)?;
+        self.opened(caller, once, result, |who| permit(who, action))
             .await
     }
 
-    /// As `open`, for what is about a target (`sight::somewhere`) and for what the permission table has no line for.
+    /// As `open`, for a caller whose product roles allow the action on some target at least. Which one it is about is
+    /// known later, and then `permit_at` has to be asked again.
+    async fn open_somewhere(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        action: Action,
+    ) -> Result<Opened, Error> {
+        let allowed = |who: &Principal| permit_at(who, action, Place::Somewhere);
+        self.open_at(caller, once, result, (action, &allowed)).await
+    }
+
+    /// As `open`, for an action in the place that `allowed` asks about.
+    async fn open_at(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        (action, allowed): (Action, &(dyn Fn(&Principal) -> Result<(), Refusal> + Sync)),
+    ) -> Result<Opened, Error> {
+        caller.how.method.allows(action)?;
+        self.opened(caller, once, result, allowed).await
+    }
+
+    /// As `open`, for what the permission table has no line for. A sealed sign-in is good for nothing of that.
     async fn open_if(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        allowed: impl Fn(&Principal) -> Result<(), Refusal>,
+    ) -> Result<Opened, Error> {
+        if caller.how.method == Method::Sealed {
+            let action = "do this";
+            return Err(Refusal::from(BreakGlassRefusal::SealedSignIn { action }).into());
+        }
+        self.opened(caller, once, result, allowed).await
+    }
+
+    async fn opened(
         &self,
         caller: &Caller,
         once: &OnceKey,
@@ -287,7 +332,7 @@ impl Gate {
         if held.expires_at <= now {
             return Err(Refusal::TokenExpired.into());
         }
-        Ok((held.principal, now))
+        Ok((caller.how.method.reduced(held.principal), now))
     }
 
     /// Writes what a rule returned and commits it with the idempotency key: all or nothing.

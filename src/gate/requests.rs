@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Rulebook};
 use crate::domain::change::Change;
 use crate::domain::extent::Place;
 use crate::domain::grant::Grant;
@@ -29,7 +29,7 @@ use crate::store::history::History;
 use super::deeds::{Reviewed, decide, may_review, owners, somebody_reviews};
 use super::locks::bearing;
 use super::second_factor::told;
-use super::sight::{place, sees, somewhere, within};
+use super::sight::{place, sees, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// How far back the history of a requester on a target goes.
@@ -70,40 +70,13 @@ impl Gate {
         let new = RequestId::from_bits(new_bits()?);
         self.confirmed(&caller.principal.id).await?;
         let opened = self
-            .open_if(caller, once, new.as_str(), somewhere(Action::Submit))
+            .open_somewhere(caller, once, new.as_str(), Action::Submit)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let listed = |target: &&Target| {
-            let place = Place::On(Some(&target.tags));
-            permit_at(&writing.who, Action::ReadCatalog, place).is_ok()
-        };
-        let Some(target) = rules.catalog.target(&ask.target).filter(listed) else {
-            let targets = rules.catalog.targets.values().map(|entry| &entry.target);
-            let known = targets.filter(listed).map(|target| target.name.as_str());
-            let nearest = nearest(ask.target.as_str(), known).map(str::to_owned);
-            return Err(Refusal::UnknownTarget {
-                target: ask.target,
-                nearest,
-            }
-            .into());
-        };
-        permit_at(&writing.who, Action::Submit, Place::On(Some(&target.tags)))?;
-        if !target.roles.contains_key(&ask.role) {
-            let known: Vec<String> = target
-                .roles
-                .keys()
-                .map(|role| format!("`{role}`"))
-                .collect();
-            return Err(Refusal::UnknownRole {
-                target: ask.target,
-                role: ask.role,
-                known: known.join(", "),
-            }
-            .into());
-        }
+        let target = asked(&rules, &ask, (&writing.who, Action::Submit))?;
         check_reason(&ask.reason)?;
         // A lock is the same answer to everybody, so it comes before what depends on the person.
         let locks = bearing(&writing.locks, &rules.catalog, &ask.target);
@@ -176,7 +149,7 @@ impl Gate {
             self.requester_confirmed(id).await?;
         }
         let opened = self
-            .open_if(caller, once, id.as_str(), somewhere(Action::Review))
+            .open_somewhere(caller, once, id.as_str(), Action::Review)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
@@ -287,7 +260,7 @@ impl Gate {
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
         let opened = self
-            .open_if(caller, once, id.as_str(), somewhere(Action::Submit))
+            .open_somewhere(caller, once, id.as_str(), Action::Submit)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
@@ -330,7 +303,7 @@ impl Gate {
         rule: impl Fn(&Request, &Principal, DateTime<Utc>) -> Result<(Request, Change), Refusal>,
     ) -> Result<SeenRequest, Error> {
         let opened = self
-            .open_if(caller, once, id.as_str(), somewhere(Action::Review))
+            .open_somewhere(caller, once, id.as_str(), Action::Review)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
@@ -446,6 +419,40 @@ impl Gate {
         }
         Ok(page)
     }
+}
+
+/// The target that is asked for, if it has the role.
+pub(super) fn asked<'a>(
+    rules: &'a Rulebook,
+    ask: &Ask,
+    (who, action): (&Principal, Action),
+) -> Result<&'a Target, Refusal> {
+    let listed = |target: &&Target| {
+        let place = Place::On(Some(&target.tags));
+        permit_at(who, Action::ReadCatalog, place).is_ok()
+    };
+    let Some(target) = rules.catalog.target(&ask.target).filter(listed) else {
+        let targets = rules.catalog.targets.values().map(|entry| &entry.target);
+        let names = targets.filter(listed).map(|target| target.name.as_str());
+        return Err(Refusal::UnknownTarget {
+            nearest: nearest(ask.target.as_str(), names).map(str::to_owned),
+            target: ask.target.clone(),
+        });
+    };
+    permit_at(who, action, Place::On(Some(&target.tags)))?;
+    if !target.roles.contains_key(&ask.role) {
+        let known: Vec<String> = target
+            .roles
+            .keys()
+            .map(|role| format!("`{role}`"))
+            .collect();
+        return Err(Refusal::UnknownRole {
+            target: ask.target.clone(),
+            role: ask.role.clone(),
+            known: known.join(", "),
+        });
+    }
+    Ok(target)
 }
 
 /// A flood of requests hides the one that matters.

@@ -7,19 +7,12 @@ use crate::domain::incident::Scope;
 use crate::domain::lock::{Blocked, Lock};
 use crate::domain::permit::{Action, extent, permit_at};
 use crate::domain::principal::Principal;
-use crate::domain::refusal::Refusal;
 use crate::store::within::Within;
 
 /// A target as the permission table asks for it. Nobody knows the tags of one that has left the catalogue, so only
 /// those see it then whose product roles are for every target.
 pub fn place<'a>(catalog: &'a Catalog, target: &TargetName) -> Place<'a> {
     Place::On(catalog.target(target).map(|target| &target.tags))
-}
-
-/// Whether the product roles allow this on some target at least. Whoever opens a transaction with it has to ask again
-/// once it is known which target it is about.
-pub(super) fn somewhere(action: Action) -> impl Fn(&Principal) -> Result<(), Refusal> {
-    move |who| permit_at(who, action, Place::Somewhere)
 }
 
 /// What the database may show to somebody who reads with this action; none where that is everything.

@@ -201,7 +201,11 @@ impl Gate {
                 }
                 None => request.duration,
             };
-            let verdict = other.decide(&policy::Ask {
+            let deed = match request.kind {
+                RequestKind::BreakGlass => Deed::BreakGlass,
+                RequestKind::Access | RequestKind::Extend => Deed::Request,
+            };
+            let ask = policy::Ask {
                 asker: &asker,
                 target,
                 role: &request.role,
@@ -211,7 +215,8 @@ impl Gate {
                 ticket: request.ticket.as_deref(),
                 reason_length: request.reason.chars().count(),
                 now: request.created_at,
-            });
+            };
+            let verdict = other.decide_as(deed, &ask);
             let same = match &verdict {
                 Verdict::Permitted { ways } => alike(ways, &request.snapshot.ways),
                 Verdict::Denied(_) => false,

@@ -25,6 +25,8 @@ pub enum TokenKind {
     Service,
     /// Printed at the first start of a server; makes its first admin.
     Bootstrap,
+    /// Made in advance for one person; opens a sign-in for break-glass, once.
+    Sealed,
     /// Says that somebody proved a second factor for certain calls.
     StepUp,
 }
@@ -44,13 +46,14 @@ pub enum TokenError {
 }
 
 impl TokenKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Service,
         Self::Access,
         Self::Refresh,
         Self::Invitation,
         Self::Bootstrap,
         Self::StepUp,
+        Self::Sealed,
     ];
 
     /// Makes a token with 256 random bits. Hand it out once, and keep `hash_of` it.
@@ -97,6 +100,7 @@ impl TokenKind {
             Self::Invitation => "ic",
             Self::Bootstrap => "bc",
             Self::StepUp => "su",
+            Self::Sealed => "sc",
         }
     }
 
@@ -108,6 +112,7 @@ impl TokenKind {
             Self::Invitation => "invitation code",
             Self::Bootstrap => "bootstrap code",
             Self::StepUp => "step-up proof",
+            Self::Sealed => "sealed code",
         }
     }
 }

@@ -25,7 +25,7 @@ pub async fn sign_in(
     let typed = Typed {
         name: &body.name,
         password: Secret::new(body.password),
-        proof: body.proof.map(proof),
+        proof: body.proof.map(proof).transpose()?,
         device: &device,
         device_proof: call.proof.as_ref(),
     };

@@ -5,7 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
-use crate::domain::provider::IdentityRefusal;
+use crate::domain::break_glass::BreakGlassRefusal;
+use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::SecondFactorRefusal;
 use crate::gate;
@@ -94,16 +95,26 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         R::TargetFailed { .. } => StatusCode::BAD_GATEWAY,
         R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
+        R::BreakGlass(refusal) => break_glass(refusal),
         R::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
 fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
     use IdentityRefusal as I;
+    use ProviderFault as F;
     match refusal {
         I::NotBegun | I::NotTheBeginner => StatusCode::UNAUTHORIZED,
-        I::Declined { .. } | I::NoRole | I::Gone | I::Stale => StatusCode::FORBIDDEN,
-        I::NotOffered => StatusCode::UNPROCESSABLE_ENTITY,
+        I::Declined { .. }
+        | I::NoRole
+        | I::Gone
+        | I::Stale
+        | I::StepUpNotBegun
+        | I::StepUpForAnother
+        | I::Fault(
+            F::StepUpOtherPerson | F::StepUpTimeMissing | F::StepUpTooOld | F::StepUpTooWeak,
+        ) => StatusCode::FORBIDDEN,
+        I::NotOffered | I::NoStepUp => StatusCode::UNPROCESSABLE_ENTITY,
         I::NameTaken { .. } => StatusCode::CONFLICT,
         I::Fault(_) => StatusCode::BAD_GATEWAY,
     }
@@ -117,6 +128,16 @@ fn second_factor(refusal: &SecondFactorRefusal) -> StatusCode {
         R::TooManyFactors { .. } | R::AlreadyConfirmed => StatusCode::CONFLICT,
         R::BadPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TriedTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+fn break_glass(refusal: &BreakGlassRefusal) -> StatusCode {
+    use BreakGlassRefusal as R;
+    match refusal {
+        R::CodeNotValid => StatusCode::UNAUTHORIZED,
+        R::OwnCode { .. } | R::CodeSpent | R::SealedSignIn { .. } => StatusCode::FORBIDDEN,
+        R::Unreviewed { .. } | R::Reviewed { .. } => StatusCode::CONFLICT,
+        R::TooLong { .. } | R::CommentRequired => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

@@ -45,18 +45,7 @@ pub async fn finish(
     State(app): State<App>,
     call: Anonymous<ProviderFinish>,
 ) -> Result<Json<Tokens>, Failed> {
-    let body = call.body;
-    let answer = match (body.code, body.error) {
-        (Some(code), None) => Ok(Secret::new(code)),
-        (None, Some(error)) => Err(word(&error)),
-        _ => return Err(bad("code", "give either `code` or `error`").into()),
-    };
-    let finish = Finish {
-        state: Secret::new(body.state),
-        answer,
-        code_verifier: Secret::new(body.code_verifier),
-        iss: body.iss,
-    };
+    let finish = brought(call.body)?;
     Ok(tokens(
         &app,
         &app.gate
@@ -65,7 +54,23 @@ pub async fn finish(
     ))
 }
 
-fn begin(body: ProviderStart) -> Result<Begin, Refusal> {
+/// What a browser brought back, for a sign-in or a step-up.
+pub(in crate::server) fn brought(body: ProviderFinish) -> Result<Finish, Refusal> {
+    let answer = match (body.code, body.error) {
+        (Some(code), None) => Ok(Secret::new(code)),
+        (None, Some(error)) => Err(word(&error)),
+        _ => return Err(bad("code", "give either `code` or `error`")),
+    };
+    Ok(Finish {
+        state: Secret::new(body.state),
+        answer,
+        code_verifier: Secret::new(body.code_verifier),
+        iss: body.iss,
+    })
+}
+
+/// What a program wants to send a browser to the provider with.
+pub(in crate::server) fn begin(body: ProviderStart) -> Result<Begin, Refusal> {
     if !is_loopback(&body.redirect_uri) {
         let why =
             "the browser may only be sent back to `http://127.0.0.1:PORT/` or `http://[::1]:PORT/`";

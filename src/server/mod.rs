@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod break_glass;
 pub mod caller;
 pub mod error;
 pub mod facets;
@@ -42,6 +43,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
 use crate::config::{Identity, TokenSettings};
+use crate::domain::break_glass::Limits;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::domain::second_factor::{LocalAccounts, StepUp};
@@ -91,6 +93,8 @@ pub struct Options {
     pub step_up: StepUp,
     /// Who may have a password here.
     pub local_accounts: LocalAccounts,
+    /// How long access by break-glass may last.
+    pub break_glass: Limits,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
 }
@@ -126,6 +130,7 @@ impl Server {
             tokens: options.tokens,
             step_up: options.step_up,
             local_accounts: options.local_accounts,
+            break_glass: options.break_glass,
         };
         let gate = Arc::new(
             Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?

@@ -18,8 +18,8 @@ use crate::domain::refusal::Refusal;
 
 use super::error::Failed;
 use super::{
-    App, accounts, audit, caller, facets, grants, health, identity, incidents, locks, people,
-    requests, second_factor, services, sessions, stream, targets, why,
+    App, accounts, audit, break_glass, caller, facets, grants, health, identity, incidents, locks,
+    people, requests, second_factor, services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -62,10 +62,12 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(people::invite))
         .routes(routes!(accounts::sign_in))
         .routes(routes!(accounts::set_password))
+        .routes(routes!(break_glass::sign_in))
         .routes(routes!(services::list, services::create))
         .routes(routes!(services::rotate))
         .routes(routes!(services::delete))
         .routes(routes!(second_factor::step_up))
+        .routes(routes!(second_factor::begin_step_up))
         .routes(routes!(second_factor::list, second_factor::add))
         .routes(routes!(second_factor::confirm))
         .routes(routes!(second_factor::remove))
@@ -89,6 +91,11 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(grants::give_back))
         .routes(routes!(grants::revoke))
         .routes(routes!(grants::credential))
+        .routes(routes!(break_glass::list, break_glass::submit))
+        .routes(routes!(break_glass::show))
+        .routes(routes!(break_glass::sign_off))
+        .routes(routes!(break_glass::codes, break_glass::seal))
+        .routes(routes!(break_glass::unseal))
         .routes(routes!(locks::list, locks::place))
         .routes(routes!(locks::show))
         .routes(routes!(locks::lift))

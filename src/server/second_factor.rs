@@ -9,13 +9,14 @@ use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::Factor;
 use crate::gate::second_factor::Proof;
 use crate::wire::{
-    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, RecoveryCodes,
-    StepUp, StepUpProof, StepUpToken,
+    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, ProviderStart,
+    ProviderStarted, RecoveryCodes, StepUp, StepUpProof, StepUpStart, StepUpToken,
 };
 
 use super::App;
 use super::caller::{Mutation, Nothing, Question, Signed};
 use super::error::{Failed, Problems};
+use super::identity::{begin, brought};
 use super::query::Id;
 use super::requests::field;
 
@@ -33,11 +34,12 @@ fn view(factor: &Factor) -> FactorView {
     }
 }
 
-pub(in crate::server) fn proof(proof: StepUpProof) -> Proof {
-    match proof {
+pub(in crate::server) fn proof(proof: StepUpProof) -> Result<Proof, Refusal> {
+    Ok(match proof {
         StepUpProof::Totp { code } => Proof::Totp(code),
         StepUpProof::Recovery { code } => Proof::Recovery(code),
-    }
+        StepUpProof::Oidc(finish) => Proof::Oidc(brought(finish)?),
+    })
 }
 
 /// Proves a second factor for calls that were refused with `step-up-required`.
@@ -52,11 +54,32 @@ pub async fn step_up(
     let digests = body.digests.into_iter().collect();
     let (token, expires_at) = app
         .gate
-        .step_up(&caller, &digests, &proof(body.proof))
+        .step_up(&caller, &digests, &proof(body.proof)?)
         .await?;
     Ok(Json(StepUpToken {
         proof: token.expose().to_owned(),
         expires_at,
+    }))
+}
+
+/// Begins a step-up at the identity provider, for calls that were refused with `step-up-required` and name `oidc` as
+/// a way. It is finished with `POST /v1/step-up` for the same digests, within ten minutes.
+#[utoipa::path(post, path = "/v1/step-up/oidc/start", tag = "second factors", request_body = StepUpStart, responses((status = 200, body = ProviderStarted), Problems))]
+pub async fn begin_step_up(
+    State(app): State<App>,
+    call: Question<StepUpStart>,
+) -> Result<Json<ProviderStarted>, Failed> {
+    let Question { caller, body } = call;
+    let begin = begin(ProviderStart {
+        redirect_uri: body.redirect_uri,
+        code_challenge: body.code_challenge,
+        device: None,
+    })?;
+    let digests = body.digests.into_iter().collect();
+    let begun = app.gate.begin_step_up(&caller, digests, begin).await?;
+    Ok(Json(ProviderStarted {
+        authorize_url: begun.authorize_url,
+        state: begun.state.expose().to_owned(),
     }))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::Catalog;
 use crate::domain::allowed::{self, Allowed, Around};
+use crate::domain::break_glass;
 use crate::domain::event::Actor;
 use crate::domain::ids::TargetName;
 use crate::domain::lock::{Blocked, Locks};
@@ -15,16 +16,18 @@ use crate::domain::signal::Signal;
 use crate::domain::span::Span;
 use crate::domain::target::EnforcementClass;
 use crate::gate::Gate;
+use crate::gate::break_glass::{SeenCode, SeenUse};
 use crate::gate::catalog::SeenTarget;
 use crate::gate::grants::SeenGrant;
 use crate::gate::locks::{SeenLock, bearing};
 use crate::gate::requests::SeenRequest;
+use crate::gate::sight::place;
 use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
-    ActorView, AllowedAction, ClaimView, CredentialView, EventView, GrantView, HistoryView, LockOn,
-    LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView, SignalView, TargetView,
-    WayView,
+    ActorView, AllowedAction, BreakGlassView, ClaimView, CredentialView, EventView, GrantView,
+    HistoryView, LockOn, LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView,
+    SealedCodeView, SignOffView, SignalView, TargetView, WayView,
 };
 
 pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -268,6 +271,62 @@ pub fn lock(gate: &Gate, seen: &SeenLock, who: &Principal) -> LockView {
                 now,
             },
         )),
+    }
+}
+
+/// A use of break-glass as `who` sees it.
+pub fn break_glass(gate: &Gate, seen: &SeenUse, who: &Principal) -> BreakGlassView {
+    let (of, rules) = (&seen.found.of, gate.rules().current());
+    let (justified_by, threshold) = of.progress();
+    let sign_offs = of.sign_offs.iter().map(|sign_off| SignOffView {
+        reviewer: sign_off.reviewer.name.to_string(),
+        verdict: sign_off.verdict.as_str().to_owned(),
+        comment: sign_off.comment.clone(),
+        created_at: sign_off.created_at,
+    });
+    let code = of.code.as_ref();
+    BreakGlassView {
+        id: of.request.to_string(),
+        state: of.state().as_str().to_owned(),
+        person: of.person.name.to_string(),
+        target: of.target.to_string(),
+        role: of.role.to_string(),
+        duration: of.duration.to_string(),
+        reason: of.reason.clone(),
+        ticket: of.ticket.clone(),
+        grant: of.grant.to_string(),
+        grant_state: seen.found.grant_state.as_str().to_owned(),
+        ends_at: seen.found.ends_at,
+        skipped: of.skipped.iter().map(|who| who.name.to_string()).collect(),
+        reviewers: of.reviewer_groups(),
+        threshold,
+        justified_by,
+        sign_offs: sign_offs.collect(),
+        sealed_code: code.map(|code| code.id.to_string()),
+        sealed_by: code.map(|code| code.made_by.name.to_string()),
+        tags: tags(&rules.catalog, &of.target),
+        created_at: of.created_at,
+        reviewed_at: of.reviewed_at,
+        version: of.version,
+        allowed_actions: actions(break_glass::allowed(
+            who,
+            of,
+            place(&rules.catalog, &of.target),
+        )),
+    }
+}
+
+/// A sealed code, without the code.
+pub fn sealed_code(seen: &SeenCode) -> SealedCodeView {
+    let code = &seen.code;
+    SealedCodeView {
+        id: code.id.to_string(),
+        name: code.person.name.to_string(),
+        made_by: code.made_by.name.to_string(),
+        state: code.state(seen.now).as_str().to_owned(),
+        created_at: code.created_at,
+        expires_at: code.expires_at,
+        used_at: code.used_at,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy::{self, Policy, Verdict};
 use crate::domain::refusal::Refusal;
-use crate::domain::request::{Request, RequestState};
+use crate::domain::request::{Request, RequestKind, RequestState};
 use crate::domain::review::{self, Decision};
 use crate::gate::why::{self, SeenWhy};
 use crate::wire::{
@@ -224,6 +224,20 @@ fn sentence(seen: &SeenWhy, decided: Option<&policy::Way>) -> String {
         (RequestState::Pending, _) => {
             let reviewers = request.reviewer_groups();
             format!("it waits for members of {reviewers}, and nobody else can decide it")
+        }
+        (RequestState::Approved, _) if request.kind == RequestKind::BreakGlass => {
+            let policy = request
+                .snapshot
+                .ways
+                .first()
+                .map_or_else(String::new, |way| {
+                    format!(", as policy `{}` (line {}) lets", way.policy_id, way.line)
+                });
+            let reviewers = request.reviewer_groups();
+            format!(
+                "`{}` broke glass{policy}; members of {reviewers} sign it off afterwards",
+                request.requester.name
+            )
         }
         (RequestState::Approved, Some(way)) if way.is_immediate() => format!(
             "policy `{}` (line {}) gives it without review",

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 
+use crate::domain::break_glass::BreakGlassRefusal;
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
@@ -118,6 +119,24 @@ impl Tx {
                 return Err(NotApplied::Refused(Refusal::PreviewNotValid {
                     why: "it was committed already",
                 }));
+            }
+            Record::NewUse(of) => {
+                if self.insert_use(of).await? {
+                    return Ok(());
+                }
+                let request = self
+                    .open_use(&of.person.id)
+                    .await?
+                    .context("the use that stands in the way is gone")?;
+                let refusal = BreakGlassRefusal::Unreviewed { request };
+                return Err(NotApplied::Refused(refusal.into()));
+            }
+            Record::Use(of, sign_off) => {
+                let written = self.update_use(of).await?;
+                if written {
+                    self.insert_sign_off(of, sign_off).await?;
+                }
+                ("break-glass", of.request.to_string(), written)
             }
             Record::NewLock(lock) => return Ok(self.insert_lock(lock).await?),
             Record::Lock(lock) => ("lock", lock.id.to_string(), self.update_lock(lock).await?),

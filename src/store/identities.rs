@@ -1,9 +1,12 @@
 //! Who somebody is at the identity provider, and sign-ins that were begun there.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::PrincipalId;
+use crate::domain::ids::{PrincipalId, SignInId};
 
 use super::{Tx, millis, moment, moments, stored};
 
@@ -28,8 +31,25 @@ pub struct ProviderCall {
     pub redirect_uri: String,
     pub code_challenge: String,
     pub device: String,
+    /// What it proves; nothing when it is a sign-in.
+    pub step_up: Option<ForStepUp>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+}
+
+/// Whose step-up a call to the provider is, and for which calls here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForStepUp {
+    pub principal: String,
+    pub sign_in: String,
+    pub digests: BTreeSet<String>,
+}
+
+impl ForStepUp {
+    /// Whether this person began it in this sign-in.
+    pub fn is_of(&self, principal: &PrincipalId, sign_in: &SignInId) -> bool {
+        self.principal == principal.as_str() && self.sign_in == sign_in.as_str()
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -61,6 +81,7 @@ struct CallRow {
     redirect_uri: String,
     code_challenge: String,
     device: String,
+    step_up: Option<String>,
     created_at: i64,
     expires_at: i64,
 }
@@ -147,8 +168,10 @@ impl Tx {
     ) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("delete from provider_calls where expires_at < $1").bind(millis(call.created_at)).execute(c))
             .context("forgetting calls to the provider")?;
-        touch!(self, c => sqlx::query("insert into provider_calls (state, nonce, redirect_uri, code_challenge, device, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7)")
-            .bind(state).bind(&call.nonce).bind(&call.redirect_uri).bind(&call.code_challenge).bind(&call.device)
+        let step_up = call.step_up.as_ref().map(serde_json::to_string);
+        let step_up = step_up.transpose().context("writing a step-up")?;
+        touch!(self, c => sqlx::query("insert into provider_calls (state, nonce, redirect_uri, code_challenge, device, step_up, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8)")
+            .bind(state).bind(&call.nonce).bind(&call.redirect_uri).bind(&call.code_challenge).bind(&call.device).bind(step_up)
             .bind(millis(call.created_at)).bind(millis(call.expires_at)).execute(c))
         .context("writing a call to the provider")?;
         Ok(())
@@ -160,11 +183,13 @@ impl Tx {
         state: &str,
     ) -> anyhow::Result<Option<ProviderCall>> {
         let row: Option<CallRow> = on!(self, c => sqlx::query_as(
-            "delete from provider_calls where state = $1 returning nonce, redirect_uri, code_challenge, device, created_at, expires_at")
+            "delete from provider_calls where state = $1 returning nonce, redirect_uri, code_challenge, device, step_up, created_at, expires_at")
             .bind(state).fetch_optional(c))
         .context("taking a call to the provider")?;
         row.map(|row| {
+            let step_up = row.step_up.as_deref().map(serde_json::from_str);
             Ok(ProviderCall {
+                step_up: step_up.transpose().context("reading a step-up")?,
                 nonce: row.nonce,
                 redirect_uri: row.redirect_uri,
                 code_challenge: row.code_challenge,

@@ -62,6 +62,7 @@ macro_rules! postgres_clock {
 pub mod among;
 pub mod apply;
 pub mod audit;
+pub mod break_glass;
 pub mod grants;
 pub mod history;
 mod hold;
@@ -74,6 +75,7 @@ pub mod passwords;
 pub mod people;
 pub mod policies;
 pub mod requests;
+pub mod sealed_codes;
 pub mod second_factors;
 pub mod sequence;
 pub mod settings;

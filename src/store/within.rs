@@ -25,6 +25,16 @@ impl Within {
         self.or_on_targets(format!("{person} = ${own}"), binds)
     }
 
+    /// The condition for uses of break-glass, which are joined with other rows that have a target.
+    pub(in crate::store) fn uses(&self, binds: &mut Binds) -> String {
+        let own = binds.push(Bind::Text(self.own.to_string()));
+        let own = format!("u.person_id = ${own}");
+        match self.places(binds) {
+            None => own,
+            Some(places) => format!("{own} or u.target in ({places})"),
+        }
+    }
+
     /// The condition for audit events: what they did, what was done about them, and what is about these targets.
     pub(in crate::store) fn events(&self, binds: &mut Binds) -> String {
         let own = binds.push(Bind::Text(self.name.to_string()));

@@ -40,8 +40,8 @@ pub struct ProviderStarted {
     pub state: String,
 }
 
-/// Finishes a sign-in with what the browser brought: `code`, or `error`.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+/// Finishes a sign-in, or a step-up, with what the browser brought: `code`, or `error`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderFinish {
     #[schema(max_length = 200)]

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod break_glass;
 mod event;
 mod facet;
 mod grant;
@@ -20,6 +21,10 @@ mod session;
 mod target;
 mod why;
 
+pub use break_glass::{
+    BreakGlassView, NewBreakGlass, NewSealedCodes, SealedCodeText, SealedCodeView, SealedCodes,
+    SealedSignIn, SignOff, SignOffView,
+};
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
@@ -37,7 +42,7 @@ pub use request::{
 };
 pub use second_factor::{
     FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
-    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken,
+    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpStart, StepUpToken,
 };
 pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
@@ -61,7 +66,7 @@ pub struct Page<T> {
 /// What a caller may do with one row at this moment, so that no client offers what would be refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AllowedAction {
-    /// `approve`, `deny`, `withdraw`, `claim`, `release`, `extend`, `return`, `revoke`, `connect`, `end` or `lift`.
+    /// `approve`, `deny`, `withdraw`, `claim`, `release`, `extend`, `return`, `revoke`, `connect`, `end`, `lift` or `sign_off`.
     pub action: String,
     pub allowed: bool,
     /// Why not, as a sentence; present when `allowed` is false.

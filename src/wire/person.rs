@@ -60,7 +60,7 @@ pub struct Me {
 /// How a sign-in came to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SignInHow {
-    /// `code`, `password`, `oidc`, `device` or `service`.
+    /// `code`, `password`, `oidc`, `device`, `service` or `sealed`.
     pub method: String,
     pub authenticated_at: DateTime<Utc>,
     /// What was proved, in the words of RFC 8176.
@@ -104,7 +104,7 @@ pub struct SignInView {
     pub id: String,
     pub principal: String,
     pub device: String,
-    /// `code`, `password`, `oidc`, `device` or `service`.
+    /// `code`, `password`, `oidc`, `device`, `service` or `sealed`.
     pub method: String,
     /// Whether its tokens work only with the key of the device.
     pub bound: bool,

@@ -128,7 +128,7 @@ pub struct ClaimView {
 pub struct RequestView {
     #[schema(pattern = "^R-[0-9a-hjkmnp-tv-z]{10}$", example = "R-7k3qm2xd0v")]
     pub id: String,
-    /// `access` or `extend`.
+    /// `access`, `extend` or `break_glass`.
     pub kind: String,
     /// `pending`, `approved`, `denied`, `withdrawn` or `expired`.
     pub state: String,

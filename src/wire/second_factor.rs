@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ProviderFinish;
+
 /// Proves a second factor for calls that were answered with `step-up-required`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +30,23 @@ pub enum StepUpProof {
         #[schema(max_length = 64)]
         code: String,
     },
+    /// What the browser brought from the identity provider, after `POST /v1/step-up/oidc/start` for the same digests.
+    Oidc(ProviderFinish),
+}
+
+/// Begins a step-up at the identity provider. Its end is a proof for exactly these calls.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepUpStart {
+    /// The digests that the refused calls named.
+    #[schema(min_items = 1, max_items = 200)]
+    pub digests: Vec<String>,
+    /// Where the program waits for the browser, as for a sign-in.
+    #[schema(max_length = 200, example = "http://127.0.0.1:40000/")]
+    pub redirect_uri: String,
+    /// The PKCE challenge.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    pub code_challenge: String,
 }
 
 impl StepUpProof {
@@ -47,6 +66,7 @@ impl std::fmt::Debug for StepUpProof {
         f.write_str(match self {
             Self::Totp { .. } => "Totp(…)",
             Self::Recovery { .. } => "Recovery(…)",
+            Self::Oidc(_) => "Oidc(…)",
         })
     }
 }

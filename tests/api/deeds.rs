@@ -108,13 +108,16 @@ async fn one_organisation(backend: Backend, nth: u64, tried: &mut Tried) {
                 .approve(&request.id, seen.version, &Approval::default(), &key())
                 .await;
             let offered = said(&seen.allowed_actions, "approve");
-            let Ok(approved) = approved else {
-                tried.note(agree("approve", offered, &approved));
-                asker
-                    .withdraw(&request.id, seen.version, &key())
-                    .await
-                    .unwrap();
-                continue;
+            let approved = match approved {
+                Ok(approved) => approved,
+                refused => {
+                    tried.note(agree("approve", offered, &refused));
+                    asker
+                        .withdraw(&request.id, seen.version, &key())
+                        .await
+                        .unwrap();
+                    continue;
+                }
             };
             tried.note(agree("approve", offered, &Ok::<_, ClientError>(())));
             let grant = world

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod break_glass;
 mod claims;
 mod deeds;
 mod events;
@@ -12,6 +13,7 @@ mod locks;
 mod people;
 mod policy;
 mod requests;
+mod sealed_codes;
 mod second_factors;
 mod services;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 37] = [
+const COMMANDS: [&[&str]; 44] = [
     &[],
     &["request"],
     &["requests"],
@@ -11,6 +11,13 @@ const COMMANDS: [&[&str]; 37] = [
     &["grants"],
     &["sessions"],
     &["sessions", "end"],
+    &["break-glass"],
+    &["break-glass", "list"],
+    &["break-glass", "show"],
+    &["break-glass", "sign-off"],
+    &["break-glass", "seal"],
+    &["break-glass", "codes"],
+    &["break-glass", "unseal"],
     &["extend"],
     &["return"],
     &["claim"],

@@ -167,7 +167,7 @@ const APART: [(&str, &str); 14] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 36] = [
+const POISONED: [&[&str]; 42] = [
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],
@@ -203,6 +203,12 @@ const POISONED: [&[&str]; 36] = [
     &["claim", "R-0000000003"],
     &["approve", "R-0000000003"],
     &["connect", "G-0000000003", "--print"],
+    &["break-glass", "list"],
+    &["break-glass", "list", "--all", "--json"],
+    &["break-glass", "list", "--all"],
+    &["break-glass", "show", "R-0000000003"],
+    &["break-glass", "show", "R-0000000003", "--json"],
+    &["break-glass", "codes"],
     &["deny", "R-0000000003", "--comment", "\u{202e}no\u{9b}31m"],
 ];
 

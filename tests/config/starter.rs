@@ -93,6 +93,7 @@ fn the_reference_has_every_key() {
             .chain(&config::keys::LOCAL_ACCOUNTS[..1]),
     );
     let keys = keys.chain(&config::keys::TOKENS);
+    let keys = keys.chain(&config::keys::BREAK_GLASS);
     let keys = keys.chain(&config::keys::IDENTITY);
     for key in keys.chain(&config::keys::CONSOLE) {
         assert!(

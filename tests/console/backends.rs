@@ -39,7 +39,7 @@ fn another_server_begins_with_nothing_of_the_first() {
     desk.effects.clear();
     desk.keys("Enter");
     let wanted = [
-        Effect::Switch("us-2".to_owned()),
+        Effect::Switch(Some("us-2".to_owned())),
         Effect::Connect,
         Effect::Fetch(Query::Me),
     ];

@@ -233,6 +233,11 @@ impl Desk {
     }
 
     /// The picture.
+    /// Whether somebody who was sent to a browser is waited for no longer.
+    pub(crate) fn stopped_proving(&self) -> bool {
+        self.effects.contains(&Effect::StopProving)
+    }
+
     /// The second factors that were sent since the last look.
     pub(crate) fn proofs(&mut self) -> Vec<Proving> {
         let (proofs, others) = std::mem::take(&mut self.effects)

@@ -27,6 +27,7 @@ mod run;
 mod safety;
 mod sample;
 mod screens;
+mod sign_in;
 mod step_up;
 mod survival;
 mod term;

@@ -35,17 +35,17 @@ fn the_first_frame_and_keys_do_not_wait() {
     assert!(sched.due(now), "not behind a frame of the stream");
     sched.drawn(now, ms(1));
     sched.input();
-    assert!(!sched.due(now + ms(7)), "a key held down");
-    assert!(sched.due(now + ms(8)));
+    assert!(!sched.due(now + ms(3)), "keys faster than anybody types");
+    assert!(sched.due(now + ms(4)));
 }
 
 #[test]
-fn the_stream_is_drawn_thirty_times_a_second_and_less_on_a_slow_link() {
+fn the_stream_is_drawn_twenty_times_a_second_and_less_on_a_slow_link() {
     let mut sched = Sched::default();
     let now = Instant::now();
     sched.drawn(now, ms(1));
     sched.stream();
-    assert_eq!(sched.deadline(now), Some(now + ms(33)));
+    assert_eq!(sched.deadline(now), Some(now + ms(50)));
     sched.drawn(now, ms(25));
     sched.stream();
     assert_eq!(sched.deadline(now), Some(now + ms(100)));

@@ -206,7 +206,7 @@ fn a_sign_in_that_is_over_says_what_to_do() {
     desk.send(Msg::Answer(Query::Me, Err(over), trip));
     let screen = desk.screen();
     assert!(
-        screen.contains("SIGN-IN NEEDED: your sign-in is over; run `portcullis login`"),
+        screen.contains("SIGN-IN NEEDED: your sign-in is over; I signs in here"),
         "{screen}"
     );
 }

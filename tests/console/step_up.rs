@@ -1,6 +1,6 @@
 //! A second factor at the console: asked once, in place, and then exactly what was confirmed is done.
 
-use portcullis::client::StepUpNeeded;
+use portcullis::client::{Chosen, StepUpNeeded};
 use portcullis::console::confirm::Mutation;
 use portcullis::console::msg::{Failure, Msg, Trip};
 use portcullis::wire::StepUpProof;
@@ -52,7 +52,7 @@ fn the_code_is_asked_for_in_place_and_then_exactly_the_confirmed_change_is_sent(
     let [proving] = &desk.proofs()[..] else {
         panic!("one proof")
     };
-    assert_eq!(proving.proof, StepUpProof::typed("123456"));
+    assert_eq!(proving.how, Chosen::Typed(StepUpProof::typed("123456")));
     assert_eq!(
         proving.calls,
         [(change.idempotency_key().clone(), "a".repeat(64))]
@@ -72,7 +72,8 @@ fn esc_means_that_nothing_was_done() {
     assert!(desk.proofs().is_empty());
     assert_eq!(desk.changes(), []);
     assert!(
-        desk.screen().contains("not done, no code was given"),
+        desk.screen()
+            .contains("not done, no second factor was given"),
         "{}",
         desk.screen()
     );
@@ -185,4 +186,74 @@ fn nobody_waits_for_a_code_for_ever() {
         desk.screen()
     );
     assert_eq!(desk.changes(), []);
+}
+
+#[test]
+fn the_browser_is_a_choice_where_the_provider_is_a_way() {
+    let mut desk = Desk::live(100, 30);
+    desk.keys("a");
+    desk.read_it();
+    desk.keys("y");
+    let change = desk.changes().remove(0);
+    refuse(&mut desk, &change, "a", &["totp", "oidc"]);
+    desk.wait(400);
+    assert!(desk.screen().contains("sign in again"), "{}", desk.screen());
+    desk.keys("Enter");
+    let [proving] = &desk.proofs()[..] else {
+        panic!("one proof")
+    };
+    assert_eq!(proving.how, Chosen::AtProvider);
+    let address = "https://id.example.com/authorize?client_id=portcullis&state=abc";
+    desk.send(Msg::GoTo(address.to_owned()));
+    let screen = desk.screen();
+    assert!(screen.contains("go to this address"), "{screen}");
+    assert!(screen.contains("id.example.com"), "{screen}");
+    // What is typed meanwhile is nothing, and the code is not asked for.
+    desk.type_in("123456");
+    desk.keys("Enter");
+    assert!(desk.proofs().is_empty());
+    desk.send(Msg::Proved(vec![change.idempotency_key().clone()], Ok(())));
+    assert_eq!(desk.changes(), [change]);
+}
+
+#[test]
+fn where_the_browser_is_the_only_way_no_code_is_asked_for() {
+    let mut desk = Desk::live(100, 30);
+    desk.keys("a");
+    desk.read_it();
+    desk.keys("y");
+    let change = desk.changes().remove(0);
+    refuse(&mut desk, &change, "a", &["oidc"]);
+    desk.wait(400);
+    let screen = desk.screen();
+    assert!(screen.contains("Enter: sign in again"), "{screen}");
+    assert!(!screen.contains("authenticator"), "{screen}");
+    desk.type_in("123456");
+    desk.keys("Enter");
+    let [proving] = &desk.proofs()[..] else {
+        panic!("one proof")
+    };
+    assert_eq!(proving.how, Chosen::AtProvider);
+    desk.send(Msg::GoTo("https://id.example.com/".to_owned()));
+    // Whoever thinks better of it is waited for no longer, and what comes late does nothing.
+    desk.keys("Esc");
+    assert!(desk.stopped_proving());
+    desk.send(Msg::Proved(Vec::new(), Ok(())));
+    desk.send(Msg::Proved(vec![change.idempotency_key().clone()], Ok(())));
+    assert_eq!(desk.changes(), []);
+    assert!(
+        desk.screen()
+            .contains("not done, no second factor was given"),
+        "{}",
+        desk.screen()
+    );
+}
+
+#[test]
+fn nobody_asks_for_what_is_no_way() {
+    let (mut desk, _) = asked();
+    desk.wait(400);
+    assert!(!desk.screen().contains("browser"), "{}", desk.screen());
+    desk.keys("Enter");
+    assert!(desk.proofs().is_empty());
 }

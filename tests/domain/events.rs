@@ -9,8 +9,14 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 33] = [
+const BY_THE_GATE: [(EventCode, &str); 39] = [
     (EventCode::AccessRefused, "api::requests"),
+    (EventCode::BreakGlassUsed, "api::break_glass"),
+    (EventCode::BreakGlassSignedOff, "api::break_glass"),
+    (EventCode::BreakGlassReviewed, "api::break_glass"),
+    (EventCode::SealedCodesMade, "api::sealed_codes"),
+    (EventCode::SealedCodeRevoked, "api::sealed_codes"),
+    (EventCode::SealedCodeUsed, "api::sealed_codes"),
     (EventCode::IncidentStarted, "api::incidents"),
     (EventCode::PrincipalInvited, "api::people"),
     (EventCode::SignedIn, "api::people"),

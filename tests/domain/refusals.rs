@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use portcullis::domain::break_glass::{BreakGlassRefusal, Verdict};
 use portcullis::domain::grant::GrantState;
 use portcullis::domain::lock::LockState;
 use portcullis::domain::provider::{IdentityRefusal, ProviderFault};
@@ -64,7 +65,8 @@ fn known(refusal: &Refusal) -> usize {
         | R::TooManyStreams { .. }
         | R::Identity(_)
         | R::SecondFactor(_)
-        | R::Busy => 49,
+        | R::BreakGlass(_)
+        | R::Busy => 50,
     }
 }
 
@@ -225,6 +227,7 @@ fn every_refusal() -> Vec<Refusal> {
     ]
     .into_iter()
     .chain(every_second_factor().into_iter().map(R::SecondFactor))
+    .chain(every_break_glass().into_iter().map(R::BreakGlass))
     .collect()
 }
 
@@ -252,6 +255,30 @@ fn every_second_factor() -> Vec<SecondFactorRefusal> {
             why: "the password is too short: it needs 12 characters",
         },
         R::NoLocalAccounts,
+    ]
+}
+
+/// One of each about break-glass and sealed codes.
+fn every_break_glass() -> Vec<BreakGlassRefusal> {
+    use BreakGlassRefusal as R;
+    let request = || "R-7k3qm2xd0v".parse().unwrap();
+    let reviewed = |verdict, by: Option<&str>| R::Reviewed {
+        request: request(),
+        verdict,
+        by: by.map(|by| by.parse().unwrap()),
+    };
+    vec![
+        R::Unreviewed { request: request() },
+        R::TooLong { max: Span::HOUR },
+        R::OwnCode { request: request() },
+        reviewed(Verdict::Justified, Some("rita")),
+        reviewed(Verdict::NotJustified, None),
+        R::CommentRequired,
+        R::CodeNotValid,
+        R::CodeSpent,
+        R::SealedSignIn {
+            action: "review requests",
+        },
     ]
 }
 
@@ -301,9 +328,18 @@ fn every_refusal_has_a_code_of_its_own() {
         8,
         "a refusal is missing in `every_second_factor`"
     );
+    let glass: BTreeSet<_> = every_break_glass()
+        .iter()
+        .map(BreakGlassRefusal::code)
+        .collect();
+    assert_eq!(
+        glass.len(),
+        8,
+        "a refusal is missing in `every_break_glass`"
+    );
     assert_eq!(
         codes.len(),
-        kinds.len() - 1 + second.len(),
+        kinds.len() - 2 + second.len() + glass.len(),
         "two refusals share a code"
     );
     for code in codes {
@@ -331,6 +367,9 @@ fn every_word_about_the_identity_provider_is_as_reviewed() {
         I::NoRole,
         I::Gone,
         I::Stale,
+        I::NoStepUp,
+        I::StepUpNotBegun,
+        I::StepUpForAnother,
     ];
     let faults = ProviderFault::ALL.iter().map(|fault| I::Fault(*fault));
     let mut told = String::new();

@@ -12,7 +12,7 @@ use crate::support::pty::Pty;
 use crate::support::world::{Backend, CATALOGUE, POLICY, World};
 
 /// The program in a terminal. Its "browser" hands the address to the test.
-fn program(world: &World, home: &Path, arguments: &[&str]) -> Pty {
+pub(super) fn program(world: &World, home: &Path, arguments: &[&str]) -> Pty {
     let opener = home.join("opener");
     let script = format!(
         "#!/bin/sh\nprintf %s \"$1\" > '{}'\n",

@@ -20,23 +20,23 @@ use crate::support::provider::{VERIFIER, challenge};
 use crate::support::world::{Backend, CATALOGUE, POLICY, World};
 
 /// What the provider answers at its four addresses.
-struct Script {
-    issuer: String,
-    discovery: Value,
-    keys: Value,
-    head: Value,
-    claims: Value,
-    answer: Value,
-    userinfo: Value,
-    sign: Sign,
+pub(super) struct Script {
+    pub(super) issuer: String,
+    pub(super) discovery: Value,
+    pub(super) keys: Value,
+    pub(super) head: Value,
+    pub(super) claims: Value,
+    pub(super) answer: Value,
+    pub(super) userinfo: Value,
+    pub(super) sign: Sign,
     /// An address that answers in this way instead.
-    instead: Option<(&'static str, u16, String)>,
+    pub(super) instead: Option<(&'static str, u16, String)>,
     key: Arc<EcdsaKeyPair>,
 }
 
 /// Who signs, and how.
 #[derive(Clone)]
-enum Sign {
+pub(super) enum Sign {
     Ours,
     /// Somebody else's key.
     Another,
@@ -51,7 +51,7 @@ enum Sign {
     Nothing,
 }
 
-type Shared = Arc<Mutex<Script>>;
+pub(super) type Shared = Arc<Mutex<Script>>;
 
 fn encode(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
@@ -99,7 +99,7 @@ impl Script {
     }
 
     /// Puts everything back to how an honest provider is.
-    fn reset(&mut self, nonce: &str, now: i64) {
+    pub(super) fn reset(&mut self, nonce: &str, now: i64) {
         let issuer = self.issuer.clone();
         self.discovery = json!({
             "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"), "token_endpoint": format!("{issuer}/token"),
@@ -142,7 +142,7 @@ async fn serve(State(script): State<Shared>, uri: Uri) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-async fn provider() -> Shared {
+pub(super) async fn provider() -> Shared {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let script = Arc::new(Mutex::new(Script {
         issuer: format!("http://{}", listener.local_addr().unwrap()),

@@ -42,11 +42,16 @@ async fn finished(http: &Http, body: &serde_json::Value) -> Answer {
 }
 
 /// A client of somebody who has signed in at the provider.
-async fn client(world: &World, subject: &str) -> Client {
+pub(super) async fn client(world: &World, subject: &str) -> Client {
+    client_with(world, subject, &mut Visitor::new()).await
+}
+
+/// As `client`, in a browser that may have been there before.
+pub(super) async fn client_with(world: &World, subject: &str, visitor: &mut Visitor) -> Client {
     let client = world.nobody();
     let http = Http::device_of(&world.url(), &client);
     let (address, _) = begun(&http).await;
-    let brought = Visitor::new().sign_in(&address, subject).await;
+    let brought = visitor.sign_in(&address, subject).await;
     let answer = finished(&http, &finish(&brought)).await;
     let tokens = serde_json::from_str(&answer.text).unwrap_or_else(|_| panic!("{answer:?}"));
     client.session().store(&tokens).await.unwrap();

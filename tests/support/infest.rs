@@ -53,6 +53,12 @@ pub(crate) async fn infest(world: &World, attacks: &[String]) {
          insert into incident_items (incident_id, place, item_id, holder, target, role, fate, changed) select 'I-' || \
          substr(requests.id, 3), 0, grants.id, holder_name, grants.target, grants.role, 'changed', requests.ticket from \
          requests join grants on substr(grants.id, 3) = substr(requests.id, 3) where requests.state = 'denied';\n\
+         insert into break_glass (request_id, grant_id, person_id, person_name, target, role, skipped, created_at, verdict, \
+         reviewed_at, version) select id, 'G-' || substr(id, 3), requester_id, requester_name, target, role, '[]', created_at, \
+         'justified', created_at, 2 from requests where state = 'denied' and 'G-' || substr(id, 3) in (select id from grants);\n\
+         insert into break_glass_sign_offs (request_id, reviewer_id, reviewer_name, verdict, comment, counted_groups, \
+         created_at, version) select id, requester_id, requester_name, 'justified', coalesce(ticket, reason), '[]', created_at, 2 \
+         from requests where id in (select request_id from break_glass);\n\
          update sign_ins set device = (select reason from requests where state = 'denied' limit 1);\n",
     );
     world.execute(&sql).await;

@@ -99,7 +99,21 @@ impl Provider {
 
     /// Adds somebody, or changes what they are.
     pub(crate) async fn person(&self, subject: &str, name: &str, groups: &[&str]) {
-        let person = json!({"name": name, "groups": groups, "email": "boss@example.com", "amr": ["pwd", "otp", "mfa"]});
+        let amr = ["pwd", "otp", "mfa"];
+        self.person_by(subject, name, groups, &amr, "").await;
+    }
+
+    /// As `person`, who signs in there in these ways and reaches this.
+    pub(crate) async fn person_by(
+        &self,
+        subject: &str,
+        name: &str,
+        groups: &[&str],
+        amr: &[&str],
+        acr: &str,
+    ) {
+        let acr = Some(acr).filter(|acr| !acr.is_empty());
+        let person = json!({"name": name, "groups": groups, "email": "boss@example.com", "amr": amr, "acr": acr});
         let call = self.http.put(format!("{}/people/{subject}", self.issuer));
         let answer = call.body(person.to_string()).send().await.unwrap();
         assert!(answer.status().is_success());
@@ -143,7 +157,17 @@ impl Visitor {
         self.answer(authorize_url, "no=1").await
     }
 
+    /// As `sign_in`; counts how often the provider asks who somebody is.
+    pub(crate) async fn counting(&mut self, address: &str, subject: &str, asked: &mut u32) -> Url {
+        let form = format!("login={subject}");
+        self.answering(address, &form, asked).await
+    }
+
     async fn answer(&mut self, address: &str, form: &str) -> Url {
+        self.answering(address, form, &mut 0).await
+    }
+
+    async fn answering(&mut self, address: &str, form: &str, asked: &mut u32) -> Url {
         let mut url: Url = address.parse().unwrap();
         let mut body = None;
         for _ in 0..20 {
@@ -153,7 +177,10 @@ impl Visitor {
             let (status, location, text) = self.visit(&url, body.take()).await;
             match location {
                 Some(location) => url = url.join(&location).unwrap(),
-                None if text.contains("<form") => body = Some(form.to_owned()),
+                None if text.contains("<form") => {
+                    *asked += u32::from(text.contains("Who are you?"));
+                    body = Some(form.to_owned());
+                }
                 None => panic!("{url}: {status} {text}"),
             }
         }

@@ -48,6 +48,14 @@ permit (principal in Group::"oncall", action == Action::"request", resource)
 when { context.role == "readonly" };
 "#;
 
+/// Whoever is an engineer may break glass, and `reviewers` sign it off.
+pub(crate) const GLASS: &str = r#"
+@id("glass")
+@reviewers("reviewers")
+@max_duration("30m")
+permit (principal in Group::"engineers", action == Action::"break_glass", resource);
+"#;
+
 /// One SSH host: its connector is real and has nothing to wait for.
 pub(crate) const CATALOGUE: &str = r#"
 [target.bastion]
@@ -105,6 +113,9 @@ macro_rules! on_both {
     ($(#[$meta:meta])* async fn $name:ident($world:ident: World, clock by hand) $body:block) => {
         on_both!(@ with_clock $(#[$meta])* $name $world $body);
     };
+    ($(#[$meta:meta])* async fn $name:ident($world:ident: World, with glass) $body:block) => {
+        on_both!(@ with_glass $(#[$meta])* $name $world $body);
+    };
     (@ $start:ident $(#[$meta:meta])* $name:ident $world:ident $body:block) => {
         mod $name {
             use super::*;
@@ -136,6 +147,12 @@ impl World {
     /// Starts with a clock that only the test turns.
     pub(crate) async fn with_clock(backend: Backend) -> Self {
         Self::with(backend, POLICY, CATALOGUE, Some(1_800_000_000_000)).await
+    }
+
+    /// As `with_clock`, where policy lets engineers break glass.
+    pub(crate) async fn with_glass(backend: Backend) -> Self {
+        let policy = format!("{POLICY}{GLASS}");
+        Self::with(backend, &policy, CATALOGUE, Some(1_800_000_000_000)).await
     }
 
     /// Starts with files of one's own.
@@ -271,10 +288,11 @@ impl World {
                 Options {
                     step_up: StepUp {
                         required: self.step_up,
-                        ..StepUp::default()
+                        ..settings.step_up
                     },
                     tokens: self.tokens,
                     identity: settings.identity,
+                    break_glass: settings.break_glass,
                     ..Options::default()
                 },
             )

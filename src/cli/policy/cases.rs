@@ -192,7 +192,7 @@ fn one(
     let (deed, kind) = match case.action.as_str() {
         "request" => (Deed::Request, RequestKind::Access),
         "extend" => (Deed::Request, RequestKind::Extend),
-        "break_glass" => (Deed::BreakGlass, RequestKind::Access),
+        "break_glass" => (Deed::BreakGlass, RequestKind::BreakGlass),
         other => {
             return Err(format!(
                 "case `{}`: `{other}` is not an action that a case can be about",

@@ -37,6 +37,10 @@ impl Pending {
         self.mutation.subject().as_ref() == Some(subject)
     }
 
+    pub(super) fn into_change(self) -> Mutation {
+        self.mutation
+    }
+
     pub(super) fn due(&self) -> Option<Instant> {
         self.again
     }
@@ -139,10 +143,12 @@ impl App {
                     self.wait_for_factor(mutation, needed, &text);
                 }
             }
+            Err(Failure::SignedOut(why)) => {
+                self.settled(mutation);
+                self.hold(mutation.clone());
+                self.signed_out(&why);
+            }
             Err(failure) => {
-                if let Failure::SignedOut(why) = &failure {
-                    self.world.link.signed_out(self.world.now, why);
-                }
                 self.unanswered(mutation, failure.text());
             }
         }

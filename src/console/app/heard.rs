@@ -135,8 +135,7 @@ impl App {
         match answer {
             Answer::Me(me) => {
                 self.world.clock.observe(trip.sent, trip.received, me.now);
-                self.world.me = Some(me);
-                Vec::new()
+                self.met(me)
             }
             Answer::Request(view) => {
                 self.world.store.take_request(*view);
@@ -364,7 +363,7 @@ impl App {
         failure: &Failure,
     ) -> Vec<Effect> {
         if let Failure::SignedOut(why) = failure {
-            self.world.link.signed_out(self.world.now, why);
+            self.signed_out(why);
         }
         match (subject, query) {
             (Some(subject), _) if failure.code() == "not-found" => {

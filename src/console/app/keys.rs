@@ -147,6 +147,7 @@ impl App {
             Action::Undo => self.undo(),
             Action::Lock => self.lock(),
             Action::Incident => self.begin_incident(),
+            Action::SignIn => self.open_sign_in(),
             Action::Retry => self.retry_now(),
             Action::Back if self.toasts.dismiss() => Vec::new(),
             Action::Back if self.give_up_waiting() => Vec::new(),

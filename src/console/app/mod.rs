@@ -4,37 +4,41 @@
 //! To add something that can happen: a [`Msg`], and an arm in [`App::update`].
 
 mod acts;
+mod asks;
+mod facts;
 mod heard;
 mod keys;
 mod memory;
 mod overlays;
 mod polls;
 mod questions;
+mod sign_in;
 mod step_up;
 mod undo;
+
+pub use step_up::Waiting;
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use ratatui::layout::Size;
 
-use crate::client::{Shelf, Shelving};
+use crate::client::Shelf;
 use crate::config::Backend;
 use crate::console::app::acts::Pending;
 use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
-use crate::console::app::step_up::Waiting;
+use crate::console::app::sign_in::SigningIn;
 use crate::console::app::undo::Undo;
-use crate::console::confirm::{Incident, Kind, LockForm, Mutation, Review, Strip};
-use crate::console::keymap::{Action, Keymap, Place};
-use crate::console::layout::{Layout, Wanted, lay_out};
+use crate::console::confirm::{Incident, LockForm, Mutation, Review, Strip};
+use crate::console::keymap::Keymap;
 use crate::console::link::Link;
 use crate::console::msg::{Effect, Env, Msg, Query};
-use crate::console::notice::{Notices, waits_for_me};
+use crate::console::notice::Notices;
 use crate::console::overlay::Overlay;
 use crate::console::refresh::{self, Refresher};
 use crate::console::run::clock::{Clock, Moment};
-use crate::console::screen::{self, Ask, News, Screen};
+use crate::console::screen::{self, Ask, Screen};
 use crate::console::store::{Store, Subject};
 use crate::console::widget::frame::Shape;
 use crate::console::widget::toast::{Level, Toasts};
@@ -42,34 +46,10 @@ use crate::console::world::World;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::text::clean;
 
-/// What a question's border and last line add to its facts.
-const STRIP_FRAME: u16 = 3;
+pub use sign_in::{Attempt, Stage};
 
 /// How far the screens that nobody sees may be behind.
 const BEHIND: Duration = Duration::from_secs(1);
-
-/// What is performed whatever screen is in front.
-const COMMON: &[Action] = &[
-    Action::Open,
-    Action::Back,
-    Action::Filter,
-    Action::SortAgain,
-    Action::Copy,
-    Action::CopyJson,
-    Action::Zoom,
-    Action::CommandLine,
-    Action::Palette,
-    Action::Messages,
-    Action::Mouse,
-    Action::Incident,
-    Action::Undo,
-    Action::Retry,
-    Action::Help,
-    Action::Repaint,
-    Action::Suspend,
-    Action::Quit,
-    Action::Interrupt,
-];
 
 /// The console.
 #[derive(Debug)]
@@ -83,6 +63,7 @@ pub struct App {
     overlay: Option<Box<dyn Overlay>>,
     /// Confirmed changes that wait for a second factor.
     step_up: Option<Waiting>,
+    signing_in: SigningIn,
     /// A row that somebody asked to see and the server was asked for, and whether all of it is to be shown.
     wanted: Option<(Subject, bool)>,
     /// An incident that somebody asked to see.
@@ -167,6 +148,7 @@ impl App {
             open: Open::default(),
             overlay: None,
             step_up: None,
+            signing_in: SigningIn::default(),
             wanted: None,
             looked_for: None,
             settings: settings.clone(),
@@ -227,6 +209,8 @@ impl App {
             Msg::Answer(query, answer, trip) => self.answer(&query, answer, trip),
             Msg::Acted(mutation, receipt, trip) => self.acted(&mutation, receipt, trip),
             Msg::Proved(keys, answer) => self.proved(&keys, answer),
+            Msg::GoTo(address) => self.sent_to(address),
+            Msg::SignIn(turn, said) => self.sign_in_said(turn, said),
         });
         effects.extend(self.due());
         effects.extend(self.notices.due(&self.world).map(Effect::Notify));
@@ -269,137 +253,6 @@ impl App {
             .min()
     }
 
-    /// Everything known, for the view and for tests.
-    pub fn world(&self) -> &World {
-        &self.world
-    }
-
-    /// The open question.
-    pub fn strip(&self) -> Option<&Strip> {
-        self.strip.as_ref()
-    }
-
-    /// The screens with the number of the one in front.
-    pub fn screens(&self) -> (&[Box<dyn Screen>], usize) {
-        (&self.screens, self.at)
-    }
-
-    /// The messages in the corner.
-    pub fn toasts(&self) -> &Toasts {
-        &self.toasts
-    }
-
-    /// What lies over the screen.
-    pub fn overlay(&self) -> Option<&dyn Overlay> {
-        self.overlay.as_deref()
-    }
-
-    /// The themes that can be put on, by name.
-    pub fn themes(&self) -> &[String] {
-        &self.themes
-    }
-
-    /// How many requests wait for the person who sits here; the window's title says it.
-    pub fn calls(&self) -> usize {
-        let requests = self.world.store.requests();
-        requests.filter(|(_, view)| waits_for_me(view)).count()
-    }
-
-    /// The screen in front.
-    pub fn screen(&self) -> Option<&dyn Screen> {
-        self.screens.get(self.at).map(AsRef::as_ref)
-    }
-
-    /// Where keys are looked up.
-    pub fn place(&self) -> Place {
-        let behind = || self.screen().map_or(Place::Anywhere, Screen::place);
-        self.question_place().unwrap_or_else(behind)
-    }
-
-    /// Says whether anybody performs an action at a place; the help tells of no other.
-    pub fn works(&self, place: Place, action: Action) -> bool {
-        let screens = || self.screens.iter().map(AsRef::as_ref);
-        match place {
-            Place::Anywhere => {
-                action.is_move()
-                    || COMMON.contains(&action)
-                    || screens().any(|screen| screen.place().way() == Some(action))
-                    || self.screen().is_some_and(|screen| screen.does(action))
-            }
-            Place::Question | Place::Review | Place::Incident => true,
-            _ => screens().any(|screen| screen.place() == place && screen.does(action)),
-        }
-    }
-
-    /// Why an action would do nothing at this moment.
-    pub fn refusal(&self, action: Action) -> Option<String> {
-        let kind = Kind::of(action)?;
-        let screen = self.screen()?;
-        if !screen.marked().is_empty() {
-            // The list tells of each row.
-            return None;
-        }
-        let Some(subject) = screen.subject_of(kind) else {
-            return Some("nothing is selected".to_owned());
-        };
-        self.refusal_about(kind, &subject)
-    }
-
-    fn refusal_about(&self, kind: Kind, subject: &Subject) -> Option<String> {
-        if self.is_busy(subject) {
-            return Some(format!(
-                "the last change of `{subject}` is not answered yet"
-            ));
-        }
-        self.world.may(kind, subject).err()
-    }
-
-    /// Says whether a change of this row is on its way or waits for its turn.
-    fn is_busy(&self, subject: &Subject) -> bool {
-        self.waits_for_factor(|change| change.subject().as_ref() == Some(subject))
-            || self.pending.iter().any(|pending| pending.is_about(subject))
-            || self
-                .queue
-                .iter()
-                .any(|mutation| mutation.subject().as_ref() == Some(subject))
-    }
-
-    /// What is shown about changes that are not answered yet.
-    pub fn waiting(&self) -> Vec<String> {
-        let mut texts: Vec<String> = self
-            .pending
-            .iter()
-            .take(2)
-            .map(|pending| pending.text(&self.world.keymap, self.world.now))
-            .collect();
-        let more = self.pending.len().saturating_sub(texts.len()) + self.queue.len();
-        if more > 0 {
-            texts.push(format!("and {more} more"));
-        }
-        texts
-    }
-
-    /// Where everything lies.
-    pub fn layout(&self) -> Layout {
-        let screen = self.screen();
-        let wanted = Wanted {
-            banner: self.world.banner().is_some(),
-            filter: screen.is_some_and(|screen| screen.typing().is_some()),
-            zoomed: screen.is_some_and(Screen::zoomed),
-        };
-        let asked = self.strip.is_some() || self.open.form.is_some();
-        let height = |width: u16| {
-            let inside = width.saturating_sub(4);
-            if let Some(form) = &self.open.form {
-                return form.height(&self.world, inside) + STRIP_FRAME - 1;
-            }
-            let Some(strip) = &self.strip else { return 0 };
-            let input = u16::from(strip.input().is_some());
-            strip.doc(&self.world, inside).height() + input + STRIP_FRAME
-        };
-        lay_out(self.size, wanted, asked.then_some(height))
-    }
-
     /// Brings everything in line with what is known.
     fn settle(&mut self) {
         self.toasts.expire(self.world.now);
@@ -430,6 +283,7 @@ impl App {
         let now = self.world.now;
         let mut effects = self.retry_pending();
         effects.extend(self.tend_factor());
+        effects.extend(self.offer_sign_in());
         self.tick_overlay();
         let asks: Vec<Ask> = self
             .screens
@@ -472,74 +326,5 @@ impl App {
 
     fn say(&mut self, level: Level, text: &str) {
         self.toasts.push(level, clean(text), self.world.now);
-    }
-
-    /// Does what a screen asks for.
-    fn asked(&mut self, asks: Vec<Ask>) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        for ask in asks {
-            match ask {
-                Ask::Fetch(query) => effects.push(Effect::Fetch(query)),
-                Ask::Copy(text) => {
-                    self.say(Level::Info, &format!("copied {text}"));
-                    effects.push(Effect::Copy(text));
-                }
-                Ask::CopyAs(what, text) => {
-                    self.say(Level::Info, &format!("copied {what}"));
-                    effects.push(Effect::Copy(text));
-                }
-                Ask::Choose(choice) => self.choose(choice),
-                Ask::Say(level, text) => self.say(level, &text),
-                Ask::Shelve(change) => effects.extend(self.shelve(change)),
-                Ask::Export(scope) => {
-                    self.say(Level::Info, "writing the record that matches to a file");
-                    effects.push(Effect::Export(scope));
-                }
-                Ask::Show(subject) => effects.extend(self.look_for(subject, false)),
-            }
-        }
-        effects
-    }
-
-    /// Gives the filter that is in force a name.
-    pub fn save_filter(&mut self, name: &str) -> Vec<Effect> {
-        let typing = self.screen().and_then(Screen::typing);
-        let text = typing.map(|typing| typing.line.text().to_owned());
-        let change = Shelving::Save {
-            name: name.to_owned(),
-            text: text.unwrap_or_default(),
-        };
-        self.shelve(change)
-    }
-
-    /// Forgets a saved filter.
-    pub fn forget_filter(&mut self, name: &str) -> Vec<Effect> {
-        self.shelve(Shelving::Forget(name.to_owned()))
-    }
-
-    pub(super) fn shelve(&mut self, change: Shelving) -> Vec<Effect> {
-        if let Err(why) = self.world.shelf.apply(&change) {
-            self.say(Level::Warn, &why);
-            return Vec::new();
-        }
-        match &change {
-            Shelving::Save { name, .. } => {
-                let text = format!("saved as @{}", name.trim_start_matches('@'));
-                self.say(Level::Info, &text);
-            }
-            Shelving::Forget(name) => self.say(Level::Info, &format!("forgot {name}")),
-            Shelving::Use(..) | Shelving::Columns(..) => {}
-        }
-        vec![Effect::Shelve(change)]
-    }
-
-    /// Tells every screen.
-    fn tell(&mut self, news: &News<'_>) -> Vec<Effect> {
-        let asks: Vec<Ask> = self
-            .screens
-            .iter_mut()
-            .flat_map(|screen| screen.hear(news, &self.world))
-            .collect();
-        self.asked(asks)
     }
 }

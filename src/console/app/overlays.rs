@@ -5,7 +5,7 @@ use ratatui::layout::Size;
 
 use crate::client::Shelving;
 use crate::config::Backend;
-use crate::console::app::App;
+use crate::console::app::{App, Settings};
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::{Effect, Query};
 use crate::console::overlay::columns::Columns;
@@ -131,11 +131,14 @@ impl App {
                 self.say(Level::Info, &format!("copied {text}"));
                 vec![Effect::Copy(text)]
             }
-            Wish::Prove(proof) => self.prove(proof),
-            Wish::GiveUpFactor => {
-                self.give_up_factor("no code was given");
-                Vec::new()
+            Wish::CopyAs(what, text) => {
+                self.say(Level::Info, &format!("copied {what}"));
+                vec![Effect::Copy(text)]
             }
+            Wish::SignIn(way) => self.sign_in(way),
+            Wish::LeaveSignIn => self.leave_sign_in(),
+            Wish::Prove(how) => self.prove(how),
+            Wish::GiveUpFactor => self.give_up_factor("no second factor was given"),
             Wish::Say(level, text) => {
                 self.say(level, &text);
                 Vec::new()
@@ -260,20 +263,29 @@ impl App {
         settings.server.clone_from(&backend.url);
         settings.readonly = settings.readonly_flag.unwrap_or(backend.readonly);
         settings.backend = Some(backend.name.clone());
-        settings.complaints = Vec::new();
+        self.begin_anew(&settings);
+        let word = backend.environment_word();
+        let text = format!("this is {} {word}", backend.name);
+        self.say(Level::Info, text.trim_end());
+        vec![
+            Effect::Switch(Some(backend.name)),
+            Effect::Connect,
+            Effect::Fetch(Query::Me),
+        ]
+    }
+
+    /// Forgets everything that is known of the server, but not what was said.
+    pub(super) fn begin_anew(&mut self, settings: &Settings) {
+        let settings = Settings {
+            shelf: self.world.shelf.clone(),
+            complaints: Vec::new(),
+            ..settings.clone()
+        };
         let moment = self.world.clock.moment(self.world.now);
         let toasts = std::mem::take(&mut self.toasts);
         *self = Self::new(&settings, self.size, moment);
         self.toasts = toasts;
-        let word = backend.environment_word();
-        let text = format!("this is {} {word}", backend.name);
-        self.say(Level::Info, text.trim_end());
         self.refresher.all();
-        vec![
-            Effect::Switch(backend.name),
-            Effect::Connect,
-            Effect::Fetch(Query::Me),
-        ]
     }
 
     /// Copies the selected row as the server sent it.

@@ -113,6 +113,7 @@ impl App {
             Wish::Claim(subject) => self.claim_of(&subject),
             Wish::Do(action) => self.action(action),
             Wish::Show(subject) => self.look_for(subject, true),
+            Wish::SignIn(way) => self.sign_in(way),
             Wish::Lock(..) | Wish::Incident(_) if self.world.writable().is_err() => {
                 let why = self.world.writable().err().unwrap_or_default();
                 self.say(Level::Warn, &why);

@@ -5,13 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::{IdempotencyKey, StepUpNeeded};
+use crate::client::{Chosen, IdempotencyKey, StepUpNeeded};
 use crate::console::app::App;
 use crate::console::confirm::{ARMING, ItemState, Mutation};
 use crate::console::msg::{Effect, Failure, Proving};
 use crate::console::overlay::step_up::StepUp;
 use crate::console::widget::toast::Level;
-use crate::wire::StepUpProof;
 
 /// Whoever looks for a phone longer than this has gone on to something else.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -21,21 +20,23 @@ const AT_ONCE: usize = 200;
 /// Confirmed changes that wait for a second factor.
 #[derive(Debug)]
 pub struct Waiting {
-    changes: Vec<(Mutation, String)>,
+    changes: Vec<(Mutation, StepUpNeeded)>,
     /// Before that no key counts: it was meant for something else.
     armed_at: Instant,
     until: Instant,
     stage: Stage,
     /// Why the last code was not taken.
     problem: Option<String>,
+    /// Where the person has to go with a browser.
+    address: Option<String>,
 }
 
 /// How far the proof is.
 #[derive(Debug)]
 enum Stage {
     Asked,
-    /// Typed, while others of the same list are still on their way.
-    Typed(StepUpProof),
+    /// Answered, while others of the same list are still on their way.
+    Answered(Chosen),
     /// On its way.
     Sent,
 }
@@ -56,6 +57,21 @@ impl Waiting {
     /// Why the last code was not taken.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Where the person has to go with a browser, while that is waited for.
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref().filter(|_| self.is_busy())
+    }
+
+    /// Whether typing a code proves all of it.
+    pub fn by_code(&self) -> bool {
+        self.changes.iter().all(|(_, needed)| needed.by_code())
+    }
+
+    /// Whether a sign-in at the identity provider proves all of it.
+    pub fn at_provider(&self) -> bool {
+        self.changes.iter().all(|(_, needed)| needed.at_provider())
     }
 
     /// Says whether a code was typed and is not answered yet.
@@ -85,6 +101,7 @@ impl App {
             until,
             stage: Stage::Asked,
             problem: None,
+            address: None,
         });
         if matches!(waiting.stage, Stage::Sent) {
             // It was proved, and the proof was not good for it.
@@ -92,7 +109,7 @@ impl App {
             waiting.problem = Some(text.to_owned());
         }
         if waiting.changes.iter().all(|(known, _)| known != mutation) {
-            waiting.changes.push((mutation.clone(), needed.digest));
+            waiting.changes.push((mutation.clone(), needed));
         }
     }
 
@@ -103,8 +120,7 @@ impl App {
             return Vec::new();
         };
         if now >= waiting.until && !matches!(waiting.stage, Stage::Sent) {
-            self.give_up_factor("nobody gave a code in time");
-            return Vec::new();
+            return self.give_up_factor("nobody gave a second factor in time");
         }
         let mut effects = Vec::new();
         if self.overlay.is_none() {
@@ -122,26 +138,35 @@ impl App {
         armed.or(Some(waiting.until).filter(|at| *at > self.world.now))
     }
 
-    /// The person typed a code.
-    pub(super) fn prove(&mut self, proof: StepUpProof) -> Vec<Effect> {
+    /// The person typed a code, or wants to go to the identity provider.
+    pub(super) fn prove(&mut self, how: Chosen) -> Vec<Effect> {
         let now = self.world.now;
         match &mut self.step_up {
             Some(waiting) if !waiting.is_busy() && now >= waiting.armed_at => {
-                waiting.stage = Stage::Typed(proof);
+                waiting.stage = Stage::Answered(how);
                 waiting.problem = None;
+                waiting.address = None;
             }
             _ => return Vec::new(),
         }
         self.send_proof()
     }
 
-    /// Sends the typed code once the whole list has been answered, so that one code is for all of it.
+    /// The browser has to go to this address.
+    pub(super) fn sent_to(&mut self, address: String) -> Vec<Effect> {
+        if let Some(waiting) = &mut self.step_up {
+            waiting.address = Some(address);
+        }
+        Vec::new()
+    }
+
+    /// Sends the answer once the whole list has been answered, so that one code is for all of it.
     fn send_proof(&mut self) -> Vec<Effect> {
         let settled = self.queue.is_empty() && self.pending.is_empty();
         let Some(waiting) = self.step_up.as_mut().filter(|_| settled) else {
             return Vec::new();
         };
-        let Stage::Typed(proof) = &waiting.stage else {
+        let Stage::Answered(how) = &waiting.stage else {
             return Vec::new();
         };
         let proving = Proving {
@@ -149,9 +174,9 @@ impl App {
                 .changes
                 .iter()
                 .take(AT_ONCE)
-                .map(|(change, digest)| (change.idempotency_key().clone(), digest.clone()))
+                .map(|(change, needed)| (change.idempotency_key().clone(), needed.digest.clone()))
                 .collect(),
-            proof: proof.clone(),
+            how: how.clone(),
         };
         waiting.stage = Stage::Sent;
         vec![Effect::Prove(proving)]
@@ -167,7 +192,8 @@ impl App {
         let Some(waiting) = &mut self.step_up else {
             return Vec::new();
         };
-        if !matches!(waiting.stage, Stage::Sent) {
+        // Without keys it is the end of one that was given up before.
+        if !matches!(waiting.stage, Stage::Sent) || keys.is_empty() {
             return Vec::new();
         }
         if let Err(failure) = answer {
@@ -192,10 +218,10 @@ impl App {
     }
 
     /// The person does not want to, or took too long: nothing of it was done.
-    pub(super) fn give_up_factor(&mut self, why: &str) {
+    pub(super) fn give_up_factor(&mut self, why: &str) -> Vec<Effect> {
         self.close_factor();
         let Some(waiting) = self.step_up.take() else {
-            return;
+            return Vec::new();
         };
         let now = self.world.now;
         for (change, _) in &waiting.changes {
@@ -212,6 +238,15 @@ impl App {
             let text = format!("not done, {why}: {} {}", act.word(), act.about());
             self.say(Level::Warn, &text);
         }
+        vec![Effect::StopProving]
+    }
+
+    /// Asks for no second factor any more, and gives what waited for one.
+    pub(super) fn let_go_of_factor(&mut self) -> Vec<Mutation> {
+        self.close_factor();
+        let waiting = self.step_up.take();
+        let changes = waiting.into_iter().flat_map(|waiting| waiting.changes);
+        changes.map(|(change, _)| change).collect()
     }
 
     /// Says whether a change of this kind waits for a second factor.

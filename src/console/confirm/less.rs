@@ -62,6 +62,20 @@ impl Lessening {
         less
     }
 
+    /// Chooses what was chosen before, as far as it can still be chosen. A later start is chosen anew: it was counted
+    /// from another moment.
+    pub(super) fn fill(&mut self, less: &Less) {
+        if let Some(duration) = less.duration {
+            self.length.set(&duration.to_string());
+            self.proposed = false;
+        }
+        let chosen = less.role.as_ref();
+        if let Some(role) = self.roles.iter().position(|role| Some(role) == chosen) {
+            self.role = role;
+            self.show();
+        }
+    }
+
     /// The catalogue came: the role chosen so far stays.
     pub(super) fn know(&mut self, view: &RequestView, targets: &[TargetView]) {
         let chosen = self.role().to_owned();

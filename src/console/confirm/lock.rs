@@ -115,6 +115,13 @@ impl LockForm {
         form
     }
 
+    /// The same with a reason that somebody has written before.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        self.reason.set(reason);
+        self
+    }
+
     /// What has to be typed to lock it, once there is a reason; nothing before.
     pub fn to_type(&self) -> Option<String> {
         let reasoned = self.reason.text().trim().chars().count() >= SHORTEST;

@@ -93,6 +93,23 @@ impl Kind {
         }
     }
 
+    /// The question that a change of one row came from.
+    pub fn of_act(act: &Act) -> Option<Self> {
+        Some(match act {
+            Act::Approve { less, .. } if *less == Less::default() => Self::Approve,
+            Act::Approve { .. } => Self::Narrow,
+            Act::Deny { .. } => Self::Deny,
+            Act::Extend { .. } => Self::Extend,
+            Act::Revoke { .. } => Self::Revoke,
+            Act::Return { .. } => Self::Return,
+            Act::EndSession { .. } => Self::EndSession,
+            Act::Lift { .. } => Self::Lift,
+            Act::Claim { .. } | Act::Release { .. } | Act::Lock { .. } | Act::Incident { .. } => {
+                return None;
+            }
+        })
+    }
+
     /// The server's name for it.
     pub fn word(self) -> &'static str {
         match self {

@@ -78,6 +78,32 @@ impl Strip {
         }
     }
 
+    /// Writes what somebody has confirmed before into the question, which is asked again.
+    pub fn fill(&mut self, act: &Act) {
+        match act {
+            Act::Approve { less, .. } => self.less.fill(less),
+            Act::Deny { comment, .. } => self.sentence.set(comment),
+            Act::Extend { by, reason, .. } => {
+                self.length.set(&by.to_string());
+                self.proposed = false;
+                self.sentence.set(reason);
+            }
+            Act::Revoke { reason, .. }
+            | Act::EndSession { reason, .. }
+            | Act::Lift { reason, .. } => self.sentence.set(reason),
+            Act::Return { .. }
+            | Act::Claim { .. }
+            | Act::Release { .. }
+            | Act::Lock { .. }
+            | Act::Incident { .. } => {}
+        }
+    }
+
+    /// Keys count only after another pause: something else had the screen.
+    pub fn pause(&mut self, now: Instant) {
+        self.rearm(now);
+    }
+
     /// The catalogue came: lesser roles can be chosen from now on.
     pub fn know_targets(&mut self, targets: &[TargetView]) {
         if let (Seen::Request(view), Kind::Narrow) = (&self.seen, self.kind) {

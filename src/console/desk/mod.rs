@@ -176,8 +176,8 @@ struct Outside {
 
 impl Outside {
     /// Lets go of one server and reaches for another; what the first one still answers is heard by nobody.
-    fn switch(&mut self, backend: &str) {
+    fn switch(&mut self, backend: Option<&str>) {
         let network = self.server.network();
-        (self.server, self.incoming) = Server::new(&self.connect, Some(backend), network);
+        (self.server, self.incoming) = Server::new(&self.connect, backend, network);
     }
 }

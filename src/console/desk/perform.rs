@@ -21,12 +21,14 @@ impl Desk {
         let env = Env { now: Moment::now() };
         for effect in self.app.update(msg, env) {
             match effect {
-                Effect::Switch(backend) => outside.switch(&backend),
+                Effect::Switch(backend) => outside.switch(backend.as_deref()),
                 Effect::Connect => outside.server.connect(&mut outside.incoming),
                 Effect::RetryNow => outside.server.retry_now(),
                 Effect::Fetch(query) => outside.server.fetch(query),
                 Effect::Mutate(mutation) => outside.server.change(mutation),
                 Effect::Prove(proving) => outside.server.prove(proving),
+                Effect::StopProving => outside.server.stop_proving(),
+                Effect::SignIn(turn, way) => outside.server.sign_in(turn, way),
                 Effect::Export(scope) => outside.server.export(*scope),
                 Effect::Copy(text) => {
                     if let Ok(sequence) = osc::copy(&text, self.caps.between) {

@@ -66,6 +66,7 @@ pub enum Action {
     Undo,
     Palette,
     Messages,
+    SignIn,
     Retry,
     Help,
     Mouse,

@@ -196,6 +196,8 @@ pub const BINDINGS: &[Binding] = table! {
             "Find and run anything by a few letters of its name.";
         Messages [k('m')] None "view.messages" "messages"
             "Everything that was said in the corner of the screen, with its time.";
+        SignIn [k('I')] None "account.sign_in" "sign in"
+            "Sign in here, in the browser or with a password or a code; what is shown stays as it is.";
         Retry [k('r')] None "link.retry" "retry"
             "Try again now: the connection, and changes that were not answered.";
         Help [k('?'), n(F(1))] None "view.help" "help" "Show the keys that work here.";

@@ -74,6 +74,7 @@ impl Talk {
                 self.say("Trying again.");
                 return wish(app, Wish::Do(Action::Retry), at);
             }
+            "sign-in" => return wish(app, Wish::Do(Action::SignIn), at),
             "give" if rest == "up" => {
                 // Each takes away one thing more: what was said, then what waits.
                 return (0..4)
@@ -401,7 +402,7 @@ fn all(rest: &str) -> (bool, &str) {
 
 /// The word for a key or the name of an action in this person's keymap, so that what a message calls `u` works here.
 fn named(app: &App, word: &str) -> Option<&'static str> {
-    const WORDS: [(Action, &str); 21] = [
+    const WORDS: [(Action, &str); 22] = [
         (Action::GoRequests, "requests"),
         (Action::GoGrants, "grants"),
         (Action::GoSessions, "sessions"),
@@ -421,6 +422,7 @@ fn named(app: &App, word: &str) -> Option<&'static str> {
         (Action::Lift, "lift"),
         (Action::Undo, "undo"),
         (Action::Messages, "messages"),
+        (Action::SignIn, "sign-in"),
         (Action::Retry, "retry"),
         (Action::Quit, "quit"),
     ];

@@ -13,6 +13,7 @@ mod many;
 mod rows;
 mod run;
 mod sentence;
+mod sign_in;
 mod talk;
 mod tell;
 
@@ -45,6 +46,7 @@ pub const HELP: &[&str] = &[
     "                    with `lock` nothing new begins, with `deny` what is asked for is denied",
     "undo                undo the last change, within 30 seconds",
     "messages            everything that was said, with its time",
+    "sign-in             sign in, in the browser",
     "retry, give up      about changes that were not answered",
     "status              who you are, and how the connection is",
     "help, quit          your keys work as words, too: `?`, or `x 2` where `x` revokes",

@@ -162,6 +162,8 @@ impl Line {
                 Effect::Fetch(query) => server.fetch(query),
                 Effect::Mutate(mutation) => server.change(mutation),
                 Effect::Prove(proving) => server.prove(proving),
+                Effect::StopProving => server.stop_proving(),
+                Effect::SignIn(turn, way) => server.sign_in(turn, way),
                 Effect::Export(scope) => server.export(*scope),
                 Effect::Quit => return Some(0),
                 // The rest is about a screen, and there is none.

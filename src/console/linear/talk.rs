@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use crate::console::app::App;
+use crate::console::app::{App, Waiting};
 use crate::console::confirm::{ARMING, Incident, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
 use crate::console::linear::tell::{self, Told};
@@ -108,6 +108,8 @@ pub struct Talk {
     pub(super) results_told: bool,
     /// What was last read out about a second factor.
     factor: Option<String>,
+    /// What was last read out about signing in.
+    pub(super) door: Option<String>,
     said: Vec<DisplayText>,
 }
 
@@ -130,6 +132,7 @@ impl Talk {
             receipts: BTreeMap::new(),
             results_told: false,
             factor: None,
+            door: None,
             said: Vec::new(),
         }
     }
@@ -155,6 +158,7 @@ impl Talk {
         let news = self.told.news(app, &mut self.choices);
         self.said.extend(news);
         self.ask_factor(app);
+        self.ask_sign_in(app);
         self.marks
             .retain(|subject| app.world().store.get(subject).is_some());
         self.await_lists(app, at.steady);
@@ -189,6 +193,7 @@ impl Talk {
     /// Takes a line and gives what the application asks for because of it.
     pub fn hear(&mut self, app: &mut App, heard: &Heard) -> Vec<Effect> {
         let mut effects = match Open::of(app) {
+            _ if self.keyboard && app.attempt().is_some() => self.answer_sign_in(app, heard),
             _ if app.step_up().is_some() => answer_factor(app, heard),
             Open::Nothing => self.command(app, heard),
             open => self.answer(app, open, heard),
@@ -199,11 +204,19 @@ impl Talk {
 
     /// Asks for the second factor that the server wants for what was confirmed.
     fn ask_factor(&mut self, app: &App) {
-        let question = app.step_up().filter(|waiting| !waiting.is_busy());
-        let question = question.map(|waiting| {
+        let asked = |waiting: &&Waiting| !waiting.is_busy() || waiting.address().is_some();
+        let question = app.step_up().filter(asked).map(|waiting| {
+            if let Some(address) = waiting.address() {
+                return format!("Sign in with your browser; if it has not opened, go to this address, or type `no`: {address}");
+            }
             let problem = waiting.problem().unwrap_or_default();
             let acts = waiting.acts().join(", ");
-            format!("{problem} This needs your second factor first: {acts}. Type the code of your authenticator, or `no`.")
+            let how = match (waiting.by_code(), waiting.at_provider()) {
+                (true, true) => "the code of your authenticator, `browser` to sign in again with your browser",
+                (false, true) => "`browser` to sign in again with your browser",
+                _ => "the code of your authenticator",
+            };
+            format!("{problem} This needs your second factor first: {acts}. Type {how}, or `no`.")
         });
         if question != self.factor {
             if let Some(question) = &question {
@@ -269,13 +282,17 @@ impl Talk {
     }
 }
 
-/// Takes a line as the code of a second factor; `no` and an empty line do nothing of what was confirmed.
+/// Takes a line as the code of a second factor, or as the wish to use the browser; `no` and an empty line do nothing of
+/// what was confirmed.
 fn answer_factor(app: &mut App, heard: &Heard) -> Vec<Effect> {
     let press = |code| Msg::Key(Key::press(code, KeyModifiers::NONE));
     let env = Env { now: heard.at };
     let typed = heard.text.trim();
     if typed.is_empty() || typed.eq_ignore_ascii_case("no") {
         return app.update(press(KeyCode::Esc), env);
+    }
+    if typed.eq_ignore_ascii_case("browser") {
+        return app.update(press(KeyCode::Enter), env);
     }
     let mut effects = type_keys(app, typed, heard.at);
     effects.extend(app.update(press(KeyCode::Enter), env));

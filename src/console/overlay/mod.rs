@@ -12,6 +12,7 @@ pub mod help;
 pub mod menu;
 pub mod messages;
 pub mod palette;
+pub mod sign_in;
 pub mod sort;
 pub mod step_up;
 pub mod tutor;
@@ -23,16 +24,17 @@ use std::time::Instant;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::Chosen;
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::Wear;
 use crate::console::screen::Sorting;
+use crate::console::sign_in::Way;
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::query::List;
-use crate::wire::StepUpProof;
 
 /// What an overlay asks the application for.
 #[derive(Debug)]
@@ -63,8 +65,14 @@ pub enum Wish {
     Switch(String),
     /// Put text on the clipboard.
     Copy(String),
+    /// The same with text too long to repeat: these words tell of it.
+    CopyAs(&'static str, String),
+    /// Sign in, in this way.
+    SignIn(Way),
+    /// Sign nobody in.
+    LeaveSignIn,
     /// Prove a second factor for what was confirmed.
-    Prove(StepUpProof),
+    Prove(Chosen),
     /// Do nothing of what waits for a second factor.
     GiveUpFactor,
     /// Tell the person something.

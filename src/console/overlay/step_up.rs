@@ -4,6 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::client::Chosen;
 use crate::console::app::App;
 use crate::console::overlay::menu::{Frame, boxed};
 use crate::console::overlay::{Overlay, Wish, middle};
@@ -58,14 +59,31 @@ impl StepUp {
                 &format!("  and {} more", acts.len() - ACTS),
             );
         }
-        match (waiting.problem(), waiting.is_busy()) {
-            (_, true) => add(Role::TextMuted, "asking the server ..."),
-            (Some(problem), false) => add(Role::StatusWarn, problem),
-            (None, false) => add(
+        if let Some(address) = waiting.address() {
+            add(
                 Role::TextMuted,
-                "the code of your authenticator, or a recovery code",
-            ),
+                "sign in with your browser; if it has not opened, go to this address:",
+            );
+            add(Role::Text, address);
+            return lines;
         }
+        if waiting.is_busy() {
+            add(Role::TextMuted, "asking the server ...");
+            return lines;
+        }
+        if let Some(problem) = waiting.problem() {
+            add(Role::StatusWarn, problem);
+        }
+        add(
+            Role::TextMuted,
+            match (waiting.by_code(), waiting.at_provider()) {
+                (true, true) => {
+                    "the code of your authenticator, a recovery code, or only Enter: sign in again with your browser"
+                }
+                (false, true) => "Enter: sign in again with your browser",
+                _ => "the code of your authenticator, or a recovery code",
+            },
+        );
         lines
     }
 }
@@ -83,21 +101,27 @@ impl Overlay for StepUp {
             return Vec::new();
         }
         if key.code != KeyCode::Enter {
-            self.line.key(key);
+            if waiting.by_code() {
+                self.line.key(key);
+            }
             return Vec::new();
         }
         let code = self.line.text().trim().to_owned();
-        if code.is_empty() || !key.is_deliberate() {
+        if !key.is_deliberate() {
             return Vec::new();
         }
         self.line.set("");
-        vec![Wish::Prove(StepUpProof::typed(&code))]
+        if !code.is_empty() {
+            return vec![Wish::Prove(Chosen::Typed(StepUpProof::typed(&code)))];
+        }
+        let there = waiting.at_provider().then_some(Chosen::AtProvider);
+        there.map(Wish::Prove).into_iter().collect()
     }
 
     fn paste(&mut self, text: &str, app: &App) -> Vec<Wish> {
         let armed = app
             .step_up()
-            .is_some_and(|waiting| app.world().now >= waiting.armed_at());
+            .is_some_and(|waiting| app.world().now >= waiting.armed_at() && waiting.by_code());
         if armed {
             self.line.paste(text);
         }
@@ -129,7 +153,10 @@ impl Overlay for StepUp {
             let style = theme.style(*role);
             buffer.set_stringn(inner.x, y, line.as_str(), usize::from(inner.width), style);
         }
-        if inner.height == 0 {
+        let typed = app
+            .step_up()
+            .is_some_and(|waiting| waiting.by_code() && waiting.address().is_none());
+        if inner.height == 0 || !typed {
             return None;
         }
         let y = inner.bottom() - 1;

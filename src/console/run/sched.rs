@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-/// A person does not see more frames than this, and a key held down would ask for more.
-const INPUT_FLOOR: Duration = Duration::from_millis(8);
-/// Changes nobody asked for; measured as the best balance of work and freshness.
-const STREAM_FLOOR: Duration = Duration::from_millis(33);
+/// Keys that come faster share a frame; nobody sees more of them, and a terminal that holds a key down would ask for more.
+const INPUT_FLOOR: Duration = Duration::from_millis(4);
+/// Changes nobody asked for; nobody reads more of them in a second, and each costs as much as a key.
+const STREAM_FLOOR: Duration = Duration::from_millis(50);
 /// The same when the link is slow, so that keys are not stuck behind pictures.
 const SLOW_FLOOR: Duration = Duration::from_millis(100);
 /// A write this long means that the terminal's buffer was full.

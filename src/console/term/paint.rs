@@ -235,16 +235,22 @@ impl Painter {
 
 /// The pieces in an order that changes pens seldom: always those next that cost least to begin with.
 fn by_pen(pieces: &[Piece], mut held: Option<Pen>) -> impl Iterator<Item = &Piece> {
-    let mut left: Vec<&Piece> = pieces.iter().collect();
-    let mut order = Vec::with_capacity(left.len());
-    while let Some(pen) = left
+    let mut groups: Vec<(Pen, Vec<&Piece>)> = Vec::new();
+    for piece in pieces {
+        match groups.iter_mut().find(|(pen, _)| *pen == piece.pen) {
+            Some((_, group)) => group.push(piece),
+            None => groups.push((piece.pen, vec![piece])),
+        }
+    }
+    let mut order = Vec::with_capacity(pieces.len());
+    while let Some(cheapest) = groups
         .iter()
-        .map(|piece| piece.pen)
-        .min_by_key(|pen| pen.sequence(held).len())
+        .enumerate()
+        .min_by_key(|(_, (pen, _))| pen.sequence(held).len())
+        .map(|(place, _)| place)
     {
-        let (these, others) = left.into_iter().partition(|piece| piece.pen == pen);
-        left = others;
-        order.extend::<Vec<&Piece>>(these);
+        let (pen, group) = groups.remove(cheapest);
+        order.extend(group);
         held = Some(pen);
     }
     order.into_iter()

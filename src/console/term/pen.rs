@@ -1,7 +1,5 @@
 //! The colours and attributes that a terminal draws with, and the shortest sequence from one set of them to another.
 
-use std::fmt::Write as _;
-
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
@@ -54,24 +52,29 @@ impl Pen {
 
     /// What makes a terminal that holds another pen, or one we do not know, take this one.
     pub(super) fn sequence(self, held: Option<Self>) -> String {
-        let anew = match self.since(Self::PLAIN) {
-            more if more.is_empty() => String::new(),
-            more => format!("0;{more}"),
-        };
-        match held {
-            Some(held) if held == self => String::new(),
-            Some(held) => {
-                let step = self.since(held);
-                let params = if step.len() <= anew.len() { step } else { anew };
-                format!("\x1b[{params}m")
-            }
-            None => format!("\x1b[{anew}m"),
+        if held == Some(self) {
+            return String::new();
         }
+        let mut anew = String::from("\x1b[");
+        let more = self.since(Self::PLAIN);
+        if !more.is_empty() {
+            anew.push_str("0;");
+            anew.push_str(&more);
+        }
+        if let Some(held) = held {
+            let step = self.since(held);
+            if step.len() + 2 <= anew.len() {
+                anew.truncate(2);
+                anew.push_str(&step);
+            }
+        }
+        anew.push('m');
+        anew
     }
 
     /// The numbers of what differs from another pen.
     fn since(self, other: Self) -> String {
-        let mut params = String::new();
+        let mut params = String::with_capacity(40);
         let gone = other.mods.difference(self.mods);
         let mut lit = other.mods.difference(gone);
         let mut off = 0;
@@ -134,9 +137,15 @@ fn colour(params: &mut String, colour: Color, base: u8) {
 
 fn push(params: &mut String, numbers: &[u8]) {
     for number in numbers {
-        let separator = if params.is_empty() { "" } else { ";" };
-        let written = write!(params, "{separator}{number}");
-        debug_assert!(written.is_ok(), "writing to memory");
+        if !params.is_empty() {
+            params.push(';');
+        }
+        // This runs for each piece of each frame, where `write!` is what a third of the time goes to.
+        for place in [100, 10, 1] {
+            if *number >= place || place == 1 {
+                params.push(char::from(b'0' + number / place % 10));
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod countdown;
 pub mod frame;
+pub mod hidden;
 pub mod input;
 pub mod offers;
 pub mod order;

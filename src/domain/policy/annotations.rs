@@ -142,7 +142,17 @@ impl<'a, 'p> Annotations<'a, 'p> {
         let line = lex::place(self.text, self.statement.range.start).line;
         let id = self.id()?;
         let effect = if permit && gives {
-            Effect::Permit(self.way(&id, line)?)
+            let way = self.way(&id, line)?;
+            if deeds.contains(&Deed::BreakGlass) && way.is_immediate() {
+                let message = format!(
+                    "policy `{id}` lets people break glass, and nobody looks at it afterwards"
+                );
+                let hint =
+                    "name who does with `@reviewers(\"…\")`: they sign off each use afterwards";
+                self.problem("threshold", message, Some(hint.to_owned()));
+                return None;
+            }
+            Effect::Permit(way)
         } else if permit {
             Effect::Allow
         } else {

@@ -229,6 +229,7 @@ fn refused(deed: Deed, ask: &Ask<'_>, deciding: &[&Rule]) -> Verdict {
             (Deed::BreakGlass, _) => "break glass for",
             (_, RequestKind::Access) => "ask for",
             (_, RequestKind::Extend) => "extend",
+            (_, RequestKind::BreakGlass) => "break glass for",
         };
         format!(
             "no policy lets `{}` {what} `{role}` on `{}`",

@@ -39,7 +39,7 @@ pub use deed::{Deed, Doing};
 pub use explain::{Condition, Explained, Held, Looked, Outcome};
 pub use lex::{Place, place, written_at};
 pub use quorum::{Needed, filled, places};
-pub use verdict::{Cited, Denial, Snapshot, Verdict, Way};
+pub use verdict::{Cited, Denial, Snapshot, Verdict, Way, group_names};
 pub use words::{Mention, Mentioned};
 
 /// One question to the policy.

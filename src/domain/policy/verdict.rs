@@ -66,6 +66,22 @@ impl Way {
     }
 }
 
+/// The groups of all these ways, for people: `` `dba` or `security` ``, or `nobody`.
+pub fn group_names(ways: &[Way]) -> String {
+    let mut groups: Vec<String> = ways
+        .iter()
+        .flat_map(Way::groups)
+        .map(|group| format!("`{group}`"))
+        .collect();
+    groups.sort();
+    groups.dedup();
+    if groups.is_empty() {
+        "nobody".to_owned()
+    } else {
+        groups.join(" or ")
+    }
+}
+
 /// A way as it is stored. One group is written as its name, which is how ways were stored when there was only one.
 #[derive(Serialize, Deserialize)]
 struct StoredWay {

@@ -10,7 +10,7 @@ use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, GroupName};
 use crate::domain::lock::Locks;
 use crate::domain::permit::Action;
-use crate::domain::policy::Way;
+use crate::domain::policy::{self, Way};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::review::{self, Decision, Narrowing, Review};
@@ -71,20 +71,7 @@ impl Request {
 
     /// The groups whose members can review this request, for people.
     pub fn reviewer_groups(&self) -> String {
-        let mut groups: Vec<String> = self
-            .snapshot
-            .ways
-            .iter()
-            .flat_map(Way::groups)
-            .map(|group| format!("`{group}`"))
-            .collect();
-        groups.sort();
-        groups.dedup();
-        if groups.is_empty() {
-            "nobody".to_owned()
-        } else {
-            groups.join(" or ")
-        }
+        policy::group_names(&self.snapshot.ways)
     }
 
     fn counted_groups(&self, reviewer: &Principal) -> BTreeSet<GroupName> {
@@ -187,7 +174,7 @@ impl Request {
                             .map(ToString::to_string)
                             .unwrap_or_default(),
                     }),
-                    (RequestKind::Access, _) => {
+                    (RequestKind::Access | RequestKind::BreakGlass, _) => {
                         let (granted, step) =
                             Grant::schedule(about.grant.clone(), request, way, now);
                         request.grant = Some(granted.id);
@@ -227,7 +214,7 @@ impl Request {
             Some(review) => self.reviewed(EventCode::RequestApproved, actor, review),
             None => self
                 .event(EventCode::RequestApproved, actor)
-                .detail("review", "none needed"),
+                .detail("review", self.review_is()),
         };
         let event = event
             .detail("policy", way.policy_id.clone())
@@ -236,6 +223,14 @@ impl Request {
             Step::new(Record::Request(self.clone(), review), event),
             consequence,
         ])
+    }
+
+    /// What a request that nobody reviewed says of that.
+    fn review_is(&self) -> &'static str {
+        match self.kind {
+            RequestKind::BreakGlass => "afterwards",
+            RequestKind::Access | RequestKind::Extend => "none needed",
+        }
     }
 
     /// Takes one denial, which decides the request.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
+use crate::domain::break_glass::{CodeRef, Use};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, EventCode};
 use crate::domain::extent::Tags;
@@ -50,6 +51,17 @@ fn check_scope(
         }),
         _ => Ok(()),
     }
+}
+
+/// What a break-glass needs to know besides the ask.
+#[derive(Debug, Clone)]
+pub struct Glass {
+    /// The ways of policy, with their caps.
+    pub snapshot: Snapshot,
+    /// The name for the grant.
+    pub grant: GrantId,
+    pub skipped: Vec<PrincipalRef>,
+    pub code: Option<CodeRef>,
 }
 
 impl Request {
@@ -155,6 +167,101 @@ impl Request {
         )
     }
 
+    /// Takes access at once: the request with its grant, and the use that waits for its sign-off.
+    pub fn break_glass(
+        id: RequestId,
+        requester: &Principal,
+        ask: Ask,
+        glass: Glass,
+        locks: Locks<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Use, Change), Refusal> {
+        let Glass {
+            snapshot,
+            grant,
+            skipped,
+            code,
+        } = glass;
+        let subject = Subject {
+            principal: &requester.id,
+            target: &ask.target,
+            role: &ask.role,
+        };
+        locks.check(subject, now)?;
+        let reason = check_reason(&ask.reason)?;
+        let ticket = check_ticket(ask.ticket.as_deref())?;
+        let Some(way) = snapshot.ways.first().cloned() else {
+            return Err(Refusal::NobodyCanReview {
+                groups: "nobody".to_owned(),
+            });
+        };
+        let mut request = Self {
+            id,
+            kind: RequestKind::BreakGlass,
+            requester: requester.as_ref(),
+            owner: None,
+            target: ask.target,
+            role: ask.role,
+            duration: ask.duration,
+            not_before: None,
+            reason,
+            ticket,
+            state: RequestState::Pending,
+            created_at: now,
+            decide_by: now + way.decide_within.to_chrono(),
+            decided_at: None,
+            grant: None,
+            reviews: Vec::new(),
+            claim: None,
+            version: 1,
+            snapshot,
+        };
+        let mut change = vec![request.submitted(requester.as_ref())];
+        let approved = request.approve(
+            &way,
+            Actor::System,
+            None,
+            |request, way| {
+                let (granted, step) = Grant::schedule(grant.clone(), request, way, now);
+                request.grant = Some(granted.id);
+                Ok(step)
+            },
+            now,
+        )?;
+        change.extend(approved);
+        let used = Use {
+            request: request.id.clone(),
+            grant,
+            person: request.requester.clone(),
+            target: request.target.clone(),
+            role: request.role.clone(),
+            duration: request.duration,
+            reason: request.reason.clone(),
+            ticket: request.ticket.clone(),
+            ways: request.snapshot.ways.clone(),
+            skipped,
+            code,
+            created_at: now,
+            sign_offs: Vec::new(),
+            verdict: None,
+            reviewed_at: None,
+            version: 1,
+        };
+        change.push(used.clone().used());
+        Ok((request, used, change))
+    }
+
+    fn submitted(&self, filed_by: PrincipalRef) -> Step {
+        let event = self
+            .event(EventCode::RequestSubmitted, Actor::Principal(filed_by))
+            .reason(Some(&self.reason))
+            .detail("duration", self.duration.to_string())
+            .detail("kind", self.kind.as_str())
+            .detail("policy_version", self.snapshot.policy_version.clone())
+            .moment("decide_by", self.decide_by);
+        Step::new(Record::NewRequest(self.clone()), event)
+    }
+
     /// The submit event, and where policy asks no review the approval with its consequence.
     fn file(
         mut self,
@@ -162,14 +269,7 @@ impl Request {
         consequence: impl FnOnce(&mut Self, &Way) -> Result<Step, Refusal>,
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
-        let submitted = self
-            .event(EventCode::RequestSubmitted, Actor::Principal(filed_by))
-            .reason(Some(&self.reason))
-            .detail("duration", self.duration.to_string())
-            .detail("kind", self.kind.as_str())
-            .detail("policy_version", self.snapshot.policy_version.clone())
-            .moment("decide_by", self.decide_by);
-        let mut change = vec![Step::new(Record::NewRequest(self.clone()), submitted)];
+        let mut change = vec![self.submitted(filed_by)];
         if let Some(way) = review::satisfied(&self.snapshot.ways, &[]).cloned() {
             let step = self.approve(&way, Actor::System, None, consequence, now)?;
             change.extend(step);

@@ -21,6 +21,8 @@ mod filing;
 mod text;
 
 pub use deciding::About;
+pub use filing::Glass;
+pub(in crate::domain) use text::check_comment;
 pub use text::{REASON_MAX, check_reason};
 
 /// How far ahead a start may lie: beyond this nobody can judge whether the access will still be right.
@@ -36,17 +38,20 @@ pub enum RequestKind {
     Access,
     /// A later end for a grant that is active.
     Extend,
+    /// A new grant at once, and the review afterwards.
+    BreakGlass,
 }
 
 impl RequestKind {
     /// Every kind, for checks and help.
-    pub const ALL: [Self; 2] = [Self::Access, Self::Extend];
+    pub const ALL: [Self; 3] = [Self::Access, Self::Extend, Self::BreakGlass];
 
     /// The word used in URLs, tables and Cedar policies.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
             Self::Extend => "extend",
+            Self::BreakGlass => "break_glass",
         }
     }
 }

@@ -30,7 +30,7 @@ pub fn check_reason(reason: &str) -> Result<String, Refusal> {
 }
 
 /// Cleans and checks a reviewer's comment. A denial without one is refused elsewhere.
-pub(super) fn check_comment(comment: Option<&str>) -> Result<Option<String>, Refusal> {
+pub(in crate::domain) fn check_comment(comment: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(comment) = comment.map(str::trim).filter(|comment| !comment.is_empty()) else {
         return Ok(None);
     };

@@ -27,6 +27,18 @@ pub const PASSWORD_FROM_ADDRESS: Limit = Limit {
     per: TimeDelta::minutes(15),
 };
 
+/// Step-ups that one person begins at the identity provider. There is nothing to guess; it is so that rows do not pile up.
+pub const AT_PROVIDER: Limit = Limit {
+    tries: 40,
+    per: TimeDelta::minutes(15),
+};
+
+/// Sealed codes from one address. One cannot be guessed; this keeps a machine from trying all the same.
+pub const SEALED_FROM_ADDRESS: Limit = Limit {
+    tries: 10,
+    per: TimeDelta::minutes(15),
+};
+
 impl Limit {
     /// Whether the try with this number, of a count that began then, is one too many.
     pub fn check(

@@ -4,13 +4,18 @@
 //! So whoever steals a token, or a proof, still cannot do anything that the person has not confirmed.
 
 mod accounts;
+mod at_provider;
 mod limit;
 mod password;
 mod recovery;
 mod refusal;
 
 pub use accounts::LocalAccounts;
-pub use limit::{Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SECOND_FACTOR};
+pub use at_provider::SignedInAgain;
+pub use limit::{
+    AT_PROVIDER, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SEALED_FROM_ADDRESS,
+    SECOND_FACTOR,
+};
 pub use password::check_password;
 pub use recovery::{RECOVERY_CODES, read as read_recovery_code, recovery_code};
 pub use refusal::SecondFactorRefusal;
@@ -66,6 +71,9 @@ guarded! {
     LiftLock, "lift a lock", Required;
     ChangePolicy, "change the policy", Required;
     BreakGlass, "break the glass", Required;
+    /// Give the verdict on somebody's break-glass.
+    SignOff, "sign off a break-glass", Required;
+    SealCodes, "make sealed codes", Required;
     /// Take every second factor of somebody else away.
     ResetFactors, "remove the second factors of somebody else", Required;
     /// Add or remove one's own second factor, or make new recovery codes.
@@ -75,7 +83,7 @@ guarded! {
 
 impl Guarded {
     /// Whether a person who has, or has not, a second factor must prove one.
-    pub fn asks(self, enrolled: bool, settings: StepUp) -> bool {
+    pub fn asks(self, enrolled: bool, settings: &StepUp) -> bool {
         match self.when() {
             When::Required => settings.required,
             When::Enrolled => enrolled,
@@ -84,11 +92,15 @@ impl Guarded {
 }
 
 /// What the server was told about step-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepUp {
     pub required: bool,
     /// How old a proof may be when it is used.
     pub max_age: TimeDelta,
+    /// What a fresh sign-in at the identity provider has to reach, by its own words; empty when that does not matter.
+    pub acr_values: Vec<String>,
+    /// In which of these ways it has to be made (RFC 8176); empty when that does not matter.
+    pub amr: Vec<String>,
 }
 
 impl Default for StepUp {
@@ -96,14 +108,22 @@ impl Default for StepUp {
         Self {
             required: true,
             max_age: TimeDelta::minutes(5),
+            acr_values: Vec::new(),
+            amr: Vec::new(),
         }
     }
 }
 
 impl StepUp {
     /// The oldest moment of a proof that is still good.
-    pub fn good_since(self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn good_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now - self.max_age.min(OLDEST)
+    }
+
+    /// Whether a fresh sign-in at the identity provider is a second factor: the server has to be told what makes it
+    /// one, because for many providers a password alone is a sign-in.
+    pub fn is_at_provider(&self) -> bool {
+        !self.acr_values.is_empty() || !self.amr.is_empty()
     }
 }
 
@@ -118,11 +138,19 @@ pub enum Way {
     Oidc,
     /// One of the codes that were written down.
     Recovery,
+    /// The sealed code that opened the sign-in, for the first break-glass done with it.
+    Sealed,
 }
 
 impl Way {
     /// Every way, the better first.
-    pub const ALL: [Self; 4] = [Self::Passkey, Self::Totp, Self::Oidc, Self::Recovery];
+    pub const ALL: [Self; 5] = [
+        Self::Passkey,
+        Self::Totp,
+        Self::Oidc,
+        Self::Recovery,
+        Self::Sealed,
+    ];
 
     /// The word that is stored and sent.
     pub fn as_str(self) -> &'static str {
@@ -131,6 +159,7 @@ impl Way {
             Self::Passkey => "passkey",
             Self::Oidc => "oidc",
             Self::Recovery => "recovery",
+            Self::Sealed => "sealed",
         }
     }
 }
@@ -142,7 +171,7 @@ impl std::str::FromStr for Way {
         Self::ALL
             .into_iter()
             .find(|way| way.as_str() == text)
-            .ok_or_else(|| "second factors are totp, passkey, oidc or recovery".to_owned())
+            .ok_or_else(|| "second factors are totp, passkey, oidc, recovery or sealed".to_owned())
     }
 }
 
@@ -185,10 +214,10 @@ mod tests {
         };
         for guarded in Guarded::ALL {
             let own = matches!(guarded, Guarded::ChangeFactors | Guarded::SetPassword);
-            assert_eq!(guarded.asks(true, off), own, "{guarded:?}");
-            assert!(guarded.asks(true, StepUp::default()), "{guarded:?}");
+            assert_eq!(guarded.asks(true, &off), own, "{guarded:?}");
+            assert!(guarded.asks(true, &StepUp::default()), "{guarded:?}");
             // Whoever has none can add the first, and nothing else.
-            assert_eq!(guarded.asks(false, StepUp::default()), !own, "{guarded:?}");
+            assert_eq!(guarded.asks(false, &StepUp::default()), !own, "{guarded:?}");
         }
     }
 
@@ -198,6 +227,7 @@ mod tests {
         let lax = StepUp {
             required: true,
             max_age: TimeDelta::days(1),
+            ..StepUp::default()
         };
         assert_eq!(now - lax.good_since(now), OLDEST);
     }

@@ -83,6 +83,9 @@ impl SecondFactorRefusal {
             Self::StepUpRequired { ways, .. } if ways.is_empty() => {
                 "add one with `portcullis factor add totp`"
             }
+            Self::StepUpRequired { ways, .. } if ways.as_slice() == [Way::Oidc] => {
+                "run it in a terminal: it opens your browser for a sign-in at the identity provider"
+            }
             Self::StepUpRequired { .. } => {
                 "give the code of your authenticator, in scripts with `--totp CODE`"
             }

@@ -8,6 +8,7 @@ mod keys;
 mod mapping;
 mod provider;
 mod seal;
+mod step_up;
 mod token;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,14 +27,15 @@ use crate::domain::sign_in::Method;
 use crate::secret::{Proof, Secret, hash_of, random, same};
 use crate::store::Tx;
 use crate::store::audit::Origin;
-use crate::store::identities::{Identity, ProviderCall};
+use crate::store::identities::{ForStepUp, Identity, ProviderCall};
 
 use super::people::sign_in::open_sign_in;
 use super::people::{Issued, NewSignIn, check_name, stored_hash};
 use super::{Error, Gate, new_bits};
 
 pub(in crate::gate) use provider::Provider;
-use provider::{Told, with_query};
+use provider::{Discovery, Told, with_query};
+pub(in crate::gate) use step_up::Heard;
 
 /// Longer than anybody takes at the provider, and shorter than somebody forgets what they began.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -55,7 +57,7 @@ pub struct Begun {
 }
 
 /// What the browser brought back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Finish {
     pub state: Secret,
     /// The provider's code, or its word for no.
@@ -88,46 +90,18 @@ impl Gate {
     pub async fn begin_sign_in(&self, begin: Begin) -> Result<Begun, Error> {
         let provider = self.provider()?;
         let discovery = provider.discovery().await.map_err(said)?;
-        let state = Secret::new(URL_SAFE_NO_PAD.encode(random::<32>()?));
-        let nonce = URL_SAFE_NO_PAD.encode(random::<32>()?);
-        let settings = &provider.settings;
-        let pairs = [
-            ("response_type", "code"),
-            ("client_id", settings.client_id.as_str()),
-            ("redirect_uri", &begin.redirect_uri),
-            ("scope", &settings.scopes),
-            ("state", state.expose()),
-            ("nonce", &nonce),
-            ("code_challenge", &begin.code_challenge),
-            ("code_challenge_method", "S256"),
-        ];
-        let mut pairs = pairs.to_vec();
-        if settings
-            .scopes
-            .split(' ')
-            .any(|one| one == "offline_access")
-        {
+        let scopes = provider.settings.scopes.as_str();
+        let mut more = vec![("scope", scopes)];
+        if scopes.split(' ').any(|one| one == "offline_access") {
             // Without it a provider may leave the refresh token out, as the protocol lets it.
-            pairs.push(("prompt", "consent"));
+            more.push(("prompt", "consent"));
         }
-        let authorize_url = with_query(&discovery.authorization_endpoint, &pairs).map_err(said)?;
+        let errand = Errand::new(&discovery, &provider.settings, begin, &more)?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let call = ProviderCall {
-            nonce,
-            redirect_uri: begin.redirect_uri,
-            code_challenge: begin.code_challenge,
-            device: begin.device,
-            created_at: now,
-            expires_at: now + PATIENCE,
-        };
-        tx.insert_provider_call(&stored_hash(state.expose()), &call)
-            .await?;
+        let begun = errand.remember(&mut tx, None, now).await?;
         self.store.commit(tx).await?;
-        Ok(Begun {
-            authorize_url,
-            state,
-        })
+        Ok(begun)
     }
 
     /// Finishes a sign-in with what the browser brought back.
@@ -155,8 +129,14 @@ impl Gate {
         jkt: Option<String>,
         origin: &Origin,
     ) -> Result<Issued, Error> {
-        let (call, now) = self.take_call(&finish.state).await?;
-        let told = redeemed(provider, &call, &finish, now).await?;
+        let (call, now) = self
+            .take_call(&finish.state)
+            .await?
+            .filter(|(call, _)| call.step_up.is_none())
+            .ok_or_else(|| Refusal::from(IdentityRefusal::NotBegun))?;
+        let code = brought(provider, &call, &finish).await?;
+        let told = provider.redeem(&call, code, &finish.code_verifier, now);
+        let told = told.await.map_err(said)?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let principal = self.known_as(&mut tx, provider, &told, now).await?;
@@ -191,15 +171,16 @@ impl Gate {
     }
 
     /// Takes out what was begun, so that nobody finishes it twice, however it ends.
-    async fn take_call(&self, state: &Secret) -> Result<(ProviderCall, DateTime<Utc>), Error> {
+    async fn take_call(
+        &self,
+        state: &Secret,
+    ) -> Result<Option<(ProviderCall, DateTime<Utc>)>, Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let call = tx.take_provider_call(&stored_hash(state.expose())).await?;
         self.store.commit(tx).await?;
-        match call {
-            Some(call) if now < call.expires_at => Ok((call, now)),
-            _ => Err(Refusal::from(IdentityRefusal::NotBegun).into()),
-        }
+        let call = call.filter(|call| now < call.expires_at);
+        Ok(call.map(|call| (call, now)))
     }
 
     /// The principal of a person of the provider: known by issuer and subject, or new.
@@ -286,13 +267,72 @@ impl Gate {
     }
 }
 
-/// Redeems the code, when what came back belongs to what was begun.
-async fn redeemed(
+/// A way through the provider that is about to be begun.
+struct Errand {
+    begin: Begin,
+    authorize_url: String,
+    state: Secret,
+    nonce: String,
+}
+
+impl Errand {
+    fn new(
+        discovery: &Discovery,
+        settings: &config::Identity,
+        begin: Begin,
+        more: &[(&str, &str)],
+    ) -> Result<Self, Error> {
+        let state = Secret::new(URL_SAFE_NO_PAD.encode(random::<32>()?));
+        let nonce = URL_SAFE_NO_PAD.encode(random::<32>()?);
+        let mut pairs = vec![
+            ("response_type", "code"),
+            ("client_id", settings.client_id.as_str()),
+            ("redirect_uri", &begin.redirect_uri),
+            ("state", state.expose()),
+            ("nonce", &nonce),
+            ("code_challenge", &begin.code_challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        pairs.extend(more);
+        Ok(Self {
+            authorize_url: with_query(&discovery.authorization_endpoint, &pairs).map_err(said)?,
+            begin,
+            state,
+            nonce,
+        })
+    }
+
+    /// Remembers it until the browser is back, and says where the browser has to go.
+    async fn remember(
+        self,
+        tx: &mut Tx,
+        step_up: Option<ForStepUp>,
+        now: DateTime<Utc>,
+    ) -> Result<Begun, Error> {
+        let call = ProviderCall {
+            nonce: self.nonce,
+            redirect_uri: self.begin.redirect_uri,
+            code_challenge: self.begin.code_challenge,
+            device: self.begin.device,
+            step_up,
+            created_at: now,
+            expires_at: now + PATIENCE,
+        };
+        let state = stored_hash(self.state.expose());
+        tx.insert_provider_call(&state, &call).await?;
+        Ok(Begun {
+            authorize_url: self.authorize_url,
+            state: self.state,
+        })
+    }
+}
+
+/// The code that came back, when it belongs to what was begun.
+async fn brought<'f>(
     provider: &Provider,
     call: &ProviderCall,
-    finish: &Finish,
-    now: DateTime<Utc>,
-) -> Result<Told, Error> {
+    finish: &'f Finish,
+) -> Result<&'f Secret, Error> {
     let refuse = |refusal: IdentityRefusal| Error::from(Refusal::from(refusal));
     let challenge = URL_SAFE_NO_PAD.encode(hash_of(finish.code_verifier.expose()));
     if !same(challenge.as_bytes(), call.code_challenge.as_bytes()) {
@@ -308,19 +348,10 @@ async fn redeemed(
         }
         _ => {}
     }
-    let code = finish.answer.as_ref().map_err(|error| {
+    finish.answer.as_ref().map_err(|error| {
         let error = error.clone();
         refuse(IdentityRefusal::Declined { error })
-    })?;
-    let begun = (call.nonce.as_str(), call.created_at);
-    let told = provider.redeem(
-        code.expose(),
-        finish.code_verifier.expose(),
-        &call.redirect_uri,
-        begun,
-        now,
-    );
-    told.await.map_err(said)
+    })
 }
 
 fn said(fault: ProviderFault) -> Error {

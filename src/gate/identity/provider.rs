@@ -20,6 +20,7 @@ use crate::config::Identity as Settings;
 use crate::config::identity::is_safe_address;
 use crate::domain::provider::ProviderFault as Fault;
 use crate::secret::Secret;
+use crate::store::identities::ProviderCall;
 
 use super::keys::{Algorithm, Keys};
 use super::token::{self, Claims, Expected};
@@ -201,23 +202,65 @@ impl Provider {
         answer
     }
 
-    /// Redeems the code of a sign-in that was begun with this nonce.
+    /// Redeems the code of a sign-in that was begun here.
     pub(super) async fn redeem(
         &self,
-        code: &str,
-        verifier: &str,
-        redirect_uri: &str,
-        sign_in: (&str, DateTime<Utc>),
+        call: &ProviderCall,
+        code: &Secret,
+        verifier: &Secret,
         now: DateTime<Utc>,
     ) -> Result<Told, Fault> {
+        let answer = self.exchanged(call, code, verifier).await?;
+        let sign_in = (call.nonce.as_str(), call.created_at);
+        self.told(answer, Some(sign_in), None, now).await
+    }
+
+    /// Redeems the code of a step-up that was begun here; of its ID token alone, because who it is and how they
+    /// proved it is in there and nothing else matters.
+    pub(super) async fn redeem_step_up(
+        &self,
+        call: &ProviderCall,
+        code: &Secret,
+        verifier: &Secret,
+        now: DateTime<Utc>,
+    ) -> Result<Claims, Fault> {
+        let answer = self.exchanged(call, code, verifier).await?;
+        let id_token = answer.id_token.as_deref().ok_or(Fault::TokenMissing)?;
+        let sign_in = (call.nonce.as_str(), call.created_at);
+        let access = answer.access_token.as_deref();
+        self.claims(id_token, Some(sign_in), access, now).await
+    }
+
+    async fn exchanged(
+        &self,
+        call: &ProviderCall,
+        code: &Secret,
+        verifier: &Secret,
+    ) -> Result<TokenAnswer, Fault> {
         let form = [
             ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", redirect_uri),
-            ("code_verifier", verifier),
+            ("code", code.expose()),
+            ("redirect_uri", &call.redirect_uri),
+            ("code_verifier", verifier.expose()),
         ];
-        let answer = self.tokens(&form).await?.ok_or(Fault::CodeRefused)?;
-        self.told(answer, Some(sign_in), None, now).await
+        self.tokens(&form).await?.ok_or(Fault::CodeRefused)
+    }
+
+    /// The claims of an ID token, once signature and contents are known to be right.
+    async fn claims(
+        &self,
+        id_token: &str,
+        sign_in: Option<(&str, DateTime<Utc>)>,
+        access_token: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Claims, Fault> {
+        let (algorithm, claims) = self.verify(id_token).await?;
+        let expected = Expected {
+            sign_in,
+            access_token,
+            now,
+        };
+        token::check(&self.settings, algorithm, &claims, &expected)
     }
 
     /// Asks again about somebody.
@@ -295,15 +338,7 @@ impl Provider {
         }
         let access = answer.access_token.as_deref();
         let mut claims = match (&answer.id_token, subject) {
-            (Some(id_token), _) => {
-                let (algorithm, claims) = self.verify(id_token).await?;
-                let expected = Expected {
-                    sign_in,
-                    access_token: access,
-                    now,
-                };
-                token::check(&self.settings, algorithm, &claims, &expected)?
-            }
+            (Some(id_token), _) => self.claims(id_token, sign_in, access, now).await?,
             // A refresh need not come with an ID token; then the userinfo endpoint says all there is to know.
             (None, Some(subject)) if sign_in.is_none() => Claims::of(subject),
             (None, _) => return Err(Fault::TokenMissing),

@@ -19,7 +19,7 @@ use super::grants::SeenGrant;
 use super::locks::SeenLock;
 use super::requests::SeenRequest;
 use super::second_factor::told;
-use super::sight::{sees, somewhere, stays_within, within};
+use super::sight::{sees, stays_within, within};
 use super::ticket::Ticket;
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits};
 
@@ -146,7 +146,7 @@ impl Gate {
         let rules = self.rules.current();
         let new = IncidentId::from_bits(new_bits()?);
         let opened = self
-            .open_if(caller, once, new.as_str(), somewhere(Action::Revoke))
+            .open_somewhere(caller, once, new.as_str(), Action::Revoke)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => {

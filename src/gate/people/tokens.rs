@@ -63,7 +63,7 @@ impl Gate {
         .await?;
         Ok(Caller {
             how: how(&sign_in),
-            principal: sign_in.principal,
+            principal: sign_in.method.reduced(sign_in.principal),
             sign_in: sign_in.id,
             expires_at: token.expires_at,
             origin,
@@ -74,6 +74,7 @@ impl Gate {
     pub async fn still_signed_in(&self, caller: &Caller) -> Result<bool, Error> {
         let (mut tx, now) = self.glance().await?;
         let who = tx.signed_in(&caller.sign_in, now).await?;
+        let who = who.map(|who| caller.how.method.reduced(who));
         Ok(now < caller.expires_at && who.as_ref() == Some(&caller.principal))
     }
 
@@ -201,7 +202,7 @@ pub(super) async fn issue(
         access_expires_at,
         refresh,
         refresh_expires_at,
-        principal: sign_in.principal.clone(),
+        principal: sign_in.method.reduced(sign_in.principal.clone()),
         sign_in: sign_in.id.clone(),
         how: how(sign_in),
         now,

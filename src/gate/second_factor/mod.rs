@@ -9,14 +9,16 @@ mod step_up;
 pub(in crate::gate) use enrol::notify;
 pub use enrol::{Confirmed, Enrolled, NewTotp};
 pub use step_up::Proof;
+pub(in crate::gate) use step_up::check_digests;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::break_glass::BreakGlassRefusal;
 use crate::domain::change::Change;
-use crate::domain::ids::FactorId;
+use crate::domain::ids::{FactorId, PrincipalId};
 use crate::domain::principal::Principal;
 use crate::domain::second_factor::{
-    Factor, Guarded, SECOND_FACTOR, SecondFactorRefusal, Way, read_recovery_code,
+    Guarded, SECOND_FACTOR, SecondFactorRefusal, Way, read_recovery_code,
 };
 use crate::domain::span::Span;
 use crate::secret::{Key, TokenKind, Totp, hash_of};
@@ -42,9 +44,8 @@ impl Gate {
             return Ok(None);
         };
         let who = writing.who.id.clone();
-        let factors = writing.tx.factors(&who).await?;
-        let mut ways = ways(&factors);
-        if !guarded.asks(!ways.is_empty(), self.settings.step_up) {
+        let mut ways = self.ways(&mut writing.tx, &who).await?;
+        if !guarded.asks(!ways.is_empty(), &self.settings.step_up) {
             return Ok(None);
         }
         if let Some(proof) = &writing.once.proof
@@ -61,6 +62,19 @@ impl Gate {
                 return Ok(Some(way));
             }
         }
+        if guarded == Guarded::BreakGlass {
+            // INVARIANT: a sealed code is the second factor of one break-glass, and of nothing else
+            // (`a_sealed_code_is_the_second_factor_of_one_break_glass`).
+            let since = self.settings.step_up.good_since(writing.now);
+            let digest = writing.once.digest.clone();
+            let tx = &mut writing.tx;
+            if tx.prove_by_code(&writing.sign_in, &digest, since).await? {
+                return Ok(Some(Way::Sealed));
+            }
+            if ways.is_empty() && tx.code_behind(&writing.sign_in).await?.is_some() {
+                return Err(Error::Refused(BreakGlassRefusal::CodeSpent.into()));
+            }
+        }
         if !ways.is_empty() && writing.tx.recovery_codes_left(&who).await? > 0 {
             ways.push(Way::Recovery);
         }
@@ -73,6 +87,20 @@ impl Gate {
             }
             .into(),
         ))
+    }
+
+    /// How a person can prove a second factor, the better way first.
+    pub(super) async fn ways(&self, tx: &mut Tx, who: &PrincipalId) -> Result<Vec<Way>, Error> {
+        let factors = tx.factors(who).await?;
+        let at_provider = self.at_provider(tx, who).await?.is_some();
+        let has = |way: &Way| {
+            let mut factors = factors.iter();
+            factors.any(|factor| factor.way == *way && factor.confirmed_at.is_some())
+        };
+        Ok(Way::ALL
+            .into_iter()
+            .filter(|way| has(way) || (at_provider && *way == Way::Oidc))
+            .collect())
     }
 
     /// Checks a second factor of a person and uses it up. The try counts whether or not it is right, so the
@@ -98,6 +126,8 @@ impl Gate {
                 }
                 None => false,
             },
+            // Only a step-up begins one.
+            Proof::Oidc(_) => false,
         };
         if !right {
             return Ok(Err(SecondFactorRefusal::CodeNotAccepted));
@@ -130,18 +160,6 @@ impl Gate {
         }
         Ok(right)
     }
-}
-
-/// How a person with these factors can prove one.
-fn ways(factors: &[Factor]) -> Vec<Way> {
-    Way::ALL
-        .into_iter()
-        .filter(|way| {
-            factors
-                .iter()
-                .any(|factor| factor.way == *way && factor.confirmed_at.is_some())
-        })
-        .collect()
 }
 
 /// The secret of a TOTP factor: derived, so that the database has none.

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::refusal::Refusal;
-use crate::domain::second_factor::{DIGESTS_MAX, SecondFactorRefusal, Way};
+use crate::domain::second_factor::{DIGESTS_MAX, OLDEST, SecondFactorRefusal, Way};
 use crate::secret::{Secret, TokenKind, hash_of};
 
+use crate::gate::identity::{Finish, Heard};
 use crate::gate::{Caller, Error, Gate, hex};
 
 /// What a person presents.
@@ -19,6 +20,8 @@ pub enum Proof {
     Totp(String),
     /// One of the codes that were written down.
     Recovery(String),
+    /// What a browser brought back from the identity provider.
+    Oidc(Finish),
 }
 
 impl Proof {
@@ -27,6 +30,7 @@ impl Proof {
         match self {
             Self::Totp(_) => Way::Totp,
             Self::Recovery(_) => Way::Recovery,
+            Self::Oidc(_) => Way::Oidc,
         }
     }
 }
@@ -39,14 +43,30 @@ impl Gate {
         digests: &BTreeSet<String>,
         proof: &Proof,
     ) -> Result<(Secret, DateTime<Utc>), Error> {
-        check(digests)?;
+        check_digests(digests)?;
+        // Asked before the transaction, and answered or refused in it, so that either is on record.
+        let heard = match proof {
+            Proof::Oidc(finish) => match self.hear_step_up(caller, digests, finish).await {
+                Err(Error::Fault(fault)) => return Err(fault.into()),
+                Err(Error::Refused(refusal)) => Some(Err(refusal)),
+                Ok(heard) => Some(Ok(heard)),
+            },
+            _ => None,
+        };
         let mut tx = self.store.write().await?;
         let (who, now) = self.held(&mut tx, caller).await?;
         let actor = Actor::Principal(who.as_ref());
-        let outcome = self.check_factor(&mut tx, &who, proof, now).await?;
+        let outcome = match &heard {
+            None => {
+                let checked = self.check_factor(&mut tx, &who, proof, now).await?;
+                checked.map(|_| now).map_err(Refusal::from)
+            }
+            Some(Ok(heard)) => self.judge_step_up(&mut tx, &who.id, heard, now).await?,
+            Some(Err(refusal)) => Err(refusal.clone()),
+        };
         let (event, answer) = match outcome {
-            Ok(way) => {
-                let token = TokenKind::StepUp.issue()?;
+            Ok(proved_at) => {
+                let (token, way) = (TokenKind::StepUp.issue()?, proof.way());
                 let digests: Vec<String> = digests.iter().cloned().collect();
                 tx.insert_step_up(
                     &hex(&hash_of(token.expose())),
@@ -54,24 +74,25 @@ impl Gate {
                     &caller.sign_in,
                     way,
                     &digests,
-                    now,
+                    proved_at,
                 )
                 .await?;
-                let event = Event::new(EventCode::SteppedUp, actor)
+                let mut event = Event::new(EventCode::SteppedUp, actor)
                     .detail("way", way.as_str())
                     .detail("sign_in", caller.sign_in.as_str())
                     .detail("calls", digests.len());
-                (
-                    Some(event),
-                    Ok((token, now + self.settings.step_up.max_age)),
-                )
+                for (name, words) in heard.iter().flatten().flat_map(Heard::words) {
+                    event = event.detail(name, words);
+                }
+                let until = proved_at + self.settings.step_up.max_age.min(OLDEST);
+                (Some(event), Ok((token, until)))
             }
             Err(refusal) => {
                 let event = refused(actor, &refusal, proof.way());
                 // Tries while somebody has to wait are told once in a while.
-                let waits = matches!(refusal, SecondFactorRefusal::TriedTooOften { .. });
+                let waits = event.code == EventCode::TriedTooOften;
                 let told = !waits || self.is_news(format!("{} waits", who.id), now);
-                (told.then_some(event), Err(Refusal::from(refusal).into()))
+                (told.then_some(event), Err(refusal.into()))
             }
         };
         let change = event.map(|event| Step::new(Record::Nothing, event));
@@ -83,17 +104,26 @@ impl Gate {
 }
 
 /// The event of a second factor that was not taken.
-pub(in crate::gate) fn refused(actor: Actor, refusal: &SecondFactorRefusal, way: Way) -> Event {
+pub(in crate::gate) fn refused(actor: Actor, refusal: &Refusal, way: Way) -> Event {
     let code = match refusal {
-        SecondFactorRefusal::TriedTooOften { .. } => EventCode::TriedTooOften,
+        Refusal::SecondFactor(SecondFactorRefusal::TriedTooOften { .. }) => {
+            EventCode::TriedTooOften
+        }
         _ => EventCode::StepUpRefused,
     };
-    Event::new(code, actor)
+    let event = Event::new(code, actor)
         .outcome(Outcome::Denied)
-        .detail("way", way.as_str())
+        .detail("way", way.as_str());
+    match refusal {
+        Refusal::Identity(refusal) => event
+            .detail("code", refusal.code())
+            .reason(Some(refusal.text())),
+        _ => event,
+    }
 }
 
-fn check(digests: &BTreeSet<String>) -> Result<(), Refusal> {
+/// Whether these can be the digests of calls.
+pub(in crate::gate) fn check_digests(digests: &BTreeSet<String>) -> Result<(), Refusal> {
     let wrong = |why: String| {
         Err(Refusal::BadInput {
             field: "digests".to_owned(),

@@ -87,11 +87,11 @@ async function interact(req, res) {
     result = { error: "access_denied", error_description: "<b>the person said no</b>" };
   } else if (details.prompt.name === "login") {
     const person = people.get(form.get("login")) ?? {};
-    result = { login: { accountId: form.get("login"), amr: person.amr ?? ["pwd"], acr: person.acr } };
+    result = { login: { accountId: form.get("login"), amr: person.amr ?? ["pwd"], acr: person.acr ?? undefined } };
   } else {
     result = await consent(details);
   }
-  await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: false });
+  await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: !result.error });
 }
 
 server.on("request", async (req, res) => {

@@ -277,6 +277,41 @@ impl Review {
             .any(|item| item.mutation.as_ref() == Some(mutation))
     }
 
+    /// A change was not sent after all; says whether it belongs to this list.
+    pub fn take_back(&mut self, mutation: &Mutation) -> bool {
+        let mut items = self.items.iter_mut();
+        let Some(item) = items.find(|item| item.mutation.as_ref() == Some(mutation)) else {
+            return false;
+        };
+        item.mutation = None;
+        item.state = State::Waiting;
+        true
+    }
+
+    /// Tells the person something about the list.
+    pub fn note(&mut self, text: &str) {
+        self.note = Some(text.to_owned());
+    }
+
+    /// Becomes the list of what was confirmed and not sent, as it is known now, to be confirmed anew; says whether
+    /// there was anything.
+    pub fn ask_again(&mut self, world: &World) -> bool {
+        let left = self.items.iter();
+        let left = left.filter(|item| item.is_kept() && item.state == State::Waiting);
+        let rows: Vec<(Subject, Seen)> = left
+            .filter_map(|item| Some((item.subject.clone(), world.store.get(&item.subject)?)))
+            .collect();
+        if !self.sent || rows.is_empty() {
+            return false;
+        }
+        let Ok(mut again) = Self::open(self.kind, rows, world) else {
+            return false;
+        };
+        again.reason.set(self.reason.text());
+        *self = again;
+        true
+    }
+
     /// Says how many rows wait for an answer.
     pub fn running(&self) -> usize {
         self.items

@@ -1,0 +1,148 @@
+//! Asks the server a question, and gives its answer as the application knows it.
+
+use crate::client::{AuditQuery, Client, ClientError, GrantsQuery, RequestsQuery};
+use crate::console::msg::{Answer, Query, Slice, These};
+use crate::console::store::Subject;
+
+const PAGE: u32 = 200;
+/// What is over is looked at less; older rows are in the record.
+const PAST: u32 = 100;
+/// Events read with the detail of a row; more are in the record.
+const TRAIL: u32 = 50;
+/// The states of a grant that is over.
+const OVER: [&str; 4] = ["ended", "returned", "revoked", "activation_failed"];
+
+/// The answer to a question.
+pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, ClientError> {
+    Ok(match query {
+        Query::Me => Answer::Me(client.me().await?),
+        Query::Request(id) => Answer::Request(Box::new(client.request(id.as_str()).await?)),
+        Query::Grant(id) => Answer::Grant(Box::new(client.grant(id.as_str()).await?)),
+        Query::Requests { slice, after } => {
+            let states = match slice {
+                Slice::Open => vec!["pending"],
+                Slice::Past => vec!["approved", "denied", "withdrawn", "expired"],
+            };
+            let query = RequestsQuery {
+                states: owned(&states),
+                after: after.clone(),
+                limit: Some(limit(*slice)),
+                ..RequestsQuery::default()
+            };
+            Answer::Requests(client.requests(&query).await?)
+        }
+        Query::Grants { slice, after } => {
+            let states = match slice {
+                Slice::Open => vec!["scheduled", "activating", "active", "closing"],
+                Slice::Past => OVER.to_vec(),
+            };
+            let query = GrantsQuery {
+                states: owned(&states),
+                after: after.clone(),
+                limit: Some(limit(*slice)),
+                ..GrantsQuery::default()
+            };
+            Answer::Grants(client.grants(&query).await?)
+        }
+        Query::Facets {
+            of,
+            field,
+            prefix,
+            q,
+            ..
+        } => Answer::Facets(client.facets(of.as_str(), field, prefix, q).await?),
+        Query::Past { after } => {
+            let query = GrantsQuery {
+                states: owned(&OVER),
+                after: after.clone(),
+                limit: Some(PAGE),
+                ..GrantsQuery::default()
+            };
+            Answer::Past(client.grants(&query).await?)
+        }
+        Query::Sessions => Answer::Sessions(client.sessions().await?),
+        Query::Locks => Answer::Locks(client.locks(true, None).await?),
+        Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
+        Query::These(subjects) => Answer::These(these(client, subjects).await?),
+        Query::Targets => Answer::Targets(client.targets().await?),
+        Query::Trail(subject) => {
+            let id = Some(subject.as_str().to_owned());
+            let (request, grant) = match subject {
+                Subject::Grant(_) => (None, id),
+                _ => (id, None),
+            };
+            let query = AuditQuery {
+                request,
+                grant,
+                limit: Some(TRAIL),
+                ..AuditQuery::default()
+            };
+            Answer::Trail(client.audit(&query).await?)
+        }
+        Query::TryOut(ask) => Answer::TriedOut(Box::new(client.preview_incident(ask).await?)),
+        Query::Incident(id) => Answer::Incident(Box::new(client.incident(id).await?)),
+        Query::Find { scope, .. } => Answer::Audit(client.audit(scope).await?),
+        Query::Audit { scope, after, .. } => {
+            let query = AuditQuery {
+                after: after.clone(),
+                limit: Some(PAGE),
+                ..(**scope).clone()
+            };
+            Answer::Audit(client.audit(&query).await?)
+        }
+    })
+}
+
+/// Rows by their ids. A list that none of them is of is not asked.
+async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientError> {
+    let mut found = These::default();
+    let like = |wanted: fn(&Subject) -> bool| {
+        let ids = subjects.iter().filter(|subject| wanted(subject));
+        let ids: Vec<&str> = ids.map(Subject::as_str).collect();
+        (!ids.is_empty()).then(|| format!("id:{}", ids.join(",")))
+    };
+    let mut whole = true;
+    if let Some(q) = like(|subject| matches!(subject, Subject::Request(_))) {
+        let query = RequestsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..RequestsQuery::default()
+        };
+        let page = client.requests(&query).await?;
+        whole &= page.next.is_none();
+        found.requests = page.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Grant(_))) {
+        let query = GrantsQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..GrantsQuery::default()
+        };
+        let page = client.grants(&query).await?;
+        whole &= page.next.is_none();
+        found.grants = page.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Lock(_))) {
+        let page = client.locks_like(true, Some(&q), None).await?;
+        whole &= page.next.is_none();
+        found.locks = page.items;
+    }
+    // Of a list that is not whole nobody knows what is missing.
+    if whole {
+        let came = found.ids();
+        let missing = subjects.iter().filter(|subject| !came.contains(subject));
+        found.missing = missing.cloned().collect();
+    }
+    Ok(found)
+}
+
+fn limit(slice: Slice) -> u32 {
+    match slice {
+        Slice::Open => PAGE,
+        Slice::Past => PAST,
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

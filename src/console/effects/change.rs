@@ -1,0 +1,95 @@
+//! Makes a confirmed change on the server: each act is one call, with the version and the key that it was confirmed with.
+
+use crate::client::{Client, ClientError};
+use crate::console::confirm::{Act, Mutation};
+use crate::console::msg::Receipt;
+use crate::wire::{
+    Approval, Denial, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd,
+};
+
+/// Makes one change.
+pub(super) async fn change(client: &Client, mutation: &Mutation) -> Result<Receipt, ClientError> {
+    let (version, key) = (mutation.version(), mutation.idempotency_key());
+    Ok(match mutation.act() {
+        Act::Approve { request, less } => {
+            let narrowed = NarrowView {
+                duration: less.duration.map(|span| span.to_string()),
+                role: less.role.clone(),
+                not_before: less.not_before,
+            };
+            let approval = Approval {
+                comment: None,
+                narrowed,
+            };
+            Receipt::Request(Box::new(
+                client
+                    .approve(request.as_str(), version, &approval, key)
+                    .await?,
+            ))
+        }
+        Act::Deny { request, comment } => {
+            let denial = Denial {
+                comment: comment.clone(),
+            };
+            Receipt::Request(Box::new(
+                client.deny(request.as_str(), version, &denial, key).await?,
+            ))
+        }
+        Act::Extend { grant, by, reason } => {
+            let extension = NewExtension {
+                by: by.to_string(),
+                reason: reason.clone(),
+            };
+            Receipt::Request(Box::new(
+                client
+                    .extend(grant.as_str(), version, &extension, key)
+                    .await?,
+            ))
+        }
+        Act::Revoke { grant, reason } => {
+            let revocation = Revocation {
+                reason: reason.clone(),
+            };
+            Receipt::Grant(Box::new(
+                client
+                    .revoke(grant.as_str(), version, &revocation, key)
+                    .await?,
+            ))
+        }
+        Act::Claim { request } => {
+            Receipt::Request(Box::new(client.claim(request.as_str(), key).await?))
+        }
+        Act::Release { request } => {
+            Receipt::Request(Box::new(client.release(request.as_str(), key).await?))
+        }
+        Act::Return { grant } => Receipt::Grant(Box::new(
+            client.give_back(grant.as_str(), version, key).await?,
+        )),
+        Act::EndSession { session, reason } => {
+            let end = SessionEnd {
+                reason: reason.clone(),
+            };
+            let (grant, id) = (session.grant.as_str(), session.id.as_str());
+            Receipt::Session(client.end_session(grant, id, &end, key).await?)
+        }
+        Act::Lock { on, reason, lasts } => {
+            let new = NewLock {
+                on: on.clone(),
+                reason: reason.clone(),
+                duration: lasts.map(|span| span.to_string()),
+            };
+            Receipt::Lock(Box::new(client.place_lock(&new, key).await?))
+        }
+        Act::Lift { lock, reason } => {
+            let lifting = Lifting {
+                reason: reason.clone(),
+            };
+            Receipt::Lock(Box::new(
+                client.lift(lock.as_str(), version, &lifting, key).await?,
+            ))
+        }
+        Act::Incident { commit } => {
+            Receipt::Incident(Box::new(client.commit_incident(commit, key).await?))
+        }
+    })
+}
