@@ -5,6 +5,7 @@ would never be compared with the description.
 """
 
 import base64
+import hashlib
 import hmac
 import json
 import os
@@ -176,6 +177,30 @@ def with_factor(case, label, headers):
             headers["Portcullis-Step-Up"] = guest.post("/v1/step-up", {"digests": digests, "proof": proof})["proof"]
 
 
+def passkey(options):
+    """What an authenticator says that was asked to make a passkey. Its key is the base point: it never signs."""
+    text = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    asked = options["publicKey"]
+    said = {"type": "webauthn.create", "challenge": asked["challenge"], "origin": "http://localhost:1"}
+    x = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    y = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    key = bytes.fromhex(f"a5010203262001215820{x}225820{y}")
+    name = os.urandom(16)
+    about = hashlib.sha256(asked["rp"]["id"].encode()).digest() + b"\x45" + bytes(4 + 16) + b"\x00\x10" + name + key
+    made = b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58" + bytes([len(about)]) + about
+    response = {"clientDataJSON": text(json.dumps(said).encode()), "attestationObject": text(made)}
+    return {"id": text(name), "rawId": text(name), "type": "public-key", "response": response}
+
+
+def with_passkey(case, headers):
+    """Makes it the call of a guest who has a passkey and something to confirm."""
+    guest = Person(guest_code())
+    new = guest.post("/v1/factors", {"kind": "passkey", "name": "laptop"})
+    guest.post(f"/v1/factors/{new['factor']['id']}/confirm", {"passkey": passkey(new["passkey"])})
+    headers["Authorization"] = f"Bearer {guest.token}"
+    case.body = {"digests": ["0" * 64], "server": URL}
+
+
 def extendable():
     """An active grant of the tester, who has room for one more request."""
     pending = rows(mine, "/v1/requests?mine=true&state=pending&limit=20")
@@ -263,7 +288,8 @@ def before_call(context, case, kwargs):
         spare(body["on"])
     if isinstance(body, dict) and isinstance(body.get("proof"), dict):
         # As of locks: what else a proof may not have cannot be described.
-        for part in set(body["proof"]) - {"kind", "code"}:
+        parts = {"question", "answer"} if body["proof"].get("kind") == "passkey" else {"code"}
+        for part in set(body["proof"]) - {"kind", *parts}:
             del body["proof"][part]
     if label.endswith("/approve") and isinstance(body, dict) and isinstance(body.get("narrowed"), dict):
         # A role that the target does not have is answered with 404, like a request that is not there.
@@ -300,6 +326,8 @@ def before_call(context, case, kwargs):
             case.path_parameters = {**(case.path_parameters or {}), "id": service()}
             if label.endswith("/rotate"):
                 case.body = {"expires": chance.choice(["1d", "30d"])}
+        elif label == "POST /v1/passkey-questions":
+            with_passkey(case, headers)
         elif label in FACTORS:
             with_factor(case, label, headers)
         elif label == "POST /v1/sign-in":

@@ -349,6 +349,11 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/account/password" => (None, json!({"password": "the kettle sings at noon"})),
         "POST /v1/factors" => (None, json!({"kind": "totp", "name": "phone"})),
         "POST /v1/factors/{id}/confirm" => (None, json!({"code": "000000"})),
+        // Nobody here has a passkey.
+        "POST /v1/passkey-questions" => (
+            None,
+            json!({"digests": ["0".repeat(64)], "server": things.caller.base()}),
+        ),
         "POST /v1/step-up" => (
             None,
             json!({"digests": ["0".repeat(64)], "proof": {"kind": "totp", "code": "000000"}}),

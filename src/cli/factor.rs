@@ -2,9 +2,10 @@
 
 use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, qr, type_in, words};
-use crate::client::{Client, IdempotencyKey};
+use crate::client::{Client, IdempotencyKey, NewTotp, open_browser};
 use crate::domain::ids::{FactorId, PrincipalName};
-use crate::wire::FactorToConfirm;
+use crate::text::clean;
+use crate::wire::FactorConfirmed;
 
 /// List, add and remove second factors
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,15 @@ enum Command {
 
 #[derive(Debug, clap::Subcommand)]
 enum Kind {
+    /// A passkey: a key in hardware, in your phone or in your browser, by a page on this machine
+    Passkey {
+        /// What you call it
+        #[arg(long, value_name = "NAME", default_value = "passkey")]
+        name: String,
+        /// Print the address instead of opening a browser
+        #[arg(long)]
+        no_browser: bool,
+    },
     /// An authenticator application, by a QR code
     Totp {
         /// What you call it
@@ -59,6 +69,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         Command::Add {
             kind: Kind::Totp { name, linear, code },
         } => add_totp(context, &client, &name, linear, code).await?,
+        Command::Add {
+            kind: Kind::Passkey { name, no_browser },
+        } => add_passkey(context, &client, &name, no_browser).await?,
         Command::Remove { id } => remove(context, &client, &id).await?,
         Command::Recovery => {
             let codes = client.new_recovery_codes(&IdempotencyKey::new()?).await?;
@@ -137,7 +150,32 @@ pub(super) async fn add_totp(
     let confirmed = client
         .confirm_factor(&new.factor.id, code.trim(), &IdempotencyKey::new()?)
         .await?;
-    context.printer.answer(&confirmed, |printer| {
+    told(context, &confirmed)
+}
+
+/// Adds a passkey by a page in the person's browser.
+async fn add_passkey(
+    context: &Context<'_>,
+    client: &Client,
+    name: &str,
+    no_browser: bool,
+) -> Result<(), Failure> {
+    let send = |address: &str| {
+        let address = clean(address).to_string();
+        let how = if no_browser || !open_browser(&address) {
+            "add the passkey with a browser on this machine at this address:"
+        } else {
+            "your browser opens, to add the passkey there; if it does not, go to this address:"
+        };
+        context.printer.note(how);
+        context.printer.note(&format!("  {address}"));
+    };
+    let confirmed = client.add_passkey(name, send).await?;
+    told(context, &confirmed)
+}
+
+fn told(context: &Context<'_>, confirmed: &FactorConfirmed) -> Result<(), Failure> {
+    context.printer.answer(confirmed, |printer| {
         printer.line(&format!(
             "{} `{}` is your second factor from now on",
             confirmed.factor.id, confirmed.factor.name
@@ -149,7 +187,7 @@ pub(super) async fn add_totp(
     })
 }
 
-fn show_secret(context: &Context<'_>, new: &FactorToConfirm, linear: bool) -> Result<(), Failure> {
+fn show_secret(context: &Context<'_>, new: &NewTotp, linear: bool) -> Result<(), Failure> {
     let printer = context.printer;
     if printer.json {
         printer.json_line(new)?;

@@ -82,6 +82,7 @@ fn example(list: List) -> &'static str {
         List::Audit => "outcome:denied time:-24h -actor:svc-*",
         List::Sessions => "is:idle age:>1h",
         List::Locks => "is:endless kind:principal",
+        List::BreakGlass => "is:signable env:prod age:>1h",
     }
 }
 

@@ -45,35 +45,90 @@ impl Prover for AtTerminal {
             if let Some(code) = self.take() {
                 return Some(Chosen::Typed(StepUpProof::typed(&code)));
             }
-            let (by_code, at_provider) = (needed.by_code(), needed.at_provider());
-            if !(by_code || at_provider) || !type_in::somebody_is_there() {
+            let browser = in_browser(needed);
+            if !(needed.by_code() || browser.is_some()) || !type_in::somebody_is_there() {
                 return None;
             }
-            if !by_code {
-                return Some(Chosen::AtProvider);
+            let choice = needed.by_passkey() && needed.at_provider();
+            if !needed.by_code() && !choice {
+                return browser;
             }
-            let question = if at_provider {
-                "this needs your second factor; the code of your authenticator, or only Enter to prove it in your browser:"
-            } else {
-                "this needs your second factor; the code of your authenticator:"
-            };
-            let code = type_in::line(question).await.ok()?;
-            let code = code.trim();
-            if code.is_empty() {
-                return at_provider.then_some(Chosen::AtProvider);
+            let answer = type_in::line(&question(needed)).await.ok()?;
+            match answer.trim() {
+                "" => browser,
+                "sign-in" if choice => Some(Chosen::AtProvider),
+                code => Some(Chosen::Typed(StepUpProof::typed(code))),
             }
-            Some(Chosen::Typed(StepUpProof::typed(code)))
         })
     }
 
     fn send_to(&self, address: &str) {
         let address = clean(address).to_string();
         let how = if open_browser(&address) {
-            "your browser opens, to confirm this with a sign-in; if it does not, go to this address:"
+            "your browser opens, to confirm this there; if it does not, go to this address:"
         } else {
-            "confirm this by signing in with a browser on this machine at this address:"
+            "confirm this with a browser on this machine at this address:"
         };
         Printer::tell(how);
         Printer::tell(&format!("  {address}"));
+    }
+}
+
+/// The way through the browser; a passkey before the provider, which could be another's for a moment.
+fn in_browser(needed: &StepUpNeeded) -> Option<Chosen> {
+    let passkey = needed.by_passkey().then_some(Chosen::Passkey);
+    passkey.or(needed.at_provider().then_some(Chosen::AtProvider))
+}
+
+fn question(needed: &StepUpNeeded) -> String {
+    let code = if needed.ways.iter().any(|way| way == "totp") {
+        "the code of your authenticator"
+    } else {
+        "a recovery code"
+    };
+    let mut ways = Vec::new();
+    if needed.by_passkey() {
+        ways.push("only Enter for your passkey");
+    }
+    if needed.by_code() {
+        ways.push(code);
+    }
+    if needed.at_provider() && needed.by_passkey() {
+        ways.push("`sign-in` to prove it at your identity provider");
+    } else if needed.at_provider() {
+        ways.push("or only Enter to prove it in your browser");
+    }
+    format!("this needs your second factor; {}:", ways.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needed(ways: &[&str]) -> StepUpNeeded {
+        StepUpNeeded {
+            digest: String::new(),
+            ways: ways.iter().map(|&way| way.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn whoever_has_several_ways_chooses_and_the_passkey_is_the_first() {
+        assert_eq!(
+            question(&needed(&["totp", "recovery"])),
+            "this needs your second factor; the code of your authenticator:"
+        );
+        assert_eq!(
+            question(&needed(&["passkey", "recovery"])),
+            "this needs your second factor; only Enter for your passkey, a recovery code:"
+        );
+        let all = needed(&["passkey", "totp", "oidc"]);
+        assert_eq!(
+            question(&all),
+            "this needs your second factor; only Enter for your passkey, the code of your authenticator, `sign-in` to prove it at your identity provider:"
+        );
+        assert_eq!(in_browser(&all), Some(Chosen::Passkey));
+        assert_eq!(in_browser(&needed(&["oidc"])), Some(Chosen::AtProvider));
+        assert_eq!(in_browser(&needed(&["totp"])), None);
     }
 }

@@ -19,6 +19,8 @@ pub struct BreakGlassQuery {
     pub states: Vec<String>,
     pub mine: bool,
     pub target: Option<String>,
+    /// A filter.
+    pub q: Option<String>,
     /// The `next` of the page before.
     pub after: Option<String>,
     pub limit: Option<u32>,
@@ -33,7 +35,11 @@ impl BreakGlassQuery {
         if self.mine {
             pairs.push(("mine", "true".to_owned()));
         }
-        let texts = [("target", &self.target), ("after", &self.after)];
+        let texts = [
+            ("target", &self.target),
+            ("q", &self.q),
+            ("after", &self.after),
+        ];
         pairs.extend(
             texts
                 .into_iter()

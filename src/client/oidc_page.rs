@@ -20,7 +20,7 @@ pub(super) enum Page<'a> {
     Nothing,
 }
 
-const STYLE: &str = ":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--line:#d9dde3;--text:#1b2027;--dim:#566070;--ok:#18794e;--no:#b42318}\
+pub(super) const STYLE: &str = ":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--line:#d9dde3;--text:#1b2027;--dim:#566070;--ok:#18794e;--no:#b42318}\
 @media(prefers-color-scheme:dark){:root{--bg:#12151a;--card:#1a1f26;--line:#303844;--text:#e8ebf0;--dim:#9aa5b5;--ok:#4cc38a;--no:#ff8b7e}}\
 *{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;background:var(--bg);color:var(--text);\
 font:1rem/1.55 system-ui,sans-serif}main{max-width:30rem;width:100%;background:var(--card);border:1px solid var(--line);border-radius:.75rem;\
@@ -92,7 +92,7 @@ pub(super) fn page(what: &Page<'_>) -> String {
     )
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -1,14 +1,25 @@
 //! Calls about second factors and local accounts.
 
 use reqwest::Method;
+use serde::Serialize;
 
 use crate::client::send::{Call, Client};
 use crate::client::{ClientError, IdempotencyKey};
 use crate::secret::Secret;
 use crate::wire::{
-    FactorCode, FactorConfirmed, FactorToConfirm, Factors, Me, NewFactor, NewPassword,
-    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken, Tokens,
+    FactorAnswer, FactorConfirmed, FactorToConfirm, FactorView, Factors, Me, NewFactor,
+    NewPassword, PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpToken, Tokens,
 };
+
+/// What an authenticator application needs.
+#[derive(Clone, Serialize)]
+pub struct NewTotp {
+    pub factor: FactorView,
+    /// To be typed where nothing can be scanned.
+    pub secret: String,
+    /// To be shown as a QR code.
+    pub uri: String,
+}
 
 impl Client {
     /// Proves a second factor for these calls, and gives what has to come with each.
@@ -28,17 +39,23 @@ impl Client {
     }
 
     /// Begins to add an authenticator application.
-    pub async fn add_totp(
-        &self,
-        name: &str,
-        key: &IdempotencyKey,
-    ) -> Result<FactorToConfirm, ClientError> {
+    pub async fn add_totp(&self, name: &str, key: &IdempotencyKey) -> Result<NewTotp, ClientError> {
         let body = NewFactor {
             kind: "totp".to_owned(),
             name: name.to_owned(),
         };
         let call = Call::new(Method::POST, &["v1", "factors"]);
-        self.call(call.key(key).body(&body)?).await
+        let new: FactorToConfirm = self.call(call.key(key).body(&body)?).await?;
+        match (new.secret, new.uri) {
+            (Some(secret), Some(uri)) => Ok(NewTotp {
+                factor: new.factor,
+                secret,
+                uri,
+            }),
+            _ => Err(ClientError::BadReply {
+                text: format!("`{}` gave no secret for the application", self.server()),
+            }),
+        }
     }
 
     /// Confirms a factor by its first code.
@@ -48,10 +65,13 @@ impl Client {
         code: &str,
         key: &IdempotencyKey,
     ) -> Result<FactorConfirmed, ClientError> {
-        let code = code.to_owned();
         let path = ["v1", "factors", id, "confirm"];
+        let body = FactorAnswer {
+            code: Some(code.to_owned()),
+            ..FactorAnswer::default()
+        };
         let call = Call::new(Method::POST, &path);
-        self.call(call.key(key).body(&FactorCode { code })?).await
+        self.call(call.key(key).body(&body)?).await
     }
 
     /// Removes one of the caller's own factors.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::client::backoff::jitter;
 use crate::client::http::{http, root_cause};
+use crate::client::spoken::spoken;
 use crate::client::step_up::{Chosen, Prover, StepUpNeeded};
 use crate::client::{ClientError, IdempotencyKey, ServerUrl, Session};
 use crate::secret::Secret;
@@ -202,7 +203,7 @@ impl Client {
             return self.attempts(&call, None).await;
         }
         match self.signed(&call).await {
-            Err(ClientError::Problem(problem)) => match self.prove(&problem).await? {
+            Err(ClientError::Problem(problem)) => match self.prove(&problem, &call).await? {
                 // The same call with the same key: whatever happens in between, it is done once.
                 Some(proof) => {
                     call.proof = Some(proof);
@@ -227,7 +228,11 @@ impl Client {
 
     /// After a call that needs a second factor: asks the person, and the server for a proof. Nothing when the problem
     /// is another one, or when nobody can be asked.
-    async fn prove(&self, problem: &Problem) -> Result<Option<Secret>, ClientError> {
+    async fn prove(
+        &self,
+        problem: &Problem,
+        call: &Call<'_>,
+    ) -> Result<Option<Secret>, ClientError> {
         let (Some(prover), Some(needed)) = (&self.prover, StepUpNeeded::of(problem)) else {
             return Ok(None);
         };
@@ -238,6 +243,12 @@ impl Client {
         match prover.prove(&needed).await {
             None => Ok(None),
             Some(Chosen::Typed(proof)) => self.step_up(digests, proof).await.map(Some),
+            Some(Chosen::Passkey) => {
+                let acts = [spoken(&call.method, call.path)];
+                let proof =
+                    self.step_up_by_passkey(digests, &acts, |address| prover.send_to(address));
+                proof.await.map(Some)
+            }
             Some(Chosen::AtProvider) => {
                 let proof = self.step_up_at_provider(digests, |address| prover.send_to(address));
                 proof.await.map(Some)

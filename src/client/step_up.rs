@@ -33,6 +33,8 @@ impl StepUpNeeded {
 pub enum Chosen {
     /// By a code that they typed.
     Typed(StepUpProof),
+    /// With a passkey, on a page of ours in a browser on this machine.
+    Passkey,
     /// By a sign-in at the identity provider, in a browser on this machine.
     AtProvider,
 }
@@ -55,6 +57,11 @@ impl StepUpNeeded {
         self.ways
             .iter()
             .any(|way| way == "totp" || way == "recovery")
+    }
+
+    /// Whether it can be proved with a passkey.
+    pub fn by_passkey(&self) -> bool {
+        self.ways.iter().any(|way| way == "passkey")
     }
 
     /// Whether it can be proved by a sign-in at the identity provider.

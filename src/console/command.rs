@@ -45,9 +45,10 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
         (Action::GoSessions, "sessions"),
         (Action::GoAudit, "audit"),
         (Action::GoLocks, "locks"),
+        (Action::GoGlass, "break-glass list"),
     ];
     if let Some((_, verb)) = go.iter().find(|(known, _)| *known == action) {
-        return Ok(Some(owned(&[verb])));
+        return Ok(Some(verb.split(' ').map(str::to_owned).collect()));
     }
     let screen = app.screen();
     if action == Action::Lock {
@@ -81,7 +82,7 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
     let Some((_, verb)) = go.iter().find(|(known, _)| Some(*known) == way) else {
         return Err("there is no command for this key".to_owned());
     };
-    let mut words = owned(&[verb]);
+    let mut words: Vec<String> = verb.split(' ').map(str::to_owned).collect();
     if action == Action::Follow {
         words.push("--follow".to_owned());
     }
@@ -114,6 +115,14 @@ fn of_row(app: &App, action: Action, subject: Subject) -> Result<Vec<String>, St
         (Action::EndSession, Subject::Session(key), _) => {
             let grant = key.grant.as_str();
             return Ok(owned(&["sessions", "end", grant, id, "--reason", BLANK]));
+        }
+        (Action::SignOff | Action::Object, Subject::Use(_), _) => {
+            let verdict = if action == Action::SignOff {
+                "--justified"
+            } else {
+                "--not-justified"
+            };
+            owned(&["break-glass", "sign-off", id, verdict, "--comment", BLANK])
         }
         (Action::Lift, Subject::Lock(_), _) => {
             return Ok(owned(&["unlock", id, "--reason", BLANK]));

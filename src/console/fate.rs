@@ -40,6 +40,12 @@ pub fn of(world: &World, subject: &Subject) -> DisplayText {
             let (who, at) = (view.closed_by.as_deref(), view.ended_at);
             say(&view.state.replace('_', " "), who, at, now)
         }
+        Some(Seen::Use(view)) => {
+            let last = view.sign_offs.last();
+            let who = last.map(|last| last.reviewer.as_str());
+            let word = format!("found {}", view.state.replace('_', " "));
+            say(&word, who, view.reviewed_at, now)
+        }
         Some(Seen::Lock(view)) => say(&view.state, view.lifted_by.as_deref(), view.lifted_at, now),
         Some(Seen::Session(_)) | None => match subject {
             Subject::Session(_) => clean("no longer connected"),
@@ -52,7 +58,14 @@ pub fn of(world: &World, subject: &Subject) -> DisplayText {
 fn is_open(seen: &Seen) -> bool {
     matches!(
         seen.state(),
-        "pending" | "scheduled" | "activating" | "active" | "closing" | "in_force" | "live"
+        "pending"
+            | "scheduled"
+            | "activating"
+            | "active"
+            | "closing"
+            | "in_force"
+            | "live"
+            | "open"
     )
 }
 

@@ -19,8 +19,8 @@ use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::wire::{
-    EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockOn,
-    LockView, Me, Page, RequestView, SessionEnded, Sessions, TargetView,
+    BreakGlassView, EventView, Facets, GrantView, IncidentPreview, IncidentPreviewAsk,
+    IncidentView, LockOn, LockView, Me, Page, RequestView, SessionEnded, Sessions, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -217,6 +217,8 @@ pub enum Effect {
 pub struct Proving {
     /// The key of each change, and the digest by which the server names it.
     pub calls: Vec<(IdempotencyKey, String)>,
+    /// What they do, one line each.
+    pub acts: Vec<String>,
     pub how: Chosen,
 }
 
@@ -270,6 +272,9 @@ pub enum Query {
     /// Locks in force and those that are over.
     Locks,
     Lock(LockId),
+    /// Uses of break-glass, the newest first.
+    Uses,
+    Use(RequestId),
     /// Rows by their ids, in one call for each list.
     These(Vec<Subject>),
     /// The catalogue.
@@ -304,6 +309,8 @@ pub enum Answer {
     Sessions(Sessions),
     Locks(Page<LockView>),
     Lock(Box<LockView>),
+    Uses(Page<BreakGlassView>),
+    Use(Box<BreakGlassView>),
     These(These),
     Targets(Page<TargetView>),
     Trail(Page<EventView>),
@@ -319,6 +326,7 @@ pub struct These {
     pub requests: Vec<RequestView>,
     pub grants: Vec<GrantView>,
     pub locks: Vec<LockView>,
+    pub uses: Vec<BreakGlassView>,
     /// What was asked for and is not among them.
     pub missing: Vec<Subject>,
 }
@@ -332,7 +340,9 @@ impl These {
         let grants = grants.filter_map(|id| id.ok().map(Subject::Grant));
         let locks = self.locks.iter().map(|view| view.id.parse());
         let locks = locks.filter_map(|id| id.ok().map(Subject::Lock));
-        requests.chain(grants).chain(locks).collect()
+        let uses = self.uses.iter().map(|view| view.id.parse());
+        let uses = uses.filter_map(|id| id.ok().map(Subject::Use));
+        requests.chain(grants).chain(locks).chain(uses).collect()
     }
 }
 
@@ -342,6 +352,7 @@ pub enum Receipt {
     Request(Box<RequestView>),
     Grant(Box<GrantView>),
     Lock(Box<LockView>),
+    Use(Box<BreakGlassView>),
     Session(SessionEnded),
     Incident(Box<IncidentView>),
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::console::msg::Msg;
 use crate::console::widget::countdown;
 use crate::console::world::World;
-use crate::wire::RequestView;
+use crate::wire::{BreakGlassView, RequestView};
 
 /// Without a key for this long nobody is there, whatever the terminal says about its focus.
 const IDLE: Duration = Duration::from_secs(30);
@@ -32,9 +32,14 @@ impl Alert {
         let oldest = calls.iter().min_by_key(|call| call.since)?;
         let age = countdown::text((now - oldest.since).to_std().unwrap_or_default());
         let words = format!("{} {} {age}", plain(&oldest.id), plain(&oldest.target));
-        Some(Self(match calls.len() {
-            1 => words,
-            count => format!("{count} requests wait, the oldest {words}"),
+        let broken = calls.iter().filter(|call| call.glass).count();
+        Some(Self(match (calls.len(), broken) {
+            (1, 0) => words,
+            (1, _) => format!("break-glass {words}"),
+            (count, 0) => format!("{count} requests wait, the oldest {words}"),
+            (count, _) => {
+                format!("{count} wait, {broken} of them break-glass, the oldest {words}")
+            }
         }))
     }
 }
@@ -45,6 +50,8 @@ struct Call {
     id: String,
     target: String,
     since: DateTime<Utc>,
+    /// It is a break-glass and not a request.
+    glass: bool,
 }
 
 /// What is known about the person and about what they were called to.
@@ -119,22 +126,29 @@ impl Notices {
     }
 
     fn look(&mut self, world: &World, first: bool) {
-        let pending: Vec<&RequestView> = world
-            .store
-            .requests()
-            .map(|(_, view)| view.as_ref())
-            .filter(|view| waits_for_me(view))
-            .collect();
-        let ids: HashSet<&str> = pending.iter().map(|view| view.id.as_str()).collect();
+        let requests = world.store.requests().map(|(_, view)| view);
+        let requests = requests.filter(|view| waits_for_me(view)).map(|view| Call {
+            id: view.id.clone(),
+            target: view.target.clone(),
+            since: view.created_at,
+            glass: false,
+        });
+        let uses = world.store.uses().map(|(_, view)| view);
+        let uses = uses
+            .filter(|view| wants_my_sign_off(view))
+            .map(|view| Call {
+                id: view.id.clone(),
+                target: view.target.clone(),
+                since: view.created_at,
+                glass: true,
+            });
+        let calls: Vec<Call> = requests.chain(uses).collect();
+        let ids: HashSet<&str> = calls.iter().map(|call| call.id.as_str()).collect();
         self.waiting.retain(|call| ids.contains(call.id.as_str()));
         self.known.retain(|id| ids.contains(id.as_str()));
-        for view in pending {
-            if self.known.insert(view.id.clone()) && !first && self.is_away(world.now) {
-                self.waiting.push(Call {
-                    id: view.id.clone(),
-                    target: view.target.clone(),
-                    since: view.created_at,
-                });
+        for call in calls {
+            if self.known.insert(call.id.clone()) && !first && self.is_away(world.now) {
+                self.waiting.push(call);
             }
         }
     }
@@ -151,6 +165,15 @@ pub fn waits_for_me(view: &RequestView) -> bool {
             .allowed_actions
             .iter()
             .any(|allowed| allowed.action == "approve" && allowed.allowed)
+}
+
+/// The server says who may sign off; one's own use is somebody else's to look at.
+pub fn wants_my_sign_off(view: &BreakGlassView) -> bool {
+    view.state == "open"
+        && view
+            .allowed_actions
+            .iter()
+            .any(|allowed| allowed.action == "sign_off" && allowed.allowed)
 }
 
 /// Ids and target names are ASCII by rule; a server that breaks it must not write on desktops.

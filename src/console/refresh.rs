@@ -102,6 +102,7 @@ impl Refresher {
             Query::Request(id) => self.mark(Subject::Request(id.clone()), now),
             Query::Grant(id) => self.mark(Subject::Grant(id.clone()), now),
             Query::Lock(id) => self.mark(Subject::Lock(id.clone()), now),
+            Query::Use(id) => self.mark(Subject::Use(id.clone()), now),
             Query::These(subjects) => {
                 let again = subjects.iter().cloned();
                 self.marked.extend(again.map(|subject| (subject, now)));
@@ -115,6 +116,7 @@ impl Refresher {
             | Query::Past { .. }
             | Query::Sessions
             | Query::Locks
+            | Query::Uses
             | Query::Targets
             | Query::Trail(_)
             | Query::TryOut(_)
@@ -237,6 +239,7 @@ pub fn alone(subject: Subject) -> Option<Query> {
         Subject::Request(id) => Some(Query::Request(id)),
         Subject::Grant(id) => Some(Query::Grant(id)),
         Subject::Lock(id) => Some(Query::Lock(id)),
+        Subject::Use(id) => Some(Query::Use(id)),
         Subject::Session(_) => None,
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::console::theme::{Glyph, Role};
 use crate::console::widget::countdown;
-use crate::wire::{EventView, GrantView, LockView, RequestView, SessionView};
+use crate::wire::{BreakGlassView, EventView, GrantView, LockView, RequestView, SessionView};
 
 /// How a state looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,15 @@ pub fn lock(view: &LockView) -> Look {
     match view.state.as_str() {
         "in_force" => look(Glyph::StatusWarn, Role::StatusWarn, "in force"),
         other => look(Glyph::Idle, Role::TextMuted, other),
+    }
+}
+
+/// The look of a use of break-glass.
+pub fn used(view: &BreakGlassView) -> Look {
+    match view.state.as_str() {
+        "open" => look(Glyph::StatusCritical, Role::StatusCritical, "open"),
+        "not_justified" => look(Glyph::StatusDanger, Role::StatusDanger, "not justified"),
+        other => look(Glyph::StatusOk, Role::StatusOk, other),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every screen may look at: the rows, the connection, the server's clock, and who sits here.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -9,8 +10,11 @@ use crate::client::Shelf;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::link::Link;
+use crate::console::notice::wants_my_sign_off;
 use crate::console::run::clock::Clock;
+use crate::console::show;
 use crate::console::store::{Store, Subject};
+use crate::domain::ids::RequestId;
 use crate::query::Context;
 use crate::text::{DisplayText, clean};
 use crate::wire::{EventView, Me, TargetView};
@@ -47,6 +51,8 @@ pub struct World {
     pub sessions_problem: Option<String>,
     /// When the list of locks that came last was asked for.
     pub locks_read: Option<Instant>,
+    /// The uses of break-glass that were in front of the person here.
+    pub looked_at: HashSet<RequestId>,
     /// The keys in force.
     pub keymap: Keymap,
     /// Where the server is, as the person wrote it.
@@ -71,6 +77,30 @@ impl World {
         let key = |action| self.keymap.key(Place::Anywhere, action);
         let (retry, sign_in) = (key(Action::Retry), key(Action::SignIn));
         self.link.banner(self.now, &retry, &sign_in)
+    }
+
+    /// The line below the tabs while somebody broke glass and the person who sits here, who was skipped, has not looked
+    /// at it yet. Only names are in it, none of what anybody typed.
+    pub fn alarm(&self) -> Option<String> {
+        let unseen = self
+            .store
+            .uses()
+            .filter(|(id, view)| wants_my_sign_off(view) && !self.looked_at.contains(*id));
+        let unseen: Vec<_> = unseen.map(|(_, view)| view).collect();
+        let last = unseen.iter().max_by_key(|view| view.created_at)?;
+        let key = self.keymap.key(Place::Anywhere, Action::GoGlass);
+        let what = format!(
+            "{} broke glass for {} on {} {} ago",
+            last.person,
+            last.role,
+            last.target,
+            show::age(last.created_at, self.server_now())
+        );
+        let more = match unseen.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
+        Some(format!("BREAK-GLASS: {what}{more}; {key} to look at it"))
     }
 
     /// The server's time.

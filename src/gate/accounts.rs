@@ -140,7 +140,7 @@ impl Gate {
                 drop(tx);
                 return Err(self.refuse_password(typed.name, "no code", origin).await);
             };
-            if let Err(refusal) = self.check_factor(&mut tx, &who, proof, now).await? {
+            if let Err(refusal) = self.check_factor(&mut tx, &who, proof, None, now).await? {
                 self.store.commit(tx).await?;
                 let told = self.refuse_password(typed.name, "code", origin).await;
                 return Err(match refusal {

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::ids::RequestId;
+use crate::domain::second_factor::{LONGEST_COUNT, QUESTION};
 
 use super::requests::parent_of;
 use super::{Error, Gate, new_trace};
@@ -76,13 +77,16 @@ impl Gate {
         }
     }
 
-    async fn tidy(&self) -> Result<(), Error> {
+    /// Forgets what nobody can need any more.
+    pub async fn tidy(&self) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         tx.forget_before(now - REMEMBER).await?;
         tx.forget_step_ups(now - REMEMBER).await?;
         tx.drop_tokens_before(now - REMEMBER).await?;
         tx.drop_proofs_before(now).await?;
+        tx.forget_questions(now - QUESTION).await?;
+        tx.forget_tries_before(now - LONGEST_COUNT).await?;
         Ok(self.store.commit(tx).await?)
     }
 }

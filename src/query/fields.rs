@@ -1,9 +1,10 @@
 //! The words of the language: every field with its type, its values, the lists that have it and its help, and every
 //! `is:` word. Parser, completion, command line help and the README read this one table.
 
+use crate::domain::break_glass::UseState;
 use crate::domain::event::{EventCode, Outcome};
 use crate::domain::grant::GrantState;
-use crate::domain::request::RequestState;
+use crate::domain::request::{RequestKind, RequestState};
 
 /// Which rows are filtered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,16 +14,18 @@ pub enum List {
     Audit,
     Sessions,
     Locks,
+    BreakGlass,
 }
 
 impl List {
     /// Every list.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Requests,
         Self::Grants,
         Self::Audit,
         Self::Sessions,
         Self::Locks,
+        Self::BreakGlass,
     ];
 
     /// The word of the list in addresses and in sentences.
@@ -33,6 +36,7 @@ impl List {
             Self::Audit => "audit",
             Self::Sessions => "sessions",
             Self::Locks => "locks",
+            Self::BreakGlass => "break-glass",
         }
     }
 }
@@ -112,7 +116,7 @@ pub struct Word {
     pub help: &'static str,
 }
 
-use List::{Audit, Grants, Locks, Requests, Sessions};
+use List::{Audit, BreakGlass, Grants, Locks, Requests, Sessions};
 
 const EVERY: &[List] = &List::ALL;
 const OPEN: &[&str] = &["scheduled", "activating", "active", "closing"];
@@ -138,28 +142,28 @@ macro_rules! fields {
 }
 
 fields! {
-    State "state" [] Word &[Requests, Grants, Locks, Sessions], true, "where it is in its life";
+    State "state" [] Word &[Requests, Grants, Locks, Sessions, BreakGlass], true, "where it is in its life";
     Principal "principal" ["user", "who", "holder", "requester"] Person EVERY, true, "whose access it is about";
     Target "target" ["resource"] Word EVERY, true, "on what";
     Role "role" [] Word EVERY, true, "as what";
     Event "event" [] Word &[Audit], true, "what happened, like `grant.revoked`";
     Outcome "outcome" [] Word &[Audit], true, "how it went";
-    Actor "actor" ["by"] Person &[Requests, Grants, Audit, Locks], true, "who did it: decided, closed, placed, lifted";
+    Actor "actor" ["by"] Person &[Requests, Grants, Audit, Locks, BreakGlass], true, "who did it: decided, closed, placed, lifted, signed off";
     Time "time" ["at"] Moment EVERY, false, "when it happened, was asked for, began";
-    Reason "reason" [] Prose &[Requests, Grants, Audit, Locks], false, "a part of what was written as the reason";
-    Duration "duration" ["for"] Length &[Requests, Grants], false, "for how long";
+    Reason "reason" [] Prose &[Requests, Grants, Audit, Locks, BreakGlass], false, "a part of what was written as the reason";
+    Duration "duration" ["for"] Length &[Requests, Grants, BreakGlass], false, "for how long";
     Left "left" [] Running &[Requests, Grants, Locks], false, "how long until it ends, or until nobody can decide it";
     Age "age" [] Running EVERY, false, "how long ago it was asked for, or began";
-    Kind "kind" [] Word &[Requests, Grants, Locks], true, "access or extend; the kind of target; what a lock is on";
-    Ticket "ticket" [] Word &[Requests], false, "the ticket it refers to";
+    Kind "kind" [] Word &[Requests, Grants, Locks], true, "access, extend or break_glass; the kind of target; what a lock is on";
+    Ticket "ticket" [] Word &[Requests, BreakGlass], false, "the ticket it refers to";
     Policy "policy" [] Word &[Requests], true, "the policy that permits it, or the version of the rules";
     Group "group" [] Word &[Requests], true, "the group that reviews it";
     Claim "claim" [] Person &[Requests], true, "who is looking at it";
     Signal "signal" [] Word &[Requests], true, "what is unusual about it";
     Enforcement "enforcement" ["class"] Word &[Grants], true, "who ends it when every node is down: `A`, `A+` or `C`";
     Id "id" [] Word EVERY, false, "its own id";
-    Request "request" [] Word &[Requests, Grants, Audit], false, "about which request";
-    Grant "grant" [] Word &[Requests, Grants, Audit, Sessions], false, "about which grant";
+    Request "request" [] Word &[Requests, Grants, Audit, BreakGlass], false, "about which request";
+    Grant "grant" [] Word &[Requests, Grants, Audit, Sessions, BreakGlass], false, "about which grant";
     Session "session" [] Word &[Audit, Sessions], false, "the target's own name for the connection";
     Trace "trace" [] Word &[Audit], false, "the call that caused it";
     Channel "channel" [] Word &[Audit], true, "through what: `tui`, `cli`, `api`, `system`";
@@ -209,6 +213,11 @@ words! {
     "over" Locks &["over", "lifted"], "blocks no longer";
     "endless" Locks &[], "has no end of its own";
     "mine" Locks &[], "I placed it";
+    "open" BreakGlass &["open"], "waits for its sign-off";
+    "reviewed" BreakGlass &["justified", "not_justified"], "was signed off";
+    "signable" BreakGlass &["open"], "I may sign it off";
+    "sealed" BreakGlass &[], "was done with a sealed code";
+    "mine" BreakGlass &[], "I did it";
 }
 
 impl Field {
@@ -223,10 +232,11 @@ impl Field {
             (Name::State, Requests) => RequestState::ALL.map(RequestState::as_str).to_vec(),
             (Name::State, Grants) => GrantState::ALL.map(GrantState::as_str).to_vec(),
             (Name::State, Locks) => vec!["in_force", "lifted", "over"],
+            (Name::State, BreakGlass) => UseState::ALL.map(UseState::as_str).to_vec(),
             (Name::State, Sessions) => vec!["running", "idle", "idle_in_transaction"],
             (Name::Event, Audit) => EventCode::ALL.iter().map(|code| code.as_str()).collect(),
             (Name::Outcome, Audit) => Outcome::ALL.map(Outcome::as_str).to_vec(),
-            (Name::Kind, Requests) => vec!["access", "extend"],
+            (Name::Kind, Requests) => RequestKind::ALL.map(RequestKind::as_str).to_vec(),
             (Name::Kind, Locks) => vec!["principal", "target", "role", "tag", "everything"],
             (Name::Channel, Audit) => vec!["tui", "cli", "api", "system"],
             (Name::Enforcement, Grants) => vec!["A", "A+", "C"],

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::wire::{EventView, GrantView, LockOn, LockView, RequestView, SessionView};
+use crate::wire::{
+    BreakGlassView, EventView, GrantView, LockOn, LockView, RequestView, SessionView,
+};
 
 use super::eval::{Context, Row, Value};
 use super::fields::Name;
@@ -373,6 +375,66 @@ impl Row for LockView {
                 .chain(on)
                 .chain(&self.lifted_by)
                 .chain(&self.incident),
+            takes,
+        )
+    }
+}
+
+impl Row for BreakGlassView {
+    fn any(&self, name: Name, context: Context<'_>, takes: Takes<'_>) -> bool {
+        match name {
+            Name::Id | Name::Request => takes(Value::Text(&self.id)),
+            Name::State => takes(Value::Text(&self.state)),
+            Name::Principal => takes(Value::Text(&self.person)),
+            Name::Actor => self
+                .sign_offs
+                .iter()
+                .any(|sign_off| takes(Value::Text(&sign_off.reviewer))),
+            Name::Target => takes(Value::Text(&self.target)),
+            Name::Role => takes(Value::Text(&self.role)),
+            Name::Reason => {
+                takes(Value::Text(&self.reason))
+                    || self
+                        .sign_offs
+                        .iter()
+                        .any(|sign_off| takes(Value::Text(&sign_off.comment)))
+            }
+            Name::Time => takes(Value::Moment(self.created_at)),
+            Name::Duration => length(&self.duration, takes),
+            Name::Age => since(self.created_at, context, takes),
+            Name::Ticket => some(self.ticket.as_ref(), takes),
+            Name::Grant => takes(Value::Text(&self.grant)),
+            _ => false,
+        }
+    }
+
+    fn tag(&self, name: &str) -> Option<&str> {
+        tag(&self.tags, name)
+    }
+
+    fn is(&self, word: &str, context: Context<'_>) -> bool {
+        let open = self.state == "open";
+        match word {
+            "open" => open,
+            "reviewed" => !open,
+            "signable" => open && may(&self.allowed_actions, &["sign_off"]),
+            "sealed" => self.sealed_code.is_some(),
+            "mine" => self.person == context.me,
+            _ => false,
+        }
+    }
+
+    fn texts(&self, takes: &mut dyn FnMut(&str) -> bool) -> bool {
+        let texts = [
+            &self.id,
+            &self.person,
+            &self.target,
+            &self.role,
+            &self.reason,
+            &self.grant,
+        ];
+        offered(
+            texts.into_iter().chain(&self.ticket).chain(&self.skipped),
             takes,
         )
     }

@@ -7,6 +7,8 @@ use axum::http::StatusCode;
 use crate::domain::break_glass::UseState;
 use crate::domain::ids::{CodeId, PrincipalName, RequestId};
 use crate::domain::request::Ask;
+use crate::gate::Caller;
+use crate::query::List;
 use crate::store::break_glass::Filter;
 use crate::wire::{
     BreakGlassView, NewBreakGlass, NewSealedCodes, Page, SealedCodeText, SealedCodeView,
@@ -18,6 +20,7 @@ use super::error::{Failed, Problems};
 use super::people::tokens;
 use super::query::{Id, Params};
 use super::requests::{Cursor, field};
+use super::search::{Search, Wanted};
 use super::{App, views};
 
 /// Lists uses of break-glass, newest first: everybody's for those who may see them, one's own otherwise.
@@ -26,6 +29,7 @@ use super::{App, views};
     ("mine" = Option<bool>, Query, description = "only the caller's own"),
     ("target" = Option<String>, Query, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$"),
     ("after" = Option<String>, Query, description = "`next` of the page before", pattern = "^[0-9]{1,15}~R-[0-9a-hjkmnp-tv-z]{10}$"),
+    ("q" = Option<String>, Query, max_length = 2000, description = "a filter like `is:open env:prod`; see `/v1/requests`"),
     ("limit" = Option<i64>, Query, minimum = 1, maximum = 200),
 ), responses((status = 200, body = Page<BreakGlassView>), Problems))]
 pub async fn list(
@@ -43,16 +47,41 @@ pub async fn list(
         ..Filter::default()
     };
     let limit = params.limit()?;
+    let wanted = Wanted::take(&mut params, List::BreakGlass, &app.gate, &caller).await?;
     params.done()?;
-    let page = app.gate.uses(&caller, filter, limit).await?;
-    let full = i64::try_from(page.len()).unwrap_or_default() == limit;
-    let last = page.last().filter(|_| full).map(|last| &last.found.of);
-    let next = last.map(|last| format!("{}~{}", last.created_at.timestamp_millis(), last.request));
-    let view = |seen| views::break_glass(&app.gate, seen, &caller.principal);
+    let mut search = Search::new(wanted, limit);
+    find(&app, &caller, filter, &mut search).await?;
     Ok(Json(Page {
-        items: page.iter().map(view).collect(),
-        next,
+        items: search.found,
+        next: search.next.map(|(at, id)| format!("{at}~{id}")),
     }))
+}
+
+/// Every use.
+pub fn any() -> Filter {
+    Filter::default()
+}
+
+/// Looks through the uses until enough were found.
+pub async fn find(
+    app: &App,
+    caller: &Caller,
+    mut filter: Filter,
+    search: &mut Search<BreakGlassView, (i64, String)>,
+) -> Result<(), Failed> {
+    while let Some(more) = search.more() {
+        let page = app.gate.uses(caller, filter.clone(), more).await?;
+        search.take(page.iter().map(|seen| {
+            let of = &seen.found.of;
+            let after = (of.created_at.timestamp_millis(), of.request.to_string());
+            (
+                views::break_glass(&app.gate, seen, &caller.principal),
+                after,
+            )
+        }));
+        filter.after.clone_from(&search.next);
+    }
+    Ok(())
 }
 
 /// Takes access at once, for a review afterwards. Everybody who would have reviewed it is told; until it is signed off the caller cannot do it again.

@@ -124,7 +124,11 @@ fn second_factor(refusal: &SecondFactorRefusal) -> StatusCode {
     use SecondFactorRefusal as R;
     match refusal {
         R::SignInRefused => StatusCode::UNAUTHORIZED,
-        R::StepUpRequired { .. } | R::CodeNotAccepted | R::NoLocalAccounts => StatusCode::FORBIDDEN,
+        R::StepUpRequired { .. }
+        | R::CodeNotAccepted
+        | R::PasskeyNotAccepted { .. }
+        | R::SignInTooOld { .. }
+        | R::NoLocalAccounts => StatusCode::FORBIDDEN,
         R::TooManyFactors { .. } | R::AlreadyConfirmed => StatusCode::CONFLICT,
         R::BadPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         R::TriedTooOften { .. } => StatusCode::TOO_MANY_REQUESTS,

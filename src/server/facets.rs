@@ -16,7 +16,7 @@ use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::query::Params;
 use super::search::{Search, Wanted, senseless};
-use super::{audit, grants, locks, requests, sessions};
+use super::{audit, break_glass, grants, locks, requests, sessions};
 
 /// The newest rows that are looked at: enough to find the usual values, few enough to be asked at every key.
 const NEWEST: usize = 2_000;
@@ -32,7 +32,7 @@ enum What {
 
 /// Counts the values of a field among the newest rows that match and that the caller may see, most frequent first.
 #[utoipa::path(get, path = "/v1/facets", tag = "filters", params(
-    ("of" = String, Query, description = "which list", pattern = "^(requests|grants|sessions|locks|audit)$"),
+    ("of" = String, Query, description = "which list", pattern = "^(requests|grants|sessions|locks|audit|break-glass)$"),
     ("field" = String, Query, description = "a field of the filter language with names as values, like `target`, or a tag like `tag.env`", pattern = "^(state|principal|target|role|actor|kind|tag[.][a-z]{1,20})$"),
     ("prefix" = Option<String>, Query, max_length = 63, description = "how the values begin"),
     ("q" = Option<String>, Query, max_length = 2000, description = "a filter, see `/v1/requests`"),
@@ -88,6 +88,12 @@ pub async fn count(
         List::Locks => {
             let mut search = Search::newest(wanted, NEWEST);
             locks::find(&app, &caller, locks::any(), &mut search).await?;
+            counts.add(&search.found, context);
+            search.next.is_some()
+        }
+        List::BreakGlass => {
+            let mut search = Search::newest(wanted, NEWEST);
+            break_glass::find(&app, &caller, break_glass::any(), &mut search).await?;
             counts.add(&search.found, context);
             search.next.is_some()
         }

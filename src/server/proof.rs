@@ -65,6 +65,17 @@ pub(super) fn proof(parts: &Parts, name: &str) -> Result<Option<Proof>, Refusal>
     Ok(Some(proof))
 }
 
+/// Whether this is the address by which people reach this server: its name, or a loopback address where the call came.
+pub(super) fn is_this_server(address: &str, headers: &HeaderMap, name: &str) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
+    let bare = address
+        .split_once("://")
+        .is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
+    bare && is_here(address, "/", host, name)
+}
+
 /// Whether a call changes something, as far as its method tells.
 pub(super) fn purpose(parts: &Parts) -> Purpose {
     if parts.method.is_safe() {

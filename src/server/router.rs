@@ -67,6 +67,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(services::rotate))
         .routes(routes!(services::delete))
         .routes(routes!(second_factor::step_up))
+        .routes(routes!(second_factor::ask_passkey))
         .routes(routes!(second_factor::begin_step_up))
         .routes(routes!(second_factor::list, second_factor::add))
         .routes(routes!(second_factor::confirm))

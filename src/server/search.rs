@@ -113,7 +113,7 @@ impl Wanted {
                 (Name::Request, Column::Request),
                 (Name::Grant, Column::Grant),
             ],
-            List::Sessions | List::Locks => &[],
+            List::Sessions | List::Locks | List::BreakGlass => &[],
         };
         let needed = columns.iter().filter_map(|(name, column)| {
             let values = needs::values(&self.expr, self.list, *name, self.context())?;

@@ -2,21 +2,23 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 
 use crate::domain::ids::{FactorId, PrincipalName};
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::Factor;
-use crate::gate::second_factor::Proof;
+use crate::gate::second_factor::{First, Proof};
 use crate::wire::{
-    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, ProviderStart,
-    ProviderStarted, RecoveryCodes, StepUp, StepUpProof, StepUpStart, StepUpToken,
+    FactorAnswer, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, PasskeyAsk,
+    PasskeyQuestion, ProviderStart, ProviderStarted, RecoveryCodes, StepUp, StepUpProof,
+    StepUpStart, StepUpToken,
 };
 
 use super::App;
 use super::caller::{Mutation, Nothing, Question, Signed};
 use super::error::{Failed, Problems};
 use super::identity::{begin, brought};
+use super::proof::is_this_server;
 use super::query::Id;
 use super::requests::field;
 
@@ -38,6 +40,7 @@ pub(in crate::server) fn proof(proof: StepUpProof) -> Result<Proof, Refusal> {
     Ok(match proof {
         StepUpProof::Totp { code } => Proof::Totp(code),
         StepUpProof::Recovery { code } => Proof::Recovery(code),
+        StepUpProof::Passkey { question, answer } => Proof::Passkey { question, answer },
         StepUpProof::Oidc(finish) => Proof::Oidc(brought(finish)?),
     })
 }
@@ -59,6 +62,28 @@ pub async fn step_up(
     Ok(Json(StepUpToken {
         proof: token.expose().to_owned(),
         expires_at,
+    }))
+}
+
+/// Asks the caller's passkeys to confirm calls that were refused with `step-up-required`.
+#[utoipa::path(post, path = "/v1/passkey-questions", tag = "second factors", request_body = PasskeyAsk, responses((status = 200, body = PasskeyQuestion), Problems))]
+pub async fn ask_passkey(
+    State(app): State<App>,
+    headers: HeaderMap,
+    call: Question<PasskeyAsk>,
+) -> Result<Json<PasskeyQuestion>, Failed> {
+    let Question { caller, body } = call;
+    if !is_this_server(&body.server, &headers, &app.name) {
+        return Err(bad("server", "this is not the `public_url` of this server").into());
+    }
+    let digests = body.digests.into_iter().collect();
+    let asked = app
+        .gate
+        .ask_passkey(&caller, &digests, &body.server)
+        .await?;
+    Ok(Json(PasskeyQuestion {
+        question: asked.question,
+        options: asked.options,
     }))
 }
 
@@ -95,7 +120,7 @@ pub async fn list(State(app): State<App>, Signed(caller): Signed) -> Result<Json
     }))
 }
 
-/// Begins to add an authenticator application. It proves nothing until its first code was sent.
+/// Begins to add an authenticator application or a passkey. It proves nothing until its first answer was sent.
 #[utoipa::path(post, path = "/v1/factors", tag = "second factors", params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")),
     request_body = NewFactor, responses((status = 201, body = FactorToConfirm), Problems))]
 pub async fn add(
@@ -103,46 +128,64 @@ pub async fn add(
     call: Mutation<NewFactor>,
 ) -> Result<(StatusCode, Json<FactorToConfirm>), Failed> {
     let Mutation { caller, once, body } = call;
-    if body.kind != "totp" {
-        return Err(Refusal::BadInput {
-            field: "kind".to_owned(),
-            why: "only `totp` can be added".to_owned(),
-        }
-        .into());
-    }
-    match app.gate.add_totp(&caller, &body.name, &once).await {
-        Ok(new) => Ok((
-            StatusCode::CREATED,
-            Json(FactorToConfirm {
-                uri: format!(
-                    "otpauth://totp/{ISSUER}:{}?secret={}&issuer={ISSUER}",
-                    new.who,
-                    new.secret.expose()
-                ),
-                secret: new.secret.expose().to_owned(),
-                factor: view(&new.factor),
+    let begun = match body.kind.as_str() {
+        "totp" => app
+            .gate
+            .add_totp(&caller, &body.name, &once)
+            .await
+            .map(|new| {
+                let secret = new.secret.expose();
+                FactorToConfirm {
+                    factor: view(&new.factor),
+                    uri: Some(format!(
+                        "otpauth://totp/{ISSUER}:{}?secret={secret}&issuer={ISSUER}",
+                        new.who
+                    )),
+                    secret: Some(secret.to_owned()),
+                    passkey: None,
+                }
             }),
-        )),
+        "passkey" => {
+            let new = app.gate.add_passkey(&caller, &body.name, &once).await;
+            new.map(|new| FactorToConfirm {
+                factor: view(&new.factor),
+                secret: None,
+                uri: None,
+                passkey: Some(new.options),
+            })
+        }
+        _ => return Err(bad("kind", "`totp` and `passkey` can be added").into()),
+    };
+    match begun {
+        Ok(begun) => Ok((StatusCode::CREATED, Json(begun))),
         Err(error) => Err(app.refused(&caller, error, "second factor").await),
     }
 }
 
-/// Confirms a factor by its first code.
+fn bad(field: &str, why: &str) -> Refusal {
+    Refusal::BadInput {
+        field: field.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+/// Confirms a factor by its first code, or by the answer of a new passkey.
 #[utoipa::path(post, path = "/v1/factors/{id}/confirm", tag = "second factors", params(
     ("id" = String, Path, pattern = "^F-[0-9a-hjkmnp-tv-z]{10}$"),
     ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
-), request_body = FactorCode, responses((status = 200, body = FactorConfirmed), Problems))]
+), request_body = FactorAnswer, responses((status = 200, body = FactorConfirmed), Problems))]
 pub async fn confirm(
     State(app): State<App>,
     Id(id): Id<FactorId>,
-    call: Mutation<FactorCode>,
+    call: Mutation<FactorAnswer>,
 ) -> Result<Json<FactorConfirmed>, Failed> {
     let Mutation { caller, once, body } = call;
-    match app
-        .gate
-        .confirm_factor(&caller, &id, &body.code, &once)
-        .await
-    {
+    let first = match (body.code, body.passkey) {
+        (Some(code), None) => First::Code(code),
+        (None, Some(answer)) => First::Passkey(answer),
+        _ => return Err(bad("code", "give a code or the answer of a passkey").into()),
+    };
+    match app.gate.confirm_factor(&caller, &id, &first, &once).await {
         Ok(confirmed) => Ok(Json(FactorConfirmed {
             factor: view(&confirmed.factor),
             recovery_codes: confirmed.recovery_codes,

@@ -18,6 +18,7 @@ struct FactorRow {
     confirmed_at: Option<i64>,
     last_used_at: Option<i64>,
     last_step: i64,
+    public: Option<String>,
 }
 
 impl FactorRow {
@@ -31,6 +32,7 @@ impl FactorRow {
             confirmed_at: moments(self.confirmed_at)?,
             last_used_at: moments(self.last_used_at)?,
             last_step: self.last_step,
+            public: self.public,
         })
     }
 }
@@ -47,11 +49,24 @@ pub struct Use<'a> {
     pub good_since: DateTime<Utc>,
 }
 
+/// What a passkey is asked, by whom it was asked for and about what.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub id: &'a str,
+    pub principal: &'a PrincipalId,
+    pub sign_in: &'a SignInId,
+    /// The hash of what the answer is for.
+    pub about: &'a str,
+}
+
+/// More pages than these nobody has open at once.
+const QUESTIONS: i64 = 8;
+
 impl Tx {
     /// The second factors of a person, oldest first, with those that are not confirmed yet.
     pub async fn factors(&mut self, of: &PrincipalId) -> anyhow::Result<Vec<Factor>> {
         let rows: Vec<FactorRow> = on!(self, c => sqlx::query_as(
-            "select id, principal_id, way, name, created_at, confirmed_at, last_used_at, last_step from factors where principal_id = $1 order by created_at, id")
+            "select id, principal_id, way, name, created_at, confirmed_at, last_used_at, last_step, public from factors where principal_id = $1 order by created_at, id")
             .bind(of.as_str()).fetch_all(c))
         .context("reading second factors")?;
         rows.into_iter().map(FactorRow::read).collect()
@@ -89,6 +104,67 @@ impl Tx {
             .bind(id.as_str()).bind(step).bind(millis(now)).execute(c))
         .context("taking a code")?;
         Ok(rows == 1)
+    }
+
+    /// Keeps what is public of a passkey that was just made.
+    pub async fn keep_passkey(&mut self, id: &FactorId, public: &str) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update factors set public = $2 where id = $1").bind(id.as_str()).bind(public).execute(c))
+            .context("keeping a passkey")?;
+        Ok(())
+    }
+
+    /// Takes the signature of a passkey that has signed so often; `false` when it had signed as often before. One
+    /// that does not count says zero each time.
+    pub async fn take_signature(
+        &mut self,
+        id: &FactorId,
+        counter: i64,
+        public: &str,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("update factors set last_step = $2, public = $3, last_used_at = $4 where id = $1 and (last_step < $2 or (last_step = 0 and $2 = 0))")
+            .bind(id.as_str()).bind(counter).bind(public).bind(millis(now)).execute(c))
+        .context("taking a signature")?;
+        Ok(rows == 1)
+    }
+
+    /// Keeps what a passkey is asked. Of the questions of one sign-in the newest few are kept.
+    pub async fn ask_passkey(
+        &mut self,
+        question: &Question<'_>,
+        state: &str,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("delete from passkey_questions where sign_in_id = $1 and id not in (select id from passkey_questions where sign_in_id = $1 order by asked_at desc, id limit $2)")
+            .bind(question.sign_in.as_str()).bind(QUESTIONS - 1).execute(c))
+        .context("forgetting older questions")?;
+        touch!(self, c => sqlx::query("insert into passkey_questions (id, principal_id, sign_in_id, about, state, asked_at) values ($1, $2, $3, $4, $5, $6) \
+             on conflict (id) do update set principal_id = excluded.principal_id, sign_in_id = excluded.sign_in_id, about = excluded.about, state = excluded.state, asked_at = excluded.asked_at")
+            .bind(question.id).bind(question.principal.as_str()).bind(question.sign_in.as_str()).bind(question.about).bind(state).bind(millis(now)).execute(c))
+        .context("asking a passkey")?;
+        Ok(())
+    }
+
+    /// Takes a question away, which can be answered once, and gives what its answer is judged by. Nothing when it is
+    /// about something else, of another person or sign-in, or from before that moment.
+    pub async fn take_question(
+        &mut self,
+        question: &Question<'_>,
+        since: DateTime<Utc>,
+    ) -> anyhow::Result<Option<String>> {
+        let row: Option<(String, String, i64)> = on!(self, c => sqlx::query_as("delete from passkey_questions where id = $1 and principal_id = $2 and sign_in_id = $3 returning about, state, asked_at")
+            .bind(question.id).bind(question.principal.as_str()).bind(question.sign_in.as_str()).fetch_optional(c))
+        .context("looking a question up")?;
+        Ok(row
+            .filter(|(about, _, asked_at)| about == question.about && *asked_at >= millis(since))
+            .map(|(_, state, _)| state))
+    }
+
+    /// Forgets questions that nobody can answer any more.
+    pub async fn forget_questions(&mut self, before: DateTime<Utc>) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("delete from passkey_questions where asked_at < $1").bind(millis(before)).execute(c))
+            .context("forgetting questions")?;
+        Ok(())
     }
 
     /// Removes one second factor.
@@ -223,6 +299,13 @@ impl Tx {
     /// Forgets the tries of something, after one that was right.
     pub async fn forget_tries(&mut self, subject: &str) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("delete from tries where subject = $1").bind(subject).execute(c))
+            .context("forgetting tries")?;
+        Ok(())
+    }
+
+    /// Forgets every count that began before this moment and so is over.
+    pub async fn forget_tries_before(&mut self, before: DateTime<Utc>) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("delete from tries where began_at < $1").bind(millis(before)).execute(c))
             .context("forgetting tries")?;
         Ok(())
     }

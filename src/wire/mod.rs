@@ -41,8 +41,9 @@ pub use request::{
     ReviewView, SignalView, WayView,
 };
 pub use second_factor::{
-    FactorCode, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
-    PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpStart, StepUpToken,
+    FactorAnswer, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
+    PasskeyAsk, PasskeyQuestion, PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpStart,
+    StepUpToken,
 };
 pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};

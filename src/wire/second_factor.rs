@@ -30,8 +30,41 @@ pub enum StepUpProof {
         #[schema(max_length = 64)]
         code: String,
     },
+    /// The answer of a passkey to one question, which was asked for these calls.
+    Passkey {
+        #[schema(max_length = 64)]
+        question: String,
+        /// What `navigator.credentials.get` gave, with bytes in base64url.
+        #[schema(value_type = Object)]
+        answer: serde_json::Value,
+    },
     /// What the browser brought from the identity provider, after `POST /v1/step-up/oidc/start` for the same digests.
     Oidc(ProviderFinish),
+}
+
+/// Asks the caller's passkeys to confirm calls that were answered with `step-up-required`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyAsk {
+    /// The digests that those answers named.
+    #[schema(min_items = 1, max_items = 200)]
+    pub digests: Vec<String>,
+    /// The address by which the caller knows this server, such as `https://portcullis.example.com`: what is signed is
+    /// good on no other.
+    #[schema(max_length = 300)]
+    pub server: String,
+}
+
+/// What a passkey is asked.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct PasskeyQuestion {
+    /// Names it; the answer has to come with it, once, within five minutes.
+    pub question: String,
+    /// For `navigator.credentials.get` on a page at `http://localhost`, with bytes in base64url. In place of `challenge`
+    /// the page puts the SHA-256 of these texts, each after its length in eight bytes: `portcullis step-up`, the
+    /// address of the server, the `challenge` as it stands here, and the digests in order.
+    #[schema(value_type = Object)]
+    pub options: serde_json::Value,
 }
 
 /// Begins a step-up at the identity provider. Its end is a proof for exactly these calls.
@@ -66,6 +99,7 @@ impl std::fmt::Debug for StepUpProof {
         f.write_str(match self {
             Self::Totp { .. } => "Totp(…)",
             Self::Recovery { .. } => "Recovery(…)",
+            Self::Passkey { .. } => "Passkey(…)",
             Self::Oidc(_) => "Oidc(…)",
         })
     }
@@ -103,34 +137,48 @@ pub struct Factors {
     pub notices: Vec<String>,
 }
 
-/// Adds an authenticator application.
+/// Adds a second factor.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewFactor {
-    /// Only `totp` so far.
-    #[schema(pattern = "^totp$")]
+    /// An authenticator application or a passkey.
+    #[schema(pattern = "^(totp|passkey)$")]
     pub kind: String,
     /// What the person calls it.
     #[schema(min_length = 1, max_length = 40)]
     pub name: String,
 }
 
-/// What an authenticator application needs. It proves nothing until its first code was sent.
+/// What an authenticator application or a browser needs. It proves nothing until its first answer was sent.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct FactorToConfirm {
     pub factor: FactorView,
-    /// To be typed where nothing can be scanned.
-    pub secret: String,
-    /// To be shown as a QR code.
-    pub uri: String,
+    /// For an authenticator application, to be typed where nothing can be scanned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub secret: Option<String>,
+    /// For an authenticator application, to be shown as a QR code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub uri: Option<String>,
+    /// For `navigator.credentials.create` on a page at `http://localhost`, with bytes in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Object>)]
+    pub passkey: Option<serde_json::Value>,
 }
 
-/// The first code of a new factor.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+/// The first answer of a new factor: one of the two.
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FactorCode {
-    #[schema(max_length = 64)]
-    pub code: String,
+pub struct FactorAnswer {
+    /// The code of an authenticator application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_length = 64)]
+    pub code: Option<String>,
+    /// What `navigator.credentials.create` gave, with bytes in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Object>)]
+    pub passkey: Option<serde_json::Value>,
 }
 
 /// A factor that is good from now on.

@@ -17,8 +17,8 @@ use portcullis::console::view::view;
 use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{
-    EventView, GrantView, IncidentView, LockView, Me, Page, RequestView, SessionSource,
-    SessionView, Sessions, TargetView,
+    BreakGlassView, EventView, GrantView, IncidentView, LockView, Me, Page, RequestView,
+    SessionSource, SessionView, Sessions, TargetView,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -45,6 +45,7 @@ pub(crate) struct Desk {
     pub(crate) sessions: Vec<SessionView>,
     pub(crate) sources: Vec<SessionSource>,
     pub(crate) locks: Vec<LockView>,
+    pub(crate) uses: Vec<BreakGlassView>,
     pub(crate) targets: Vec<TargetView>,
     pub(crate) incident: Option<IncidentView>,
     /// Whether questions to the server are answered at once.
@@ -81,6 +82,7 @@ impl Desk {
             sessions: Vec::new(),
             sources: Vec::new(),
             locks: Vec::new(),
+            uses: Vec::new(),
             targets: Vec::new(),
             incident: None,
             answers: true,
@@ -340,6 +342,16 @@ impl Desk {
                 items: self.locks.clone(),
                 next: None,
             }),
+            Query::Uses => Answer::Uses(Page {
+                items: self.uses.clone(),
+                next: None,
+            }),
+            Query::Use(id) => Answer::Use(Box::new(
+                self.uses
+                    .iter()
+                    .find(|view| view.id == id.as_str())?
+                    .clone(),
+            )),
             Query::Lock(id) => Answer::Lock(Box::new(
                 self.locks
                     .iter()
@@ -352,6 +364,7 @@ impl Desk {
                     requests: only(&self.requests, |view| wanted(&view.id)),
                     grants: only(&self.grants, |view| wanted(&view.id)),
                     locks: only(&self.locks, |view| wanted(&view.id)),
+                    uses: only(&self.uses, |view| wanted(&view.id)),
                     missing: Vec::new(),
                 };
                 let came = these.ids();

@@ -8,6 +8,7 @@ mod dumps;
 mod export;
 mod fate;
 mod filter;
+mod glass;
 mod help;
 mod hostile;
 mod keymap;

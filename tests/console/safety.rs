@@ -82,6 +82,7 @@ const KEYS: &[&str] = &[
     "4",
     "5",
     "6",
+    "9",
     "s",
     "c",
     "b",
@@ -336,7 +337,10 @@ impl Before {
             }
             Act::Return { .. } => assert_eq!(pressed.code, KeyCode::Char('y')),
             Act::Deny { .. } => assert_eq!(pressed.code, KeyCode::Enter),
-            Act::Revoke { .. } | Act::EndSession { .. } | Act::Lift { .. } => {
+            Act::Revoke { .. }
+            | Act::EndSession { .. }
+            | Act::Lift { .. }
+            | Act::SignOff { .. } => {
                 assert_eq!(pressed.code, KeyCode::Enter);
                 assert!(watch.said_yes, "done without a yes");
             }
@@ -587,6 +591,14 @@ fn receipt(desk: &mut Desk, change: &Mutation) -> Receipt {
             session: session.id.clone(),
             outcome: "ended".to_owned(),
         }),
+        (Act::SignOff { verdict, .. }, ..) => {
+            let used = desk.uses.iter_mut().find(|view| view.id == id);
+            let used = used.expect("the use is known");
+            used.version += 1;
+            used.state = verdict.as_str().to_owned();
+            used.allowed_actions.clear();
+            Receipt::Use(Box::new(used.clone()))
+        }
         (Act::Lift { .. }, ..) => {
             let mut lock = sample::lock(1, "mallory", "lifted");
             lock.id = id;
@@ -712,8 +724,15 @@ fn desk() -> Desk {
     desk.wait(3_000);
     let now = desk.server_now();
     desk.send(Msg::Stream(Tidings::Hello { now, epoch: 1 }));
-    // The list of locks was read before there were any.
-    desk.tell(vec![event(999, "lock.placed", "rob")]);
+    // The lists of locks and of uses were read before there were any.
+    desk.uses = vec![
+        sample::used(60, "eve", "open"),
+        sample::used(61, "mallory", "open"),
+    ];
+    desk.tell(vec![
+        event(999, "lock.placed", "rob"),
+        event(1_000, "break_glass.used", "eve"),
+    ]);
     desk.effects.clear();
     desk
 }
@@ -749,7 +768,7 @@ proptest! {
 fn random_keys_reach_the_confirmation_of_every_act() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
-    const ACTS: [&str; 18] = [
+    const ACTS: [&str; 19] = [
         "approve",
         "narrow",
         "deny",
@@ -761,6 +780,7 @@ fn random_keys_reach_the_confirmation_of_every_act() {
         "end session",
         "lock",
         "lift",
+        "sign off",
         "incident",
         "many approve",
         "many deny",

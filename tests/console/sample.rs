@@ -3,12 +3,12 @@
 use chrono::TimeDelta;
 use portcullis::domain::ids::LockId;
 use portcullis::wire::{
-    IncidentPreview, IncidentPreviewAsk, IncidentView, LockView, SessionSource, SessionView,
-    TargetView,
+    BreakGlassView, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView, SessionSource,
+    SessionView, TargetView,
 };
 use serde_json::json;
 
-use super::desk::{Desk, grant_id, start};
+use super::desk::{Desk, grant_id, request_id, start};
 
 pub(crate) fn lock_id(number: u64) -> LockId {
     LockId::from_bits(number)
@@ -39,6 +39,19 @@ pub(crate) fn lock(number: u64, who: &str, state: &str) -> LockView {
         "id": lock_id(number), "on": {"kind": "principal", "principal": who}, "reason": "INC-4127 stolen laptop",
         "state": state, "placed_by": "rob", "created_at": start() - TimeDelta::minutes(40), "grants_closed": 2,
         "version": 1, "allowed_actions": [{"action": "lift", "allowed": state == "in_force"}],
+    }))
+    .unwrap()
+}
+
+/// A break-glass that waits for a sign-off, or has one.
+pub(crate) fn used(number: u64, who: &str, state: &str) -> BreakGlassView {
+    serde_json::from_value(json!({
+        "id": request_id(number), "state": state, "person": who, "target": "orders-db", "role": "admin",
+        "duration": "30m", "reason": "INC-4127 payments are down", "ticket": "INC-4127", "grant": grant_id(number),
+        "grant_state": "active", "ends_at": start() + TimeDelta::minutes(26), "skipped": ["maya", "rob"],
+        "reviewers": "`dba`", "threshold": 1, "justified_by": 0, "sign_offs": [], "tags": {"env": "prod"},
+        "created_at": start() - TimeDelta::minutes(4), "version": 1,
+        "allowed_actions": [{"action": "sign_off", "allowed": state == "open"}],
     }))
     .unwrap()
 }

@@ -3,5 +3,6 @@
 mod browser;
 mod confirm;
 mod hostile;
+mod passkey;
 mod real;
 mod step_up;

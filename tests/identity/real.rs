@@ -1,13 +1,16 @@
 //! Against a real, independent provider: who gets in as whom, and what changes there changes here.
 
 use portcullis::client::{Client, ClientError};
-use portcullis::wire::{Approval, Tokens};
+use portcullis::secret::Secret;
+use portcullis::wire::{Approval, NewBreakGlass, NewSealedCodes, Tokens};
 use reqwest::Url;
 use serde_json::json;
 
 use crate::support::http::{Answer, Http};
 use crate::support::provider::{Provider, Visitor, challenge, finish};
-use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key, submit};
+use crate::support::world::{
+    Backend, CATALOGUE, GLASS, POLICY, PUBLIC_KEY, World, ask, key, submit,
+};
 
 const REDIRECT: &str = "http://127.0.0.1:40000/signed-in";
 
@@ -318,6 +321,45 @@ async fn without_the_provider_access_still_ends_and_is_not_given_for_long() {
         .submit(&admin, &key())
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_provider_a_sealed_code_still_breaks_glass() {
+    let provider = Provider::start("ES256");
+    let policy = format!("{POLICY}{GLASS}");
+    let catalogue = format!("{CATALOGUE}{}", provider.table(""));
+    let world = World::with(Backend::Sqlite, &policy, &catalogue, None).await;
+    provider.person("u1", "ada", &["eng"]).await;
+    let ada = client(&world, "u1").await;
+    let codes = NewSealedCodes {
+        name: "ada".to_owned(),
+        count: 1,
+        expires: "90d".to_owned(),
+    };
+    let made = world.admin().seal(&codes, &key()).await.unwrap();
+    drop(provider);
+    much_later(&world).await;
+    let glass = NewBreakGlass {
+        target: "bastion".to_owned(),
+        role: "admin".to_owned(),
+        duration: "10m".to_owned(),
+        reason: "INC-4127 nobody can sign in".to_owned(),
+        ticket: None,
+    };
+    // An ordinary sign-in waits for the provider; one by a sealed code does not, and nor does what it took.
+    assert_eq!(
+        code(ada.break_glass(&glass, &key()).await),
+        "identity-stale"
+    );
+    let sealed = world.nobody();
+    let opening = Secret::new(made.codes[0].code.clone());
+    sealed.sign_in_sealed(&opening, Some("test")).await.unwrap();
+    let used = sealed.break_glass(&glass, &key()).await.unwrap();
+    let grant = world.grant_in(&used.grant, &["active"]).await;
+    let body = json!({"public_key": PUBLIC_KEY});
+    let path = format!("/v1/grants/{}/credential", grant.id);
+    let answer = world.http(&sealed).post(&path, None, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 9] = [
+const SUMS: [(&str, &str); 10] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -57,6 +57,10 @@ const SUMS: [(&str, &str); 9] = [
     (
         "0009_break_glass.sql",
         "a01d75c06f90fbcecf033f12c9b8d7537a2603272e564e729f516bb35668e319",
+    ),
+    (
+        "0010_passkeys.sql",
+        "efb3889239677149e271b6d5d9f60ac87edfcecd3e824d51b9a91c920ff46d42",
     ),
 ];
 

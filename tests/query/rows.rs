@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use portcullis::query::{Context, List, Row, Saved, fields, parse};
-use portcullis::wire::{EventView, GrantView, LockView, RequestView, SessionView};
+use portcullis::wire::{BreakGlassView, EventView, GrantView, LockView, RequestView, SessionView};
 use serde_json::{Value, json};
 
 pub(super) fn now() -> DateTime<Utc> {
@@ -161,6 +161,30 @@ pub(super) fn locks() -> Vec<LockView> {
         lock(
             json!({"id": "L-7k3qm2xd0c", "on": {"kind": "tag", "name": "env", "value": "prod"}, "state": "lifted",
             "lifted_by": "ada"}),
+        ),
+    ]
+}
+
+pub(super) fn uses() -> Vec<BreakGlassView> {
+    let used = |changes| {
+        view(
+            json!({"id": "R-7k3qm2xd0a", "state": "open", "person": "ada", "target": "orders-db", "role": "admin",
+                "duration": "30m", "reason": "INC-4127 payments are down", "grant": "G-7k3qm2xd0a", "grant_state": "active",
+                "ends_at": "2026-11-20T03:30:00Z", "skipped": ["maya"], "reviewers": "`dba`", "threshold": 1,
+                "justified_by": 0, "sign_offs": [], "tags": {"env": "prod"}, "created_at": "2026-11-20T03:00:00Z",
+                "version": 1, "allowed_actions": []}),
+            changes,
+        )
+    };
+    vec![
+        used(json!({})),
+        used(
+            json!({"id": "R-7k3qm2xd0b", "person": "bob", "ticket": "OPS-12", "sealed_code": "C-7k3qm2xd0a",
+            "sealed_by": "root", "allowed_actions": [{"action": "sign_off", "allowed": true}]}),
+        ),
+        used(
+            json!({"id": "R-7k3qm2xd0c", "state": "not_justified", "person": "cyd", "sign_offs": [{"reviewer": "maya",
+            "verdict": "not_justified", "comment": "it could have waited", "created_at": "2026-11-20T03:05:00Z"}]}),
         ),
     ]
 }
@@ -370,6 +394,28 @@ fn sessions_and_locks_pass_as_the_table_says() {
 }
 
 #[test]
+fn uses_of_break_glass_pass_as_the_table_says() {
+    check(
+        List::BreakGlass,
+        &uses(),
+        &[
+            ("is:open", "ab"),
+            ("is:reviewed", "c"),
+            ("is:signable", "b"),
+            ("is:sealed", "b"),
+            ("is:mine", "a"),
+            ("user:bob env:prod", "b"),
+            ("by:maya", "c"),
+            ("reason:waited", "c"),
+            ("state:not_*", "c"),
+            ("ticket:ops-12 duration:30m", "b"),
+            ("id:r-7k3qm2xd0a grant:g-*", "a"),
+            ("payments age:>5m target:orders-*", "abc"),
+        ],
+    );
+}
+
+#[test]
 fn every_is_word_is_true_of_some_row_and_untrue_of_another() {
     for word in fields::WORDS {
         let text = format!("is:{}", word.word);
@@ -379,6 +425,7 @@ fn every_is_word_is_true_of_some_row_and_untrue_of_another() {
             List::Audit => (passing(&text, word.list, &events()), events().len()),
             List::Sessions => (passing(&text, word.list, &sessions()), sessions().len()),
             List::Locks => (passing(&text, word.list, &locks()), locks().len()),
+            List::BreakGlass => (passing(&text, word.list, &uses()), uses().len()),
         };
         assert!(
             !pass.is_empty() && pass.len() < all,

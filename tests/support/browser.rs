@@ -20,6 +20,8 @@ pub(crate) struct Browser {
     hear: BufReader<File>,
     calls: u64,
     tab: String,
+    /// The authenticator that is built into it, if one is.
+    authenticator: Value,
 }
 
 /// A pipe with a name, which opens when both ends do.
@@ -49,6 +51,7 @@ impl Browser {
             hear,
             calls: 0,
             tab: String::new(),
+            authenticator: Value::Null,
         };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
@@ -123,6 +126,27 @@ impl Browser {
         let element = format!("document.querySelector('{selector}')");
         self.wait_for(&element);
         self.value(&format!("{element}.click()"));
+    }
+
+    /// Builds an authenticator in, with a person before it whom it knows, or does not.
+    pub(crate) fn authenticator(&mut self, knows: bool) {
+        self.call("WebAuthn.enable", json!({}));
+        let options = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": knows, "automaticPresenceSimulation": true,
+        });
+        let made = self.call(
+            "WebAuthn.addVirtualAuthenticator",
+            json!({"options": options}),
+        );
+        self.authenticator = made["authenticatorId"].clone();
+        assert!(self.authenticator.is_string());
+    }
+
+    /// From now on the authenticator knows the person before it, or does not.
+    pub(crate) fn verifies(&mut self, knows: bool) {
+        let told = json!({"authenticatorId": self.authenticator, "isUserVerified": knows});
+        self.call("WebAuthn.setUserVerified", told);
     }
 
     /// Shows pages as somebody sees them who prefers `dark` or `light`.

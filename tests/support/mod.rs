@@ -6,6 +6,7 @@ pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod infest;
 pub(crate) mod node;
+pub(crate) mod passkey;
 pub(crate) mod person;
 pub(crate) mod postgres;
 mod process;

@@ -5,11 +5,12 @@ mod codes;
 use std::time::Duration;
 
 use crate::cli::table::{Cut, Table};
-use crate::cli::{Context, Exit, Failure, request, words};
+use crate::cli::{Context, Exit, Failure, filter, request, words};
 use crate::client::{BreakGlassQuery, IdempotencyKey};
 use crate::domain::break_glass::{Days, Verdict};
 use crate::domain::ids::{CodeId, PrincipalName, RequestId, RoleName, TargetName};
 use crate::domain::span::Span;
+use crate::query::List;
 use crate::wire::{BreakGlassView, NewBreakGlass, Page, SignOff};
 
 /// Take access at once, for a review afterwards; everybody who would have reviewed it is told
@@ -65,6 +66,9 @@ enum Command {
         /// Only for this target
         #[arg(long, value_name = "TARGET")]
         target: Option<TargetName>,
+        /// Only those that a filter lets through, like 'is:signable age:>1h'
+        #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+        filter: Option<String>,
     },
     /// Show one use: who, why, who was skipped, and its sign-offs
     Show {
@@ -121,8 +125,14 @@ enum Command {
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         None => take(context, arguments.take).await,
-        Some(Command::List { all, mine, target }) => {
-            let states = if all {
+        Some(Command::List {
+            all,
+            mine,
+            target,
+            filter,
+        }) => {
+            let filter = filter.map(|text| filter::read(context, &text, List::BreakGlass));
+            let states = if all || filter.is_some() {
                 Vec::new()
             } else {
                 vec!["open".to_owned()]
@@ -131,6 +141,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
                 states,
                 mine,
                 target: target.map(|target| target.to_string()),
+                q: filter.transpose()?,
                 ..BreakGlassQuery::default()
             };
             list(context, query).await

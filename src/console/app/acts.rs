@@ -372,6 +372,17 @@ impl App {
                 self.refresher.all();
                 (Level::Success, text)
             }
+            (_, Receipt::Use(view)) => {
+                let text = match view.state.as_str() {
+                    "open" => format!(
+                        "your sign-off of {} counts: {} of {}",
+                        view.id, view.justified_by, view.threshold
+                    ),
+                    state => format!("{} was found {}", view.id, state.replace('_', " ")),
+                };
+                self.world.store.take_use(*view);
+                (Level::Success, text)
+            }
             (_, Receipt::Session(ended)) => {
                 self.polls.sessions_now();
                 let text = match ended.outcome.as_str() {
@@ -396,6 +407,13 @@ impl App {
 fn is_final(state: &str) -> bool {
     !matches!(
         state,
-        "pending" | "scheduled" | "activating" | "active" | "closing" | "in_force" | "live"
+        "pending"
+            | "scheduled"
+            | "activating"
+            | "active"
+            | "closing"
+            | "in_force"
+            | "live"
+            | "open"
     )
 }

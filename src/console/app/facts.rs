@@ -4,7 +4,7 @@ use crate::console::app::App;
 use crate::console::confirm::{Kind, Strip};
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::{Layout, Wanted, lay_out};
-use crate::console::notice::waits_for_me;
+use crate::console::notice::{waits_for_me, wants_my_sign_off};
 use crate::console::overlay::Overlay;
 use crate::console::screen::Screen;
 use crate::console::store::Subject;
@@ -72,7 +72,9 @@ impl App {
     /// How many requests wait for the person who sits here; the window's title says it.
     pub fn calls(&self) -> usize {
         let requests = self.world.store.requests();
+        let uses = self.world.store.uses();
         requests.filter(|(_, view)| waits_for_me(view)).count()
+            + uses.filter(|(_, view)| wants_my_sign_off(view)).count()
     }
 
     /// The screen in front.
@@ -153,7 +155,7 @@ impl App {
     pub fn layout(&self) -> Layout {
         let screen = self.screen();
         let wanted = Wanted {
-            banner: self.world.banner().is_some(),
+            banner: self.world.banner().or_else(|| self.world.alarm()).is_some(),
             filter: screen.is_some_and(|screen| screen.typing().is_some()),
             zoomed: screen.is_some_and(Screen::zoomed),
         };

@@ -61,6 +61,7 @@ impl App {
             Query::Request(id) => Some(Subject::Request(id.clone())),
             Query::Grant(id) => Some(Subject::Grant(id.clone())),
             Query::Lock(id) => Some(Subject::Lock(id.clone())),
+            Query::Use(id) => Some(Subject::Use(id.clone())),
             _ => None,
         };
         let several = match query {
@@ -115,6 +116,10 @@ impl App {
             "request.submitted" if self.at != 0 && event.actor.name != self.world.my_name() => {
                 let text = format!("{} asks for {}", event.actor.name, what());
                 self.say(Level::Info, &text);
+            }
+            "break_glass.used" if event.actor.name != self.world.my_name() => {
+                let text = format!("{} broke glass for {}", event.actor.name, what());
+                self.say(Level::Error, &text);
             }
             "grant.activation_failed" => {
                 let text = format!("{grant} could not be made usable: {}", what());
@@ -181,6 +186,16 @@ impl App {
                     self.world.store.take_lock(view);
                 }
                 self.tell(&News::Locks(None))
+            }
+            Answer::Uses(page) => {
+                for view in page.items {
+                    self.world.store.take_use(view);
+                }
+                self.tell(&News::Uses(None))
+            }
+            Answer::Use(view) => {
+                self.world.store.take_use(*view);
+                Vec::new()
             }
             Answer::Lock(view) => {
                 self.world.store.take_lock(*view);
@@ -388,6 +403,7 @@ impl App {
                 newer: scope.oldest_first,
                 page: Err(failure.text()),
             }),
+            (_, Query::Uses) => self.tell(&News::Uses(Some(failure.text()))),
             (_, Query::Locks) => self.tell(&News::Locks(Some(failure.text()))),
             (_, Query::Past { .. }) => {
                 self.say(

@@ -2,8 +2,9 @@
 
 use crate::console::app::App;
 use crate::console::confirm::{Review, Strip};
+use crate::console::keymap::Place;
 use crate::console::msg::{Effect, These, Trip};
-use crate::console::screen::News;
+use crate::console::screen::{News, Screen};
 use crate::console::store::Subject;
 
 impl App {
@@ -38,6 +39,15 @@ impl App {
         }
     }
 
+    /// Whoever has the list of uses in front of them has looked at it.
+    pub(super) fn look_at_uses(&mut self) {
+        let front = self.screen().map(Screen::place);
+        if front == Some(Place::Glass) && self.overlay.is_none() {
+            let ids = self.world.store.uses().map(|(id, _)| id.clone());
+            self.world.looked_at.extend(ids);
+        }
+    }
+
     /// Rows that were read together are as fresh as rows that were read alone.
     pub(super) fn take_these(&mut self, these: These, trip: Trip) {
         for subject in &these.missing {
@@ -56,6 +66,9 @@ impl App {
         }
         for view in these.locks {
             self.world.store.take_lock(view);
+        }
+        for view in these.uses {
+            self.world.store.take_use(view);
         }
     }
 }

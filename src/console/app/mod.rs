@@ -128,6 +128,7 @@ impl App {
             trail: None,
             sessions_problem: None,
             locks_read: None,
+            looked_at: HashSet::new(),
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),
             loaded: false,
@@ -257,6 +258,7 @@ impl App {
     fn settle(&mut self) {
         self.toasts.expire(self.world.now);
         self.show_wanted();
+        self.look_at_uses();
         if let Some(strip) = &mut self.strip {
             let seen = self.world.store.get(strip.subject());
             strip.look_again(seen, self.world.now);

@@ -307,6 +307,7 @@ impl App {
                 Seen::Grant(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::Session(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::Lock(view) => serde_json::to_string_pretty(view.as_ref()),
+                Seen::Use(view) => serde_json::to_string_pretty(view.as_ref()),
             }
             .ok()
         });

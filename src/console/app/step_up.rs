@@ -69,6 +69,41 @@ impl Waiting {
         self.changes.iter().all(|(_, needed)| needed.by_code())
     }
 
+    /// Whether a passkey proves all of it.
+    pub fn by_passkey(&self) -> bool {
+        self.changes.iter().all(|(_, needed)| needed.by_passkey())
+    }
+
+    /// The way through the browser, if there is one; with a passkey rather than at the provider.
+    pub fn in_browser(&self) -> Option<Chosen> {
+        let passkey = self.by_passkey().then_some(Chosen::Passkey);
+        passkey.or(self.at_provider().then_some(Chosen::AtProvider))
+    }
+
+    /// Whether there is something to type: a code, or which of two ways.
+    pub fn types(&self) -> bool {
+        self.by_code() || (self.by_passkey() && self.at_provider())
+    }
+
+    /// What is to be typed or pressed, as one line.
+    pub fn ways(&self) -> &'static str {
+        match (self.by_passkey(), self.by_code(), self.at_provider()) {
+            (true, true, true) => {
+                "Enter: your passkey; or the code of your authenticator, a recovery code, or `sign-in` for your identity provider"
+            }
+            (true, true, false) => {
+                "Enter: your passkey, in your browser; or a code of your authenticator, or a recovery code"
+            }
+            (true, false, true) => "Enter: your passkey; or `sign-in` for your identity provider",
+            (true, false, false) => "Enter: your passkey, in your browser",
+            (false, true, true) => {
+                "the code of your authenticator, a recovery code, or only Enter: sign in again with your browser"
+            }
+            (false, false, true) => "Enter: sign in again with your browser",
+            (false, _, false) => "the code of your authenticator, or a recovery code",
+        }
+    }
+
     /// Whether a sign-in at the identity provider proves all of it.
     pub fn at_provider(&self) -> bool {
         self.changes.iter().all(|(_, needed)| needed.at_provider())
@@ -176,6 +211,7 @@ impl App {
                 .take(AT_ONCE)
                 .map(|(change, needed)| (change.idempotency_key().clone(), needed.digest.clone()))
                 .collect(),
+            acts: waiting.acts().into_iter().take(AT_ONCE).collect(),
             how: how.clone(),
         };
         waiting.stage = Stage::Sent;

@@ -68,6 +68,7 @@ impl Undo {
             (Act::Lift { .. }, _) => {
                 Opposite::Never("a lifted lock stays lifted: place it again".to_owned())
             }
+            (Act::SignOff { .. }, _) => Opposite::Never("a verdict stays on the record".to_owned()),
             (Act::Incident { .. }, _) => Opposite::Never(
                 "an incident cannot be undone: lift its locks, and people ask again".to_owned(),
             ),

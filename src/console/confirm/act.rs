@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::client::IdempotencyKey;
 use crate::console::store::{SessionKey, Subject};
+use crate::domain::break_glass::Verdict;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::domain::span::Span;
 use crate::wire::{IncidentCommit, LockOn};
@@ -101,6 +102,12 @@ pub enum Act {
         lock: LockId,
         reason: String,
     },
+    /// The verdict on somebody's break-glass.
+    SignOff {
+        of: RequestId,
+        verdict: Verdict,
+        comment: String,
+    },
     /// Exactly what a dry run showed.
     Incident {
         commit: Box<IncidentCommit>,
@@ -120,6 +127,7 @@ impl Act {
             }
             Self::EndSession { session, .. } => Some(Subject::Session(session.clone())),
             Self::Lift { lock, .. } => Some(Subject::Lock(lock.clone())),
+            Self::SignOff { of, .. } => Some(Subject::Use(of.clone())),
             Self::Lock { .. } | Self::Incident { .. } => None,
         }
     }
@@ -137,6 +145,7 @@ impl Act {
             Self::EndSession { .. } => "end session",
             Self::Lock { .. } => "lock",
             Self::Lift { .. } => "lift",
+            Self::SignOff { .. } => "sign off",
             Self::Incident { .. } => "incident",
         }
     }

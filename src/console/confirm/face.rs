@@ -92,6 +92,9 @@ impl Strip {
                 ],
             ),
             (Step::Intent, Kind::Return) => ("give it back", nope()),
+            (Step::Intent, Kind::SignOff | Kind::Object) => {
+                ("yes, then what you looked at", nope())
+            }
             (Step::Intent, Kind::Revoke | Kind::EndSession | Kind::Lift) => {
                 ("yes, then the reason", nope())
             }
@@ -105,6 +108,8 @@ impl Strip {
             ),
             (Step::Sentence, Kind::EndSession) => ("", typed("end it now")),
             (Step::Sentence, Kind::Lift) => ("", typed("lift now")),
+            (Step::Sentence, Kind::SignOff) => ("", typed("sign off now")),
+            (Step::Sentence, Kind::Object) => ("", typed("say so now")),
             (Step::Sentence, _) => ("", typed("revoke now")),
         };
         let mut all = Vec::new();

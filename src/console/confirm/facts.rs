@@ -10,7 +10,7 @@ use crate::console::theme::Role;
 use crate::console::widget::countdown;
 use crate::console::world::World;
 use crate::domain::span::Span;
-use crate::wire::{GrantView, LockView, RequestView, SessionView};
+use crate::wire::{BreakGlassView, GrantView, LockView, RequestView, SessionView};
 
 /// Lines of a stranger's reason in a question; the rest is one key away.
 const REASON_LINES: usize = 3;
@@ -22,6 +22,7 @@ pub(super) fn describe(doc: &mut Doc, strip: &Strip, world: &World) {
         Seen::Grant(view) => grant(doc, strip, view, world),
         Seen::Session(view) => session(doc, view, world),
         Seen::Lock(view) => lock(doc, view, world),
+        Seen::Use(view) => used(doc, strip, view, world),
     }
 }
 
@@ -80,6 +81,35 @@ fn lock(doc: &mut Doc, view: &LockView, world: &World) {
     );
 }
 
+fn used(doc: &mut Doc, strip: &Strip, view: &BreakGlassView, world: &World) {
+    let now = world.server_now();
+    let what = format!(
+        "{} broke glass for {} on {} for {}",
+        view.person, view.role, view.target, view.duration
+    );
+    doc.fact("Who", &what, Role::TextStrong);
+    let when = format!(
+        "{}; its access is {}",
+        show::moment(view.created_at, now),
+        view.grant_state.replace('_', " ")
+    );
+    doc.fact("When", &when, Role::Text);
+    let verdict = match strip.kind {
+        Kind::Object => "it was not justified; that goes on the record",
+        _ => "it was justified",
+    };
+    let effect = format!("{verdict}, and {} may break glass again", view.person);
+    doc.fact("Effect", &effect, Role::Text);
+    if let (Some(code), Some(by)) = (&view.sealed_code, &view.sealed_by) {
+        doc.fact("Code", &format!("{code}, made by {by}"), Role::StatusWarn);
+    }
+    doc.quote(
+        &format!("reason, written by {}", view.person),
+        &view.reason,
+        REASON_LINES,
+    );
+}
+
 /// Who and what a row is about, for a list.
 pub(super) fn in_short(seen: &Seen) -> (String, String) {
     match seen {
@@ -98,6 +128,10 @@ pub(super) fn in_short(seen: &Seen) -> (String, String) {
             view.holder.clone(),
             format!("{} on {} of {}", view.role, view.target, view.grant),
         ),
+        Seen::Use(view) => (
+            view.person.clone(),
+            format!("break-glass: {} on {}", view.role, view.target),
+        ),
         Seen::Lock(view) => (
             view.placed_by.clone(),
             format!("lock on {}", locked(&view.on)),
@@ -111,6 +145,7 @@ pub(super) fn words(seen: &Seen) -> &str {
         Seen::Request(view) => &view.reason,
         Seen::Grant(view) => &view.reason,
         Seen::Lock(view) => &view.reason,
+        Seen::Use(view) => &view.reason,
         Seen::Session(view) => view.command.as_deref().unwrap_or_default(),
     }
 }
@@ -352,6 +387,14 @@ fn facts(seen: &Seen) -> Vec<(&'static str, String)> {
             ("who", view.holder.clone()),
             ("target", view.target.clone()),
             ("role", view.role.clone()),
+        ],
+        Seen::Use(view) => vec![
+            ("state", view.state.clone()),
+            ("signed off", view.sign_offs.len().to_string()),
+            ("who", view.person.clone()),
+            ("target", view.target.clone()),
+            ("role", view.role.clone()),
+            ("reason", view.reason.clone()),
         ],
         Seen::Lock(view) => vec![
             ("state", view.state.clone()),

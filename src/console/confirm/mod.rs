@@ -28,6 +28,7 @@ pub use strip::Strip;
 
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::theme::Role;
+use crate::domain::break_glass::Verdict;
 use crate::wire::IncidentPreviewAsk;
 
 /// Nobody reads a question faster; whatever is typed before was meant for something else.
@@ -75,6 +76,10 @@ pub enum Kind {
     Return,
     EndSession,
     Lift,
+    /// Find somebody's break-glass justified.
+    SignOff,
+    /// Find it not justified.
+    Object,
 }
 
 impl Kind {
@@ -89,6 +94,8 @@ impl Kind {
             Action::GiveBack => Some(Self::Return),
             Action::EndSession => Some(Self::EndSession),
             Action::Lift => Some(Self::Lift),
+            Action::SignOff => Some(Self::SignOff),
+            Action::Object => Some(Self::Object),
             _ => None,
         }
     }
@@ -104,6 +111,11 @@ impl Kind {
             Act::Return { .. } => Self::Return,
             Act::EndSession { .. } => Self::EndSession,
             Act::Lift { .. } => Self::Lift,
+            Act::SignOff {
+                verdict: Verdict::Justified,
+                ..
+            } => Self::SignOff,
+            Act::SignOff { .. } => Self::Object,
             Act::Claim { .. } | Act::Release { .. } | Act::Lock { .. } | Act::Incident { .. } => {
                 return None;
             }
@@ -120,6 +132,7 @@ impl Kind {
             Self::Return => "return",
             Self::EndSession => "end",
             Self::Lift => "lift",
+            Self::SignOff | Self::Object => "sign_off",
         }
     }
 
@@ -134,6 +147,8 @@ impl Kind {
             Self::Return => "Return",
             Self::EndSession => "End session",
             Self::Lift => "Lift",
+            Self::SignOff => "Sign off",
+            Self::Object => "Not justified",
         }
     }
 
@@ -166,6 +181,16 @@ impl Kind {
                 "left open, nobody is at it",
                 "it blocks others",
                 "incident: cut as a precaution",
+            ],
+            Self::SignOff => &[
+                "looked at what was done, it was needed",
+                "known outage, nobody could be asked",
+                "agreed beforehand by telephone",
+            ],
+            Self::Object => &[
+                "it could have waited for a review",
+                "the reason does not say what was wrong",
+                "more was done than the reason says",
             ],
             Self::Lift => &[
                 "the incident is over",

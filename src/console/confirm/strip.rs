@@ -14,6 +14,7 @@ use crate::console::store::{Seen, Subject};
 use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
+use crate::domain::break_glass::Verdict;
 use crate::domain::span::Span;
 use crate::wire::TargetView;
 
@@ -91,6 +92,7 @@ impl Strip {
             Act::Revoke { reason, .. }
             | Act::EndSession { reason, .. }
             | Act::Lift { reason, .. } => self.sentence.set(reason),
+            Act::SignOff { comment, .. } => self.sentence.set(comment),
             Act::Return { .. }
             | Act::Claim { .. }
             | Act::Release { .. }
@@ -277,7 +279,10 @@ impl Strip {
         if self.possible(world).is_err() {
             return Outcome::Stays;
         }
-        if matches!(self.kind, Kind::Revoke | Kind::EndSession | Kind::Lift) {
+        if matches!(
+            self.kind,
+            Kind::Revoke | Kind::EndSession | Kind::Lift | Kind::SignOff | Kind::Object
+        ) {
             self.step = Step::Sentence;
             return Outcome::Stays;
         }
@@ -382,6 +387,15 @@ pub(super) fn act(
         (Kind::EndSession, Subject::Session(session)) => Act::EndSession {
             session,
             reason: sentence,
+        },
+        (Kind::SignOff | Kind::Object, Subject::Use(of)) => Act::SignOff {
+            of,
+            verdict: if kind == Kind::SignOff {
+                Verdict::Justified
+            } else {
+                Verdict::NotJustified
+            },
+            comment: sentence,
         },
         (Kind::Lift, Subject::Lock(lock)) => Act::Lift {
             lock,

@@ -1,6 +1,6 @@
 //! Asks the server a question, and gives its answer as the application knows it.
 
-use crate::client::{AuditQuery, Client, ClientError, GrantsQuery, RequestsQuery};
+use crate::client::{AuditQuery, BreakGlassQuery, Client, ClientError, GrantsQuery, RequestsQuery};
 use crate::console::msg::{Answer, Query, Slice, These};
 use crate::console::store::Subject;
 
@@ -62,6 +62,14 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
         }
         Query::Sessions => Answer::Sessions(client.sessions().await?),
         Query::Locks => Answer::Locks(client.locks(true, None).await?),
+        Query::Uses => {
+            let query = BreakGlassQuery {
+                limit: Some(PAGE),
+                ..BreakGlassQuery::default()
+            };
+            Answer::Uses(client.break_glass_uses(&query).await?)
+        }
+        Query::Use(id) => Answer::Use(Box::new(client.break_glass_use(id.as_str()).await?)),
         Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
         Query::These(subjects) => Answer::These(these(client, subjects).await?),
         Query::Targets => Answer::Targets(client.targets().await?),
@@ -126,6 +134,16 @@ async fn these(client: &Client, subjects: &[Subject]) -> Result<These, ClientErr
         let page = client.locks_like(true, Some(&q), None).await?;
         whole &= page.next.is_none();
         found.locks = page.items;
+    }
+    if let Some(q) = like(|subject| matches!(subject, Subject::Use(_))) {
+        let query = BreakGlassQuery {
+            q: Some(q),
+            limit: Some(PAGE),
+            ..BreakGlassQuery::default()
+        };
+        let page = client.break_glass_uses(&query).await?;
+        whole &= page.next.is_none();
+        found.uses = page.items;
     }
     // Of a list that is not whole nobody knows what is missing.
     if whole {

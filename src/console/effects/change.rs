@@ -4,7 +4,7 @@ use crate::client::{Client, ClientError};
 use crate::console::confirm::{Act, Mutation};
 use crate::console::msg::Receipt;
 use crate::wire::{
-    Approval, Denial, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd,
+    Approval, Denial, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd, SignOff,
 };
 
 /// Makes one change.
@@ -79,6 +79,21 @@ pub(super) async fn change(client: &Client, mutation: &Mutation) -> Result<Recei
                 duration: lasts.map(|span| span.to_string()),
             };
             Receipt::Lock(Box::new(client.place_lock(&new, key).await?))
+        }
+        Act::SignOff {
+            of,
+            verdict,
+            comment,
+        } => {
+            let sign_off = SignOff {
+                verdict: verdict.as_str().to_owned(),
+                comment: comment.clone(),
+            };
+            Receipt::Use(Box::new(
+                client
+                    .sign_off(of.as_str(), version, &sign_off, key)
+                    .await?,
+            ))
         }
         Act::Lift { lock, reason } => {
             let lifting = Lifting {

@@ -181,16 +181,18 @@ impl Server {
             let (keys, digests): (Vec<_>, Vec<_>) = proving.calls.into_iter().unzip();
             let proved = async {
                 let client = client?;
+                let send = |address: &str| {
+                    // The screen shows the address, so it does not matter whether this works.
+                    open_browser(address);
+                    let _ = answers.send(Msg::GoTo(address.to_owned()));
+                };
                 let proof = match proving.how {
                     Chosen::Typed(proof) => client.step_up(digests, proof).await,
-                    Chosen::AtProvider => {
-                        let send = |address: &str| {
-                            // The screen shows the address, so it does not matter whether this works.
-                            open_browser(address);
-                            let _ = answers.send(Msg::GoTo(address.to_owned()));
-                        };
-                        client.step_up_at_provider(digests, send).await
+                    Chosen::Passkey => {
+                        let proof = client.step_up_by_passkey(digests, &proving.acts, send);
+                        proof.await
                     }
+                    Chosen::AtProvider => client.step_up_at_provider(digests, send).await,
                 };
                 proof.map_err(failure)
             };

@@ -24,6 +24,7 @@ pub enum Action {
     GoAudit,
     GoLocks,
     GoTimeline,
+    GoGlass,
     Incident,
     Down,
     Up,
@@ -85,6 +86,10 @@ pub enum Action {
     EndSession,
     Lock,
     Lift,
+    /// Find a break-glass justified.
+    SignOff,
+    /// Find it not justified.
+    Object,
     Follow,
     HourBack,
     HourForward,
@@ -139,6 +144,7 @@ pub enum Place {
     Audit,
     Locks,
     Timeline,
+    Glass,
     /// In the steps of an incident.
     Incident,
     /// In the list of what a change of many would do.
@@ -158,6 +164,7 @@ impl Place {
             Self::Audit => "Audit",
             Self::Locks => "Locks",
             Self::Timeline => "Timeline",
+            Self::Glass => "Break-glass",
             Self::Incident => "In an incident",
             Self::Review => "In a list to review",
             Self::Question => "In a question",
@@ -173,6 +180,7 @@ impl Place {
             Self::Audit => Some(Action::GoAudit),
             Self::Locks => Some(Action::GoLocks),
             Self::Timeline => Some(Action::GoTimeline),
+            Self::Glass => Some(Action::GoGlass),
             Self::Anywhere | Self::Incident | Self::Review | Self::Question => None,
         }
     }

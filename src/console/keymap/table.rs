@@ -107,6 +107,15 @@ pub const BINDINGS: &[Binding] = table! {
         Lock [k('L')] Sweeping "timeline.lock" "lock holder"
             "Lock the holder out of everything; asks with the list of what ends.";
     }
+    Glass {
+        SignOff [k('a')] Sensitive "glass.sign_off" "sign off"
+            "Find the selected break-glass justified; asks first, then for what you looked at.";
+        Object [k('d')] Sensitive "glass.object" "not justified"
+            "Find the selected break-glass not justified; asks first, then for what you looked at.";
+        SameTrace [k('o')] None "glass.grant" "its grant" "Go to the grant that was taken.";
+        Lock [k('L')] Sweeping "glass.lock" "lock person"
+            "Lock the person out of everything; asks with the list of what ends.";
+    }
     Incident {
         Confirm [n(Enter)] None "incident.next" "next step"
             "To the next step; at the last one, and only with the count typed, do it.";
@@ -140,6 +149,7 @@ pub const BINDINGS: &[Binding] = table! {
         GoAudit [k('4')] None "go.audit" "audit" "Show the audit record.";
         GoLocks [k('5')] None "go.locks" "locks" "Show locks.";
         GoTimeline [k('6')] None "go.timeline" "timeline" "Show who holds what from when to when.";
+        GoGlass [k('9')] None "go.glass" "break-glass" "Show who broke glass, and what waits for its sign-off.";
         Incident [k('i')] Sweeping "go.incident" "incident"
             "Take much access away at once: choose, try it out on the server, type the count.";
         Down [k('j'), n(Down)] None "move.down" "down" "One row down.";

@@ -56,6 +56,7 @@ impl Talk {
                 self.wait_for(List::Locks, rest, at.steady);
                 return vec![Effect::Fetch(Query::Locks)];
             }
+            "break-glass" => self.list(app, List::BreakGlass, rest),
             "audit" => {
                 let lines = self.told.record();
                 self.say_all(lines);
@@ -136,6 +137,11 @@ impl Talk {
         let Some(subject) = self.find(app, what) else {
             self.unknown(what);
             return Vec::new();
+        };
+        // A use has the name of its request.
+        let subject = match (action, subject) {
+            (Action::SignOff | Action::Object, Subject::Request(id)) => Subject::Use(id),
+            (_, subject) => subject,
         };
         self.length = length.map(str::to_owned);
         let effects = app.update(Msg::About(action, subject), Env { now: at });
@@ -402,13 +408,16 @@ fn all(rest: &str) -> (bool, &str) {
 
 /// The word for a key or the name of an action in this person's keymap, so that what a message calls `u` works here.
 fn named(app: &App, word: &str) -> Option<&'static str> {
-    const WORDS: [(Action, &str); 22] = [
+    const WORDS: [(Action, &str); 25] = [
         (Action::GoRequests, "requests"),
         (Action::GoGrants, "grants"),
         (Action::GoSessions, "sessions"),
         (Action::GoAudit, "audit"),
         (Action::GoLocks, "locks"),
         (Action::GoTimeline, "timeline"),
+        (Action::GoGlass, "break-glass"),
+        (Action::SignOff, "sign-off"),
+        (Action::Object, "object"),
         (Action::Incident, "incident"),
         (Action::Approve, "approve"),
         (Action::Narrow, "approve"),
@@ -434,6 +443,7 @@ fn named(app: &App, word: &str) -> Option<&'static str> {
         Place::Grants,
         Place::Sessions,
         Place::Locks,
+        Place::Glass,
     ];
     let of_place = |place: Place| {
         let mut all = keymap
@@ -458,6 +468,8 @@ fn action(word: &str, with_length: bool) -> Option<Action> {
         "return" => Action::GiveBack,
         "end" => Action::EndSession,
         "lift" | "unlock" => Action::Lift,
+        "sign-off" => Action::SignOff,
+        "object" => Action::Object,
         _ => return None,
     })
 }
@@ -467,6 +479,7 @@ fn find_id(app: &App, what: &str) -> Option<Subject> {
     let request = what.parse().ok().map(Subject::Request);
     let grant = what.parse().ok().map(Subject::Grant);
     let lock = what.parse().ok().map(Subject::Lock);
+    let used = what.parse().ok().map(Subject::Use);
     let mut sessions = store.sessions().filter(|(key, _)| key.id == what);
     let session = sessions
         .next()
@@ -477,6 +490,7 @@ fn find_id(app: &App, what: &str) -> Option<Subject> {
         .into_iter()
         .chain(grant)
         .chain(lock)
+        .chain(used)
         .chain(session)
         .find(|subject| store.get(subject).is_some())
 }

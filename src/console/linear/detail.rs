@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::console::app::App;
-use crate::console::linear::sentence::{grant, lock, request, session};
+use crate::console::linear::sentence::{grant, lock, request, session, used};
 use crate::console::show;
 use crate::console::store::{Seen, Subject};
 use crate::console::world::Trail;
@@ -37,6 +37,20 @@ pub(super) fn detail(app: &App, subject: &Subject) -> Vec<DisplayText> {
             );
             if let (Some(who), Some(at)) = (&view.lifted_by, view.lifted_at) {
                 lines.push(format!("Lifted by {who} {}", show::moment(at, now)));
+            }
+            lines.push(may(&view.allowed_actions));
+        }
+        Some(Seen::Use(view)) => {
+            lines.push(used(&view, now));
+            lines.push(format!("Skipped: {}", view.skipped.join(", ")));
+            for sign_off in &view.sign_offs {
+                lines.push(format!(
+                    "{} by {} {}: {}",
+                    sign_off.verdict.replace('_', " "),
+                    sign_off.reviewer,
+                    show::moment(sign_off.created_at, now),
+                    sign_off.comment
+                ));
             }
             lines.push(may(&view.allowed_actions));
         }

@@ -40,6 +40,8 @@ pub const HELP: &[&str] = &[
     "lock bob            lock a person out; also `lock target`, `lock role readonly on`, `lock tag env=prod`,",
     "                    `lock everything`, and `for 2h` at the end",
     "lift 2              lift that lock, and say why",
+    "break-glass         list what waits for its sign-off; `break-glass all` with what has one",
+    "sign-off 2          find that break-glass justified, and say what you looked at; `object 2` not",
     "mark 1 3-5          mark rows of the last list; `mark all`, `unmark`, `marks`",
     "approve marked      the same to every marked row, after one list to look at; works for each of these",
     "incident target:a,b take much away at once; also tag:env=prod, user:bob, everything, filter role:admin;",

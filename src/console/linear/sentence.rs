@@ -6,7 +6,7 @@ use crate::console::app::App;
 use crate::console::confirm::locked;
 use crate::console::show;
 use crate::console::store::{Seen, Subject};
-use crate::wire::{GrantView, LockView, RequestView, SessionView};
+use crate::wire::{BreakGlassView, GrantView, LockView, RequestView, SessionView};
 
 /// One row on a line of its own.
 pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
@@ -16,6 +16,7 @@ pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
         Seen::Grant(view) => grant(&view, now),
         Seen::Session(view) => session(&view, now),
         Seen::Lock(view) => lock(&view, now),
+        Seen::Use(view) => used(&view, now),
     })
 }
 
@@ -52,6 +53,24 @@ pub(super) fn lock(view: &LockView, now: DateTime<Utc>) -> String {
         view.placed_by,
         show::moment(view.created_at, now),
         show::count(view.grants_closed as usize, "grant"),
+        view.reason
+    )
+}
+
+pub(super) fn used(view: &BreakGlassView, now: DateTime<Utc>) -> String {
+    format!(
+        "{} {} broke glass for {} on {} for {} {}, {}, its access is {}. Reason: {}",
+        view.id,
+        view.person,
+        view.role,
+        view.target,
+        view.duration,
+        show::moment(view.created_at, now),
+        match view.state.as_str() {
+            "open" => "not signed off".to_owned(),
+            state => format!("found {}", state.replace('_', " ")),
+        },
+        view.grant_state.replace('_', " "),
         view.reason
     )
 }

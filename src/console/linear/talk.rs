@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
+use crate::client::Chosen;
 use crate::console::app::{App, Waiting};
 use crate::console::confirm::{ARMING, Incident, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
@@ -207,14 +208,16 @@ impl Talk {
         let asked = |waiting: &&Waiting| !waiting.is_busy() || waiting.address().is_some();
         let question = app.step_up().filter(asked).map(|waiting| {
             if let Some(address) = waiting.address() {
-                return format!("Sign in with your browser; if it has not opened, go to this address, or type `no`: {address}");
+                return format!("Go on in your browser; if it has not opened, go to this address, or type `no`: {address}");
             }
             let problem = waiting.problem().unwrap_or_default();
             let acts = waiting.acts().join(", ");
-            let how = match (waiting.by_code(), waiting.at_provider()) {
-                (true, true) => "the code of your authenticator, `browser` to sign in again with your browser",
-                (false, true) => "`browser` to sign in again with your browser",
-                _ => "the code of your authenticator",
+            let how = match (waiting.in_browser(), waiting.by_code()) {
+                (Some(Chosen::Passkey), true) => "`browser` to use your passkey there, or the code of your authenticator",
+                (Some(Chosen::Passkey), false) => "`browser` to use your passkey there",
+                (Some(_), true) => "the code of your authenticator, `browser` to sign in again with your browser",
+                (Some(_), false) => "`browser` to sign in again with your browser",
+                (None, _) => "the code of your authenticator",
             };
             format!("{problem} This needs your second factor first: {acts}. Type {how}, or `no`.")
         });

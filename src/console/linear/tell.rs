@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 
 use crate::console::app::App;
 use crate::console::confirm::Incident;
-use crate::console::linear::sentence::{grant, lock, request, session};
+use crate::console::linear::sentence::{grant, lock, request, session, used};
 use crate::console::show;
 use crate::console::store::{Seen, SessionKey, Subject};
 use crate::query::{List, parse};
 use crate::text::{DisplayText, clean};
-use crate::wire::{GrantView, IncidentReceipt, LockView, RequestView, SessionView};
+use crate::wire::{BreakGlassView, GrantView, IncidentReceipt, LockView, RequestView, SessionView};
 
 /// Events kept for `audit`.
 const EVENTS: usize = 20;
@@ -75,6 +75,7 @@ impl Told {
                     )
                 }
                 Seen::Lock(_) => !self.locks,
+                Seen::Use(view) => view.state != "open",
                 Seen::Session(_) => true,
             };
             if before.is_none() && old {
@@ -90,6 +91,9 @@ impl Told {
                 )),
                 Seen::Grant(view) => clean(&grant(view, world.server_now())),
                 Seen::Lock(view) => clean(&format!("Lock {}", lock(view, world.server_now()))),
+                Seen::Use(view) => {
+                    clean(&format!("Break-glass {}", used(view, world.server_now())))
+                }
                 Seen::Session(_) => continue,
             });
         }
@@ -200,6 +204,24 @@ pub(super) fn list(
                 "Nothing is locked.",
                 "One lock:",
                 "locks, the oldest first:",
+            )
+        }
+        List::BreakGlass => {
+            let mut views: Vec<_> = store
+                .uses()
+                .map(|(_, view)| view)
+                .filter(|view| all || view.state == "open")
+                .filter(|view| expr.lets(view.as_ref(), asking))
+                .collect();
+            views.sort_by_key(|view| (view.state != "open", view.created_at, view.id.clone()));
+            let row = |view: &&Rc<BreakGlassView>| {
+                Some((used(view, now), Subject::Use(view.id.parse().ok()?)))
+            };
+            rows.extend(views.iter().filter_map(row));
+            (
+                "Nothing waits for a sign-off.",
+                "One break-glass:",
+                "uses of break-glass, the oldest first:",
             )
         }
         List::Grants | List::Audit => {
@@ -357,6 +379,7 @@ pub(super) fn status(app: &App) -> Vec<DisplayText> {
         format!("Server's time: {}", world.server_now().format("%H:%M:%SZ")),
     ];
     lines.extend(world.banner());
+    lines.extend(world.alarm());
     lines.extend(app.waiting());
     lines.iter().map(|line| clean(line)).collect()
 }
@@ -369,10 +392,13 @@ fn rows(app: &App) -> Vec<Seen> {
     grants.sort_by_key(|view| view.created_at);
     let mut locks: Vec<_> = store.locks().map(|(_, view)| view).collect();
     locks.sort_by_key(|view| view.created_at);
+    let mut uses: Vec<_> = store.uses().map(|(_, view)| view).collect();
+    uses.sort_by_key(|view| view.created_at);
     let requests = requests.into_iter().cloned().map(Seen::Request);
     requests
         .chain(grants.into_iter().cloned().map(Seen::Grant))
         .chain(locks.into_iter().cloned().map(Seen::Lock))
+        .chain(uses.into_iter().cloned().map(Seen::Use))
         .collect()
 }
 
@@ -381,6 +407,7 @@ fn subject(seen: &Seen) -> Option<Subject> {
         Seen::Request(view) => view.id.parse().ok().map(Subject::Request),
         Seen::Grant(view) => view.id.parse().ok().map(Subject::Grant),
         Seen::Lock(view) => view.id.parse().ok().map(Subject::Lock),
+        Seen::Use(view) => view.id.parse().ok().map(Subject::Use),
         Seen::Session(_) => None,
     }
 }

@@ -22,6 +22,15 @@ pub struct CommandLine {
     shown: Option<Result<String, String>>,
 }
 
+impl CommandLine {
+    /// Shows a command line at once.
+    pub(super) fn of(line: String) -> Self {
+        Self {
+            shown: Some(Ok(line)),
+        }
+    }
+}
+
 impl Overlay for CommandLine {
     fn key(&mut self, key: Key, app: &App) -> Vec<Wish> {
         if key.code == KeyCode::Esc {

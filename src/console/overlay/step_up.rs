@@ -62,7 +62,7 @@ impl StepUp {
         if let Some(address) = waiting.address() {
             add(
                 Role::TextMuted,
-                "sign in with your browser; if it has not opened, go to this address:",
+                "go on in your browser, or go to this address with one:",
             );
             add(Role::Text, address);
             return lines;
@@ -74,16 +74,7 @@ impl StepUp {
         if let Some(problem) = waiting.problem() {
             add(Role::StatusWarn, problem);
         }
-        add(
-            Role::TextMuted,
-            match (waiting.by_code(), waiting.at_provider()) {
-                (true, true) => {
-                    "the code of your authenticator, a recovery code, or only Enter: sign in again with your browser"
-                }
-                (false, true) => "Enter: sign in again with your browser",
-                _ => "the code of your authenticator, or a recovery code",
-            },
-        );
+        add(Role::TextMuted, waiting.ways());
         lines
     }
 }
@@ -101,7 +92,7 @@ impl Overlay for StepUp {
             return Vec::new();
         }
         if key.code != KeyCode::Enter {
-            if waiting.by_code() {
+            if waiting.types() {
                 self.line.key(key);
             }
             return Vec::new();
@@ -111,17 +102,18 @@ impl Overlay for StepUp {
             return Vec::new();
         }
         self.line.set("");
-        if !code.is_empty() {
-            return vec![Wish::Prove(Chosen::Typed(StepUpProof::typed(&code)))];
-        }
-        let there = waiting.at_provider().then_some(Chosen::AtProvider);
-        there.map(Wish::Prove).into_iter().collect()
+        let chosen = match code.as_str() {
+            "" => waiting.in_browser(),
+            "sign-in" if waiting.at_provider() => Some(Chosen::AtProvider),
+            _ => Some(Chosen::Typed(StepUpProof::typed(&code))),
+        };
+        chosen.map(Wish::Prove).into_iter().collect()
     }
 
     fn paste(&mut self, text: &str, app: &App) -> Vec<Wish> {
         let armed = app
             .step_up()
-            .is_some_and(|waiting| app.world().now >= waiting.armed_at() && waiting.by_code());
+            .is_some_and(|waiting| app.world().now >= waiting.armed_at() && waiting.types());
         if armed {
             self.line.paste(text);
         }
@@ -155,7 +147,7 @@ impl Overlay for StepUp {
         }
         let typed = app
             .step_up()
-            .is_some_and(|waiting| waiting.by_code() && waiting.address().is_none());
+            .is_some_and(|waiting| waiting.types() && waiting.address().is_none());
         if inner.height == 0 || !typed {
             return None;
         }

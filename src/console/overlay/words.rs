@@ -7,6 +7,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use crate::console::app::App;
 use crate::console::keymap::{Action, Place};
 use crate::console::overlay::Overlay;
+use crate::console::overlay::command::CommandLine;
 use crate::console::overlay::tutor::Tutor;
 use crate::console::store::Subject;
 use crate::domain::ids::{GrantId, IncidentId, LockId, RequestId};
@@ -134,6 +135,11 @@ fn everything(app: &App) -> Vec<Item> {
             Does::Type("save-filter @".to_owned()),
         ),
         Item::new(
+            "break glass …",
+            "take access before review: its command, to copy into a shell",
+            Does::Show(|app| Box::new(CommandLine::of(break_glass(app)))),
+        ),
+        Item::new(
             "tutor",
             "learn to triage in two minutes; nothing in it is real",
             Does::Show(|app| Box::new(Tutor::new(app))),
@@ -236,6 +242,22 @@ fn ids(app: &App, rest: &str) -> Vec<Item> {
             found.push((id.to_string(), item));
         }
     }
+    for (id, view) in store.uses() {
+        if fits(id.as_str(), [&view.person, &view.target]) {
+            let about = format!(
+                "{} broke glass: {} on {}, {}",
+                view.person,
+                view.role,
+                view.target,
+                view.state.replace('_', " ")
+            );
+            let item = Item {
+                text: format!("open break-glass {id}"),
+                ..open(Subject::Use(id.clone()), &about)
+            };
+            found.push((format!("{id} use"), item));
+        }
+    }
     for (key, view) in store.sessions() {
         if fits(&key.id, [&view.holder, &view.target]) {
             let about = format!("{} on {}, live", view.holder, view.target);
@@ -260,6 +282,13 @@ fn open(subject: Subject, about: &str) -> Item {
         about,
         Does::Open(subject),
     )
+}
+
+/// The command that takes access before review; the person fills it in.
+fn break_glass(app: &App) -> String {
+    let backend = app.backend().filter(|_| app.backends().len() > 1);
+    let backend = backend.map_or_else(String::new, |name| format!(" --backend {name}"));
+    format!("portcullis break-glass TARGET ROLE --for 30m --reason '…' --wait{backend}")
 }
 
 /// What an id that was typed whole leads to, of whatever kind it is.

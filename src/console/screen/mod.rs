@@ -10,6 +10,7 @@ mod column;
 mod detail;
 mod face;
 mod filter_line;
+mod glass;
 mod grants;
 mod list;
 mod listed;
@@ -93,6 +94,8 @@ pub enum News<'a> {
     },
     /// The locks were read, or not for this reason.
     Locks(Option<&'a str>),
+    /// The uses of break-glass were read, or not for this reason.
+    Uses(Option<&'a str>),
     /// Rows that are over were let go of to save memory.
     Pruned(&'a Pruned),
     /// A page of the record that was asked for in this turn.
@@ -304,6 +307,7 @@ pub fn all() -> Vec<Box<dyn Screen>> {
         Box::new(audit::Audit::default()),
         Box::new(Listed::<locks::Locks>::default()),
         Box::new(timeline::Timeline::default()),
+        Box::new(Listed::<glass::Glass>::default()),
     ]
 }
 

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::wire::{
-    EventView, GrantView, LockView, RequestView, SessionSource, SessionView, Sessions,
+    BreakGlassView, EventView, GrantView, LockView, RequestView, SessionSource, SessionView,
+    Sessions,
 };
 
 pub use packed::{Packed, Told};
@@ -26,6 +27,7 @@ pub struct Store {
     requests: HashMap<RequestId, Rc<RequestView>>,
     grants: HashMap<GrantId, Rc<GrantView>>,
     locks: HashMap<LockId, Rc<LockView>>,
+    uses: HashMap<RequestId, Rc<BreakGlassView>>,
     sessions: BTreeMap<SessionKey, Rc<SessionView>>,
     sources: Vec<SessionSource>,
     sessions_at: Option<Instant>,
@@ -78,6 +80,19 @@ impl Store {
         self.revision += 1;
     }
 
+    /// Takes a use of break-glass unless a later version is known.
+    pub fn take_use(&mut self, view: BreakGlassView) {
+        let Ok(id) = view.id.parse::<RequestId>() else {
+            return;
+        };
+        let known = self.uses.get(&id);
+        if known.is_some_and(|known| known.version > view.version || **known == view) {
+            return;
+        }
+        self.uses.insert(id, Rc::new(view));
+        self.revision += 1;
+    }
+
     /// Takes every live session at once: what is not among them has ended.
     pub fn take_sessions(&mut self, sessions: Sessions, asked: Instant) {
         self.sessions = sessions
@@ -95,6 +110,7 @@ impl Store {
         match subject {
             Subject::Session(key) => drop(self.sessions.remove(key)),
             Subject::Lock(id) => drop(self.locks.remove(id)),
+            Subject::Use(id) => drop(self.uses.remove(id)),
             Subject::Request(id) => drop(self.requests.remove(id)),
             Subject::Grant(id) => drop(self.grants.remove(id)),
         }
@@ -139,6 +155,7 @@ impl Store {
             Subject::Grant(id) => self.grants.get(id).cloned().map(Seen::Grant),
             Subject::Session(key) => self.sessions.get(key).cloned().map(Seen::Session),
             Subject::Lock(id) => self.locks.get(id).cloned().map(Seen::Lock),
+            Subject::Use(id) => self.uses.get(id).cloned().map(Seen::Use),
         }
     }
 
@@ -149,6 +166,7 @@ impl Store {
             Subject::Grant(id) => self.grants.contains_key(id),
             Subject::Session(key) => self.sessions.contains_key(key),
             Subject::Lock(id) => self.locks.contains_key(id),
+            Subject::Use(id) => self.uses.contains_key(id),
         }
     }
 
@@ -180,6 +198,16 @@ impl Store {
     /// All locks, in no order.
     pub fn locks(&self) -> impl Iterator<Item = (&LockId, &Rc<LockView>)> {
         self.locks.iter()
+    }
+
+    /// A use of break-glass.
+    pub fn use_of(&self, id: &RequestId) -> Option<&Rc<BreakGlassView>> {
+        self.uses.get(id)
+    }
+
+    /// All uses of break-glass, in no order.
+    pub fn uses(&self) -> impl Iterator<Item = (&RequestId, &Rc<BreakGlassView>)> {
+        self.uses.iter()
     }
 
     /// A session.

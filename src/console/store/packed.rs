@@ -131,7 +131,7 @@ impl Packed {
         let mut eye = Eye(&self.bytes);
         let (request, grant) = (eye.bytes(), eye.bytes());
         let id = match subject {
-            Subject::Request(_) => request,
+            Subject::Request(_) | Subject::Use(_) => request,
             Subject::Grant(_) => grant,
             Subject::Session(_) | Subject::Lock(_) => None,
         };

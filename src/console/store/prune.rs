@@ -72,12 +72,14 @@ impl Store {
             requests,
             grants,
             locks,
+            uses,
             ..
         } = self;
         asked.retain(|subject, _| match subject {
             Subject::Request(id) => requests.contains_key(id),
             Subject::Grant(id) => grants.contains_key(id),
             Subject::Lock(id) => locks.contains_key(id),
+            Subject::Use(id) => uses.contains_key(id),
             Subject::Session(_) => false,
         });
         (!rows.is_empty()).then_some(Pruned { rows, latest })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::domain::ids::{GrantId, LockId, RequestId};
-use crate::wire::{AllowedAction, GrantView, LockView, RequestView, SessionView};
+use crate::wire::{AllowedAction, BreakGlassView, GrantView, LockView, RequestView, SessionView};
 
 /// One live connection: the target's name for it, under its grant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +30,8 @@ pub enum Subject {
     Grant(GrantId),
     Session(SessionKey),
     Lock(LockId),
+    /// A use of break-glass, by the request that was filed with it.
+    Use(RequestId),
 }
 
 impl Subject {
@@ -40,6 +42,7 @@ impl Subject {
             Self::Grant(id) => id.as_str(),
             Self::Session(key) => &key.id,
             Self::Lock(id) => id.as_str(),
+            Self::Use(id) => id.as_str(),
         }
     }
 
@@ -81,6 +84,7 @@ pub enum Seen {
     Grant(Rc<GrantView>),
     Session(Rc<SessionView>),
     Lock(Rc<LockView>),
+    Use(Rc<BreakGlassView>),
 }
 
 impl Seen {
@@ -90,6 +94,7 @@ impl Seen {
             Self::Request(view) => view.version,
             Self::Grant(view) => view.version,
             Self::Lock(view) => view.version,
+            Self::Use(view) => view.version,
             // A connection is there or not; nothing about it is decided twice.
             Self::Session(_) => 0,
         }
@@ -101,6 +106,7 @@ impl Seen {
             Self::Request(view) => &view.state,
             Self::Grant(view) => &view.state,
             Self::Lock(view) => &view.state,
+            Self::Use(view) => &view.state,
             Self::Session(_) => "live",
         }
     }
@@ -127,6 +133,7 @@ impl Seen {
             Self::Grant(view) => &view.allowed_actions,
             Self::Session(view) => &view.allowed_actions,
             Self::Lock(view) => &view.allowed_actions,
+            Self::Use(view) => &view.allowed_actions,
         }
     }
 }

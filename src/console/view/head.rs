@@ -87,8 +87,18 @@ fn badge(bar: Bar, backend: &Backend, theme: &Theme) -> Bar {
 pub(super) fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let (_, front) = app.screens();
     let mut bar = Bar::new().left(clean(" "), Style::new());
+    let (screens, _) = app.screens();
+    // What waits for a sign-off stays red until somebody has given it.
+    let red = |index: usize| {
+        let screen = screens.get(index);
+        screen.is_some_and(|screen| {
+            screen.place() == Place::Glass && screen.tally(app.world()).urgent > 0
+        })
+    };
     for (index, text) in tab_texts(app).into_iter().enumerate() {
-        let role = if index == front {
+        let role = if red(index) {
+            Role::StatusCritical
+        } else if index == front {
             Role::TextStrong
         } else {
             Role::TextMuted

@@ -49,8 +49,10 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
     }
     header(app, theme, layout.regions.header, buffer);
     tabs(app, theme, layout.regions.tabs, buffer);
-    if let (Some(place), Some(text)) = (layout.banner, app.world().banner()) {
-        let style = theme.style(Role::BannerStale);
+    let stale = app.world().banner().map(|text| (text, Role::BannerStale));
+    let alarm = || app.world().alarm().map(|text| (text, Role::BannerIncident));
+    if let (Some(place), Some((text, role))) = (layout.banner, stale.or_else(alarm)) {
+        let style = theme.style(role);
         buffer.set_style(place, style);
         Bar::new().left(clean(&format!(" {text}")), style).draw(
             place,

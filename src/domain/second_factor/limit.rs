@@ -38,6 +38,8 @@ pub const SEALED_FROM_ADDRESS: Limit = Limit {
     tries: 10,
     per: TimeDelta::minutes(15),
 };
+/// After this a count of any kind is over, so that it says nothing any more.
+pub const LONGEST_COUNT: TimeDelta = TimeDelta::minutes(15);
 
 impl Limit {
     /// Whether the try with this number, of a count that began then, is one too many.
@@ -54,5 +56,22 @@ impl Limit {
         Err(SecondFactorRefusal::TriedTooOften {
             wait: TimeDelta::seconds(left.num_seconds()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_count_is_forgotten_while_it_counts() {
+        for limit in [
+            SECOND_FACTOR,
+            PASSWORD_OF_ACCOUNT,
+            PASSWORD_FROM_ADDRESS,
+            SEALED_FROM_ADDRESS,
+        ] {
+            assert!(limit.per <= LONGEST_COUNT, "{limit:?}");
+        }
     }
 }

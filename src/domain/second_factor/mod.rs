@@ -13,8 +13,8 @@ mod refusal;
 pub use accounts::LocalAccounts;
 pub use at_provider::SignedInAgain;
 pub use limit::{
-    AT_PROVIDER, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SEALED_FROM_ADDRESS,
-    SECOND_FACTOR,
+    AT_PROVIDER, LONGEST_COUNT, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT,
+    SEALED_FROM_ADDRESS, SECOND_FACTOR,
 };
 pub use password::check_password;
 pub use recovery::{RECOVERY_CODES, read as read_recovery_code, recovery_code};
@@ -28,6 +28,11 @@ use super::ids::{FactorId, PrincipalId};
 pub const OLDEST: TimeDelta = TimeDelta::minutes(15);
 /// The most calls that one proof is good for: a page of marked rows.
 pub const DIGESTS_MAX: usize = 200;
+/// How long a passkey may take to answer.
+pub const QUESTION: TimeDelta = TimeDelta::minutes(5);
+/// The first second factor is added within this time of signing in, or not at all: before that there is nothing but
+/// the tokens of a sign-in, and whoever has stolen those must not make a second factor of their own.
+pub const FRESH: TimeDelta = TimeDelta::minutes(10);
 /// The most second factors of one person.
 pub const FACTORS_MAX: usize = 10;
 
@@ -187,8 +192,22 @@ pub struct Factor {
     /// When it was first proved; before that it proves nothing.
     pub confirmed_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
-    /// The newest step of a TOTP code that was taken: no code of this step or of one before is taken again.
+    /// The newest step of a TOTP code that was taken: no code of this step or of one before is taken again. Of a
+    /// passkey how often it has signed, as far as it counts.
     pub last_step: i64,
+    /// What is public of a confirmed passkey, as JSON.
+    pub public: Option<String>,
+}
+
+/// Whether somebody may add their first second factor who signed in at this moment.
+pub fn first_factor(
+    signed_in_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), SecondFactorRefusal> {
+    if now - signed_in_at <= FRESH {
+        return Ok(());
+    }
+    Err(SecondFactorRefusal::SignInTooOld { most: FRESH })
 }
 
 /// The table of what is guarded as text, one line each: for review, and for a test that pins it down.
@@ -219,6 +238,13 @@ mod tests {
             // Whoever has none can add the first, and nothing else.
             assert_eq!(guarded.asks(false, &StepUp::default()), !own, "{guarded:?}");
         }
+    }
+
+    #[test]
+    fn the_first_factor_is_added_soon_after_signing_in() {
+        let now = DateTime::UNIX_EPOCH;
+        assert_eq!(first_factor(now - FRESH, now), Ok(()));
+        assert!(first_factor(now - FRESH - TimeDelta::seconds(1), now).is_err());
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub enum SecondFactorRefusal {
     },
     /// A code that is wrong, or was used before.
     CodeNotAccepted,
+    /// A passkey that did not sign, or not this.
+    PasskeyNotAccepted { why: &'static str },
+    /// The first second factor needs a sign-in that is not older than this.
+    SignInTooOld { most: TimeDelta },
     /// Somebody has to wait.
     TriedTooOften { wait: TimeDelta },
     /// Too many second factors.
@@ -39,7 +43,8 @@ impl SecondFactorRefusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::StepUpRequired { .. } => "step-up-required",
-            Self::CodeNotAccepted => "second-factor-refused",
+            Self::CodeNotAccepted | Self::PasskeyNotAccepted { .. } => "second-factor-refused",
+            Self::SignInTooOld { .. } => "sign-in-too-old",
             Self::TriedTooOften { .. } => "tried-too-often",
             Self::TooManyFactors { .. } => "too-many-factors",
             Self::AlreadyConfirmed => "factor-confirmed",
@@ -62,6 +67,13 @@ impl SecondFactorRefusal {
             }
             Self::StepUpRequired { .. } => "this needs a proof of your second factor".to_owned(),
             Self::CodeNotAccepted => "this code is wrong, too old or was used before".to_owned(),
+            Self::PasskeyNotAccepted { why } => {
+                format!("the answer of this passkey was not accepted: {why}")
+            }
+            Self::SignInTooOld { most } => format!(
+                "your first second factor needs a sign-in that is not older than {} minutes",
+                most.num_minutes()
+            ),
             Self::TriedTooOften { wait } => {
                 let minutes = (wait.num_seconds() + 59) / 60;
                 let unit = if minutes == 1 { "minute" } else { "minutes" };
@@ -86,9 +98,17 @@ impl SecondFactorRefusal {
             Self::StepUpRequired { ways, .. } if ways.as_slice() == [Way::Oidc] => {
                 "run it in a terminal: it opens your browser for a sign-in at the identity provider"
             }
-            Self::StepUpRequired { .. } => {
+            Self::StepUpRequired { ways, .. } if ways.contains(&Way::Totp) => {
                 "give the code of your authenticator, in scripts with `--totp CODE`"
             }
+            Self::StepUpRequired { ways, .. } if ways.contains(&Way::Passkey) => {
+                "confirm it with your passkey: at a terminal, `portcullis` opens a page for it"
+            }
+            Self::StepUpRequired { .. } => "give one of your recovery codes",
+            Self::PasskeyNotAccepted { .. } => {
+                "try again, and confirm it with a passkey of this account"
+            }
+            Self::SignInTooOld { .. } => "run `portcullis login` again, then add the second factor",
             Self::CodeNotAccepted => {
                 "wait for the next code; if none is taken, the clock of your phone may be wrong"
             }
@@ -105,10 +125,11 @@ impl SecondFactorRefusal {
     pub fn is_denial(&self) -> bool {
         matches!(
             self,
-            Self::StepUpRequired {
-                proof_refused: true,
-                ..
-            }
+            Self::SignInTooOld { .. }
+                | Self::StepUpRequired {
+                    proof_refused: true,
+                    ..
+                }
         )
     }
 }

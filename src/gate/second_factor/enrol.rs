@@ -1,6 +1,7 @@
 //! Adding, confirming and removing second factors, and recovery codes.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode};
@@ -9,7 +10,8 @@ use crate::domain::permit::Action;
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{
-    FACTORS_MAX, Factor, Guarded, RECOVERY_CODES, SecondFactorRefusal, Way, recovery_code,
+    FACTORS_MAX, Factor, Guarded, RECOVERY_CODES, SecondFactorRefusal, Way, first_factor,
+    recovery_code,
 };
 use crate::secret::{Secret, hash_of, random};
 use crate::store::Tx;
@@ -40,6 +42,15 @@ pub struct NewTotp {
     pub secret: Secret,
 }
 
+/// What a new factor answers first.
+#[derive(Debug, Clone)]
+pub enum First {
+    /// The code that an authenticator application shows.
+    Code(String),
+    /// What a browser answered to the options of a new passkey.
+    Passkey(Value),
+}
+
 /// A confirmed factor, and recovery codes when it is the first one.
 pub struct Confirmed {
     pub factor: Factor,
@@ -66,56 +77,75 @@ impl Gate {
         name: &str,
         once: &OnceKey,
     ) -> Result<NewTotp, Error> {
+        let factor = self.begin_factor(caller, Way::Totp, name, once).await?;
+        Ok(NewTotp {
+            secret: totp(self.rules.key(), &factor.id).text(),
+            who: caller.principal.name.clone(),
+            factor,
+        })
+    }
+
+    /// Adds a factor that is not confirmed, in place of any other such.
+    pub(super) async fn begin_factor(
+        &self,
+        caller: &Caller,
+        way: Way,
+        name: &str,
+        once: &OnceKey,
+    ) -> Result<Factor, Error> {
         check_name(name)?;
         let new = FactorId::from_bits(new_bits()?);
         let opened = self.open_if(caller, once, new.as_str(), person).await?;
         let mut writing = match opened {
             Opened::Before(id) => {
                 let (mut tx, _) = self.look().await?;
-                let factor = own(&mut tx, &caller.principal.id, &id).await?;
-                return Ok(self.new_totp(factor, &caller.principal));
+                return own(&mut tx, &caller.principal.id, &id).await;
             }
             Opened::Now(writing) => writing,
         };
         writing.guard(Guarded::ChangeFactors);
         let who = writing.who.clone();
         writing.tx.delete_unconfirmed_factors(&who.id).await?;
-        if writing.tx.factors(&who.id).await?.len() >= FACTORS_MAX {
+        let confirmed = writing.tx.factors(&who.id).await?.len();
+        if confirmed >= FACTORS_MAX {
             return Err(refuse(SecondFactorRefusal::TooManyFactors {
                 most: FACTORS_MAX,
             }));
         }
+        if self.prove(&mut writing).await?.is_none() {
+            // INVARIANT: a stolen sign-in never gets a second factor of its own
+            // (`a_first_second_factor_needs_a_fresh_sign_in`).
+            first_factor(caller.how.authenticated_at, writing.now).map_err(refuse)?;
+        }
         let factor = Factor {
             id: new,
             principal: who.id.clone(),
-            way: Way::Totp,
+            way,
             name: name.to_owned(),
             created_at: writing.now,
             confirmed_at: None,
             last_used_at: None,
             last_step: 0,
+            public: None,
         };
         writing.tx.insert_factor(&factor).await?;
         self.finish(writing, &Vec::new()).await?;
-        Ok(self.new_totp(factor, &who))
+        Ok(factor)
     }
 
-    fn new_totp(&self, factor: Factor, who: &Principal) -> NewTotp {
-        NewTotp {
-            secret: totp(self.rules.key(), &factor.id).text(),
-            who: who.name.clone(),
-            factor,
-        }
-    }
-
-    /// Confirms a factor by its first code. Whoever has no recovery codes gets ten, once.
+    /// Confirms a factor by its first code, or by the answer of a new passkey. Whoever has no recovery codes gets ten,
+    /// once.
     pub async fn confirm_factor(
         &self,
         caller: &Caller,
         id: &FactorId,
-        code: &str,
+        first: &First,
         once: &OnceKey,
     ) -> Result<Confirmed, Error> {
+        let made = match first {
+            First::Code(_) => None,
+            First::Passkey(answer) => Some(self.made(caller, id, answer).await?),
+        };
         let opened = self.open_if(caller, once, id.as_str(), person).await?;
         let mut writing = match opened {
             // The codes were lost with their answer, and nobody can read them again.
@@ -133,14 +163,22 @@ impl Gate {
         if factor.confirmed_at.is_some() {
             return Err(refuse(SecondFactorRefusal::AlreadyConfirmed));
         }
-        let step = totp(self.rules.key(), id).step_of(code, now.timestamp());
-        let Some(step) = step else {
-            return Err(refuse(SecondFactorRefusal::CodeNotAccepted));
-        };
-        if !writing.tx.take_step(id, step, now).await?
-            || !writing.tx.confirm_factor(id, now).await?
-        {
-            return Err(refuse(SecondFactorRefusal::CodeNotAccepted));
+        match (factor.way, first, made) {
+            (Way::Totp, First::Code(code), _) => {
+                let step = totp(self.rules.key(), id).step_of(code, now.timestamp());
+                let step = step.ok_or_else(|| refuse(SecondFactorRefusal::CodeNotAccepted))?;
+                if !writing.tx.take_step(id, step, now).await? {
+                    return Err(refuse(SecondFactorRefusal::CodeNotAccepted));
+                }
+            }
+            (Way::Passkey, _, Some(made)) => {
+                let made = made.map_err(refuse)?;
+                writing.tx.keep_passkey(id, &made.public).await?;
+            }
+            _ => return Err(refuse(SecondFactorRefusal::CodeNotAccepted)),
+        }
+        if !writing.tx.confirm_factor(id, now).await? {
+            return Err(refuse(SecondFactorRefusal::AlreadyConfirmed));
         }
         (factor.confirmed_at, factor.last_used_at) = (Some(now), Some(now));
         let recovery_codes = if writing.tx.recovery_codes_left(&who.id).await? == 0 {
@@ -150,9 +188,14 @@ impl Gate {
         };
         let text = format!("the second factor `{}` was added", factor.name);
         notify(&mut writing.tx, &who.id, &text, now).await?;
+        let others = writing.tx.factors(&who.id).await?;
+        let first = !others
+            .iter()
+            .any(|other| other.id != *id && other.confirmed_at.is_some());
         let event = Event::new(EventCode::FactorAdded, Actor::Principal(who.as_ref()))
             .detail("factor", id.as_str())
-            .detail("way", factor.way.as_str());
+            .detail("way", factor.way.as_str())
+            .detail("first", first);
         self.finish(writing, &vec![Step::new(Record::Nothing, event)])
             .await?;
         Ok(Confirmed {
@@ -282,7 +325,7 @@ async fn make_codes(
 }
 
 /// Every person has second factors of their own; a machine has none.
-fn person(who: &Principal) -> Result<(), Refusal> {
+pub(super) fn person(who: &Principal) -> Result<(), Refusal> {
     if who.service.is_some() {
         return Err(Refusal::NotAllowed {
             action: "have a second factor",
@@ -292,7 +335,7 @@ fn person(who: &Principal) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn own(tx: &mut Tx, who: &PrincipalId, id: &str) -> Result<Factor, Error> {
+pub(super) async fn own(tx: &mut Tx, who: &PrincipalId, id: &str) -> Result<Factor, Error> {
     let factors = tx.factors(who).await?;
     let found = factors.into_iter().find(|factor| factor.id.as_str() == id);
     Ok(found.ok_or_else(|| Refusal::NotFound {

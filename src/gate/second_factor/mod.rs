@@ -4,10 +4,12 @@
 //! proved, so the rules speak first and nobody is asked for a code for something that is refused anyway.
 
 mod enrol;
+mod passkey;
 mod step_up;
 
 pub(in crate::gate) use enrol::notify;
-pub use enrol::{Confirmed, Enrolled, NewTotp};
+pub use enrol::{Confirmed, Enrolled, First, NewTotp};
+pub use passkey::{NewPasskey, ToConfirm};
 pub use step_up::Proof;
 pub(in crate::gate) use step_up::check_digests;
 
@@ -25,6 +27,7 @@ use crate::secret::{Key, TokenKind, Totp, hash_of};
 use crate::store::Tx;
 use crate::store::second_factors::Use;
 
+use self::step_up::Calls;
 use super::{Error, Gate, Writing, hex};
 
 impl Writing {
@@ -103,13 +106,15 @@ impl Gate {
             .collect())
     }
 
-    /// Checks a second factor of a person and uses it up. The try counts whether or not it is right, so the
+    /// Checks a second factor of a person and uses it up; a passkey for these calls. The try counts whether or not it
+    /// is right, so the
     /// transaction has to be committed in both cases.
     pub(super) async fn check_factor(
         &self,
         tx: &mut Tx,
         who: &Principal,
         proof: &Proof,
+        calls: Option<Calls<'_>>,
         now: DateTime<Utc>,
     ) -> Result<Result<Way, SecondFactorRefusal>, Error> {
         let subject = format!("second factor {}", who.id);
@@ -126,6 +131,13 @@ impl Gate {
                 }
                 None => false,
             },
+            Proof::Passkey { question, answer } => {
+                let said = (question.as_str(), answer);
+                match self.take_passkey(tx, who, calls, said, now).await? {
+                    Ok(()) => true,
+                    Err(refusal) => return Ok(Err(refusal)),
+                }
+            }
             // Only a step-up begins one.
             Proof::Oidc(_) => false,
         };

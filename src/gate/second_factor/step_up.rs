@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::ids::SignInId;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{DIGESTS_MAX, OLDEST, SecondFactorRefusal, Way};
 use crate::secret::{Secret, TokenKind, hash_of};
@@ -20,8 +22,17 @@ pub enum Proof {
     Totp(String),
     /// One of the codes that were written down.
     Recovery(String),
+    /// What a passkey answered to a question.
+    Passkey { question: String, answer: Value },
     /// What a browser brought back from the identity provider.
     Oidc(Finish),
+}
+
+/// The calls that a proof is going to be for.
+#[derive(Clone, Copy)]
+pub(in crate::gate) struct Calls<'a> {
+    pub sign_in: &'a SignInId,
+    pub digests: &'a BTreeSet<String>,
 }
 
 impl Proof {
@@ -30,6 +41,7 @@ impl Proof {
         match self {
             Self::Totp(_) => Way::Totp,
             Self::Recovery(_) => Way::Recovery,
+            Self::Passkey { .. } => Way::Passkey,
             Self::Oidc(_) => Way::Oidc,
         }
     }
@@ -56,9 +68,15 @@ impl Gate {
         let mut tx = self.store.write().await?;
         let (who, now) = self.held(&mut tx, caller).await?;
         let actor = Actor::Principal(who.as_ref());
+        let calls = Calls {
+            sign_in: &caller.sign_in,
+            digests,
+        };
         let outcome = match &heard {
             None => {
-                let checked = self.check_factor(&mut tx, &who, proof, now).await?;
+                let checked = self
+                    .check_factor(&mut tx, &who, proof, Some(calls), now)
+                    .await?;
                 checked.map(|_| now).map_err(Refusal::from)
             }
             Some(Ok(heard)) => self.judge_step_up(&mut tx, &who.id, heard, now).await?,
@@ -115,6 +133,9 @@ pub(in crate::gate) fn refused(actor: Actor, refusal: &Refusal, way: Way) -> Eve
         .outcome(Outcome::Denied)
         .detail("way", way.as_str());
     match refusal {
+        Refusal::SecondFactor(SecondFactorRefusal::PasskeyNotAccepted { why }) => {
+            event.detail("why", *why)
+        }
         Refusal::Identity(refusal) => event
             .detail("code", refusal.code())
             .reason(Some(refusal.text())),

@@ -127,10 +127,15 @@ impl Play {
                 sources: Vec::new(),
             }),
             Query::Locks => Answer::Locks(page([].iter())),
+            Query::Uses => Answer::Uses(page([].iter())),
             Query::Targets => Answer::Targets(page([].iter())),
             Query::Trail(_) => Answer::Trail(page([].iter())),
             Query::Audit { .. } | Query::Find { .. } => Answer::Audit(page([].iter())),
-            Query::Lock(_) | Query::TryOut(_) | Query::Incident(_) | Query::Facets { .. } => {
+            Query::Lock(_)
+            | Query::Use(_)
+            | Query::TryOut(_)
+            | Query::Incident(_)
+            | Query::Facets { .. } => {
                 return None;
             }
         })

@@ -321,7 +321,7 @@ impl Screen for Audit {
                 }
                 None
             }
-            News::Past { .. } | News::Locks(_) | News::Pruned(_) => None,
+            News::Past { .. } | News::Locks(_) | News::Uses(_) | News::Pruned(_) => None,
             News::Page {
                 turn,
                 newer: true,

@@ -1,0 +1,301 @@
+//! Break-glass: who took access before its review, and what waits for its sign-off, which comes first.
+
+use std::cmp::Reverse;
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+
+use crate::console::doc::Doc;
+use crate::console::keymap::{Action, Place};
+use crate::console::msg::Query;
+use crate::console::notice::wants_my_sign_off;
+use crate::console::screen::column::{Col, Key, fixed, flex, muted, plain, spare, state};
+use crate::console::screen::rows::{Did, Rows};
+use crate::console::screen::{Ask, News, Tally};
+use crate::console::show;
+use crate::console::store::Subject;
+use crate::console::theme::Role;
+use crate::console::widget::vtable::Cut;
+use crate::console::world::World;
+use crate::domain::ids::RequestId;
+use crate::query::List;
+use crate::wire::BreakGlassView;
+
+const COLUMNS: &[Col<BreakGlassView>] = &[
+    Col::<BreakGlassView>::new(
+        "state",
+        fixed("STATE", 15, Cut::End),
+        |view, _, theme| state(&show::used(view), theme),
+        |view, _| Key::text(&view.state),
+    )
+    .of("state"),
+    Col::<BreakGlassView>::new(
+        "who",
+        flex("WHO", 10, 2, Cut::Middle),
+        |view, _, theme| plain(&view.person, theme),
+        |view, _| Key::text(&view.person),
+    )
+    .of("principal"),
+    Col::<BreakGlassView>::new(
+        "target",
+        flex("TARGET", 12, 3, Cut::Middle),
+        |view, _, theme| plain(&view.target, theme),
+        |view, _| Key::text(&view.target),
+    )
+    .of("target"),
+    Col::<BreakGlassView>::new(
+        "role",
+        flex("ROLE", 8, 2, Cut::Middle),
+        |view, _, theme| plain(&view.role, theme),
+        |view, _| Key::text(&view.role),
+    )
+    .of("role"),
+    Col::<BreakGlassView>::new(
+        "age",
+        fixed("AGE", 8, Cut::Right),
+        |view, world, theme| muted(&show::age(view.created_at, world.server_now()), theme),
+        |view, _| Key::age(view.created_at),
+    ),
+    Col::<BreakGlassView>::new(
+        "access",
+        spare(fixed("ACCESS", 10, Cut::End)),
+        |view, world, theme| muted(&access(view, world), theme),
+        |view, world| Key::text(&access(view, world)),
+    ),
+    Col::<BreakGlassView>::new(
+        "reason",
+        spare(flex("REASON", 14, 5, Cut::End)),
+        |view, _, theme| muted(&view.reason, theme),
+        |view, _| Key::text(&view.reason),
+    )
+    .of("reason"),
+    Col::<BreakGlassView>::new(
+        "id",
+        spare(fixed("ID", 12, Cut::End)),
+        |view, _, theme| muted(&view.id, theme),
+        |view, _| Key::text(&view.id),
+    )
+    .of("id"),
+];
+
+/// The uses of break-glass.
+#[derive(Debug, Default)]
+pub(super) struct Glass {
+    /// The list is on its way.
+    asked: bool,
+    /// Something happened since it was asked for.
+    behind: bool,
+    read: bool,
+    problem: Option<String>,
+}
+
+/// The state of the grant, as far as it is known; the list may be older.
+fn access(view: &BreakGlassView, world: &World) -> String {
+    let grant = view.grant.parse().ok();
+    let grant = grant.and_then(|id| world.store.grant(&id));
+    let state = grant.map_or(&view.grant_state, |grant| &grant.state);
+    state.replace('_', " ")
+}
+
+impl Glass {
+    fn read_again(&mut self) -> Vec<Ask> {
+        if self.asked {
+            self.behind = true;
+            return Vec::new();
+        }
+        self.asked = true;
+        self.behind = false;
+        vec![Ask::Fetch(Query::Uses)]
+    }
+}
+
+impl Rows for Glass {
+    type Id = RequestId;
+    type View = BreakGlassView;
+    type Rank = (bool, Reverse<DateTime<Utc>>);
+
+    const TITLE: &'static str = "Glass";
+    const ONE: &'static str = "Break-glass";
+    const PLACE: Place = Place::Glass;
+    const LIST: List = List::BreakGlass;
+    const COMMANDS: &'static [Action] = &[
+        Action::SignOff,
+        Action::Object,
+        Action::Open,
+        Action::SameTrace,
+        Action::Lock,
+        Action::Filter,
+        Action::Help,
+        Action::Copy,
+    ];
+    const COLUMNS: &'static [Col<BreakGlassView>] = COLUMNS;
+
+    fn all(world: &World) -> impl Iterator<Item = (&RequestId, &Rc<BreakGlassView>)> {
+        world.store.uses()
+    }
+
+    fn get<'w>(world: &'w World, id: &RequestId) -> Option<&'w Rc<BreakGlassView>> {
+        world.store.use_of(id)
+    }
+
+    fn subject(id: &RequestId) -> Subject {
+        Subject::Use(id.clone())
+    }
+
+    fn id(subject: &Subject) -> Option<&RequestId> {
+        match subject {
+            Subject::Use(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn rank(&self, view: &BreakGlassView, _: &World) -> Self::Rank {
+        (view.state != "open", Reverse(view.created_at))
+    }
+
+    fn values(view: &BreakGlassView) -> Vec<(&'static str, String)> {
+        vec![
+            ("state", view.state.clone()),
+            ("principal", view.person.clone()),
+            ("target", view.target.clone()),
+            ("role", view.role.clone()),
+            ("reason", view.reason.clone()),
+            ("grant", view.grant.clone()),
+            ("id", view.id.clone()),
+        ]
+    }
+
+    fn doc(view: &BreakGlassView, world: &World, width: u16) -> Doc {
+        let now = world.server_now();
+        let mut doc = Doc::new(width);
+        let look = show::used(view);
+        doc.fact("State", &look.word, look.role);
+        let what = format!(
+            "{} took {} on {} for {}",
+            view.person, view.role, view.target, view.duration
+        );
+        doc.fact("Who", &what, Role::TextStrong);
+        doc.fact("When", &show::moment(view.created_at, now), Role::Text);
+        let end = show::moment(view.ends_at, now);
+        let access = format!("{} {}, until {end}", view.grant, access(view, world));
+        doc.fact("Access", &access, Role::Text);
+        doc.fact("Skipped", &view.skipped.join(", "), Role::Text);
+        let needs = format!(
+            "{} of {} sign-offs, by {}",
+            view.justified_by, view.threshold, view.reviewers
+        );
+        doc.fact("Needs", &needs, Role::Text);
+        if let Some(ticket) = &view.ticket {
+            doc.fact("Ticket", ticket, Role::Text);
+        }
+        if let (Some(code), Some(by)) = (&view.sealed_code, &view.sealed_by) {
+            doc.fact("Code", &format!("{code}, made by {by}"), Role::StatusWarn);
+        }
+        doc.quote(
+            &format!("why, written by {}", view.person),
+            &view.reason,
+            2_000,
+        );
+        for sign_off in &view.sign_offs {
+            let verdict = sign_off.verdict.replace('_', " ");
+            let when = show::moment(sign_off.created_at, now);
+            doc.quote(
+                &format!("{verdict}, written by {} {when}", sign_off.reviewer),
+                &sign_off.comment,
+                2_000,
+            );
+        }
+        doc
+    }
+
+    fn preview(view: &BreakGlassView, _: &World, width: u16) -> Doc {
+        let mut doc = Doc::new(width);
+        let look = show::used(view);
+        let what = format!("{} on {} ", view.role, view.target);
+        doc.pieces(vec![
+            (what, Role::TextStrong),
+            (format!("{}, {}", view.person, look.word), look.role),
+        ]);
+        doc.excerpt(&view.reason);
+        doc
+    }
+
+    fn tally(&self, world: &World) -> Tally {
+        let open = || world.store.uses().filter(|(_, view)| view.state == "open");
+        let mine = open().filter(|(_, view)| wants_my_sign_off(view)).count();
+        let count = open().count();
+        Tally {
+            count: (count > 0).then_some(count),
+            urgent: mine,
+            word: String::new(),
+        }
+    }
+
+    fn status(&self, _: &World) -> String {
+        match &self.problem {
+            Some(problem) => format!("uses were not read: {problem}"),
+            None => "what waits for its sign-off first, then the latest".to_owned(),
+        }
+    }
+
+    fn empty(&self, _: &World) -> String {
+        match (&self.problem, self.read) {
+            (Some(problem), _) => problem.clone(),
+            (None, false) => "they are being read".to_owned(),
+            (None, true) => "nobody broke glass".to_owned(),
+        }
+    }
+
+    fn is_loaded(&self, _: &World) -> bool {
+        self.read
+    }
+
+    fn person(view: &BreakGlassView) -> Option<String> {
+        Some(view.person.clone())
+    }
+
+    fn target(view: &BreakGlassView) -> Option<String> {
+        Some(view.target.clone())
+    }
+
+    fn on(&mut self, action: Action, view: Option<&Rc<BreakGlassView>>, _: &World) -> Did {
+        if action != Action::SameTrace {
+            return Did::NotMine;
+        }
+        let grant = view.and_then(|view| view.grant.parse().ok());
+        let ask = grant.map(|grant| Ask::Show(Subject::Grant(grant)));
+        Did::Asks(ask.into_iter().collect())
+    }
+
+    fn enter(&mut self) -> Vec<Ask> {
+        if self.read {
+            Vec::new()
+        } else {
+            self.read_again()
+        }
+    }
+
+    fn hear(&mut self, news: &News<'_>) -> Vec<Ask> {
+        match news {
+            News::Live { gap } if *gap || !self.read => self.read_again(),
+            News::Events(events)
+                if events
+                    .iter()
+                    .any(|event| event.view.event.starts_with("break_glass.")) =>
+            {
+                self.read_again()
+            }
+            News::Uses(problem) => {
+                self.asked = false;
+                self.read |= problem.is_none();
+                self.problem = problem.map(str::to_owned);
+                if self.behind {
+                    self.read_again()
+                } else {
+                    Vec::new()
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+}
