@@ -59,6 +59,22 @@ pub(super) async fn are_in_scope(organisation: &Organisation, done: &mut Done) {
     }
     for reader in &organisation.readers {
         within(organisation, reader, done).await;
+        own(organisation, reader).await;
+    }
+    let by_themselves = "select count(*) from reviews v join requests r on r.id = v.request_id \
+         where v.decision = 'approve' and (v.reviewer_id = r.requester_id or v.reviewer_id = r.owner_id)";
+    assert_eq!(organisation.world.number(by_themselves).await, 0);
+}
+
+/// Nobody approves what they asked for, whatever their product roles and groups are.
+async fn own(organisation: &Organisation, reader: &Reader) {
+    let rows = organisation.list(&reader.http, "/v1/requests?state=pending&mine=true", 200);
+    for row in rows.await {
+        let path = format!("/v1/requests/{}/approve", row["id"].as_str().unwrap());
+        let answer = reader.http.post(&path, version(&row), json!({})).await;
+        let (_, code) = answer.problem();
+        let known = ["self-review", "out-of-scope", "not-allowed"];
+        assert!(known.contains(&code.as_str()), "{path}: {}", answer.text);
     }
 }
 
