@@ -60,7 +60,7 @@ pub(crate) fn decisions() -> anyhow::Result<()> {
     let asker = Principal {
         id: PrincipalId::from_bits(1),
         name: "ada".parse()?,
-        roles: BTreeSet::from([ProductRole::Requester]),
+        roles: [ProductRole::Requester].into(),
         groups,
         service: None,
     };

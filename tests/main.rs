@@ -29,6 +29,8 @@ mod readme;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod scopes;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;

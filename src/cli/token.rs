@@ -4,6 +4,7 @@ use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::IdempotencyKey;
 use crate::domain::ids::{GroupName, PrincipalName, SignInId};
+use crate::domain::roles::GivenRole;
 use crate::wire::Invitation;
 
 /// Invite people, and list and end sign-ins
@@ -19,9 +20,9 @@ enum Command {
     Invite {
         /// The person
         name: PrincipalName,
-        /// A product role; may be given several times. For somebody known these replace the present ones
-        #[arg(long = "role", value_name = "ROLE", value_delimiter = ',', value_parser = ["requester", "reviewer", "admin", "auditor", "operator"])]
-        roles: Vec<String>,
+        /// A product role, `requester`, `reviewer`, `admin`, `auditor` or `operator`; `reviewer@env:staging` is one for targets with that tag alone. May be given several times. For somebody known these replace the present ones
+        #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+        roles: Vec<GivenRole>,
         /// A group that policies name; may be given several times
         #[arg(long = "group", value_name = "GROUP", value_delimiter = ',')]
         groups: Vec<GroupName>,
@@ -41,7 +42,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             name,
             roles,
             groups,
-        } => invite(context, &name, roles, &groups).await,
+        } => invite(context, &name, &roles, &groups).await,
         Command::List => list(context).await,
         Command::Revoke { id } => revoke(context, &id).await,
     }
@@ -50,13 +51,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
 async fn invite(
     context: &Context<'_>,
     name: &PrincipalName,
-    roles: Vec<String>,
+    roles: &[GivenRole],
     groups: &[GroupName],
 ) -> Result<Exit, Failure> {
     let client = context.client()?;
     let invitation = Invitation {
         name: name.to_string(),
-        roles,
+        roles: roles.iter().map(ToString::to_string).collect(),
         groups: groups.iter().map(ToString::to_string).collect(),
     };
     let code = client.invite(&invitation, &IdempotencyKey::new()?).await?;

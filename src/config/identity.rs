@@ -9,7 +9,7 @@ use crate::config::paths;
 use crate::config::problem::{Notes, Problem};
 use crate::config::server::Shown;
 use crate::domain::ids::GroupName;
-use crate::domain::principal::ProductRole;
+use crate::domain::roles::GivenRole;
 use crate::domain::span::Span;
 use crate::secret::{Secret, read_private};
 
@@ -39,8 +39,8 @@ pub struct Identity {
     pub loopback: bool,
     /// Provider group to our groups; when there are any, no other group counts.
     pub groups: BTreeMap<String, GroupName>,
-    /// Provider group to product roles. Nobody has a role in another way.
-    pub roles: BTreeMap<String, BTreeSet<ProductRole>>,
+    /// Provider group to product roles, each for every target or for those with a tag. Nobody has a role in another way.
+    pub roles: BTreeMap<String, BTreeSet<GivenRole>>,
 }
 
 /// Understands the `[identity]` table of the file in `folder` and the environment; without an issuer there is none.
@@ -254,13 +254,13 @@ fn read_groups<'t>(mut table: Table<'t>, notes: &mut Notes<'t>) -> BTreeMap<Stri
 fn read_roles<'t>(
     mut table: Table<'t>,
     notes: &mut Notes<'t>,
-) -> BTreeMap<String, BTreeSet<ProductRole>> {
+) -> BTreeMap<String, BTreeSet<GivenRole>> {
     let mut roles = BTreeMap::new();
     for entry in table.take_all() {
         let name = entry.key.clone();
         let mut given = BTreeSet::new();
         for (at, word) in entry.into_texts(notes).unwrap_or_default() {
-            match word.parse::<ProductRole>() {
+            match word.parse::<GivenRole>() {
                 Ok(role) => drop(given.insert(role)),
                 Err(error) => notes.error(at, error, None),
             }

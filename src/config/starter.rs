@@ -18,7 +18,7 @@ const NAMED: &str = include_str!("starter/console.toml");
 const POLICY: &str = include_str!("starter/policy.cedar");
 
 const IDENTITY_INTRO: &str = "\n# Where people sign in. Without it they do so with one-time codes. The table begins with its first line that is no\n# comment: take the `#` off `[identity]` first.\n# [identity]\n";
-const IDENTITY_TABLES: &str = "\n# What product roles a group of the provider has here. Nobody who signs in there has a role in another way.\n# [identity.roles]\n# engineers = [\"requester\"]\n# sre-leads = [\"requester\", \"reviewer\"]\n\n# What its groups are called in policies here. Without the table a group keeps its name; with it no other counts.\n# [identity.groups]\n# \"/company/eng\" = \"engineers\"\n";
+const IDENTITY_TABLES: &str = "\n# What product roles a group of the provider has here. Nobody who signs in there has a role in another way.\n# [identity.roles]\n# engineers = [\"requester\"]\n# sre-leads = [\"requester\", \"reviewer\"]\n# payments-leads = [\"reviewer@team:payments\"]   # only for targets with this tag\n\n# What its groups are called in policies here. Without the table a group keeps its name; with it no other counts.\n# [identity.groups]\n# \"/company/eng\" = \"engineers\"\n";
 
 /// The commented `portcullis.toml`; valid as it is, and a server that starts with it listens on the loopback only.
 pub fn default_toml() -> String {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Record, Step};
 use super::event::{Actor, Event, EventCode};
+use super::extent::{Extent, Place, Tag, Tags};
 use super::grant::{CloseKind, Grant, GrantState};
 use super::ids::{
     GrantId, IncidentId, PrincipalId, PrincipalName, RequestId, RoleName, TargetName,
@@ -106,6 +107,26 @@ impl Scope {
         (self.targets.is_empty() || self.targets.contains(subject.target))
             && (self.principals.is_empty() || people.contains(subject.principal))
             && self.tags.iter().all(tagged)
+    }
+
+    /// Whether it stays within an extent, whatever is there. `tags` knows those of a target. A scope by tags stays
+    /// there only with a tag of the extent: another one may be given to any target tomorrow.
+    pub fn stays_within<'t>(
+        &self,
+        extent: &Extent,
+        tags: impl Fn(&TargetName) -> Option<&'t Tags>,
+    ) -> bool {
+        let tagged = self.tags.iter().any(|(name, value)| {
+            let tag = Tag {
+                name: name.clone(),
+                value: value.clone(),
+            };
+            extent.covers(Place::Tagged(&tag))
+        });
+        let named = |target| extent.covers(Place::On(tags(target)));
+        tagged
+            || (!self.targets.is_empty() && self.targets.iter().all(named))
+            || extent.covers(Place::Everywhere)
     }
 
     /// The scope for people.

@@ -3,16 +3,16 @@
 //! A lock with an end is over by itself: whether it is in force is a function of the lock and the moment, so nobody
 //! has to sweep it away in time.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 
 use super::change::{Record, Step};
 use super::event::{Actor, Event, EventCode};
+use super::extent::{Extent, Place, Tag, Tags};
 use super::grant::Grant;
 use super::ids::{IncidentId, LockId, PrincipalId, RoleName, TargetName};
-use super::permit::{Action, permit};
+use super::permit::{Action, permit_at};
 use super::principal::{Principal, PrincipalRef, ProductRole};
 use super::refusal::Refusal;
 use super::request::{Request, check_reason};
@@ -55,6 +55,36 @@ pub enum Blocked {
         value: String,
     },
     Everything,
+}
+
+impl Blocked {
+    /// The one target that it names, if it names one.
+    pub fn target(&self) -> Option<&TargetName> {
+        match self {
+            Self::Target(target) | Self::Role(target, _) => Some(target),
+            Self::Principal(_) | Self::Tag { .. } | Self::Everything => None,
+        }
+    }
+
+    /// What it is on, as a policy sees it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Principal(_) => "principal",
+            Self::Target(_) => "target",
+            Self::Role(..) => "role",
+            Self::Tag { .. } => "tag",
+            Self::Everything => "everything",
+        }
+    }
+
+    /// Whether it bears on a target with this name and these tags.
+    pub fn bears_on(&self, target: &TargetName, tags: &Tags) -> bool {
+        match self {
+            Self::Target(on) | Self::Role(on, _) => on == target,
+            Self::Tag { name, value } => tags.get(name) == Some(value),
+            Self::Principal(_) | Self::Everything => true,
+        }
+    }
 }
 
 impl fmt::Display for Blocked {
@@ -109,25 +139,25 @@ pub struct Lock {
 
 impl Lock {
     /// Whether this person may place it. Nobody locks themselves out by mistake, and everything is locked by admins
-    /// alone.
-    pub fn may_place(on: &Blocked, by: &Principal) -> Result<(), Refusal> {
-        may_change(by, on)?;
+    /// alone. `tags` are those of the target that it names.
+    pub fn may_place(on: &Blocked, by: &Principal, tags: Option<&Tags>) -> Result<(), Refusal> {
+        may_change(by, on, tags)?;
         if matches!(on, Blocked::Principal(who) if who.id == by.id) {
             return Err(Refusal::SelfLock);
         }
         Ok(())
     }
 
-    /// Places a lock.
+    /// Places a lock. `tags` are those of the target that it names.
     pub fn place(
         id: LockId,
         on: Blocked,
         length: Option<Span>,
         reason: &str,
-        by: &Principal,
+        (by, tags): (&Principal, Option<&Tags>),
         now: DateTime<Utc>,
     ) -> Result<Self, Refusal> {
-        Self::may_place(&on, by)?;
+        Self::may_place(&on, by, tags)?;
         Ok(Self {
             id,
             on,
@@ -156,14 +186,15 @@ impl Lock {
         Step::new(Record::NewLock(self.clone()), event)
     }
 
-    /// Whether this person could lift it now, and if not, why. The same rule answers lists and attempts.
+    /// Whether this person could lift it now, and if not, why. The same rule answers lists and attempts. `locks` are
+    /// those in force, for the target that it names.
     pub fn may_lift(
         &self,
         by: &Principal,
         locks: Locks<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), Refusal> {
-        may_change(by, &self.on)?;
+        may_change(by, &self.on, locks.tags)?;
         let state = self.state(now);
         if state != LockState::InForce {
             return Err(Refusal::LockOver {
@@ -214,7 +245,7 @@ impl Lock {
         format!("lock {}: {}", self.id, self.reason)
     }
 
-    fn matches(&self, subject: Subject<'_>, tags: Option<&BTreeMap<String, String>>) -> bool {
+    fn matches(&self, subject: Subject<'_>, tags: Option<&Tags>) -> bool {
         match &self.on {
             Blocked::Principal(who) => who.id == *subject.principal,
             Blocked::Target(target) => target == subject.target,
@@ -253,9 +284,22 @@ impl Lock {
     }
 }
 
-fn may_change(who: &Principal, on: &Blocked) -> Result<(), Refusal> {
-    permit(who, Action::Lock)?;
-    if *on == Blocked::Everything && !who.is(ProductRole::Admin) {
+fn may_change(who: &Principal, on: &Blocked, tags: Option<&Tags>) -> Result<(), Refusal> {
+    let tag;
+    let place = match on {
+        Blocked::Target(_) | Blocked::Role(..) => Place::On(tags),
+        // Whatever the targets with this tag are tomorrow, so the tag itself has to be in the scope.
+        Blocked::Tag { name, value } => {
+            tag = Tag {
+                name: name.clone(),
+                value: value.clone(),
+            };
+            Place::Tagged(&tag)
+        }
+        Blocked::Principal(_) | Blocked::Everything => Place::Everywhere,
+    };
+    permit_at(who, Action::Lock, place)?;
+    if *on == Blocked::Everything && *who.roles.extent(ProductRole::Admin) != Extent::Everywhere {
         return Err(Refusal::NotAllowed {
             action: "lock everything or lift such a lock",
             needs: "the product role admin",
@@ -277,7 +321,7 @@ fn lifters(on: &Blocked) -> &'static str {
 pub struct Locks<'a> {
     all: &'a [Lock],
     /// None when the target is no longer in the catalogue.
-    tags: Option<&'a BTreeMap<String, String>>,
+    tags: Option<&'a Tags>,
 }
 
 impl<'a> Locks<'a> {
@@ -288,8 +332,13 @@ impl<'a> Locks<'a> {
     };
 
     /// These locks, for a target with these tags.
-    pub fn new(all: &'a [Lock], tags: Option<&'a BTreeMap<String, String>>) -> Self {
+    pub fn new(all: &'a [Lock], tags: Option<&'a Tags>) -> Self {
         Self { all, tags }
+    }
+
+    /// The tags of the target that they bear on; none where it is not in the catalogue.
+    pub fn tags(&self) -> Option<&'a Tags> {
+        self.tags
     }
 
     /// The first lock in force that blocks this.
@@ -361,7 +410,7 @@ mod tests {
     fn place(on: Blocked, length: Option<Span>) -> Lock {
         let root = person("root", 9, ProductRole::Admin);
         let id = LockId::from_bits(7);
-        Lock::place(id, on, length, "INC-1 leak", &root, now()).unwrap()
+        Lock::place(id, on, length, "INC-1 leak", (&root, None), now()).unwrap()
     }
 
     fn blocks(
@@ -447,7 +496,16 @@ mod tests {
 
     #[test]
     fn nobody_locks_themselves_and_only_admins_lock_everything() {
-        let on = |on| Lock::place(LockId::from_bits(1), on, None, "INC-1", &rita(), now());
+        let on = |on| {
+            Lock::place(
+                LockId::from_bits(1),
+                on,
+                None,
+                "INC-1",
+                (&rita(), None),
+                now(),
+            )
+        };
         assert_eq!(
             on(Blocked::Principal(rita().as_ref())),
             Err(Refusal::SelfLock)

@@ -1,8 +1,12 @@
-//! The permission table: which product role may do what in Portcullis itself.
+//! The permission table: which product role may do what in Portcullis itself, and where.
+//!
+//! A product role may hold for some targets only. What is about a target is asked with its place; everything else
+//! needs a role that holds everywhere, and so does whoever forgets to say where.
 //!
 //! What a principal may get on a target is policy (`domain::policy`); who may review which request is the
 //! request's own rule (`Request::may_review`). An action that is not in the table cannot be asked for.
 
+use super::extent::{Extent, Place};
 use super::principal::{Principal, ProductRole};
 use super::refusal::Refusal;
 
@@ -29,6 +33,20 @@ macro_rules! actions {
             }
         }
     };
+}
+
+impl Action {
+    /// Whether it is about a target, so that a role that holds for some of them can allow it.
+    pub fn has_place(self) -> bool {
+        !matches!(
+            self,
+            Self::ReadPeople
+                | Self::Invite
+                | Self::ManageServices
+                | Self::SealCodes
+                | Self::ReadMetrics
+        )
+    }
 }
 
 actions! {
@@ -63,22 +81,47 @@ actions! {
     ReadMetrics, "read metrics", [Operator, Admin];
 }
 
-/// Whether the principal's product roles allow the action.
-pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
+/// The targets on which the principal's product roles allow the action.
+pub fn extent(who: &Principal, action: Action) -> Extent {
     // INVARIANT: a service account does nothing that its scopes do not name, whatever its product roles
     // (`a_service_account_never_decides`).
     if let Some(service) = &who.service
         && !service.allows(action)
     {
-        return Err(Refusal::NotAllowed {
-            action: action.phrase(),
-            needs: "a person, or a scope of the service account",
-        });
+        return Extent::Nowhere;
     }
-    if action.roles().iter().any(|role| who.is(*role)) {
+    let mut all = Extent::Nowhere;
+    for role in action.roles() {
+        all.widen(who.roles.extent(*role));
+    }
+    all
+}
+
+/// Whether the principal's product roles allow the action everywhere.
+pub fn permit(who: &Principal, action: Action) -> Result<(), Refusal> {
+    permit_at(who, action, Place::Everywhere)
+}
+
+/// Whether the principal's product roles allow the action in this place.
+pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<(), Refusal> {
+    let extent = extent(who, action);
+    let place = if action.has_place() {
+        place
+    } else {
+        Place::Everywhere
+    };
+    if extent.covers(place) {
         return Ok(());
     }
+    if extent != Extent::Nowhere {
+        return Err(Refusal::OutOfScope {
+            action: action.phrase(),
+            scope: extent.sentence(),
+            wide: !matches!(place, Place::On(_)),
+        });
+    }
     let needs = match action {
+        _ if who.service.is_some() => "a person, or a scope of the service account",
         Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
         Action::Invite | Action::ManageServices | Action::SealCodes => "the product role admin",
@@ -106,6 +149,9 @@ pub fn table() -> String {
                 "  - "
             });
         }
+        if !action.has_place() {
+            out.push_str("  for every target only");
+        }
         out.push('\n');
     }
     out
@@ -114,8 +160,10 @@ pub fn table() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::extent::Tags;
     use crate::domain::ids::PrincipalId;
     use crate::domain::principal::PrincipalRef;
+    use crate::domain::roles::GivenRole;
     use crate::domain::service::Service;
 
     /// Whatever roles it has and whatever scopes: each action that decides stays with people.
@@ -148,6 +196,57 @@ mod tests {
         for action in Action::ALL {
             let allowed = permit(&machine, *action).is_ok();
             assert_eq!(allowed, reads.contains(action), "{action:?}");
+        }
+    }
+
+    fn person(words: &[&str]) -> Principal {
+        let given = words.iter().map(|word| word.parse::<GivenRole>().unwrap());
+        Principal {
+            id: PrincipalId::from_bits(1),
+            name: "rita".parse().unwrap(),
+            roles: given.collect(),
+            groups: [].into(),
+            service: None,
+        }
+    }
+
+    #[test]
+    fn a_role_for_some_targets_allows_nothing_elsewhere() {
+        let rita = person(&["reviewer@env:staging", "auditor@team:payments"]);
+        let tags = |text: &str| {
+            Tags::from([text.split_once(':').unwrap()].map(|(a, b)| (a.into(), b.into())))
+        };
+        let (staging, payments, prod) =
+            (tags("env:staging"), tags("team:payments"), tags("env:prod"));
+        let may = |action, on: &Tags| permit_at(&rita, action, Place::On(Some(on))).is_ok();
+        assert!(may(Action::Review, &staging));
+        assert!(!may(Action::Review, &payments) && !may(Action::Review, &prod));
+        // Both roles read, so both places are seen.
+        assert!(may(Action::ReadAll, &staging) && may(Action::ReadAll, &payments));
+        assert!(!may(Action::ReadAll, &prod));
+        assert!(permit(&rita, Action::ReadAll).is_err());
+        assert!(permit_at(&rita, Action::Review, Place::Somewhere).is_ok());
+        assert!(permit_at(&rita, Action::Review, Place::On(None)).is_err());
+        let text = permit_at(&rita, Action::Review, Place::On(Some(&prod)))
+            .unwrap_err()
+            .text();
+        assert_eq!(
+            text,
+            "you may not review requests on this target: you may on targets with `env:staging` only"
+        );
+    }
+
+    /// Nothing that is about no target is allowed by a role that holds for some.
+    #[test]
+    fn what_is_about_no_target_needs_a_role_for_all() {
+        let words =
+            ["requester", "reviewer", "admin", "auditor"].map(|role| format!("{role}@env:staging"));
+        let scoped = person(&words.each_ref().map(String::as_str));
+        let tags = Tags::from([("env".to_owned(), "staging".to_owned())]);
+        for action in Action::ALL {
+            let here = permit_at(&scoped, *action, Place::On(Some(&tags))).is_ok();
+            assert_eq!(here, action.has_place(), "{action:?}");
+            assert!(permit(&scoped, *action).is_err(), "{action:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{GroupName, PrincipalId, PrincipalName};
+use super::roles::Roles;
 use super::service::Service;
 
 /// What a principal may do in Portcullis itself; what it may do on targets is decided by policy.
@@ -77,7 +78,7 @@ pub struct PrincipalRef {
 pub struct Principal {
     pub id: PrincipalId,
     pub name: PrincipalName,
-    pub roles: BTreeSet<ProductRole>,
+    pub roles: Roles,
     pub groups: BTreeSet<GroupName>,
     /// What a service account may do; none for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,11 +89,6 @@ impl Principal {
     /// The owner of a service account; none for a person.
     pub fn owner(&self) -> Option<&PrincipalId> {
         self.service.as_ref().map(|service| &service.owner.id)
-    }
-
-    /// Whether the principal plays this product role.
-    pub fn is(&self, role: ProductRole) -> bool {
-        self.roles.contains(&role)
     }
 
     /// The pointer that requests, reviews and grants keep.

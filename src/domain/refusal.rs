@@ -50,6 +50,14 @@ pub enum Refusal {
         action: &'static str,
         needs: &'static str,
     },
+    /// The caller's product roles allow this, but not here.
+    OutOfScope {
+        action: &'static str,
+        /// Where they do, in words.
+        scope: String,
+        /// Whether it is about more than one target.
+        wide: bool,
+    },
     /// Nothing with this name exists, or the caller may not know of it.
     NotFound {
         what: &'static str,
@@ -217,6 +225,7 @@ impl Refusal {
             Self::ProofOutOfTime { .. } => "proof-out-of-time",
             Self::CodeNotValid => "code-not-valid",
             Self::NotAllowed { .. } => "not-allowed",
+            Self::OutOfScope { .. } => "out-of-scope",
             Self::NotFound { .. } => "not-found",
             Self::UnknownTarget { .. } => "unknown-target",
             Self::UnknownRole { .. } => "unknown-role",
@@ -287,6 +296,14 @@ impl Refusal {
             }
             Self::NotAllowed { action, needs } => {
                 format!("you may not {action}: that needs {needs}")
+            }
+            Self::OutOfScope {
+                action,
+                scope,
+                wide,
+            } => {
+                let place = if *wide { "this wide" } else { "on this target" };
+                format!("you may not {action} {place}: you may on {scope} only")
             }
             Self::NotFound { what, name } => {
                 format!("there is no {what} `{name}` that you may see")
@@ -391,6 +408,7 @@ impl Refusal {
         matches!(
             self,
             Self::NotAllowed { .. }
+                | Self::OutOfScope { .. }
                 | Self::PolicyDenied { .. }
                 | Self::NobodyCanReview { .. }
                 | Self::SelfReview { .. }
@@ -417,6 +435,12 @@ impl Refusal {
             }
             Self::NotSignedIn | Self::TokenExpired | Self::SignInUnbound => {
                 "sign in with `portcullis login`"
+            }
+            Self::OutOfScope { wide: true, .. } => {
+                "name such targets, or one of these tags; for more ask somebody whose product role is for every target"
+            }
+            Self::OutOfScope { wide: false, .. } => {
+                "ask somebody whose product role is for this target"
             }
             Self::CodeNotValid => "ask an admin for a new one: `portcullis token invite NAME`",
             Self::UnknownTarget {

@@ -8,35 +8,39 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::extent::{Tag, Tags};
 use super::ids::{RoleName, TargetName};
 use super::permit::Action;
 use super::principal::{PrincipalRef, ProductRole};
+use super::roles::GivenRole;
 
 /// The word for "any target" or "any role" in a scope.
 const ANY: &str = "*";
 
-/// One thing that a service account may do.
+/// One thing that a service account may do; with a tag, on targets that have it alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Ask for a role on a target, use the grant and give it back; none stands for any.
     Request {
         target: Option<TargetName>,
         role: Option<RoleName>,
+        tag: Option<Tag>,
     },
     /// Read everything that an auditor reads.
-    Read,
+    Read { tag: Option<Tag> },
     /// Read the metrics of the server.
     Metrics,
 }
 
 impl Scope {
     /// The product role without which the scope is worth nothing.
-    pub fn role(&self) -> ProductRole {
-        match self {
-            Self::Request { .. } => ProductRole::Requester,
-            Self::Read => ProductRole::Auditor,
-            Self::Metrics => ProductRole::Operator,
-        }
+    pub fn role(&self) -> GivenRole {
+        let (role, tag) = match self {
+            Self::Request { tag, .. } => (ProductRole::Requester, tag.clone()),
+            Self::Read { tag } => (ProductRole::Auditor, tag.clone()),
+            Self::Metrics => (ProductRole::Operator, None),
+        };
+        GivenRole { role, tag }
     }
 
     fn allows(&self, action: Action) -> bool {
@@ -47,7 +51,7 @@ impl Scope {
                     Action::Submit | Action::UseGrant | Action::ReadCatalog | Action::ReadOwn
                 )
             }
-            Self::Read => matches!(
+            Self::Read { .. } => matches!(
                 action,
                 Action::ReadCatalog
                     | Action::ReadOwn
@@ -62,16 +66,23 @@ impl Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Request { target, role } => write!(
-                f,
-                "request:{}/{}",
-                target.as_ref().map_or(ANY, TargetName::as_str),
-                role.as_ref().map_or(ANY, RoleName::as_str)
-            ),
-            Self::Read => f.write_str("read"),
-            Self::Metrics => f.write_str("metrics"),
-        }
+        let tag = match self {
+            Self::Request { target, role, tag } => {
+                write!(
+                    f,
+                    "request:{}/{}",
+                    target.as_ref().map_or(ANY, TargetName::as_str),
+                    role.as_ref().map_or(ANY, RoleName::as_str)
+                )?;
+                tag
+            }
+            Self::Read { tag } => {
+                f.write_str("read")?;
+                tag
+            }
+            Self::Metrics => return f.write_str("metrics"),
+        };
+        tag.as_ref().map_or(Ok(()), |tag| write!(f, "@{tag}"))
     }
 }
 
@@ -80,12 +91,17 @@ impl std::str::FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = || {
-            "scopes are `request:TARGET/ROLE` (each may be `*`), `read` and `metrics`".to_owned()
+            "scopes are `request:TARGET/ROLE` (each may be `*`), `read` and `metrics`; the first two may end in a tag like `@env:staging`".to_owned()
         };
-        match text {
-            "read" => return Ok(Self::Read),
-            "metrics" => return Ok(Self::Metrics),
-            _ => {}
+        if text == "metrics" {
+            return Ok(Self::Metrics);
+        }
+        let (text, tag) = match text.split_once('@') {
+            Some((text, tag)) => (text, Some(tag.parse().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        if text == "read" {
+            return Ok(Self::Read { tag });
         }
         let (target, role) = text
             .strip_prefix("request:")
@@ -99,7 +115,7 @@ impl std::str::FromStr for Scope {
             ANY => None,
             name => Some(name.parse().map_err(|_| unknown())?),
         };
-        Ok(Self::Request { target, role })
+        Ok(Self::Request { target, role, tag })
     }
 }
 
@@ -130,16 +146,21 @@ impl Service {
         self.scopes.iter().any(|scope| scope.allows(action))
     }
 
-    /// Whether one of the scopes covers asking for exactly this.
-    pub fn may_ask(&self, target: &TargetName, role: &RoleName) -> bool {
+    /// Whether one of the scopes covers asking for exactly this, on a target with these tags.
+    pub fn may_ask(&self, target: &TargetName, role: &RoleName, tags: Option<&Tags>) -> bool {
         self.scopes.iter().any(|scope| match scope {
             Scope::Request {
                 target: on,
                 role: of,
+                tag,
             } => {
-                on.as_ref().is_none_or(|on| on == target) && of.as_ref().is_none_or(|of| of == role)
+                on.as_ref().is_none_or(|on| on == target)
+                    && of.as_ref().is_none_or(|of| of == role)
+                    && tag
+                        .as_ref()
+                        .is_none_or(|tag| tags.is_some_and(|tags| tag.is_on(tags)))
             }
-            Scope::Read | Scope::Metrics => false,
+            Scope::Read { .. } | Scope::Metrics => false,
         })
     }
 }
@@ -156,6 +177,8 @@ mod tests {
             "request:orders-db/readonly",
             "request:*/readonly",
             "request:*/*",
+            "request:*/readonly@env:staging",
+            "read@team:payments",
         ] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
@@ -168,6 +191,9 @@ mod tests {
             "request:A/b",
             "request:a/b/c",
             "*",
+            "read@",
+            "read@staging",
+            "metrics@env:staging",
         ] {
             assert!(wrong.parse::<Scope>().is_err(), "{wrong}");
         }

@@ -1,23 +1,22 @@
 //! A session, one live connection under a grant: who may end it, and how that is told.
 
 use super::event::{Actor, Event, EventCode, Outcome};
+use super::extent::Place;
 use super::grant::{Grant, GrantState};
-use super::permit::{Action, permit};
+use super::permit::{Action, permit_at};
 use super::principal::Principal;
 use super::refusal::Refusal;
 
 impl Grant {
-    /// Whether this person may end sessions of the grant; its holder may. Ending one changes nothing about the grant.
-    pub fn may_end_session(&self, who: &Principal) -> Result<(), Refusal> {
-        let own = who.id == self.holder.id;
-        permit(
-            who,
-            if own {
-                Action::UseGrant
-            } else {
-                Action::EndSessions
-            },
-        )?;
+    /// Whether this person may end sessions of the grant, which is on a target in this place; its holder may. Ending
+    /// one changes nothing about the grant.
+    pub fn may_end_session(&self, who: &Principal, place: Place<'_>) -> Result<(), Refusal> {
+        if who.id == self.holder.id {
+            // To give up less than one has is never out of scope.
+            permit_at(who, Action::UseGrant, Place::Somewhere)?;
+        } else {
+            permit_at(who, Action::EndSessions, place)?;
+        }
         if self.state.is_final() || self.state == GrantState::Scheduled {
             return Err(Refusal::GrantNotActive {
                 grant: self.id.clone(),

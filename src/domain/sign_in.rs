@@ -6,6 +6,7 @@ use super::break_glass::BreakGlassRefusal;
 use super::permit::Action;
 use super::principal::{Principal, ProductRole};
 use super::refusal::Refusal;
+use super::roles::GivenRole;
 
 /// By what a person, or a service account, has proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,10 +55,15 @@ impl Method {
         if self != Self::Sealed {
             return who;
         }
-        let may_ask = Action::BreakGlass.roles().iter().any(|role| who.is(*role));
-        let roles = may_ask.then_some(ProductRole::Requester);
+        // Where one of the roles that may break glass holds, the requester's does.
+        let given = who.roles.given();
+        let given = given.filter(|given| Action::BreakGlass.roles().contains(&given.role));
+        let roles = given.map(|given| GivenRole {
+            role: ProductRole::Requester,
+            ..given
+        });
         Principal {
-            roles: roles.into_iter().collect(),
+            roles: roles.collect(),
             ..who
         }
     }

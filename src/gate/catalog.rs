@@ -1,7 +1,8 @@
 //! The catalogue as one caller sees it: targets, roles, and what policy would say.
 
+use crate::domain::extent::Place;
 use crate::domain::ids::RoleName;
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy;
 use crate::domain::request::RequestKind;
 use crate::domain::span::Span;
@@ -18,15 +19,20 @@ pub struct SeenTarget {
 }
 
 impl Gate {
-    /// Every target, each with what policy says to this caller about a short ask.
+    /// Every target that the caller may see, each with what policy says to this caller about a short ask.
     pub async fn targets(&self, caller: &Caller) -> Result<Vec<SeenTarget>, Error> {
-        permit(&caller.principal, Action::ReadCatalog)?;
+        let who = &caller.principal;
+        permit_at(who, Action::ReadCatalog, Place::Somewhere)?;
         let rules = self.rules.current();
         let (_, now) = self.look().await?;
-        let seen = rules.catalog.targets.values().map(|entry| {
+        let entries = rules.catalog.targets.values().filter(|entry| {
+            let place = Place::On(Some(&entry.target.tags));
+            permit_at(who, Action::ReadCatalog, place).is_ok()
+        });
+        let seen = entries.map(|entry| {
             let verdicts = entry.target.roles.keys().map(|role| {
                 let verdict = rules.policy.decide(&policy::Ask {
-                    asker: &caller.principal,
+                    asker: who,
                     target: &entry.target,
                     role,
                     kind: RequestKind::Access,

@@ -2,16 +2,18 @@
 //!
 //! To let policy govern one more thing: a `Deed` with its action in the schema, and a function here.
 
-use std::collections::HashSet;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Rulebook;
 use crate::domain::break_glass::Use;
+use crate::domain::extent::Place;
 use crate::domain::grant::Grant;
-use crate::domain::ids::{RoleName, TargetName};
+use crate::domain::ids::{PrincipalId, RoleName, TargetName};
 use crate::domain::lock::{Blocked, Lock};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy::{
     self, Deed, Denial, Doing, Explained, Outcome, Policy, Snapshot, Verdict,
 };
@@ -23,6 +25,9 @@ use crate::domain::span::Span;
 use crate::domain::target::Target;
 use crate::store::Tx;
 
+use super::grants::SeenGrant;
+use super::locks::SeenLock;
+use super::requests::SeenRequest;
 use super::{Error, Gate, Writing};
 
 /// How many policies a refusal tells about: those that said no, then those that came nearest to a yes.
@@ -184,6 +189,150 @@ pub(super) async fn may_review(
     Ok(may(&rules.policy, &about.by(&writing.who, Deed::Review))?)
 }
 
+/// The people whose requests or grants these are, where policy has a say in one of these deeds; nobody otherwise, so
+/// that lists cost nothing more where it has none.
+pub(super) async fn owners<'a>(
+    tx: &mut Tx,
+    policy: &Policy,
+    deeds: &[Deed],
+    ids: impl Iterator<Item = &'a PrincipalId>,
+) -> Result<HashMap<PrincipalId, Arc<Principal>>, Error> {
+    if !deeds.iter().any(|deed| policy.governs(*deed)) {
+        return Ok(HashMap::new());
+    }
+    let found = tx.principals(&ids.collect::<BTreeSet<_>>()).await?;
+    let found = found.into_iter().map(|who| (who.id.clone(), Arc::new(who)));
+    Ok(found.collect())
+}
+
+/// What policy says, for lists: whoever tries is told more, and a broken policy is an alarm then.
+fn said(policy: &Policy, doing: &Doing<'_>) -> Result<(), Refusal> {
+    policy.may(doing).map_err(|denial| Refusal::PolicyDenied {
+        why: denial.why,
+        cause: Box::default(),
+    })
+}
+
+impl SeenRequest {
+    /// What policy says to a review by this person.
+    pub fn policy_says(&self, rules: &Rulebook, who: &Principal) -> Result<(), Refusal> {
+        let request = &self.request;
+        let (Some(owner), Some(target)) = (&self.owner, target(rules, &request.target)) else {
+            return Ok(());
+        };
+        let terms = request.terms();
+        let about = Reviewed {
+            owner,
+            target,
+            role: &terms.role,
+            kind: request.kind,
+            duration: terms.duration,
+            ticket: request.ticket.as_deref(),
+            now: self.now,
+        };
+        said(&rules.policy, &about.by(who, Deed::Review))
+    }
+}
+
+impl SeenGrant {
+    /// What policy says to a deed of this person: that they extend it, or revoke it.
+    pub fn policy_says(
+        &self,
+        rules: &Rulebook,
+        who: &Principal,
+        deed: Deed,
+    ) -> Result<(), Refusal> {
+        let grant = &self.grant;
+        let (Some(owner), Some(target)) = (&self.owner, target(rules, &grant.target)) else {
+            return Ok(());
+        };
+        if deed == Deed::Extend {
+            let about = Reviewed {
+                owner,
+                target,
+                role: &grant.role,
+                kind: RequestKind::Extend,
+                duration: Span::MINUTE,
+                ticket: None,
+                now: self.now,
+            };
+            return said(&rules.policy, &about.by(who, deed));
+        }
+        let doing = revoking(who, owner, target, grant, self.now);
+        said(&rules.policy, &doing)
+    }
+}
+
+impl SeenLock {
+    /// What policy says to a lift by this person.
+    pub fn policy_says(&self, rules: &Rulebook, who: &Principal) -> Result<(), Refusal> {
+        let owner = self.owner.as_deref();
+        let ask = |doing: &Doing<'_>| said(&rules.policy, doing);
+        locking(rules, &self.lock, (who, owner), self.now, ask)
+    }
+}
+
+fn revoking<'a>(
+    who: &'a Principal,
+    owner: &'a Principal,
+    target: &'a Target,
+    grant: &'a Grant,
+    now: DateTime<Utc>,
+) -> Doing<'a> {
+    Doing {
+        deed: Deed::Revoke,
+        who,
+        target,
+        owner: Some(owner),
+        role: Some(&grant.role),
+        kind: None,
+        duration: None,
+        ticket: None,
+        on: None,
+        now,
+    }
+}
+
+/// Asks about a lock on every target that it bears on, and on one of those that are alike to the policy.
+fn locking(
+    rules: &Rulebook,
+    lock: &Lock,
+    (who, owner): (&Principal, Option<&Principal>),
+    now: DateTime<Utc>,
+    ask: impl Fn(&Doing<'_>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    if !rules.policy.governs(Deed::Lock) {
+        return Ok(());
+    }
+    let role = match &lock.on {
+        Blocked::Role(_, role) => Some(role),
+        _ => None,
+    };
+    let alike = rules.policy.ignores_names(Deed::Lock);
+    let mut asked = BTreeSet::new();
+    for entry in rules.catalog.targets.values() {
+        let target = &entry.target;
+        if !lock.on.bears_on(&target.name, &target.tags)
+            || (alike && !asked.insert((target.kind, &target.tags)))
+        {
+            continue;
+        }
+        ask(&Doing {
+            deed: Deed::Lock,
+            who,
+            target,
+            owner,
+            role,
+            kind: None,
+            duration: None,
+            ticket: None,
+            on: Some(lock.on.kind()),
+            now,
+        })?;
+    }
+    Ok(())
+}
+
 /// Whether policy lets the caller sign this use off: it is a review that comes afterwards.
 pub(super) async fn may_sign_off(
     writing: &mut Writing,
@@ -231,18 +380,7 @@ pub(super) async fn may_revoke(
         return Ok(());
     };
     let owner = person(&mut writing.tx, &grant.holder).await?;
-    let doing = Doing {
-        deed: Deed::Revoke,
-        who: &writing.who,
-        target,
-        owner: Some(&owner),
-        role: Some(&grant.role),
-        kind: None,
-        duration: None,
-        ticket: None,
-        on: None,
-        now: writing.now,
-    };
+    let doing = revoking(&writing.who, &owner, target, grant, writing.now);
     Ok(may(&rules.policy, &doing)?)
 }
 
@@ -259,45 +397,14 @@ pub(super) async fn may_lock(
         Blocked::Principal(who) => Some(person(&mut writing.tx, who).await?),
         _ => None,
     };
-    let on = match &lock.on {
-        Blocked::Principal(_) => "principal",
-        Blocked::Target(_) => "target",
-        Blocked::Role(..) => "role",
-        Blocked::Tag { .. } => "tag",
-        Blocked::Everything => "everything",
-    };
-    let bears = |target: &Target| match &lock.on {
-        Blocked::Target(name) | Blocked::Role(name, _) => target.name == *name,
-        Blocked::Tag { name, value } => target.tags.get(name) == Some(value),
-        Blocked::Principal(_) | Blocked::Everything => true,
-    };
-    let role = match &lock.on {
-        Blocked::Role(_, role) => Some(role),
-        _ => None,
-    };
-    for entry in rules.catalog.targets.values() {
-        if !bears(&entry.target) {
-            continue;
-        }
-        let doing = Doing {
-            deed: Deed::Lock,
-            who: &writing.who,
-            target: &entry.target,
-            owner: owner.as_ref(),
-            role,
-            kind: None,
-            duration: None,
-            ticket: None,
-            on: Some(on),
-            now: writing.now,
-        };
-        may(&rules.policy, &doing)?;
-    }
-    Ok(())
+    let ask = |doing: &Doing<'_>| may(&rules.policy, doing);
+    let people = (&writing.who, owner.as_ref());
+    Ok(locking(rules, lock, people, writing.now, ask)?)
 }
 
 /// A request that nobody could ever decide is refused at once, with the groups that are too small. For each way,
-/// people are counted as reviews are: nobody twice, the requester never, and only those whom policy lets review.
+/// people are counted as reviews are: nobody twice, the requester never, and only those whose product role is for the
+/// target and whom policy lets review.
 pub(super) async fn somebody_reviews(
     tx: &mut Tx,
     policy: &Policy,
@@ -312,21 +419,28 @@ pub(super) async fn somebody_reviews(
             return Ok(());
         }
         let mut people: Vec<Principal> = Vec::new();
-        for group in way.groups() {
-            // As many of each group as there are places: then none of the others could fill one more.
-            let enough = Some(way.threshold).filter(|_| !governed && behind.is_none());
-            for found in tx.reviewers_in(group, &about.owner.id, enough).await? {
-                let counted = behind != Some(&found.id);
-                if counted && people.iter().all(|known| known.id != found.id) {
-                    people.push(found);
+        // Most reviewers are there for every target, so the others are looked for only where those are too few.
+        for everywhere in [true, false] {
+            for group in way.groups() {
+                // As many of each group as there are places: then none of the others could fill one more.
+                let all_count = !governed && behind.is_none() && everywhere;
+                let enough = Some(way.threshold).filter(|_| all_count);
+                let found = tx.reviewers_in(group, &about.owner.id, everywhere, enough);
+                for found in found.await? {
+                    let counted = behind != Some(&found.id);
+                    if counted && people.iter().all(|known| known.id != found.id) {
+                        people.push(found);
+                    }
                 }
             }
-        }
-        let able = people
-            .iter()
-            .filter(|who| !governed || policy.may(&about.by(who, Deed::Review)).is_ok());
-        if policy::filled(&way.reviewers, able.map(|who| &who.groups)) >= way.threshold {
-            return Ok(());
+            let here = Place::On(Some(&about.target.tags));
+            let able = people
+                .iter()
+                .filter(|who| permit_at(who, Action::Review, here).is_ok())
+                .filter(|who| !governed || policy.may(&about.by(who, Deed::Review)).is_ok());
+            if policy::filled(&way.reviewers, able.map(|who| &who.groups)) >= way.threshold {
+                return Ok(());
+            }
         }
     }
     let groups: Vec<String> = snapshot
@@ -349,13 +463,18 @@ pub(super) async fn reviewers(
     about: Reviewed<'_>,
 ) -> Result<Vec<PrincipalRef>, Error> {
     let mut people: Vec<Principal> = Vec::new();
+    let here = Place::On(Some(&about.target.tags));
     for group in ways.iter().flat_map(policy::Way::groups) {
-        for found in tx.reviewers_in(group, &about.owner.id, None).await? {
-            let known = people.iter().any(|known| known.id == found.id);
-            let able = !policy.governs(Deed::Review)
-                || policy.may(&about.by(&found, Deed::Review)).is_ok();
-            if able && !known {
-                people.push(found);
+        for everywhere in [true, false] {
+            let found = tx.reviewers_in(group, &about.owner.id, everywhere, None);
+            for found in found.await? {
+                let known = people.iter().any(|known| known.id == found.id);
+                let able = permit_at(&found, Action::Review, here).is_ok()
+                    && (!policy.governs(Deed::Review)
+                        || policy.may(&about.by(&found, Deed::Review)).is_ok());
+                if able && !known {
+                    people.push(found);
+                }
             }
         }
     }

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Rulebook;
+use crate::domain::extent::Place;
 use crate::domain::grant::{Grant, GrantState};
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy::{self, Deed, Policy, Verdict};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -27,20 +28,31 @@ pub(super) async fn lost(
         return Ok(None);
     }
     let holder = tx.principal(&grant.holder.id).await?;
-    let Some(holder) = holder.filter(|holder| permit(holder, Action::Submit).is_ok()) else {
+    let requester = |place: Place<'_>| {
+        let holder = holder.as_ref()?;
+        permit_at(holder, Action::Submit, place)
+            .is_ok()
+            .then_some(holder)
+    };
+    if requester(Place::Somewhere).is_none() {
         return Ok(Some(
             "its holder no longer has the product role requester".to_owned(),
         ));
-    };
+    }
     // A target that is not in the catalogue cannot be made usable, and the connector says so.
     let Some(target) = rules.catalog.target(&grant.target) else {
         return Ok(None);
+    };
+    let Some(holder) = requester(Place::On(Some(&target.tags))) else {
+        return Ok(Some(
+            "its holder no longer has the product role requester for this target".to_owned(),
+        ));
     };
     let request = tx.request(&grant.request).await?;
     let decided = decide(
         &rules.policy,
         &policy::Ask {
-            asker: &holder,
+            asker: holder,
             target,
             role: &grant.role,
             kind: RequestKind::Access,
@@ -72,13 +84,15 @@ pub(super) async fn no_more(
     who: &Principal,
     rules: &Rulebook,
 ) -> Result<Option<String>, Error> {
-    if permit(who, Action::Submit).is_err() {
+    let target = rules.catalog.target(&request.target);
+    let place = target.map_or(Place::Somewhere, |target| Place::On(Some(&target.tags)));
+    if permit_at(who, Action::Submit, place).is_err() {
         return Ok(Some(format!(
-            "`{}` no longer has the product role requester",
+            "`{}` no longer has the product role requester for this target",
             who.name
         )));
     }
-    let Some(target) = rules.catalog.target(&request.target) else {
+    let Some(target) = target else {
         return Ok(None);
     };
     let kept = as_it_was(tx, rules, &request.snapshot.policy_version).await?;

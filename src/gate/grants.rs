@@ -1,15 +1,18 @@
 //! Extending, returning, revoking and using grants.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::catalog::Catalog;
 use crate::domain::change::{Change, Step};
+use crate::domain::extent::Place;
 use crate::domain::grant::{Grant, authorize};
-use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::ids::{GrantId, PrincipalId, RequestId};
 use crate::domain::lock::{Lock, Locks};
-use crate::domain::permit::{Action, permit};
-use crate::domain::policy;
+use crate::domain::permit::{Action, permit_at};
+use crate::domain::policy::{self, Deed};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::{About, Request, RequestKind, RequestState};
@@ -20,15 +23,18 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::targets::{Access, Credential, CredentialAsk};
 
-use super::deeds::{Reviewed, decide, may_extend, may_revoke, somebody_reviews};
+use super::deeds::{Reviewed, decide, may_extend, may_revoke, owners, somebody_reviews};
 use super::locks::bearing;
 use super::requests::{SeenRequest, few_enough};
+use super::sight::{place, sees, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// A grant at one moment.
 #[derive(Debug, Clone)]
 pub struct SeenGrant {
     pub grant: Grant,
+    /// Its holder, with their groups, where policy has a say in what others do to it.
+    pub owner: Option<Arc<Principal>>,
     /// Every lock in force.
     pub locks: Arc<Vec<Lock>>,
     pub now: DateTime<Utc>,
@@ -56,7 +62,7 @@ impl Gate {
         self.confirmed(&caller.principal.id).await?;
         self.holder_confirmed(id).await?;
         let opened = self
-            .open(caller, once, new.as_str(), Action::ReadOwn)
+            .open_somewhere(caller, once, new.as_str(), Action::ReadOwn)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => {
@@ -65,16 +71,14 @@ impl Gate {
             }
             Opened::Now(writing) => writing,
         };
-        let grant = visible(load(&mut writing.tx, id).await?, &writing.who)?;
+        let grant = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
         let own = grant.holder.id == writing.who.id;
-        permit(
-            &writing.who,
-            if own {
-                Action::Submit
-            } else {
-                Action::ExtendOthers
-            },
-        )?;
+        let action = if own {
+            Action::Submit
+        } else {
+            Action::ExtendOthers
+        };
+        permit_at(&writing.who, action, place(&rules.catalog, &grant.target))?;
         if !own {
             writing.guard(Guarded::ExtendOthers);
         }
@@ -163,14 +167,15 @@ impl Gate {
         version: Version,
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
-        let mut writing = match self
-            .open(caller, once, id.as_str(), Action::UseGrant)
-            .await?
-        {
+        let opened = self
+            .open_somewhere(caller, once, id.as_str(), Action::UseGrant)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let grant = visible(load(&mut writing.tx, id).await?, &writing.who)?;
+        let rules = self.rules.current();
+        let grant = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
         let (next, step) = grant.give_back(&writing.who, writing.now)?;
         same_version(&grant, version)?;
         self.finish_grant(writing, next, vec![step]).await
@@ -186,12 +191,17 @@ impl Gate {
         reason: &str,
         once: &OnceKey,
     ) -> Result<SeenGrant, Error> {
-        let mut writing = match self.open(caller, once, id.as_str(), Action::Revoke).await? {
+        let opened = self
+            .open_somewhere(caller, once, id.as_str(), Action::Revoke)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.grant_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let grant = load(&mut writing.tx, id).await?;
         let rules = self.rules.current();
+        let grant = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
+        let place = place(&rules.catalog, &grant.target);
+        permit_at(&writing.who, Action::Revoke, place)?;
         may_revoke(&mut writing, &rules, &grant).await?;
         same_version(&grant, version)?;
         let (next, step) = grant.revoke(&writing.who, reason, writing.now)?;
@@ -210,12 +220,15 @@ impl Gate {
         self.confirmed_for(caller).await?;
         let (grant, in_force, now) = {
             let (mut tx, now) = self.look().await?;
-            let grant = visible(load(&mut tx, id).await?, &caller.principal)?;
+            let grant = seen_by(&mut tx, id, &caller.principal, &rules.catalog).await?;
             (grant, tx.locks_in_force(now).await?, now)
         };
         if grant.holder.id != caller.principal.id {
             return Err(Refusal::NotTheHolder { grant: grant.id }.into());
         }
+        let on = place(&rules.catalog, &grant.target);
+        let allowed = |who: &Principal| permit_at(who, Action::UseGrant, on);
+        allowed(&caller.principal)?;
         authorize(
             &grant,
             bearing(&in_force, &rules.catalog, &grant.target),
@@ -245,10 +258,8 @@ impl Gate {
                     }
                 }
             })?;
-        match self
-            .open(caller, once, id.as_str(), Action::UseGrant)
-            .await?
-        {
+        let opened = self.open_at(caller, once, id.as_str(), (Action::UseGrant, &allowed));
+        match opened.await? {
             Opened::Before(_) => self.issued_again(caller, id, &credential).await?,
             Opened::Now(mut writing) => {
                 let grant = load(&mut writing.tx, id).await?;
@@ -272,6 +283,8 @@ impl Gate {
         let (who, now) = self.held(&mut tx, caller).await?;
         let grant = load(&mut tx, id).await?;
         let (in_force, rules) = (tx.locks_in_force(now).await?, self.rules.current());
+        let place = place(&rules.catalog, &grant.target);
+        permit_at(&who, Action::UseGrant, place)?;
         let locks = bearing(&in_force, &rules.catalog, &grant.target);
         let step = issued(&grant, &who, credential, locks, now)?;
         tx.apply(&vec![step], &caller.origin, now).await?;
@@ -280,13 +293,41 @@ impl Gate {
 
     /// One grant that the caller may see.
     pub async fn grant(&self, caller: &Caller, id: &GrantId) -> Result<SeenGrant, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
+        let who = &caller.principal;
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
+        let rules = self.rules.current();
         let (mut tx, now) = self.look().await?;
+        let grant = seen_by(&mut tx, id, who, &rules.catalog).await?;
+        let locks = Arc::new(tx.locks_in_force(now).await?);
+        self.seen(&mut tx, grant, locks, now).await
+    }
+
+    async fn seen(
+        &self,
+        tx: &mut Tx,
+        grant: Grant,
+        locks: Arc<Vec<Lock>>,
+        now: DateTime<Utc>,
+    ) -> Result<SeenGrant, Error> {
+        let owners = self.holders(tx, std::slice::from_ref(&grant)).await?;
         Ok(SeenGrant {
-            grant: visible(load(&mut tx, id).await?, &caller.principal)?,
-            locks: Arc::new(tx.locks_in_force(now).await?),
+            owner: owners.get(&grant.holder.id).cloned(),
+            grant,
+            locks,
             now,
         })
+    }
+
+    /// The holders of these grants, where policy has a say in what others do to them.
+    pub(super) async fn holders(
+        &self,
+        tx: &mut Tx,
+        grants: &[Grant],
+    ) -> Result<HashMap<PrincipalId, Arc<Principal>>, Error> {
+        let open = grants.iter().filter(|grant| !grant.state.is_final());
+        let holders = open.map(|grant| &grant.holder.id);
+        let rules = self.rules.current();
+        owners(tx, &rules.policy, &[Deed::Extend, Deed::Revoke], holders).await
     }
 
     /// A page of grants that the caller may see, newest first.
@@ -296,17 +337,17 @@ impl Gate {
         mut filter: Filter,
         limit: i64,
     ) -> Result<Vec<SeenGrant>, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
-        if permit(&caller.principal, Action::ReadAll).is_err() {
-            filter.person = Some(caller.principal.id.clone());
-        }
+        let who = &caller.principal;
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
+        filter.within = within(who, Action::ReadAll, &self.rules.current().catalog);
         let (mut tx, now) = self.look().await?;
         let locks = Arc::new(tx.locks_in_force(now).await?);
-        Ok(tx
-            .grants(&filter, limit)
-            .await?
+        let page = tx.grants(&filter, limit).await?;
+        let owners = self.holders(&mut tx, &page).await?;
+        Ok(page
             .into_iter()
             .map(|grant| SeenGrant {
+                owner: owners.get(&grant.holder.id).cloned(),
                 grant,
                 locks: Arc::clone(&locks),
                 now,
@@ -321,13 +362,14 @@ impl Gate {
 
     async fn finish_grant(
         &self,
-        writing: Box<Writing>,
+        mut writing: Box<Writing>,
         grant: Grant,
         change: Change,
     ) -> Result<SeenGrant, Error> {
         let (locks, now) = (Arc::clone(&writing.locks), writing.now);
+        let seen = self.seen(&mut writing.tx, grant, locks, now).await?;
         self.finish(writing, &change).await?;
-        Ok(SeenGrant { grant, locks, now })
+        Ok(seen)
     }
 }
 
@@ -377,15 +419,22 @@ pub(super) async fn load(tx: &mut Tx, id: &GrantId) -> Result<Grant, Error> {
     })?)
 }
 
-/// What one may not see does not exist.
-pub(super) fn visible(grant: Grant, who: &Principal) -> Result<Grant, Refusal> {
-    if grant.holder.id == who.id || permit(who, Action::ReadAll).is_ok() {
+/// A grant that this person may see. What one may not see does not exist.
+pub(super) async fn seen_by(
+    tx: &mut Tx,
+    id: &GrantId,
+    who: &Principal,
+    catalog: &Catalog,
+) -> Result<Grant, Error> {
+    let grant = load(tx, id).await?;
+    if grant.holder.id == who.id || sees(who, &grant.target, catalog) {
         return Ok(grant);
     }
     Err(Refusal::NotFound {
         what: "grant",
         name: grant.id.to_string(),
-    })
+    }
+    .into())
 }
 
 fn same_version(grant: &Grant, version: Version) -> Result<(), Refusal> {

@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 
 use crate::catalog::Catalog;
 use crate::domain::change::Change;
+use crate::domain::extent::{Place, Tag, Tags};
 use crate::domain::grant::GrantState;
 use crate::domain::ids::{LockId, PrincipalName, RoleName, TargetName};
 use crate::domain::lock::{Blocked, Lock, Locks};
 use crate::domain::nearest::nearest;
-use crate::domain::permit::{Action, permit};
-use crate::domain::principal::PrincipalRef;
+use crate::domain::permit::{Action, permit_at};
+use crate::domain::policy::Deed;
+use crate::domain::principal::{Principal, PrincipalRef};
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::Guarded;
 use crate::domain::span::Span;
@@ -20,8 +22,9 @@ use crate::store::Tx;
 use crate::store::grants;
 use crate::store::locks::Filter;
 
-use super::deeds::may_lock;
+use super::deeds::{may_lock, owners};
 use super::grants::Version;
+use super::sight::{place, sees_lock, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits, new_trace};
 
 /// The states in which a grant gives access, or is going to.
@@ -45,6 +48,10 @@ pub enum On {
 #[derive(Debug, Clone)]
 pub struct SeenLock {
     pub lock: Lock,
+    /// The tags of the target that it names, if it names one of the catalogue.
+    pub tags: Option<Tags>,
+    /// Whom it is on, where policy has a say in who lifts it.
+    pub owner: Option<Arc<Principal>>,
     /// Every lock in force: one on the reader decides what the reader may do with this one.
     pub in_force: Arc<Vec<Lock>>,
     pub now: DateTime<Utc>,
@@ -67,14 +74,20 @@ impl Gate {
     ) -> Result<SeenLock, Error> {
         let rules = self.rules.current();
         let new = LockId::from_bits(new_bits()?);
-        let opened = self.open(caller, once, new.as_str(), Action::Lock).await?;
+        let opened = self
+            .open_somewhere(caller, once, new.as_str(), Action::Lock)
+            .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
         writing.guard(Guarded::PlaceLock);
+        // Whoever locks some targets only is not told which others there are.
+        check_scope(&writing.who, &on, &rules.catalog)?;
         let on = known(&mut writing.tx, &rules.catalog, on).await?;
-        let mut lock = Lock::place(new, on, length, reason, &writing.who, writing.now)?;
+        let tags = tags_named(&on, &rules.catalog);
+        let by = (&writing.who, tags.as_ref());
+        let mut lock = Lock::place(new, on, length, reason, by, writing.now)?;
         may_lock(&mut writing, &rules, &lock).await?;
         let locks = std::slice::from_ref(&lock);
         let (by, now) = (writing.who.as_ref(), writing.now);
@@ -84,13 +97,11 @@ impl Gate {
         change.extend(cut.into_iter().map(|(_, step)| step));
         let mut in_force = writing.locks.to_vec();
         in_force.push(lock.clone());
+        let seen = self.beside_lock(&mut writing.tx, lock, Arc::new(in_force), now);
+        let seen = seen.await?;
         self.finish(writing, &change).await?;
         self.enforce_soon().await;
-        Ok(SeenLock {
-            lock,
-            in_force: Arc::new(in_force),
-            now,
-        })
+        Ok(seen)
     }
 
     /// Lifts a lock. What it took away does not come back.
@@ -102,15 +113,21 @@ impl Gate {
         reason: &str,
         once: &OnceKey,
     ) -> Result<SeenLock, Error> {
-        let mut writing = match self.open(caller, once, id.as_str(), Action::Lock).await? {
+        let opened = self
+            .open_somewhere(caller, once, id.as_str(), Action::Lock)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
         writing.guard(Guarded::LiftLock);
-        let lock = load(&mut writing.tx, id).await?;
-        may_lock(&mut writing, &self.rules.current(), &lock).await?;
+        let rules = self.rules.current();
+        let lock = load(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
+        may_lock(&mut writing, &rules, &lock).await?;
         let (in_force, now) = (Arc::clone(&writing.locks), writing.now);
-        let (next, step) = lock.lift(&writing.who, reason, Locks::new(&in_force, None), now)?;
+        let tags = tags_named(&lock.on, &rules.catalog);
+        let locks = Locks::new(&in_force, tags.as_ref());
+        let (next, step) = lock.lift(&writing.who, reason, locks, now)?;
         if lock.version != version.0 {
             return Err(Refusal::Conflict {
                 what: "lock",
@@ -118,23 +135,62 @@ impl Gate {
             }
             .into());
         }
+        let seen = self.beside_lock(&mut writing.tx, next, in_force, now);
+        let seen = seen.await?;
         self.finish(writing, &vec![step]).await?;
-        Ok(SeenLock {
-            lock: next,
-            in_force,
-            now,
-        })
+        Ok(seen)
     }
 
     /// One lock.
     pub async fn lock(&self, caller: &Caller, id: &LockId) -> Result<SeenLock, Error> {
-        permit(&caller.principal, Action::ReadLocks)?;
+        let who = &caller.principal;
+        permit_at(who, Action::ReadLocks, Place::Somewhere)?;
+        let rules = self.rules.current();
         let (mut tx, now) = self.look().await?;
-        Ok(SeenLock {
-            lock: load(&mut tx, id).await?,
-            in_force: Arc::new(tx.locks_in_force(now).await?),
+        let lock = load(&mut tx, id, who, &rules.catalog).await?;
+        let in_force = Arc::new(tx.locks_in_force(now).await?);
+        self.beside_lock(&mut tx, lock, in_force, now).await
+    }
+
+    async fn beside_lock(
+        &self,
+        tx: &mut Tx,
+        lock: Lock,
+        in_force: Arc<Vec<Lock>>,
+        now: DateTime<Utc>,
+    ) -> Result<SeenLock, Error> {
+        let page = self.beside_locks(tx, vec![lock], &in_force, now).await?;
+        Ok(page
+            .into_iter()
+            .next()
+            .ok_or_else(|| anyhow::anyhow!("a lock was lost on its way"))?)
+    }
+
+    /// Puts what their readers need beside locks.
+    pub(super) async fn beside_locks(
+        &self,
+        tx: &mut Tx,
+        locks: Vec<Lock>,
+        in_force: &Arc<Vec<Lock>>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SeenLock>, Error> {
+        let rules = self.rules.current();
+        let locked = locks.iter().filter_map(|lock| match &lock.on {
+            Blocked::Principal(who) => Some(&who.id),
+            _ => None,
+        });
+        let owners = owners(tx, &rules.policy, &[Deed::Lock], locked).await?;
+        let seen = locks.into_iter().map(|lock| SeenLock {
+            tags: tags_named(&lock.on, &rules.catalog),
+            owner: match &lock.on {
+                Blocked::Principal(who) => owners.get(&who.id).cloned(),
+                _ => None,
+            },
+            lock,
+            in_force: Arc::clone(in_force),
             now,
-        })
+        });
+        Ok(seen.collect())
     }
 
     /// A page of locks, newest first.
@@ -144,16 +200,16 @@ impl Gate {
         filter: &Filter,
         limit: i64,
     ) -> Result<Vec<SeenLock>, Error> {
-        permit(&caller.principal, Action::ReadLocks)?;
+        let who = &caller.principal;
+        permit_at(who, Action::ReadLocks, Place::Somewhere)?;
+        let filter = Filter {
+            within: within(who, Action::ReadLocks, &self.rules.current().catalog),
+            ..filter.clone()
+        };
         let (mut tx, now) = self.look().await?;
         let in_force = Arc::new(tx.locks_in_force(now).await?);
-        let page = tx.locks(filter, now, limit).await?.into_iter();
-        let seen = page.map(|lock| SeenLock {
-            lock,
-            in_force: Arc::clone(&in_force),
-            now,
-        });
-        Ok(seen.collect())
+        let page = tx.locks(&filter, now, limit).await?;
+        self.beside_locks(&mut tx, page, &in_force, now).await
     }
 
     async fn lock_before(&self, caller: &Caller, id: &str) -> Result<SeenLock, Error> {
@@ -276,11 +332,37 @@ pub(super) fn tag_known(catalog: &Catalog, name: &str, value: &str) -> Result<()
     })
 }
 
-async fn load(tx: &mut Tx, id: &LockId) -> Result<Lock, Error> {
-    Ok(tx.lock(id).await?.ok_or_else(|| Refusal::NotFound {
+/// A lock that this person may see. What one may not see does not exist.
+async fn load(tx: &mut Tx, id: &LockId, who: &Principal, catalog: &Catalog) -> Result<Lock, Error> {
+    let found = tx.lock(id).await?;
+    let found = found.filter(|lock| sees_lock(who, lock, catalog));
+    Ok(found.ok_or_else(|| Refusal::NotFound {
         what: "lock",
         name: id.to_string(),
     })?)
+}
+
+/// The tags of the target that a lock names.
+pub(super) fn tags_named(on: &Blocked, catalog: &Catalog) -> Option<Tags> {
+    let target = catalog.target(on.target()?)?;
+    Some(target.tags.clone())
+}
+
+/// Whether this person may lock that at all, before it is said whether it is there.
+fn check_scope(who: &Principal, on: &On, catalog: &Catalog) -> Result<(), Refusal> {
+    let tag;
+    let wanted = match on {
+        On::Target(target) | On::Role(target, _) => place(catalog, target),
+        On::Tag { name, value } => {
+            tag = Tag {
+                name: name.clone(),
+                value: value.clone(),
+            };
+            Place::Tagged(&tag)
+        }
+        On::Principal(_) | On::Everything => Place::Everywhere,
+    };
+    permit_at(who, Action::Lock, wanted)
 }
 
 /// Where to look for grants that these locks match; a grant that is found may still be of another target or person.

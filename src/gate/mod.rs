@@ -22,6 +22,7 @@ pub mod reconcile;
 pub mod requests;
 pub mod second_factor;
 pub mod sessions;
+pub mod sight;
 pub mod sweep;
 mod ticket;
 pub mod why;
@@ -33,15 +34,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::catalog::Watcher;
+use crate::catalog::{Catalog, Watcher};
 use crate::config::TokenSettings;
 use crate::domain::break_glass::{BreakGlassRefusal, Limits};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::extent::Place;
 use crate::domain::hours::WorkingHours;
-use crate::domain::ids::{GrantId, PrincipalId, RequestId, SignInId};
+use crate::domain::ids::{GrantId, PrincipalId, RequestId, SignInId, TargetName};
 use crate::domain::lock::Lock;
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit, permit_at};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{Guarded, LocalAccounts, StepUp};
@@ -225,8 +227,8 @@ impl Gate {
         &self.rules
     }
 
-    /// Opens a transaction for a caller: looks at the idempotency key, and at the caller as it is now. `result` is
-    /// the id that the call is going to answer with.
+    /// Opens a transaction for a caller whose product roles allow the action on every target: looks at the
+    /// idempotency key, and at the caller as it is now. `result` is the id that the call is going to answer with.
     async fn open(
         &self,
         caller: &Caller,
@@ -237,6 +239,31 @@ impl Gate {
         caller.how.method.allows(action)?;
         self.opened(caller, once, result, |who| permit(who, action))
             .await
+    }
+
+    /// As `open`, for a caller whose product roles allow the action on some target at least. Which one it is about is
+    /// known later, and then `permit_at` has to be asked again.
+    async fn open_somewhere(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        action: Action,
+    ) -> Result<Opened, Error> {
+        let allowed = |who: &Principal| permit_at(who, action, Place::Somewhere);
+        self.open_at(caller, once, result, (action, &allowed)).await
+    }
+
+    /// As `open`, for an action in the place that `allowed` asks about.
+    async fn open_at(
+        &self,
+        caller: &Caller,
+        once: &OnceKey,
+        result: &str,
+        (action, allowed): (Action, &(dyn Fn(&Principal) -> Result<(), Refusal> + Sync)),
+    ) -> Result<Opened, Error> {
+        caller.how.method.allows(action)?;
+        self.opened(caller, once, result, allowed).await
     }
 
     /// As `open`, for what the permission table has no line for. A sealed sign-in is good for nothing of that.
@@ -417,7 +444,8 @@ impl Gate {
         if !self.is_news(key, now) {
             return Ok(());
         }
-        name_subject(&mut tx, &mut event, caller, about).await?;
+        let rules = self.rules.current();
+        name_subject(&mut tx, &mut event, caller, about, &rules.catalog).await?;
         tx.apply(
             &vec![Step::new(Record::Nothing, event)],
             &caller.origin,
@@ -494,11 +522,15 @@ async fn name_subject(
     event: &mut Event,
     caller: &Caller,
     about: &str,
+    catalog: &Catalog,
 ) -> Result<(), Error> {
-    let sees_all = permit(&caller.principal, Action::ReadAll).is_ok();
-    let sees = |owner: &PrincipalId| sees_all || *owner == caller.principal.id;
+    let who = &caller.principal;
+    let sees = |owner: &PrincipalId, target: &TargetName| {
+        *owner == who.id || sight::sees(who, target, catalog)
+    };
     if let Ok(id) = about.parse::<GrantId>() {
-        if let Some(grant) = tx.grant(&id).await?.filter(|grant| sees(&grant.holder.id)) {
+        let grant = tx.grant(&id).await?;
+        if let Some(grant) = grant.filter(|grant| sees(&grant.holder.id, &grant.target)) {
             event.target = Some(grant.target);
             event.role = Some(grant.role);
             event.request = Some(grant.request);
@@ -506,7 +538,9 @@ async fn name_subject(
         event.grant = Some(id);
     } else if let Ok(id) = about.parse::<RequestId>() {
         let request = tx.request(&id).await?;
-        if let Some(request) = request.filter(|request| sees(&request.requester.id)) {
+        if let Some(request) =
+            request.filter(|request| sees(&request.requester.id, &request.target))
+        {
             event.target = Some(request.target);
             event.role = Some(request.role);
             event.grant = request.grant;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::catalog::Rulebook;
+use crate::catalog::{Catalog, Rulebook};
 use crate::domain::change::Change;
+use crate::domain::extent::Place;
 use crate::domain::grant::Grant;
-use crate::domain::ids::{GrantId, RequestId, TargetName};
+use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::lock::{Lock, Subject};
 use crate::domain::nearest::nearest;
-use crate::domain::permit::{Action, permit};
-use crate::domain::policy;
+use crate::domain::permit::{Action, permit_at};
+use crate::domain::policy::{self, Deed};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Cause, Refusal};
 use crate::domain::request::{
@@ -25,10 +26,11 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::store::history::History;
 
-use super::deeds::{Reviewed, decide, may_review, somebody_reviews};
+use super::deeds::{Reviewed, decide, may_review, owners, somebody_reviews};
 use super::eligible;
 use super::locks::bearing;
 use super::second_factor::told;
+use super::sight::{place, sees, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// How far back the history of a requester on a target goes.
@@ -42,6 +44,8 @@ pub struct SeenRequest {
     pub signals: Vec<Signal>,
     /// The grant that an extension is about.
     pub parent: Option<Grant>,
+    /// Who asked, with their groups, where policy has a say in who reviews what.
+    pub owner: Option<Arc<Principal>>,
     /// Every lock in force.
     pub locks: Arc<Vec<Lock>>,
     pub now: DateTime<Utc>,
@@ -67,13 +71,13 @@ impl Gate {
         let new = RequestId::from_bits(new_bits()?);
         self.confirmed(&caller.principal.id).await?;
         let opened = self
-            .open(caller, once, new.as_str(), Action::Submit)
+            .open_somewhere(caller, once, new.as_str(), Action::Submit)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let target = asked(&rules, &ask)?;
+        let target = asked(&rules, &ask, (&writing.who, Action::Submit))?;
         check_reason(&ask.reason)?;
         // A lock is the same answer to everybody, so it comes before what depends on the person.
         let locks = bearing(&writing.locks, &rules.catalog, &ask.target);
@@ -145,11 +149,14 @@ impl Gate {
             self.confirmed(&caller.principal.id).await?;
             self.requester_confirmed(id).await?;
         }
-        let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
+        let opened = self
+            .open_somewhere(caller, once, id.as_str(), Action::Review)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let request = load(&mut writing.tx, id).await?;
+        let request = self.reviewable(&mut writing, id).await?;
         // The rules that name people come first: their answer does not depend on the version.
         request.may_review(&writing.who, writing.now)?;
         may_review(&mut writing, &rules, &request, &verdict.narrowed).await?;
@@ -287,11 +294,15 @@ impl Gate {
         version: i64,
         once: &OnceKey,
     ) -> Result<SeenRequest, Error> {
-        let mut writing = match self.open(caller, once, id.as_str(), Action::Submit).await? {
+        let opened = self
+            .open_somewhere(caller, once, id.as_str(), Action::Submit)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let request = visible(load(&mut writing.tx, id).await?, &writing.who)?;
+        let rules = self.rules.current();
+        let request = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
         let (next, change) = request.withdraw(&writing.who, writing.now)?;
         same_version(&request, version)?;
         self.finish_request(writing, next, &change).await
@@ -326,21 +337,35 @@ impl Gate {
         once: &OnceKey,
         rule: impl Fn(&Request, &Principal, DateTime<Utc>) -> Result<(Request, Change), Refusal>,
     ) -> Result<SeenRequest, Error> {
-        let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
+        let opened = self
+            .open_somewhere(caller, once, id.as_str(), Action::Review)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let request = load(&mut writing.tx, id).await?;
+        let request = self.reviewable(&mut writing, id).await?;
         let (next, change) = rule(&request, &writing.who, writing.now)?;
         self.finish_request(writing, next, &change).await
     }
 
+    /// A request on a target for which the caller is a reviewer.
+    async fn reviewable(&self, writing: &mut Writing, id: &RequestId) -> Result<Request, Error> {
+        let rules = self.rules.current();
+        let request = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
+        let place = place(&rules.catalog, &request.target);
+        permit_at(&writing.who, Action::Review, place)?;
+        Ok(request)
+    }
+
     /// One request that the caller may see.
     pub async fn request(&self, caller: &Caller, id: &RequestId) -> Result<SeenRequest, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
+        let who = &caller.principal;
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
+        let rules = self.rules.current();
         let (mut tx, now) = self.look().await?;
-        let request = visible(load(&mut tx, id).await?, &caller.principal)?;
-        self.beside(&mut tx, request, now).await
+        let request = seen_by(&mut tx, id, who, &rules.catalog).await?;
+        self.beside(&mut tx, request, who, now).await
     }
 
     /// A page of requests that the caller may see, newest first.
@@ -350,13 +375,12 @@ impl Gate {
         mut filter: Filter,
         limit: i64,
     ) -> Result<Vec<SeenRequest>, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
-        if permit(&caller.principal, Action::ReadAll).is_err() {
-            filter.person = Some(caller.principal.id.clone());
-        }
+        let who = &caller.principal;
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
+        filter.within = within(who, Action::ReadAll, &self.rules.current().catalog);
         let (mut tx, now) = self.look().await?;
         let page = tx.requests(&filter, limit).await?;
-        self.all_beside(&mut tx, page, now).await
+        self.all_beside(&mut tx, page, who, now).await
     }
 
     async fn request_before(&self, caller: &Caller, id: &str) -> Result<SeenRequest, Error> {
@@ -375,7 +399,8 @@ impl Gate {
         let way = self.prove(&mut writing).await?;
         let change = told(change, way);
         writing.tx.apply(&change, &writing.origin, now).await?;
-        let seen = self.beside(&mut writing.tx, request, now).await?;
+        let who = writing.who.clone();
+        let seen = self.beside(&mut writing.tx, request, &who, now).await?;
         self.finish(writing, &Change::new()).await?;
         self.counted(&change);
         Ok(seen)
@@ -385,27 +410,33 @@ impl Gate {
         &self,
         tx: &mut Tx,
         request: Request,
+        who: &Principal,
         now: DateTime<Utc>,
     ) -> Result<SeenRequest, Error> {
-        let page = self.all_beside(tx, vec![request], now).await?;
+        let page = self.all_beside(tx, vec![request], who, now).await?;
         Ok(page
             .into_iter()
             .next()
             .ok_or_else(|| anyhow::anyhow!("a request was lost on its way"))?)
     }
 
-    /// Puts what readers need beside requests, with one look at the past for all of them.
+    /// Puts what this reader needs beside requests, with one look at the past for all of them.
     pub(super) async fn all_beside(
         &self,
         tx: &mut Tx,
         requests: Vec<Request>,
+        who: &Principal,
         now: DateTime<Utc>,
     ) -> Result<Vec<SeenRequest>, Error> {
+        let rules = self.rules.current();
+        let seen = within(who, Action::ReadAll, &rules.catalog);
         let pending: Vec<&Request> = requests
             .iter()
             .filter(|request| request.state == RequestState::Pending)
             .collect();
-        let mut pasts = tx.pasts(&pending, now - HISTORY).await?;
+        let mut pasts = tx.pasts(&pending, now - HISTORY, seen.as_ref()).await?;
+        let asked = pending.iter().map(|request| &request.requester.id);
+        let owners = owners(tx, &rules.policy, &[Deed::Review], asked).await?;
         let locks = Arc::new(tx.locks_in_force(now).await?);
         let mut page = Vec::with_capacity(requests.len());
         for request in requests {
@@ -414,6 +445,7 @@ impl Gate {
             page.push(SeenRequest {
                 signals: signals(&request, &past.facts, &self.settings.hours),
                 history: past.history,
+                owner: owners.get(&request.requester.id).cloned(),
                 request,
                 parent,
                 locks: Arc::clone(&locks),
@@ -425,14 +457,24 @@ impl Gate {
 }
 
 /// The target that is asked for, if it has the role.
-pub(super) fn asked<'a>(rules: &'a Rulebook, ask: &Ask) -> Result<&'a Target, Refusal> {
-    let Some(target) = rules.catalog.target(&ask.target) else {
-        let names = rules.catalog.targets.keys().map(TargetName::as_str);
+pub(super) fn asked<'a>(
+    rules: &'a Rulebook,
+    ask: &Ask,
+    (who, action): (&Principal, Action),
+) -> Result<&'a Target, Refusal> {
+    let listed = |target: &&Target| {
+        let place = Place::On(Some(&target.tags));
+        permit_at(who, Action::ReadCatalog, place).is_ok()
+    };
+    let Some(target) = rules.catalog.target(&ask.target).filter(listed) else {
+        let targets = rules.catalog.targets.values().map(|entry| &entry.target);
+        let names = targets.filter(listed).map(|target| target.name.as_str());
         return Err(Refusal::UnknownTarget {
             nearest: nearest(ask.target.as_str(), names).map(str::to_owned),
             target: ask.target.clone(),
         });
     };
+    permit_at(who, action, Place::On(Some(&target.tags)))?;
     if !target.roles.contains_key(&ask.role) {
         let known: Vec<String> = target
             .roles
@@ -462,8 +504,9 @@ pub(super) async fn seen_by(
     tx: &mut Tx,
     id: &RequestId,
     who: &Principal,
+    catalog: &Catalog,
 ) -> Result<Request, Error> {
-    Ok(visible(load(tx, id).await?, who)?)
+    Ok(visible(load(tx, id).await?, who, catalog)?)
 }
 
 async fn load(tx: &mut Tx, id: &RequestId) -> Result<Request, Error> {
@@ -474,8 +517,8 @@ async fn load(tx: &mut Tx, id: &RequestId) -> Result<Request, Error> {
 }
 
 /// What one may not see does not exist.
-fn visible(request: Request, who: &Principal) -> Result<Request, Refusal> {
-    if request.requester.id == who.id || permit(who, Action::ReadAll).is_ok() {
+fn visible(request: Request, who: &Principal, catalog: &Catalog) -> Result<Request, Refusal> {
+    if request.requester.id == who.id || sees(who, &request.target, catalog) {
         return Ok(request);
     }
     Err(Refusal::NotFound {

@@ -9,15 +9,17 @@ use futures_util::future::join_all;
 
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::Event;
+use crate::domain::extent::Place;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, TargetName};
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::refusal::Refusal;
 use crate::domain::request::check_reason;
 use crate::store::grants::Filter;
 use crate::targets::{Live, Reported, SessionOutcome};
 
-use super::grants::{access, load, visible};
+use super::grants::{access, load, seen_by};
+use super::sight::{place, within};
 use super::{Caller, Error, Gate, OnceKey, Opened};
 
 /// A target that does not answer within this is told apart, and holds up nobody for longer.
@@ -105,14 +107,13 @@ impl Lately {
 impl Gate {
     /// Every live session that the caller may see, newest first, from all targets with open grants side by side.
     pub async fn sessions(&self, caller: &Caller) -> Result<SeenSessions, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
-        let mut filter = Filter {
+        let who = &caller.principal;
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
+        let filter = Filter {
             states: OPEN.to_vec(),
+            within: within(who, Action::ReadAll, &self.rules.current().catalog),
             ..Filter::default()
         };
-        if permit(&caller.principal, Action::ReadAll).is_err() {
-            filter.person = Some(caller.principal.id.clone());
-        }
         let (mut tx, now) = self.glance().await?;
         let open = tx.grants(&filter, i64::from(i32::MAX)).await?;
         drop(tx);
@@ -175,9 +176,11 @@ impl Gate {
         reason: &str,
         once: &OnceKey,
     ) -> Result<SessionOutcome, Error> {
+        let rules = self.rules.current();
         let (mut tx, now) = self.look().await?;
-        let grant = visible(load(&mut tx, id).await?, &caller.principal)?;
-        grant.may_end_session(&caller.principal)?;
+        let grant = seen_by(&mut tx, id, &caller.principal, &rules.catalog).await?;
+        let place = place(&rules.catalog, &grant.target);
+        grant.may_end_session(&caller.principal, place)?;
         let reason = check_reason(reason)?;
         let before = tx.once(&caller.principal.id, &once.key).await?;
         drop(tx);
@@ -195,7 +198,7 @@ impl Gate {
                 nearest: None,
             })?;
         if let Some(done) = self
-            .intend(caller, &grant, (session, &reason), once)
+            .intend(caller, (&grant, place), (session, &reason), once)
             .await?
         {
             return Ok(done);
@@ -236,18 +239,18 @@ impl Gate {
     async fn intend(
         &self,
         caller: &Caller,
-        grant: &Grant,
+        (grant, place): (&Grant, Place<'_>),
         (session, reason): (&str, &str),
         once: &OnceKey,
     ) -> Result<Option<SessionOutcome>, Error> {
         let opened = self
-            .open_if(caller, once, ASKED, |who| grant.may_end_session(who))
+            .open_if(caller, once, ASKED, |who| grant.may_end_session(who, place))
             .await?;
         match opened {
             Opened::Now(mut writing) => {
                 // As it is at this moment: it may have ended since it was looked at.
                 let grant = load(&mut writing.tx, &grant.id).await?;
-                grant.may_end_session(&writing.who)?;
+                grant.may_end_session(&writing.who, place)?;
                 let event = grant.session_ending(&writing.who, session, reason);
                 self.finish(writing, &vec![Step::new(Record::Nothing, event)])
                     .await?;

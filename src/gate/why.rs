@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::extent::Place;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, RoleName, TargetName};
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy::{self, Deed, Explained, Policy, Verdict};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -13,6 +14,7 @@ use crate::domain::span::Span;
 use crate::store::Tx;
 use crate::store::grants::Filter;
 
+use super::sight::{place, within};
 use super::{Caller, Error, Gate, requests};
 
 /// How many recorded requests one call of a replay looks at.
@@ -62,19 +64,20 @@ pub struct Replayed {
 impl Gate {
     /// Why a request is as it is.
     pub async fn why_request(&self, caller: &Caller, id: &RequestId) -> Result<SeenWhy, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
+        let (who, rules) = (&caller.principal, self.rules.current());
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
         let (mut tx, _) = self.look().await?;
-        let request = requests::seen_by(&mut tx, id, &caller.principal).await?;
+        let request = requests::seen_by(&mut tx, id, who, &rules.catalog).await?;
         self.why(&mut tx, request, None).await
     }
 
     /// Why a grant is as it is: the request that it came of, and what became of it since.
     pub async fn why_grant(&self, caller: &Caller, id: &GrantId) -> Result<SeenWhy, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
+        let (who, rules) = (&caller.principal, self.rules.current());
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
         let (mut tx, _) = self.look().await?;
-        let grant = super::grants::load(&mut tx, id).await?;
-        let grant = super::grants::visible(grant, &caller.principal)?;
-        let request = requests::seen_by(&mut tx, &grant.request, &caller.principal).await?;
+        let grant = super::grants::seen_by(&mut tx, id, who, &rules.catalog).await?;
+        let request = requests::seen_by(&mut tx, &grant.request, who, &rules.catalog).await?;
         self.why(&mut tx, request, Some(grant)).await
     }
 
@@ -102,15 +105,16 @@ impl Gate {
 
     /// What the policy in use says to a question, and why.
     pub async fn explain(&self, caller: &Caller, question: Question) -> Result<Answered, Error> {
-        permit(&caller.principal, Action::ReadCatalog)?;
+        permit_at(&caller.principal, Action::ReadCatalog, Place::Somewhere)?;
         let own = question
             .principal
             .as_ref()
             .is_none_or(|name| *name == caller.principal.name);
-        if !own {
-            permit(&caller.principal, Action::ReadPolicy)?;
-        }
         let rules = self.rules.current();
+        let here = place(&rules.catalog, &question.target);
+        if !own {
+            permit_at(&caller.principal, Action::ReadPolicy, here)?;
+        }
         let (mut tx, now) = self.look().await?;
         let who = match question.principal {
             Some(name) if !own => {
@@ -123,14 +127,14 @@ impl Gate {
             }
             _ => caller.principal.clone(),
         };
-        let target =
-            rules
-                .catalog
-                .target(&question.target)
-                .ok_or_else(|| Refusal::UnknownTarget {
-                    target: question.target.clone(),
-                    nearest: None,
-                })?;
+        let target = rules
+            .catalog
+            .target(&question.target)
+            .filter(|_| permit_at(&caller.principal, Action::ReadCatalog, here).is_ok())
+            .ok_or_else(|| Refusal::UnknownTarget {
+                target: question.target.clone(),
+                nearest: None,
+            })?;
         let at = question.at.unwrap_or(now);
         let ask = policy::Ask {
             asker: &who,
@@ -163,11 +167,12 @@ impl Gate {
         days: u32,
         after: Option<(i64, String)>,
     ) -> Result<Replayed, Error> {
-        permit(&caller.principal, Action::ReadPolicy)?;
+        permit_at(&caller.principal, Action::ReadPolicy, Place::Somewhere)?;
         let rules = self.rules.current();
         let (mut tx, now) = self.look().await?;
         let filter = Filter {
             after,
+            within: within(&caller.principal, Action::ReadPolicy, &rules.catalog),
             made: (Some(now - TimeDelta::days(i64::from(days))), None),
             ..Filter::default()
         };

@@ -71,7 +71,6 @@ pub async fn list(
 ) -> Result<Json<Page<EventView>>, Failed> {
     let mut filter = Filter {
         actor: params.short("actor", NAME_MAX)?,
-        about: None,
         events: params
             .text("event")
             .map(|text| codes(&text))

@@ -44,6 +44,7 @@ pub async fn list(
         person: params.flag("mine")?.then(|| caller.principal.id.clone()),
         target: params.parsed("target")?,
         after: params.parsed::<Cursor>("after")?.map(|cursor| cursor.0),
+        ..Filter::default()
     };
     let limit = params.limit()?;
     let wanted = Wanted::take(&mut params, List::BreakGlass, &app.gate, &caller).await?;

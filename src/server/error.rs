@@ -55,6 +55,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::ProofOutOfTime { .. }
         | R::CodeNotValid => StatusCode::UNAUTHORIZED,
         R::NotAllowed { .. }
+        | R::OutOfScope { .. }
         | R::PolicyDenied { .. }
         | R::NobodyCanReview { .. }
         | R::SelfReview { .. }

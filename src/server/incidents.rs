@@ -65,7 +65,7 @@ pub async fn show(
     Id(id): Id<IncidentId>,
 ) -> Result<Json<IncidentView>, Failed> {
     let seen = app.gate.incident(&caller, &id).await?;
-    Ok(Json(view(&seen, &caller)))
+    Ok(Json(view(&app, &seen, &caller)))
 }
 
 /// Lists exactly what an incident would take away, and gives a token that is good for committing exactly that. It changes nothing.
@@ -114,7 +114,7 @@ pub async fn commit(
         .commit_incident(&caller, commit, &fits, &once)
         .await
     {
-        Ok(seen) => Ok((StatusCode::CREATED, Json(view(&seen, &caller)))),
+        Ok(seen) => Ok((StatusCode::CREATED, Json(view(&app, &seen, &caller)))),
         Err(error) => Err(app.refused(&caller, error, "an incident").await),
     }
 }
@@ -228,7 +228,7 @@ fn summary(line: &Line) -> IncidentSummary {
     }
 }
 
-fn view(seen: &SeenIncident, caller: &Caller) -> IncidentView {
+fn view(app: &App, seen: &SeenIncident, caller: &Caller) -> IncidentView {
     let incident = &seen.incident;
     IncidentView {
         id: incident.id.to_string(),
@@ -241,7 +241,7 @@ fn view(seen: &SeenIncident, caller: &Caller) -> IncidentView {
         locks: seen
             .locks
             .iter()
-            .map(|lock| views::lock(lock, &caller.principal))
+            .map(|lock| views::lock(&app.gate, lock, &caller.principal))
             .collect(),
         done: seen.receipts.iter().all(Receipt::is_done),
     }

@@ -45,6 +45,7 @@ pub async fn list(
     let filter = Filter {
         states: LockState::ALL.into_iter().filter(asked).collect(),
         after,
+        ..Filter::default()
     };
     let mut search = Search::new(wanted, limit);
     find(&app, &caller, filter, &mut search).await?;
@@ -58,7 +59,7 @@ pub async fn list(
 pub fn any() -> Filter {
     Filter {
         states: LockState::ALL.to_vec(),
-        after: None,
+        ..Filter::default()
     }
 }
 
@@ -76,7 +77,7 @@ pub async fn find(
                 seen.lock.created_at.timestamp_millis(),
                 seen.lock.id.to_string(),
             );
-            (views::lock(seen, &caller.principal), after)
+            (views::lock(&app.gate, seen, &caller.principal), after)
         }));
         filter.after.clone_from(&search.next);
     }
@@ -92,7 +93,7 @@ pub async fn show(
     Id(id): Id<LockId>,
 ) -> Result<Json<LockView>, Failed> {
     let seen = app.gate.lock(&caller, &id).await?;
-    Ok(Json(views::lock(&seen, &caller.principal)))
+    Ok(Json(views::lock(&app.gate, &seen, &caller.principal)))
 }
 
 /// Places a lock: nothing that it matches is asked for, approved, made or used from this answer on, and open grants that it matches are revoked.
@@ -115,7 +116,7 @@ pub async fn place(
     {
         Ok(seen) => Ok((
             StatusCode::CREATED,
-            Json(views::lock(&seen, &caller.principal)),
+            Json(views::lock(&app.gate, &seen, &caller.principal)),
         )),
         Err(error) => Err(app.refused(&caller, error, "a lock").await),
     }
@@ -139,7 +140,7 @@ pub async fn lift(
         .lift(&caller, &id, version, &body.reason, &once)
         .await
     {
-        Ok(seen) => Ok(Json(views::lock(&seen, &caller.principal))),
+        Ok(seen) => Ok(Json(views::lock(&app.gate, &seen, &caller.principal))),
         Err(error) => Err(app.refused(&caller, error, id.as_str()).await),
     }
 }

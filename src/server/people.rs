@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::domain::ids::SignInId;
-use crate::domain::principal::ProductRole;
 use crate::domain::refusal::Refusal;
+use crate::domain::roles::GivenRole;
 use crate::gate::How;
 use crate::gate::people::{Invite, Issued};
 use crate::wire::{
@@ -24,6 +24,8 @@ use super::requests::field;
 
 /// More groups than anybody is in.
 const GROUPS_MAX: usize = 50;
+/// Product roles of one person, each with its tag.
+const ROLES_MAX: usize = 50;
 
 pub(super) fn words<T: FromStr>(name: &str, list: &[String], most: usize) -> Result<Vec<T>, Refusal>
 where
@@ -64,7 +66,7 @@ fn me_view(
     Me {
         id: who.id.to_string(),
         name: who.name.to_string(),
-        roles: who.roles.iter().map(ToString::to_string).collect(),
+        roles: who.roles.words(),
         groups: who.groups.iter().map(ToString::to_string).collect(),
         sign_in: sign_in.to_string(),
         how: Some(SignInHow {
@@ -205,7 +207,7 @@ pub async fn invite(
     let Mutation { caller, once, body } = call;
     let invite = Invite {
         name: field("name", &body.name)?,
-        roles: words("roles", &body.roles, ProductRole::ALL.len())?
+        roles: words::<GivenRole>("roles", &body.roles, ROLES_MAX)?
             .into_iter()
             .collect(),
         groups: words("groups", &body.groups, GROUPS_MAX)?

@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 
+use crate::catalog::Catalog;
 use crate::domain::allowed;
 use crate::domain::principal::Principal;
 use crate::gate::Caller;
 use crate::gate::sessions::{SeenSession, SeenSessions, word};
+use crate::gate::sight::place;
 use crate::query::List;
 use crate::wire::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 
@@ -33,7 +35,7 @@ pub async fn list(
 /// The live sessions that the caller may see and that pass.
 pub async fn find(app: &App, caller: &Caller, wanted: Option<Wanted>) -> Result<Sessions, Failed> {
     let seen = app.gate.sessions(caller).await?;
-    let mut sessions = view(&seen, &caller.principal);
+    let mut sessions = view(app, &seen, &caller.principal);
     if let Some(wanted) = wanted {
         sessions.items.retain(|session| wanted.lets(session));
     }
@@ -66,12 +68,14 @@ pub async fn end(
     }
 }
 
-fn view(seen: &SeenSessions, who: &Principal) -> Sessions {
+fn view(app: &App, seen: &SeenSessions, who: &Principal) -> Sessions {
+    let rules = app.gate.rules().current();
+    let catalog = &rules.catalog;
     Sessions {
         items: seen
             .sessions
             .iter()
-            .map(|session| session_view(session, who))
+            .map(|session| session_view(catalog, session, who))
             .collect(),
         sources: seen
             .sources
@@ -85,7 +89,7 @@ fn view(seen: &SeenSessions, who: &Principal) -> Sessions {
     }
 }
 
-fn session_view(session: &SeenSession, who: &Principal) -> SessionView {
+fn session_view(catalog: &Catalog, session: &SeenSession, who: &Principal) -> SessionView {
     let SeenSession { live, grant } = session;
     SessionView {
         id: live.id.clone(),
@@ -98,6 +102,10 @@ fn session_view(session: &SeenSession, who: &Principal) -> SessionView {
         program: live.program.clone(),
         activity: live.activity.map(|activity| activity.as_str().to_owned()),
         command: live.command.clone(),
-        allowed_actions: views::actions(allowed::on_session(who, grant)),
+        allowed_actions: views::actions(allowed::on_session(
+            who,
+            grant,
+            place(catalog, &grant.target),
+        )),
     }
 }

@@ -10,8 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::domain::extent;
 use crate::domain::ids::PrincipalId;
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::refusal::Refusal;
 use crate::gate::{Caller, Gate};
 use crate::query::List;
@@ -108,7 +109,7 @@ pub async fn follow(
     headers: HeaderMap,
     mut params: Params,
 ) -> Result<Response, Failed> {
-    permit(&caller.principal, Action::ReadOwn)?;
+    permit_at(&caller.principal, Action::ReadOwn, extent::Place::Somewhere)?;
     let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
     params.done()?;
     let place = app.streams.take(&caller.principal.id)?;
@@ -217,7 +218,7 @@ impl Following {
                 }
                 for ready in ready
                     .iter()
-                    .filter(|ready| Gate::may_see(&self.caller, &ready.entry))
+                    .filter(|ready| self.gate.may_see(&self.caller, &ready.entry))
                     .filter(|ready| {
                         let wanted = self.wanted.as_ref();
                         wanted.is_none_or(|wanted| wanted.lets(&ready.view))

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::Catalog;
-use crate::domain::allowed::{self, Allowed};
+use crate::domain::allowed::{self, Allowed, Around};
 use crate::domain::break_glass;
 use crate::domain::event::Actor;
 use crate::domain::ids::TargetName;
 use crate::domain::lock::{Blocked, Locks};
-use crate::domain::policy::{Verdict, Way};
+use crate::domain::policy::{Deed, Verdict, Way};
 use crate::domain::principal::Principal;
 use crate::domain::request::{RequestKind, RequestState};
 use crate::domain::review::{self, Review};
@@ -21,6 +21,7 @@ use crate::gate::catalog::SeenTarget;
 use crate::gate::grants::SeenGrant;
 use crate::gate::locks::{SeenLock, bearing};
 use crate::gate::requests::SeenRequest;
+use crate::gate::sight::place;
 use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
@@ -101,8 +102,11 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
         allowed_actions: actions(allowed::on_request(
             who,
             request,
-            bearing(&seen.locks, &rules.catalog, &request.target),
-            now,
+            Around {
+                locks: bearing(&seen.locks, &rules.catalog, &request.target),
+                policy: &|_| seen.policy_says(&rules, who),
+                now,
+            },
         )),
     }
 }
@@ -214,14 +218,18 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
         allowed_actions: actions(allowed::on_grant(
             who,
             grant,
-            bearing(&seen.locks, &rules.catalog, &grant.target),
-            seen.now,
+            Around {
+                locks: bearing(&seen.locks, &rules.catalog, &grant.target),
+                policy: &|deed: Deed| seen.policy_says(&rules, who, deed),
+                now: seen.now,
+            },
         )),
     }
 }
 
 /// A lock as `who` sees it.
-pub fn lock(seen: &SeenLock, who: &Principal) -> LockView {
+pub fn lock(gate: &Gate, seen: &SeenLock, who: &Principal) -> LockView {
+    let rules = gate.rules().current();
     let (lock, now) = (&seen.lock, seen.now);
     let text = |name: &dyn std::fmt::Display| name.to_string();
     let on = match &lock.on {
@@ -257,8 +265,11 @@ pub fn lock(seen: &SeenLock, who: &Principal) -> LockView {
         allowed_actions: actions(allowed::on_lock(
             who,
             lock,
-            Locks::new(&seen.in_force, None),
-            now,
+            Around {
+                locks: Locks::new(&seen.in_force, seen.tags.as_ref()),
+                policy: &|_| seen.policy_says(&rules, who),
+                now,
+            },
         )),
     }
 }
@@ -297,7 +308,11 @@ pub fn break_glass(gate: &Gate, seen: &SeenUse, who: &Principal) -> BreakGlassVi
         created_at: of.created_at,
         reviewed_at: of.reviewed_at,
         version: of.version,
-        allowed_actions: actions(break_glass::allowed(who, of)),
+        allowed_actions: actions(break_glass::allowed(
+            who,
+            of,
+            place(&rules.catalog, &of.target),
+        )),
     }
 }
 

@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 
+use crate::domain::extent::Place;
 use crate::domain::grant::GrantState;
 use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy::{self, Policy, Verdict};
 use crate::domain::refusal::Refusal;
 use crate::domain::request::{Request, RequestKind, RequestState};
@@ -92,7 +94,7 @@ pub async fn replay(
     call: Question<ReplayAsk>,
 ) -> Result<Json<ReplayPage>, Failed> {
     let Question { caller, body } = call;
-    crate::domain::permit::permit(&caller.principal, crate::domain::permit::Action::ReadPolicy)?;
+    permit_at(&caller.principal, Action::ReadPolicy, Place::Somewhere)?;
     if !(1..=400).contains(&body.days) {
         return Err(bad("days", "it is a number from 1 to 400".to_owned()));
     }

@@ -9,6 +9,7 @@ use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 
 use super::among::{self, Among};
 use super::grants::{Bind, Binds};
+use super::within::Within;
 use super::{Tx, millis, moment, moments, rows};
 
 /// Events that one statement writes at most; in SQLite twice the values take four times as long.
@@ -48,8 +49,8 @@ pub struct Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     pub actor: Option<String>,
-    /// Whose access it is about; also matches events by that actor, for the pages of people who see only their own.
-    pub about: Option<String>,
+    /// What its reader may see; none where that is everything.
+    pub within: Option<Within>,
     pub events: Vec<EventCode>,
     pub target: Option<String>,
     pub request: Option<RequestId>,
@@ -135,9 +136,8 @@ impl Filter {
             self.outcome.map(|outcome| outcome.as_str().to_owned()),
             &mut binds,
         );
-        if let Some(about) = &self.about {
-            let place = binds.push(Bind::Text(about.clone()));
-            sql.push_str(&format!(" and (actor = ${place} or principal = ${place})"));
+        if let Some(within) = &self.within {
+            sql.push_str(&format!(" and ({})", within.events(&mut binds)));
         }
         if !self.events.is_empty() {
             let places: Vec<String> = self

@@ -13,6 +13,7 @@ use crate::domain::principal::PrincipalRef;
 
 use super::grants::{Bind, Binds};
 use super::requests::span;
+use super::within::Within;
 use super::{Tx, millis, moment, moments, stored, word};
 
 /// Which uses a page shows.
@@ -21,6 +22,8 @@ pub struct Filter {
     /// Empty: any.
     pub states: Vec<UseState>,
     pub person: Option<PrincipalId>,
+    /// What its reader may see; none where that is everything.
+    pub within: Option<Within>,
     pub target: Option<TargetName>,
     /// The `(created_at, id)` of the last row of the page before.
     pub after: Option<(i64, String)>,
@@ -146,6 +149,9 @@ impl Filter {
         if let Some(person) = &self.person {
             let place = binds.push(Bind::Text(person.to_string()));
             sql.push_str(&format!(" and u.person_id = ${place}"));
+        }
+        if let Some(within) = &self.within {
+            sql.push_str(&format!(" and ({})", within.uses(&mut binds)));
         }
         if let Some(target) = &self.target {
             let place = binds.push(Bind::Text(target.to_string()));

@@ -9,6 +9,7 @@ use crate::domain::principal::PrincipalRef;
 
 use super::among::{self, Among};
 use super::requests::span;
+use super::within::Within;
 use super::{Inner, Tx, millis, moment, moments, stored, word};
 
 /// Which requests or grants a page shows. Empty lists mean "any".
@@ -16,6 +17,8 @@ use super::{Inner, Tx, millis, moment, moments, stored, word};
 pub struct Filter {
     pub states: Vec<&'static str>,
     pub person: Option<PrincipalId>,
+    /// What its reader may see; none where that is everything.
+    pub within: Option<Within>,
     pub target: Option<TargetName>,
     /// What else of a filter's text can be compared here.
     pub among: Among,
@@ -81,6 +84,9 @@ impl Filter {
                 " and {person} = ${}",
                 binds.push(Bind::Text(who.to_string()))
             ));
+        }
+        if let Some(within) = &self.within {
+            sql.push_str(&format!(" and ({})", within.rows(person, &mut binds)));
         }
         if let Some(target) = &self.target {
             sql.push_str(&format!(

@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use crate::domain::request::Request;
 use crate::domain::signal::{Facts, LONGEST_WITHIN, OFTEN_WITHIN, REUSED_WITHIN};
 
+use super::grants::{Bind, Binds};
 use super::requests::span;
+use super::within::Within;
 use super::{Tx, millis, moments};
 
 /// What one person did on one target before.
@@ -44,22 +46,29 @@ struct Row {
 }
 
 /// Each subquery is a short walk along an index, so a page costs one statement. An extension is not compared with the
-/// requests about its own grant: their reasons are alike by nature.
-const PAST: &str = "select r.id, \
-    count(case when g.created_at >= $1 then 1 end) as grants, \
-    count(case when g.created_at >= $1 and g.state = 'revoked' then 1 end) as revoked, \
-    max(case when g.created_at >= $1 then g.starts_at end) as last_at, \
-    max(case when g.created_at >= $1 then g.duration end) as longest, \
-    max(case when g.created_at < r.created_at then g.duration end) as longest_before, \
-    (select count(*) from (select 1 from grants e where e.target = r.target and e.holder_id = r.requester_id and e.created_at < r.created_at limit 1) one) as grants_before, \
-    (select count(*) from requests s where s.requester_id = r.requester_id and s.reason_key = r.reason_key and s.created_at >= r.created_at - $3 and s.created_at <= r.created_at \
-        and s.id <> r.id and not (r.kind = 'extend' and coalesce(s.grant_id, '') = coalesce(r.grant_id, ''))) as same_reason, \
-    (select max(s.created_at) from requests s where s.requester_id = r.requester_id and s.reason_key = r.reason_key and s.created_at >= r.created_at - $3 and s.created_at <= r.created_at \
-        and s.id <> r.id and not (r.kind = 'extend' and coalesce(s.grant_id, '') = coalesce(r.grant_id, ''))) as same_reason_last, \
-    (select count(*) from requests q where q.requester_id = r.requester_id and q.target = r.target and q.kind = 'access' and q.created_at > r.created_at - $4 and q.created_at <= r.created_at \
-        and q.id <> r.id) as requests_before \
-    from requests r left join grants g on g.target = r.target and g.holder_id = r.requester_id and g.created_at >= r.created_at - $2 and g.request_id <> r.id \
-    where r.id in ";
+/// requests about its own grant: their reasons are alike by nature. `seen` is the condition for requests that the
+/// reader may see.
+fn statement(seen: &str, of: &str) -> String {
+    let alike = format!(
+        "from requests s where s.requester_id = r.requester_id and s.reason_key = r.reason_key and s.created_at >= r.created_at - $3 and s.created_at <= r.created_at \
+         and s.id <> r.id and not (r.kind = 'extend' and coalesce(s.grant_id, '') = coalesce(r.grant_id, '')){seen}"
+    );
+    format!(
+        "select r.id, \
+         count(case when g.created_at >= $1 then 1 end) as grants, \
+         count(case when g.created_at >= $1 and g.state = 'revoked' then 1 end) as revoked, \
+         max(case when g.created_at >= $1 then g.starts_at end) as last_at, \
+         max(case when g.created_at >= $1 then g.duration end) as longest, \
+         max(case when g.created_at < r.created_at then g.duration end) as longest_before, \
+         (select count(*) from (select 1 from grants e where e.target = r.target and e.holder_id = r.requester_id and e.created_at < r.created_at limit 1) one) as grants_before, \
+         (select count(*) {alike}) as same_reason, \
+         (select max(s.created_at) {alike}) as same_reason_last, \
+         (select count(*) from requests q where q.requester_id = r.requester_id and q.target = r.target and q.kind = 'access' and q.created_at > r.created_at - $4 and q.created_at <= r.created_at \
+         and q.id <> r.id) as requests_before \
+         from requests r left join grants g on g.target = r.target and g.holder_id = r.requester_id and g.created_at >= r.created_at - $2 and g.request_id <> r.id \
+         where r.id in ({of}) group by r.id"
+    )
+}
 
 impl Row {
     fn read(self) -> anyhow::Result<Past> {
@@ -83,29 +92,41 @@ impl Row {
 }
 
 impl Tx {
-    /// What went before each of these requests, by their ids; their histories reach back to `since`.
+    /// What went before each of these requests, by their ids; their histories reach back to `since`. Requests that the
+    /// reader may not see are not counted.
     pub async fn pasts(
         &mut self,
         requests: &[&Request],
         since: DateTime<Utc>,
+        within: Option<&Within>,
     ) -> anyhow::Result<HashMap<String, Past>> {
         if requests.is_empty() {
             return Ok(HashMap::new());
         }
-        let places: Vec<String> = (5..5 + requests.len()).map(|n| format!("${n}")).collect();
-        let sql = format!("{PAST}({}) group by r.id", places.join(", "));
-        let rows: Vec<Row> = on!(self, c => {
-            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))
-                .bind(millis(since))
-                .bind(LONGEST_WITHIN.num_milliseconds())
-                .bind(REUSED_WITHIN.num_milliseconds())
-                .bind(OFTEN_WITHIN.num_milliseconds());
-            for request in requests {
-                query = query.bind(request.id.as_str());
-            }
-            query.fetch_all(c)
-        })
-        .context("reading what went before requests")?;
+        let mut binds = Binds(
+            [
+                millis(since),
+                LONGEST_WITHIN.num_milliseconds(),
+                REUSED_WITHIN.num_milliseconds(),
+                OFTEN_WITHIN.num_milliseconds(),
+            ]
+            .map(Bind::Number)
+            .into(),
+        );
+        let places: Vec<String> = requests
+            .iter()
+            .map(|request| format!("${}", binds.push(Bind::Text(request.id.to_string()))))
+            .collect();
+        let seen = within.map_or_else(String::new, |within| {
+            let own = binds.push(Bind::Text(within.own.to_string()));
+            let places = within.places(&mut binds);
+            let on =
+                places.map_or_else(String::new, |places| format!(" or s.target in ({places})"));
+            format!(" and (s.requester_id = ${own}{on})")
+        });
+        let sql = statement(&seen, &places.join(", "));
+        let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c))
+            .context("reading what went before requests")?;
         rows.into_iter()
             .map(|row| Ok((row.id.clone(), row.read()?)))
             .collect()

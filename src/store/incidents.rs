@@ -11,6 +11,8 @@ use crate::domain::incident::{Incident, Item, ItemId};
 use crate::domain::principal::PrincipalRef;
 use crate::domain::request::RequestState;
 
+use super::grants::{Bind, Binds};
+use super::within::Within;
 use super::{Inner, Tx, millis, moment, rows, stored, word};
 
 /// Values that one statement binds at most.
@@ -91,10 +93,15 @@ struct LineRow {
 
 const BY_ID: &str = "select id, reason, ask, started_by_id, started_by_name, created_at, token, appeared from incidents where id = $1";
 const ITEMS: &str = "select item_id, holder, target, role, fate, changed from incident_items where incident_id = $1 order by place";
-const PAGE: &str = "select i.id, i.reason, i.ask, i.started_by_id, i.started_by_name, i.created_at, i.token, i.appeared, \
+/// `seen` is the condition for incidents that the reader may see.
+fn page(seen: &str) -> String {
+    format!(
+        "select i.id, i.reason, i.ask, i.started_by_id, i.started_by_name, i.created_at, i.token, i.appeared, \
      (select count(*) from incident_items t where t.incident_id = i.id) as items, \
      (select count(*) from incident_items t join grants g on g.id = t.item_id where t.incident_id = i.id and t.fate = 'revoking' and g.state = 'closing') as revoking \
-     from incidents i where (i.created_at, i.id) < ($1, $2) order by i.created_at desc, i.id desc limit $3";
+     from incidents i where (i.created_at, i.id) < ($1, $2){seen} order by i.created_at desc, i.id desc limit $3"
+    )
+}
 
 fn places(count: usize) -> String {
     let places: Vec<String> = (1..=count).map(|place| format!("${place}")).collect();
@@ -115,15 +122,31 @@ impl Tx {
         row.read(items.collect::<anyhow::Result<_>>()?).map(Some)
     }
 
-    /// A page of incidents, newest first, all before this moment and id.
+    /// A page of incidents, newest first, all before this moment and id. A reader who may not see everything sees
+    /// those that took nothing from elsewhere.
     pub async fn incidents(
         &mut self,
+        within: Option<&Within>,
         after: Option<&(i64, String)>,
         limit: i64,
     ) -> anyhow::Result<Vec<Line>> {
         let (at, id) = after.map_or((i64::MAX, ""), |(at, id)| (*at, id.as_str()));
+        let mut binds = Binds(vec![
+            Bind::Number(at),
+            Bind::Text(id.to_owned()),
+            Bind::Number(limit),
+        ]);
+        let seen = within.map_or_else(String::new, |within| {
+            let elsewhere = within
+                .places(&mut binds)
+                .map_or_else(String::new, |places| format!(" and t.target not in ({places})"));
+            format!(
+                " and not exists (select 1 from incident_items t where t.incident_id = i.id{elsewhere})"
+            )
+        });
+        let sql = page(&seen);
         let rows: Vec<LineRow> =
-            on!(self, c => sqlx::query_as(PAGE).bind(at).bind(id).bind(limit).fetch_all(c))
+            on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c))
                 .context("reading incidents")?;
         let lines = rows.into_iter().map(|row| {
             Ok(Line {

@@ -8,6 +8,7 @@ use crate::domain::lock::{Blocked, Lock, LockState};
 use crate::domain::principal::PrincipalRef;
 
 use super::grants::{Bind, Binds};
+use super::within::Within;
 use super::{Tx, millis, moment, moments, stored};
 
 /// Which locks a page shows.
@@ -17,6 +18,8 @@ pub struct Filter {
     pub states: Vec<LockState>,
     /// The `(created_at, id)` of the last row of the page before.
     pub after: Option<(i64, String)>,
+    /// What its reader may see; none where that is everything.
+    pub within: Option<Within>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -164,6 +167,9 @@ impl Filter {
                 .collect();
             sql.push_str(&format!(" and ({})", states.join(" or ")));
         }
+        if let Some(within) = &self.within {
+            sql.push_str(&format!(" and ({})", within.locks(&mut binds)));
+        }
         if let Some((at, id)) = &self.after {
             let at = binds.push(Bind::Number(*at));
             let id = binds.push(Bind::Text(id.clone()));
@@ -182,7 +188,7 @@ impl Tx {
     pub async fn locks_in_force(&mut self, now: DateTime<Utc>) -> anyhow::Result<Vec<Lock>> {
         let filter = Filter {
             states: vec![LockState::InForce],
-            after: None,
+            ..Filter::default()
         };
         let mut locks = self.locks(&filter, now, i64::from(i32::MAX)).await?;
         locks.reverse();

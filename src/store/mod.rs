@@ -80,6 +80,7 @@ pub mod sealed_codes;
 pub mod second_factors;
 pub mod sequence;
 pub mod settings;
+pub mod within;
 mod writer;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");

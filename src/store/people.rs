@@ -7,9 +7,11 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, SignInId};
 use crate::domain::principal::{Principal, PrincipalRef, ProductRole};
+use crate::domain::roles::Roles;
 use crate::domain::service::Service;
 use crate::domain::sign_in::Method;
 
+use super::grants::{Bind, Binds};
 use super::{Inner, Stamp, Tx, millis, moment, moments, stored};
 
 /// Whether a token is for calls or for getting new tokens.
@@ -92,7 +94,7 @@ struct PrincipalRow {
 
 impl PrincipalRow {
     fn read(self) -> anyhow::Result<Principal> {
-        let roles: BTreeSet<ProductRole> =
+        let roles: Roles =
             serde_json::from_str(&self.roles).context("reading a principal's roles")?;
         let groups: BTreeSet<GroupName> =
             serde_json::from_str(&self.group_names).context("reading a principal's groups")?;
@@ -177,7 +179,7 @@ struct TokenRow {
 
 /// More people than this in one group are not looked at one by one.
 const REVIEWERS_MAX: u32 = 1_000;
-/// Who may review and is in a group.
+/// Who may review, on every target or on some, and is in a group.
 const REVIEWERS: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id <> $1 and owner_id is null and group_names like $2 escape '\\' and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5";
 const PRINCIPAL: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id = $1";
 const BY_NAME: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where name = $1";
@@ -214,6 +216,28 @@ impl Tx {
         row.map(PrincipalRow::read).transpose()
     }
 
+    /// These principals; one that is gone is left out.
+    pub async fn principals(
+        &mut self,
+        ids: &BTreeSet<&PrincipalId>,
+    ) -> anyhow::Result<Vec<Principal>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut binds = Binds(Vec::new());
+        let places: Vec<String> = ids
+            .iter()
+            .map(|id| format!("${}", binds.push(Bind::Text(id.to_string()))))
+            .collect();
+        let sql = format!(
+            "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id in ({})",
+            places.join(", ")
+        );
+        let rows: Vec<PrincipalRow> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c))
+            .context("reading principals")?;
+        rows.into_iter().map(PrincipalRow::read).collect()
+    }
+
     /// One principal by name.
     pub async fn principal_named(
         &mut self,
@@ -232,18 +256,27 @@ impl Tx {
         Ok(row.is_some())
     }
 
-    /// Principals besides `but` who may review and are in this group; no more than `enough` are looked for.
+    /// Principals besides `but` who may review and are in this group: those who may on every target, or those who may
+    /// on some. No more than `enough` are looked for.
     pub async fn reviewers_in(
         &mut self,
         group: &GroupName,
         but: &PrincipalId,
+        everywhere: bool,
         enough: Option<u32>,
     ) -> anyhow::Result<Vec<Principal>> {
         // Roles and groups are stored as JSON lists, so the quotes delimit a name. `_` in it is not a wildcard.
         let quoted = |word: &str| format!("%\"{}\"%", word.replace('_', "\\_"));
+        let role = |role: ProductRole| {
+            if everywhere {
+                quoted(role.as_str())
+            } else {
+                format!("%\"{role}@%")
+            }
+        };
         let rows: Vec<PrincipalRow> = on!(self, c => sqlx::query_as(REVIEWERS)
             .bind(but.as_str()).bind(quoted(group.as_str()))
-            .bind(quoted(ProductRole::Reviewer.as_str())).bind(quoted(ProductRole::Admin.as_str()))
+            .bind(role(ProductRole::Reviewer)).bind(role(ProductRole::Admin))
             .bind(i64::from(enough.unwrap_or(REVIEWERS_MAX))).fetch_all(c))
         .context("looking for reviewers")?;
         rows.into_iter().map(PrincipalRow::read).collect()

@@ -11,6 +11,7 @@ mod hostile;
 mod incident;
 mod keys;
 mod local;
+mod policy;
 mod session;
 mod theme;
 mod waiting;

@@ -314,11 +314,12 @@ pub(crate) fn person(index: usize, groups: &[&str]) -> Principal {
     Principal {
         id: PrincipalId::from_bits(index as u64),
         name: format!("p{index}").parse().unwrap(),
-        roles: BTreeSet::from([
+        roles: [
             ProductRole::Requester,
             ProductRole::Reviewer,
             ProductRole::Admin,
-        ]),
+        ]
+        .into(),
         groups: groups.iter().map(|name| name.parse().unwrap()).collect(),
         service: None,
     }
@@ -382,7 +383,14 @@ impl Machine {
             _ => Blocked::Everything,
         };
         let (id, now, keeper) = (LockId::from_bits(self.bits()), self.clock, person(99, &[]));
-        let placed = Lock::place(id, on, length.map(minutes), "INC-1 leak", &keeper, now);
+        let placed = Lock::place(
+            id,
+            on,
+            length.map(minutes),
+            "INC-1 leak",
+            (&keeper, None),
+            now,
+        );
         let lock = placed.unwrap();
         let locks = Locks::new(std::slice::from_ref(&lock), Some(&self.target.tags));
         let mut change = vec![lock.placed()];

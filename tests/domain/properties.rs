@@ -497,6 +497,14 @@ fn every_change_has_exactly_one_event_that_names_it() {
     });
 }
 
+fn around(machine: &Machine) -> allowed::Around<'_> {
+    allowed::Around {
+        locks: machine.in_force(),
+        policy: &|_| Ok(()),
+        now: machine.clock,
+    }
+}
+
 #[test]
 fn what_is_offered_is_what_is_allowed() {
     at_the_end_of_every_story(|machine| {
@@ -504,7 +512,7 @@ fn what_is_offered_is_what_is_allowed() {
         for who in &machine.people {
             for filed in &machine.requests {
                 let offered = |action: &str| {
-                    let all = allowed::on_request(who, &filed.now, machine.in_force(), now);
+                    let all = allowed::on_request(who, &filed.now, around(machine));
                     all.into_iter().find(|(name, _)| *name == action).unwrap().1
                 };
                 prop_assert_eq!(offered("claim").err(), filed.now.take_claim(who, now).err());
@@ -531,7 +539,7 @@ fn what_is_offered_is_what_is_allowed() {
             }
             for held in &machine.grants {
                 let offered = |action: &str| {
-                    let all = allowed::on_grant(who, &held.now, machine.in_force(), now);
+                    let all = allowed::on_grant(who, &held.now, around(machine));
                     all.into_iter()
                         .find(|(name, _)| *name == action)
                         .unwrap()

@@ -25,6 +25,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::ProofOutOfTime { .. }
         | R::CodeNotValid
         | R::NotAllowed { .. }
+        | R::OutOfScope { .. }
         | R::NotFound { .. }
         | R::UnknownTarget { .. }
         | R::UnknownRole { .. }
@@ -65,7 +66,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Identity(_)
         | R::SecondFactor(_)
         | R::BreakGlass(_)
-        | R::Busy => 49,
+        | R::Busy => 50,
     }
 }
 
@@ -90,6 +91,16 @@ fn every_refusal() -> Vec<Refusal> {
         R::NotAllowed {
             action: "revoke grants",
             needs: "the product role reviewer",
+        },
+        R::OutOfScope {
+            action: "review requests",
+            scope: "targets with `env:staging`".to_owned(),
+            wide: false,
+        },
+        R::OutOfScope {
+            action: "place or lift locks",
+            scope: "targets with `env:staging` or `team:payments`".to_owned(),
+            wide: true,
         },
         R::NotFound {
             what: "request",

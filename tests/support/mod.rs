@@ -12,6 +12,7 @@ pub(crate) mod postgres;
 mod process;
 pub(crate) mod provider;
 pub(crate) mod pty;
+pub(crate) mod random;
 pub(crate) mod screen;
 pub(crate) mod sse;
 pub(crate) mod sshd;

@@ -10,8 +10,9 @@ use crate::cli::{Context, Exit, Failure};
 use crate::config::paths;
 use crate::domain::ids::{GroupName, PrincipalId, PrincipalName, RoleName, TargetName};
 use crate::domain::policy::{Ask, Deed, Policy, Verdict};
-use crate::domain::principal::{Principal, ProductRole};
+use crate::domain::principal::Principal;
 use crate::domain::request::RequestKind;
+use crate::domain::roles::Roles;
 use crate::domain::span::Span;
 use crate::domain::target::{Target, TargetKind, TargetRole};
 use crate::domain::zone::Zone;
@@ -78,7 +79,7 @@ struct Case {
     #[serde(default)]
     groups: BTreeSet<GroupName>,
     #[serde(default)]
-    product_roles: BTreeSet<ProductRole>,
+    product_roles: Roles,
     target: TargetName,
     role: RoleName,
     #[serde(default = "request")]

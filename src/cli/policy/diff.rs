@@ -180,7 +180,7 @@ fn asker(name: &PrincipalName, group: Option<&GroupName>) -> Principal {
     Principal {
         id: PrincipalId::from_bits(1),
         name: name.clone(),
-        roles: BTreeSet::from([ProductRole::Requester]),
+        roles: [ProductRole::Requester].into(),
         groups: group.into_iter().cloned().collect(),
         service: None,
     }

@@ -321,9 +321,14 @@ impl Use {
     }
 }
 
-/// What `who` may do with a use at this moment.
-pub fn allowed(who: &Principal, of: &Use) -> Vec<super::allowed::Allowed> {
-    let sign_off = super::permit::permit(who, Action::Review).and_then(|()| of.may_sign_off(who));
+/// What `who` may do with a use at this moment, which is on a target in this place.
+pub fn allowed(
+    who: &Principal,
+    of: &Use,
+    place: super::extent::Place<'_>,
+) -> Vec<super::allowed::Allowed> {
+    let reviewer = super::permit::permit_at(who, Action::Review, place);
+    let sign_off = reviewer.and_then(|()| of.may_sign_off(who));
     vec![("sign_off", sign_off)]
 }
 

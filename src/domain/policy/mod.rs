@@ -156,6 +156,19 @@ impl Policy {
         self.sets.contains_key(&deed)
     }
 
+    /// Whether two targets of one kind with the same tags are the same to every policy about this.
+    pub fn ignores_names(&self, deed: Deed) -> bool {
+        // Whatever looks at a name has to write one of these words, or hide it behind an escape.
+        let plain = |rule: &Rule| {
+            ["name", "Target", "\\"]
+                .iter()
+                .all(|word| !rule.text.contains(word))
+        };
+        self.rules()
+            .filter(|rule| rule.deeds.contains(&deed))
+            .all(plain)
+    }
+
     /// Names of targets, roles, tags and groups that the text mentions, for a check against the catalogue.
     pub fn mentions(&self) -> &[Mention] {
         &self.mentions

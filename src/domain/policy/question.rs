@@ -116,7 +116,7 @@ impl Vocabulary {
         for person in std::iter::once(who).chain(owner) {
             let own = self.groups(person);
             groups.extend(own.iter().cloned());
-            entities.push(self.person(person, own)?);
+            entities.push(self.person(person, target, own)?);
         }
         entities.extend(groups.into_iter().map(Entity::with_uid));
         let resource = uid(&self.target, target.name.as_str());
@@ -152,9 +152,15 @@ impl Vocabulary {
             .collect()
     }
 
-    fn person(&self, person: &Principal, groups: HashSet<EntityUid>) -> Result<Entity, String> {
-        let roles =
-            RestrictedExpression::new_set(person.roles.iter().map(|role| text(role.as_str())));
+    /// Somebody with the product roles that they have on this target.
+    fn person(
+        &self,
+        person: &Principal,
+        target: &Target,
+        groups: HashSet<EntityUid>,
+    ) -> Result<Entity, String> {
+        let roles = person.roles.on(&target.tags);
+        let roles = RestrictedExpression::new_set(roles.map(|role| text(role.as_str())));
         let attributes = HashMap::from([
             ("id".to_owned(), text(person.id.as_str())),
             ("name".to_owned(), text(person.name.as_str())),

@@ -60,7 +60,7 @@ fn asker(groups: &[&str]) -> Principal {
     Principal {
         id: crate::domain::ids::PrincipalId::from_bits(1),
         name: "ada".parse().unwrap(),
-        roles: std::collections::BTreeSet::from([crate::domain::principal::ProductRole::Requester]),
+        roles: [crate::domain::principal::ProductRole::Requester].into(),
         groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
         service: None,
     }

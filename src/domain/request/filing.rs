@@ -5,6 +5,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use crate::domain::break_glass::{CodeRef, Use};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::{Actor, EventCode};
+use crate::domain::extent::Tags;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId, RoleName, TargetName};
 use crate::domain::lock::{Locks, Subject};
@@ -37,9 +38,14 @@ fn check_start(
 }
 
 /// A service account asks for nothing outside its scopes, also where policy would let it.
-fn check_scope(who: &Principal, target: &TargetName, role: &RoleName) -> Result<(), Refusal> {
+fn check_scope(
+    who: &Principal,
+    target: &TargetName,
+    role: &RoleName,
+    tags: Option<&Tags>,
+) -> Result<(), Refusal> {
     match &who.service {
-        Some(service) if !service.may_ask(target, role) => Err(Refusal::NotAllowed {
+        Some(service) if !service.may_ask(target, role, tags) => Err(Refusal::NotAllowed {
             action: Action::Submit.phrase(),
             needs: "a scope of the service account that names this target and role",
         }),
@@ -75,7 +81,7 @@ impl Request {
             role: &ask.role,
         };
         locks.check(subject, now)?;
-        check_scope(requester, &ask.target, &ask.role)?;
+        check_scope(requester, &ask.target, &ask.role, locks.tags())?;
         let reason = check_reason(&ask.reason)?;
         let ticket = check_ticket(ask.ticket.as_deref())?;
         let not_before = check_start(ask.not_before, now)?;
@@ -130,7 +136,7 @@ impl Request {
         now: DateTime<Utc>,
     ) -> Result<(Self, Change), Refusal> {
         grant.check_extension(by, locks, now)?;
-        check_scope(holder, &grant.target, &grant.role)?;
+        check_scope(holder, &grant.target, &grant.role, locks.tags())?;
         let reason = check_reason(reason)?;
         let decide_within = snapshot.decide_within().unwrap_or(Span::DAY);
         let request = Self {

@@ -7,11 +7,13 @@ pub use codes::{MadeCode, SeenCode};
 
 use chrono::{DateTime, Utc};
 
+use crate::catalog::Catalog;
 use crate::domain::break_glass::{BreakGlassRefusal, Verdict};
 use crate::domain::change::Change;
+use crate::domain::extent::Place;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::lock::Subject;
-use crate::domain::permit::{Action, permit};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::policy::{self, Deed};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
@@ -24,6 +26,7 @@ use super::deeds::{self, Reviewed, decide_as, reviewers};
 use super::locks::bearing;
 use super::requests::asked;
 use super::second_factor::{notify, told};
+use super::sight::{place, sees, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// A use at one moment.
@@ -45,13 +48,13 @@ impl Gate {
         let new = RequestId::from_bits(new_bits()?);
         self.confirmed_for(caller).await?;
         let opened = self
-            .open(caller, once, new.as_str(), Action::BreakGlass)
+            .open_somewhere(caller, once, new.as_str(), Action::BreakGlass)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => return self.use_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let target = asked(&rules, &ask)?;
+        let target = asked(&rules, &ask, (&writing.who, Action::BreakGlass))?;
         check_reason(&ask.reason)?;
         let locks = bearing(&writing.locks, &rules.catalog, &ask.target);
         let subject = Subject {
@@ -132,11 +135,17 @@ impl Gate {
     ) -> Result<SeenUse, Error> {
         let rules = self.rules.current();
         self.confirmed(&caller.principal.id).await?;
-        let mut writing = match self.open(caller, once, id.as_str(), Action::Review).await? {
+        let opened = self
+            .open_somewhere(caller, once, id.as_str(), Action::Review)
+            .await?;
+        let mut writing = match opened {
             Opened::Before(id) => return self.use_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        let of = load(&mut writing.tx, id).await?.of;
+        let of = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
+        let of = of.of;
+        let place = place(&rules.catalog, &of.target);
+        permit_at(&writing.who, Action::Review, place)?;
         // The rules that name people come first: their answer does not depend on the version.
         of.may_sign_off(&writing.who)?;
         deeds::may_sign_off(&mut writing, &rules, &of).await?;
@@ -154,13 +163,11 @@ impl Gate {
 
     /// One use that the caller may see.
     pub async fn use_of(&self, caller: &Caller, id: &RequestId) -> Result<SeenUse, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
+        let who = &caller.principal;
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
+        let rules = self.rules.current();
         let (mut tx, now) = self.look().await?;
-        let found = load(&mut tx, id).await?;
-        let own = found.of.person.id == caller.principal.id;
-        if !own && permit(&caller.principal, Action::ReadAll).is_err() {
-            return Err(not_found(id).into());
-        }
+        let found = seen_by(&mut tx, id, who, &rules.catalog).await?;
         Ok(SeenUse { found, now })
     }
 
@@ -171,10 +178,9 @@ impl Gate {
         mut filter: Filter,
         limit: i64,
     ) -> Result<Vec<SeenUse>, Error> {
-        permit(&caller.principal, Action::ReadOwn)?;
-        if permit(&caller.principal, Action::ReadAll).is_err() {
-            filter.person = Some(caller.principal.id.clone());
-        }
+        let who = &caller.principal;
+        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
+        filter.within = within(who, Action::ReadAll, &self.rules.current().catalog);
         let (mut tx, now) = self.look().await?;
         let page = tx.uses(&filter, limit).await?.into_iter();
         Ok(page.map(|found| SeenUse { found, now }).collect())
@@ -205,6 +211,20 @@ impl Gate {
 
 async fn load(tx: &mut Tx, id: &RequestId) -> Result<Found, Error> {
     Ok(tx.use_of(id).await?.ok_or_else(|| not_found(id))?)
+}
+
+/// A use that this person may see.
+async fn seen_by(
+    tx: &mut Tx,
+    id: &RequestId,
+    who: &Principal,
+    catalog: &Catalog,
+) -> Result<Found, Error> {
+    let found = load(tx, id).await?;
+    if found.of.person.id == who.id || sees(who, &found.of.target, catalog) {
+        return Ok(found);
+    }
+    Err(not_found(id).into())
 }
 
 /// What one may not see does not exist.

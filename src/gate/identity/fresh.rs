@@ -21,6 +21,7 @@ use crate::domain::ids::{GrantId, GroupName, PrincipalId, RequestId};
 use crate::domain::principal::Principal;
 use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
+use crate::domain::roles::Roles;
 use crate::gate::eligible;
 use crate::gate::locks::GIVING;
 use crate::gate::people::stored_hash;
@@ -304,10 +305,7 @@ impl Gate {
         tx.save_principal(after, now).await?;
         let words = |names: Vec<&str>| names.join(" ");
         let mut event = Event::new(EventCode::GroupsChanged, Actor::System)
-            .detail(
-                "roles",
-                words(after.roles.iter().map(|role| role.as_str()).collect()),
-            )
+            .detail("roles", after.roles.words().join(" "))
             .detail(
                 "groups",
                 words(after.groups.iter().map(GroupName::as_str).collect()),
@@ -366,7 +364,7 @@ impl Gate {
             return Ok(());
         };
         let nobody = Principal {
-            roles: std::collections::BTreeSet::new(),
+            roles: Roles::default(),
             groups: std::collections::BTreeSet::new(),
             ..person.clone()
         };

@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::config::Identity as Settings;
 use crate::domain::ids::{GroupName, PrincipalName};
-use crate::domain::principal::ProductRole;
 use crate::domain::provider::ProviderFault as Fault;
+use crate::domain::roles::Roles;
 
 /// The longest name there is.
 const NAME_MAX: usize = 63;
 
 /// The groups and product roles of somebody whom the provider puts into these groups.
-pub(super) fn mapped(
-    settings: &Settings,
-    told: &[String],
-) -> (BTreeSet<GroupName>, BTreeSet<ProductRole>) {
+pub(super) fn mapped(settings: &Settings, told: &[String]) -> (BTreeSet<GroupName>, Roles) {
     let group = |name: &String| {
         if settings.groups.is_empty() {
             // A name that cannot be a group's here is no group in any policy.
@@ -25,7 +22,7 @@ pub(super) fn mapped(
     };
     let groups = told.iter().filter_map(group).collect();
     let roles = told.iter().filter_map(|name| settings.roles.get(name));
-    (groups, roles.flatten().copied().collect())
+    (groups, roles.flatten().cloned().collect())
 }
 
 /// A name as names are here, from one that may be an address or have capitals, spaces and accents.

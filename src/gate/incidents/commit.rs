@@ -7,13 +7,15 @@ use chrono::{DateTime, Utc};
 use crate::catalog::{Catalog, Rulebook};
 use crate::domain::change::Change;
 use crate::domain::event::{Event, EventCode};
-use crate::domain::grant::GrantState;
+use crate::domain::grant::{Grant, GrantState};
 use crate::domain::ids::{IncidentId, LockId};
 use crate::domain::incident::{Act, Fate, GOOD_FOR, Incident, Item, ItemId, Shown};
 use crate::domain::lock::{Lock, Locks};
+use crate::domain::permit::{Action, permit_at};
 use crate::domain::refusal::Refusal;
 use crate::gate::deeds::{may_lock, may_revoke};
-use crate::gate::locks::{bearing, take_away};
+use crate::gate::locks::{bearing, tags_named, take_away};
+use crate::gate::sight::place;
 use crate::gate::ticket::Ticket;
 use crate::gate::{Error, Writing, new_bits};
 
@@ -69,7 +71,8 @@ pub(super) async fn carry_out(
     let mut locks = Vec::new();
     for on in reach.lockable(tx, &commit.ask, &who).await? {
         let id = LockId::from_bits(new_bits()?);
-        let lock = Lock::place(id, on, None, &reason, &who, now)?;
+        let tags = tags_named(&on, catalog);
+        let lock = Lock::place(id, on, None, &reason, (&who, tags.as_ref()), now)?;
         locks.push(Lock {
             incident: Some(new.clone()),
             ..lock
@@ -81,8 +84,21 @@ pub(super) async fn carry_out(
         .filter(|item| !commit.keep.contains(&item.id));
     let going: Vec<&Shown> = going.collect();
     let held = Held::take(tx, &reach, &commit.items).await?;
-    // All or nothing: what policy keeps from this person for one of them, it keeps for the whole incident.
-    for grant in held.grants.values() {
+    // A target may have got other tags since the dry run.
+    for shown in &going {
+        let on = match &shown.id {
+            ItemId::Grant(id) => held.grants.get(id).map(|grant| &grant.target),
+            ItemId::Request(id) => held.requests.get(id).map(|request| &request.target),
+        };
+        if let Some(on) = on {
+            permit_at(&who, Action::Revoke, place(catalog, on))?;
+        }
+    }
+    // All or nothing: what policy keeps from this person for one of them, it keeps for the whole incident. A lock
+    // takes away whatever it matches, also what was not shown.
+    let taken: BTreeSet<&str> = going.iter().map(|shown| shown.id.as_str()).collect();
+    let goes = |grant: &&Grant| commit.ask.lock || taken.contains(grant.id.as_str());
+    for grant in held.grants.values().filter(goes) {
         may_revoke(writing, rules, grant).await?;
     }
     for lock in &locks {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::catalog::Catalog;
+use crate::domain::extent::{Extent, Place};
 use crate::domain::ids::IncidentId;
-use crate::domain::incident::{Ask, GOOD_FOR, ITEMS_MAX, Incident, ItemId, Shown};
-use crate::domain::permit::{Action, permit};
+use crate::domain::incident::{Ask, GOOD_FOR, ITEMS_MAX, Incident, Item, ItemId, Shown};
+use crate::domain::permit::{Action, extent, permit_at};
+use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::Guarded;
 use crate::store::incidents::Line;
@@ -16,6 +19,7 @@ use super::grants::SeenGrant;
 use super::locks::SeenLock;
 use super::requests::SeenRequest;
 use super::second_factor::told;
+use super::sight::{sees, stays_within, within};
 use super::ticket::Ticket;
 use super::{Caller, Error, Gate, OnceKey, Opened, new_bits};
 
@@ -74,9 +78,10 @@ impl Gate {
         ask: &Ask,
         fits: Fits<'_>,
     ) -> Result<Preview, Error> {
-        permit(&caller.principal, Action::Revoke)?;
+        permit_at(&caller.principal, Action::Revoke, Place::Somewhere)?;
         ask.check()?;
         let rules = self.rules.current();
+        check_scope(&caller.principal, ask, &rules.catalog)?;
         let (mut tx, now) = self.look().await?;
         let reach = Reach::of(&mut tx, &ask.scope, &rules.catalog, now).await?;
         let mut grants = Vec::new();
@@ -115,7 +120,8 @@ impl Gate {
             .into());
         }
         let locks = reach.lockable(&mut tx, ask, &caller.principal).await?;
-        let requests = self.all_beside(&mut tx, requests, now).await?;
+        let who = &caller.principal;
+        let requests = self.all_beside(&mut tx, requests, who, now).await?;
         let ticket = Ticket::until(now + GOOD_FOR)?;
         Ok(Preview {
             token: ticket.sealed(self.rules.key(), &caller.principal.id, ask, &items),
@@ -140,7 +146,7 @@ impl Gate {
         let rules = self.rules.current();
         let new = IncidentId::from_bits(new_bits()?);
         let opened = self
-            .open(caller, once, new.as_str(), Action::Revoke)
+            .open_somewhere(caller, once, new.as_str(), Action::Revoke)
             .await?;
         let mut writing = match opened {
             Opened::Before(id) => {
@@ -149,6 +155,7 @@ impl Gate {
             }
             Opened::Now(writing) => writing,
         };
+        check_scope(&writing.who, &commit.ask, &rules.catalog)?;
         let ticket = Ticket::opened(
             &commit.token,
             self.rules.key(),
@@ -171,34 +178,71 @@ impl Gate {
 
     /// One incident with its receipts as they are now.
     pub async fn incident(&self, caller: &Caller, id: &IncidentId) -> Result<SeenIncident, Error> {
-        permit(&caller.principal, Action::ReadAll)?;
+        let who = &caller.principal;
+        permit_at(who, Action::ReadAll, Place::Somewhere)?;
+        let rules = self.rules.current();
         let (mut tx, now) = self.look().await?;
-        let incident = tx.incident(id).await?.ok_or_else(|| Refusal::NotFound {
+        let incident = tx.incident(id).await?;
+        let incident = incident.filter(|incident| {
+            let elsewhere = |item: &Item| !sees(who, &item.target, &rules.catalog);
+            is_seen(who, incident, &rules.catalog)
+                && (extent(who, Action::ReadAll) == Extent::Everywhere
+                    || !incident.items.iter().any(elsewhere))
+        });
+        let incident = incident.ok_or_else(|| Refusal::NotFound {
             what: "incident",
             name: id.to_string(),
         })?;
         let in_force = Arc::new(tx.locks_in_force(now).await?);
-        let locks = tx.locks_of(id).await?.into_iter().map(|lock| SeenLock {
-            lock,
-            in_force: Arc::clone(&in_force),
-            now,
-        });
+        let locks = tx.locks_of(id).await?;
         Ok(SeenIncident {
-            locks: locks.collect(),
+            locks: self.beside_locks(&mut tx, locks, &in_force, now).await?,
             receipts: receipts(&mut tx, &incident).await?,
             incident,
         })
     }
 
-    /// A page of incidents, newest first.
+    /// A page of incidents, newest first. Whoever sees some targets only sees the incidents that stayed within them.
     pub async fn incidents(
         &self,
         caller: &Caller,
         after: Option<&(i64, String)>,
         limit: i64,
     ) -> Result<Vec<Line>, Error> {
-        permit(&caller.principal, Action::ReadAll)?;
-        let (mut tx, _) = self.glance().await?;
-        Ok(tx.incidents(after, limit).await?)
+        let who = &caller.principal;
+        permit_at(who, Action::ReadAll, Place::Somewhere)?;
+        let rules = self.rules.current();
+        let within = within(who, Action::ReadAll, &rules.catalog);
+        let (mut tx, _) = self.look().await?;
+        let mut after = after.cloned();
+        let mut found = Vec::new();
+        loop {
+            let page = tx.incidents(within.as_ref(), after.as_ref(), limit).await?;
+            let last = page.last().map(|last| &last.incident);
+            after = last.map(|last| (last.created_at.timestamp_millis(), last.id.to_string()));
+            let over = i64::try_from(page.len()).unwrap_or(i64::MAX) < limit;
+            let seen = page
+                .into_iter()
+                .filter(|line| is_seen(who, &line.incident, &rules.catalog));
+            found.extend(seen);
+            let most = usize::try_from(limit).unwrap_or(usize::MAX);
+            if over || found.len() >= most {
+                found.truncate(most);
+                return Ok(found);
+            }
+        }
     }
+}
+
+/// Refuses an incident that would reach further than its starter's product roles.
+fn check_scope(who: &Principal, ask: &Ask, catalog: &Catalog) -> Result<(), Refusal> {
+    if stays_within(who, Action::Revoke, &ask.scope, catalog) {
+        return Ok(());
+    }
+    permit_at(who, Action::Revoke, Place::Everywhere)
+}
+
+/// Whether an incident is one that this reader may know of, as far as its scope tells.
+fn is_seen(who: &Principal, incident: &Incident, catalog: &Catalog) -> bool {
+    stays_within(who, Action::ReadAll, &incident.ask.scope, catalog)
 }

@@ -14,7 +14,7 @@ use crate::domain::principal::Principal;
 use crate::domain::request::{Request, RequestState};
 use crate::gate::Error;
 use crate::gate::grants::SeenGrant;
-use crate::gate::locks::{On, known, person, tag_known, target_known};
+use crate::gate::locks::{On, known, person, tag_known, tags_named, target_known};
 use crate::store::Tx;
 use crate::store::grants::Filter;
 
@@ -90,6 +90,7 @@ impl<'a> Reach<'a> {
 
     pub(super) fn seen(&self, grant: Grant) -> SeenGrant {
         SeenGrant {
+            owner: None,
             grant,
             locks: Arc::clone(&self.locks),
             now: self.now,
@@ -180,7 +181,7 @@ impl<'a> Reach<'a> {
         let mut all = Vec::new();
         for on in self.locks(ask) {
             let on = known(tx, self.catalog, on).await?;
-            Lock::may_place(&on, who)?;
+            Lock::may_place(&on, who, tags_named(&on, self.catalog).as_ref())?;
             let there = |lock: &Lock| lock.on == on && lock.ends_at.is_none();
             if !self.locks.iter().any(there) {
                 all.push(on);

@@ -8,8 +8,9 @@ use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode};
 use crate::domain::ids::{GroupName, PrincipalId, PrincipalName};
 use crate::domain::permit::Action;
-use crate::domain::principal::{Principal, ProductRole};
+use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
+use crate::domain::roles::Roles;
 use crate::gate::{Caller, Error, Gate, OnceKey, Opened, new_bits};
 use crate::secret::{Secret, TokenKind};
 
@@ -20,7 +21,7 @@ use super::{CODE_LIFE, check_name, stored_hash};
 pub struct Invite {
     pub name: PrincipalName,
     /// Empty keeps what a known principal has.
-    pub roles: BTreeSet<ProductRole>,
+    pub roles: Roles,
     pub groups: BTreeSet<GroupName>,
 }
 
@@ -95,10 +96,7 @@ impl Gate {
             EventCode::PrincipalInvited,
             Actor::Principal(writing.who.as_ref()),
         )
-        .detail(
-            "roles",
-            words(principal.roles.iter().map(|role| role.as_str()).collect()),
-        )
+        .detail("roles", principal.roles.words().join(" "))
         .detail(
             "groups",
             words(principal.groups.iter().map(GroupName::as_str).collect()),

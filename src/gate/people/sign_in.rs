@@ -158,11 +158,12 @@ async fn first_admin(
     let admin = Principal {
         id: PrincipalId::from_bits(new_bits()?),
         name,
-        roles: BTreeSet::from([
+        roles: [
             ProductRole::Admin,
             ProductRole::Reviewer,
             ProductRole::Requester,
-        ]),
+        ]
+        .into(),
         groups: BTreeSet::from([group]),
         service: None,
     };
