@@ -427,9 +427,7 @@ impl Overlay for SignIn {
                 hints.extend(fixed(&[("Esc", "another way")]));
                 hints
             }
-            _ if self.page == Page::Ways => {
-                fixed(&[("Enter", "choose"), ("Esc", "stay signed out")])
-            }
+            _ if self.page == Page::Ways => fixed(&[("Enter", "choose"), ("Esc", "close")]),
             _ => fixed(&[
                 ("Enter", "next, sign in"),
                 ("Tab", "next line"),
