@@ -107,13 +107,13 @@ impl Cast {
         let request = submit(&owner).await;
         let owners = world.http(&owner);
         let invitation = json!({"name": name, "roles": [], "groups": []});
-        let machine =
-            json!({"name": format!("s{name}"), "owner": name, "scopes": ["read"], "expires": "1d"});
-        let made = world
-            .http(world.admin())
-            .post("/v1/service-accounts", None, machine)
-            .await;
-        assert_eq!(made.status, 201, "{}", made.text);
+        // What no cell of this route looks at is not made: each lock and each person make every later call dearer.
+        if route.contains("/service-accounts/") {
+            let machine = json!({"name": format!("s{name}"), "owner": name, "scopes": ["read"], "expires": "1d"});
+            let admin = world.http(world.admin());
+            let made = admin.post("/v1/service-accounts", None, machine).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+        }
         let code = world
             .http(world.admin())
             .post("/v1/invitations", None, invitation)
@@ -132,19 +132,28 @@ impl Cast {
         } else {
             String::new()
         };
-        let seal = NewSealedCodes {
-            name: name.clone(),
-            count: 2,
-            expires: "90d".to_owned(),
-        };
-        let codes = world.admin().seal(&seal, &key()).await.unwrap().codes;
         let sealed = world.nobody();
-        let opening = Secret::new(codes[0].code.clone());
-        sealed.sign_in_sealed(&opening, Some("test")).await.unwrap();
+        let mut spare = String::new();
+        if column == "sealed" || route.ends_with("/sealed") {
+            let seal = NewSealedCodes {
+                name: name.clone(),
+                count: 2,
+                expires: "90d".to_owned(),
+            };
+            let codes = world.admin().seal(&seal, &key()).await.unwrap().codes;
+            let opening = Secret::new(codes[0].code.clone());
+            sealed.sign_in_sealed(&opening, Some("test")).await.unwrap();
+            spare.clone_from(&codes[1].code);
+        }
+        let lock = if route.contains("/locks/{id}") {
+            world.admin().place_lock(&lock, &key()).await.unwrap().id
+        } else {
+            String::new()
+        };
         Things {
             glass,
-            sealed: codes[1].code.clone(),
-            lock: world.admin().place_lock(&lock, &key()).await.unwrap().id,
+            sealed: spare,
+            lock,
             owner: name.clone(),
             request: request.id,
             grant: grant.id,
@@ -284,6 +293,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         // To release a claim needs one; without it a reviewer hears 409, and everybody else may not even ask.
         // Nobody here has the factor: whoever is signed in hears 404.
         "POST /v1/sign-out"
+        | "POST /v1/sign-in/device/start"
         | "DELETE /v1/sign-ins/{id}"
         | "DELETE /v1/service-accounts/{id}"
         | "GET /v1/device-keys"
@@ -367,7 +377,6 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"digests": ["0".repeat(64)], "redirect_uri": "http://127.0.0.1:40000/signed-in", "code_challenge": "x".repeat(43)}),
         ),
-        "POST /v1/sign-in/device/start" => (None, json!({})),
         "POST /v1/sign-in/device/finish" => (None, json!({"handle": "x"})),
         "POST /v1/device-keys" => (None, json!({"thumbprint": "x".repeat(43), "name": "host"})),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),

@@ -120,7 +120,7 @@ impl Client {
     /// Shows a page that asks, until somebody has answered; the page still waits for what comes of it.
     async fn ask_in_browser(
         &self,
-        asks: Asks<'_>,
+        about: Asks<'_>,
         options: &Value,
         send: impl FnOnce(&str) + Send,
     ) -> Result<(Visit, Value), ClientError> {
@@ -137,14 +137,14 @@ impl Client {
         let person = self.session().tokens()?.me.name;
         let server = self.server().to_string();
         let shown = page(&About {
-            asks,
+            asks: about,
             person: &person,
             server: &server,
             options,
             nonce: &nonce,
         });
         send(&place.url());
-        let answered = async {
+        let waiting = async {
             loop {
                 let visit = place.visit().await?;
                 match &visit.sent {
@@ -156,8 +156,8 @@ impl Client {
                 }
             }
         };
-        let answered = tokio::time::timeout(PATIENCE, answered).await;
-        answered.ok().flatten().ok_or_else(|| ClientError::Local {
+        let came = tokio::time::timeout(PATIENCE, waiting).await;
+        came.ok().flatten().ok_or_else(|| ClientError::Local {
             text: "nobody used a passkey in time".to_owned(),
             hint: "do it again, and confirm it in the browser within five minutes".to_owned(),
         })

@@ -24,7 +24,7 @@ pub(super) fn understand<'t>(
         layers.understand(name, Vec::new(), notes, |text, _| words(text))
     };
     let (acr_values, acr_from) = list("acr_values", notes);
-    let (amr, amr_from) = list("amr", notes);
+    let (methods, methods_from) = list("amr", notes);
     let shown = |name, value: String, origin: Origin| Shown {
         name,
         value,
@@ -35,13 +35,13 @@ pub(super) fn understand<'t>(
         shown("step_up.required", required.to_string(), required_from),
         shown("step_up.max_age", span, age_from),
         shown("step_up.acr_values", told(&acr_values), acr_from),
-        shown("step_up.amr", told(&amr), amr_from),
+        shown("step_up.amr", told(&methods), methods_from),
     ];
     let step_up = StepUp {
         required,
         max_age,
         acr_values,
-        amr,
+        amr: methods,
     };
     (step_up, show)
 }

@@ -232,7 +232,9 @@ impl IdentityRefusal {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NotOffered => "sign in with a one-time code: `portcullis login --code CODE`",
+            Self::NotOffered | Self::NoDeviceFlow => {
+                "sign in with a one-time code: `portcullis login --code CODE`"
+            }
             Self::NotBegun | Self::NotTheBeginner | Self::Declined { .. } => {
                 "begin the sign-in again with `portcullis login`"
             }
@@ -245,7 +247,6 @@ impl IdentityRefusal {
             Self::NoRole => {
                 "ask an operator to give one of your groups a role in `[identity.roles]`"
             }
-            Self::NoDeviceFlow => "sign in with a one-time code: `portcullis login --code CODE`",
             Self::DeviceNotEnrolled => {
                 "run `portcullis device show` here, and what it prints where you are signed in"
             }

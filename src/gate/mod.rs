@@ -129,6 +129,9 @@ pub struct OnceKey {
     pub proof: Option<Secret>,
 }
 
+/// What says whether a principal may do something in a certain place.
+type Allowed<'a> = &'a (dyn Fn(&Principal) -> Result<(), Refusal> + Sync);
+
 /// The gate of one node.
 pub struct Gate {
     store: Arc<Store>,
@@ -260,7 +263,7 @@ impl Gate {
         caller: &Caller,
         once: &OnceKey,
         result: &str,
-        (action, allowed): (Action, &(dyn Fn(&Principal) -> Result<(), Refusal> + Sync)),
+        (action, allowed): (Action, Allowed<'_>),
     ) -> Result<Opened, Error> {
         caller.how.method.allows(action)?;
         self.opened(caller, once, result, allowed).await

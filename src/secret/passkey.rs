@@ -74,7 +74,7 @@ pub fn mix(options: &mut Value, server: &str, digests: &BTreeSet<String>) -> Opt
 pub fn ask_for_new(user: [u8; 16], name: &str, known: &[String]) -> anyhow::Result<Asked> {
     let known = known
         .iter()
-        .map(|credential| URL_SAFE_NO_PAD.decode(credential).map(Into::into))
+        .map(|credential| URL_SAFE_NO_PAD.decode(credential))
         .collect::<Result<Vec<_>, _>>()
         .context("reading the credentials of a person")?;
     let known = Some(known).filter(|known| !known.is_empty());

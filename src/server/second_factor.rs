@@ -101,10 +101,10 @@ pub async fn begin_step_up(
         device: None,
     })?;
     let digests = body.digests.into_iter().collect();
-    let begun = app.gate.begin_step_up(&caller, digests, begin).await?;
+    let away = app.gate.begin_step_up(&caller, digests, begin).await?;
     Ok(Json(ProviderStarted {
-        authorize_url: begun.authorize_url,
-        state: begun.state.expose().to_owned(),
+        authorize_url: away.authorize_url,
+        state: away.state.expose().to_owned(),
     }))
 }
 

@@ -441,7 +441,7 @@ impl Watch {
             Effect::SignIn(turn, _) => Some(*turn),
             _ => None,
         });
-        self.attempt = begun.last().unwrap_or(self.attempt);
+        self.attempt = begun.max().unwrap_or(self.attempt);
         let changes: Vec<Mutation> = desk.changes();
         if desk.app.review().is_some_and(Review::is_sent)
             && let Some((rows, armed)) = before.review.as_ref()

@@ -319,7 +319,7 @@ fn tabs_that_have_no_room_are_around_the_corner() {
     let tabs =
         |desk: &crate::console::desk::Desk| desk.screen().lines().nth(1).unwrap().trim().to_owned();
     assert!(tabs(&desk).ends_with('>'), "{}", tabs(&desk));
-    desk.keys("8");
+    desk.keys("9");
     assert!(tabs(&desk).starts_with('<'), "{}", tabs(&desk));
-    assert!(tabs(&desk).ends_with("[8 Services 3]"), "{}", tabs(&desk));
+    assert!(tabs(&desk).ends_with("[9 Glass]"), "{}", tabs(&desk));
 }

@@ -23,14 +23,14 @@ async fn surroundings(step_up: &str) -> (Provider, World) {
 
 /// Proves for this call; the "browser" signs in as this subject and then visits what waits on this machine.
 async fn prove(who: &Client, digest: &str, subject: &'static str) -> Result<Secret, ClientError> {
-    let (send, sent) = tokio::sync::oneshot::channel();
+    let (tell, told) = tokio::sync::oneshot::channel();
     let visit = tokio::spawn(async move {
-        let address: String = sent.await.unwrap();
+        let address: String = told.await.unwrap();
         let back = Visitor::new().sign_in(&address, subject).await;
         let http = portcullis::client::http(&"http://127.0.0.1:1".parse().unwrap()).unwrap();
         http.get(back).send().await.unwrap().text().await.unwrap()
     });
-    let send = |address: &str| send.send(address.to_owned()).unwrap();
+    let send = |address: &str| tell.send(address.to_owned()).unwrap();
     let proof = who.step_up_at_provider(vec![digest.to_owned()], send).await;
     let page = visit.await.unwrap();
     let word = if proof.is_ok() {
@@ -89,16 +89,16 @@ async fn a_session_at_the_provider_is_no_proof_the_person_signs_in_again() {
     // The same browser all the time, which has a session there since the first sign-in.
     let mut visitor = Visitor::new();
     let rita = client_with(&world, "u1", &mut visitor).await;
-    let (send, sent) = tokio::sync::oneshot::channel();
+    let (tell, told) = tokio::sync::oneshot::channel();
     let visit = tokio::spawn(async move {
-        let address: String = sent.await.unwrap();
+        let address: String = told.await.unwrap();
         let mut asked = 0;
         let back = visitor.counting(&address, "u1", &mut asked).await;
         let http = portcullis::client::http(&"http://127.0.0.1:1".parse().unwrap()).unwrap();
         http.get(back).send().await.unwrap();
         asked
     });
-    let send = |address: &str| send.send(address.to_owned()).unwrap();
+    let send = |address: &str| tell.send(address.to_owned()).unwrap();
     rita.step_up_at_provider(vec!["a".repeat(64)], send)
         .await
         .unwrap();

@@ -275,25 +275,25 @@ async fn codes_that_are_weak_or_lead_elsewhere_are_shown_to_nobody() {
     type Lie = fn(&mut Value);
     let lies: [(&str, &str, Lie); 8] = [
         ("a short code", "provider-device-answer", |d| {
-            d["user_code"] = json!("ABCD")
+            d["user_code"] = json!("ABCD");
         }),
         ("a code that is a command", "provider-device-answer", |d| {
-            d["user_code"] = json!("ABC\u{1b}[2JDEF")
+            d["user_code"] = json!("ABC\u{1b}[2JDEF");
         }),
         ("an address without TLS", "provider-device-answer", |d| {
-            d["verification_uri"] = json!("http://evil.example/")
+            d["verification_uri"] = json!("http://evil.example/");
         }),
         ("a script", "provider-device-answer", |d| {
-            d["verification_uri_complete"] = json!("javascript:alert(1)")
+            d["verification_uri_complete"] = json!("javascript:alert(1)");
         }),
         ("no code", "provider-device-answer", |d| {
-            d["device_code"] = json!("")
+            d["device_code"] = json!("");
         }),
         ("no time", "provider-device-answer", |d| {
-            d["expires_in"] = json!(0)
+            d["expires_in"] = json!(0);
         }),
         ("no address", "provider-answer-malformed", |d| {
-            drop(d.as_object_mut().unwrap().remove("verification_uri"))
+            drop(d.as_object_mut().unwrap().remove("verification_uri"));
         }),
         ("a list", "provider-answer-malformed", |d| *d = json!([])),
     ];

@@ -54,10 +54,8 @@ async fn tell(world: &World, script: &Shared, address: &str, subject: &str, lie:
 async fn from_provider(world: &World, script: &Shared, subject: &str) -> Client {
     let client = world.nobody();
     let http = Http::device_of(&world.url(), &client);
-    script
-        .lock()
-        .unwrap()
-        .reset("", world.now().await.timestamp());
+    let now = world.now().await;
+    script.lock().unwrap().reset("", now.timestamp());
     let start = json!({"redirect_uri": REDIRECT, "code_challenge": challenge()});
     let begun = http.post("/v1/sign-in/oidc/start", None, start).await;
     tell(
@@ -392,7 +390,7 @@ async fn a_sign_in_at_the_provider_proves_what_it_was_begun_for() {
             "u1",
             |_, _| {},
         )
-        .await
+        .await;
     };
     // Other calls, more calls, fewer calls.
     for other in [vec![b.as_str()], vec![&a, &b]] {

@@ -26,7 +26,7 @@ impl Organisation {
             let value = &row[*name];
             value == &json!(reader.name) || value["name"] == json!(reader.name)
         };
-        own.iter().any(|name| mine(name)) || reader.has(&READS, self.tags(row))
+        own.iter().any(mine) || reader.has(&READS, self.tags(row))
     }
 
     pub(super) fn shows_lock(&self, reader: &Reader, lock: &Value) -> bool {

@@ -18,7 +18,7 @@ use crate::wire::{BreakGlassView, NewBreakGlass, Page, SignOff};
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    override_usage = "portcullis break-glass <TARGET> <ROLE> --for <TIME> --reason <TEXT> [--wait]\n       portcullis break-glass <COMMAND>",
+    override_usage = "portcullis break-glass <TARGET> <ROLE> --for <TIME> --reason <TEXT> [--wait]",
     after_help = "Example: portcullis break-glass orders-db admin --for 30m --reason \"INC-4127 payments are down\" --wait"
 )]
 pub(super) struct Arguments {

@@ -33,9 +33,8 @@ impl Strip {
         {
             let age = countdown::text(age);
             let doing = match self.kind {
-                Kind::EndSession => "ending it",
+                Kind::EndSession | Kind::RevokeSignIn => "ending it",
                 Kind::Return => "returning it",
-                Kind::RevokeSignIn => "ending it",
                 Kind::DeleteService => "deleting it",
                 _ => "revoking",
             };

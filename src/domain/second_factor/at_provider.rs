@@ -65,6 +65,7 @@ mod tests {
 
     #[test]
     fn only_a_fresh_and_strong_sign_in_of_the_same_person_is_a_proof() {
+        type Change = (&'static str, Fault, Box<dyn Fn(&mut SignedInAgain)>);
         let begun = DateTime::UNIX_EPOCH + TimeDelta::days(1);
         let now = begun + TimeDelta::minutes(2);
         let settings = StepUp {
@@ -88,7 +89,6 @@ mod tests {
         assert_eq!(judged(&|s| s.at = Some(now + LEEWAY)), Ok(now));
         assert_eq!(judged(&|s| s.at = Some(begun - LEEWAY)), Ok(begun - LEEWAY));
         let second = TimeDelta::seconds(1);
-        type Change = (&'static str, Fault, Box<dyn Fn(&mut SignedInAgain)>);
         let bad: Vec<Change> = vec![
             (
                 "another",

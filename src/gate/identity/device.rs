@@ -226,13 +226,13 @@ impl Gate {
             jkt: Some(call.thumbprint.clone()),
             device: call.device.clone(),
         };
-        let issued = open_sign_in(&mut tx, proved, &self.settings.tokens, now).await?;
+        let opened = open_sign_in(&mut tx, proved, &self.settings.tokens, now).await?;
         tx.touch_device_key(&key.id, now).await?;
         let event = Event::new(
             EventCode::SignedIn,
-            Actor::Principal(issued.principal.as_ref()),
+            Actor::Principal(opened.principal.as_ref()),
         )
-        .detail("sign_in", issued.sign_in.as_str())
+        .detail("sign_in", opened.sign_in.as_str())
         .detail("device", call.device.as_str())
         .detail("method", Method::Device.as_str())
         .detail("device_key", key.id.as_str())
@@ -241,7 +241,7 @@ impl Gate {
         tx.apply(&change, origin, now).await?;
         self.store.commit(tx).await?;
         self.counted(&change);
-        Ok(issued)
+        Ok(opened)
     }
 
     async fn count_device(&self, subject: &str, limit: Limit) -> Result<DateTime<Utc>, Error> {

@@ -101,9 +101,9 @@ impl Gate {
         let errand = Errand::new(&discovery, &provider.settings, begin, &more)?;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
-        let begun = errand.remember(&mut tx, None, now).await?;
+        let away = errand.remember(&mut tx, None, now).await?;
         self.store.commit(tx).await?;
-        Ok(begun)
+        Ok(away)
     }
 
     /// Finishes a sign-in with what the browser brought back.

@@ -70,9 +70,9 @@ impl Gate {
             sign_in: caller.sign_in.to_string(),
             digests,
         };
-        let begun = errand.remember(&mut tx, Some(whose), now).await?;
+        let away = errand.remember(&mut tx, Some(whose), now).await?;
         self.store.commit(tx).await?;
-        Ok(begun)
+        Ok(away)
     }
 
     /// Asks the provider what became of a step-up of this caller for exactly these calls.
