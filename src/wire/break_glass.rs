@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::AllowedAction;
+use super::incident::whole;
 
 /// One use of break-glass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -114,6 +115,7 @@ pub struct SignOff {
 pub struct NewSealedCodes {
     #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", example = "ada")]
     pub name: String,
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 20)]
     pub count: u32,
     /// For how many days they are good: `1d` to `365d`.
