@@ -35,6 +35,8 @@ fn describe(out: &mut String, parent: &str, command: &Command) {
     if nested.is_empty() || !own.is_empty() {
         let usage = command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ").trim();
+        // Commands that are also groups have a second line, and the group's own commands follow anyway.
+        let usage = usage.lines().next().unwrap_or_default();
         let _ = write!(out, "#### `{}`\n\n{}.\n\n", usage, about(command));
         if !own.is_empty() {
             out.push_str("| argument | meaning |\n|---|---|\n");

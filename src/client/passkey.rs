@@ -149,7 +149,7 @@ impl Client {
                 let visit = place.visit().await?;
                 match &visit.sent {
                     None => visit.show(&shown, &nonce).await,
-                    Some(sent) => match serde_json::from_slice::<Value>(sent) {
+                    Some(body) => match serde_json::from_slice::<Value>(body) {
                         Ok(answer) => return Some((visit, answer)),
                         Err(_) => say(visit, "", Some(&not_understood())).await,
                     },
