@@ -1,6 +1,7 @@
 //! A page of ours for the person's own browser: served on the loopback only, at an address that nobody can guess.
 //!
-//! It is for the one page that asks a passkey. Whoever knocks at another address, by another name for this machine or
+//! It is for the one page that asks a passkey; sign-ins, which a provider sends back to a place of its own, share how
+//! requests are read and answered. Whoever knocks at another address, by another name for this machine or
 //! from a page of somebody else gets nothing, and ends nothing.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,12 +16,12 @@ use tokio::task::JoinSet;
 
 use crate::secret;
 
-/// More than a browser sends in the head of a request for a page of ours.
-const HEAD_MAX: usize = 16 * 1024;
+/// More than a browser sends in the head of a request, also with a provider's long answer in its address.
+const HEAD_MAX: usize = 32 * 1024;
 /// What an authenticator answers is a few hundred bytes, and some thousands when it is made.
 const BODY_MAX: usize = 64 * 1024;
 /// A visitor that says nothing does not stay.
-const SILENCE: Duration = Duration::from_secs(5);
+pub(super) const SILENCE: Duration = Duration::from_secs(5);
 /// Tries to find one port for both kinds of address.
 const PORTS: usize = 20;
 
@@ -167,7 +168,7 @@ async fn hear(mut stream: TcpStream, host: &str, path: &str) -> Option<Visit> {
 }
 
 /// The head of a request, and what came of its body together with it.
-async fn head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub(super) async fn head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -240,7 +241,8 @@ impl Knock {
     }
 }
 
-async fn answer(
+/// Answers with a page under this content security policy, and waits until the browser has it.
+pub(super) async fn answer(
     stream: &mut TcpStream,
     status: &str,
     kind: &str,

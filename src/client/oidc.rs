@@ -8,19 +8,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::client::loopback;
 use crate::client::oidc_page::{Page, page};
 use crate::client::send::Call;
 use crate::client::{Client, ClientError};
 use crate::secret::{self, Secret, hash_of, same};
 use crate::wire::{Me, ProviderFinish, ProviderStart, ProviderStarted, StepUpProof, StepUpStart};
 
-/// More than a browser sends in the head of a request; providers put long codes into addresses.
-const HEAD_MAX: usize = 32 * 1024;
-/// A visitor that says nothing does not keep the others waiting.
-const SILENCE: Duration = Duration::from_secs(5);
+/// What the last page may do: nothing but look well.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Whoever confirmed something and does not sign in within this time has gone on to something else.
 const STEP_UP: Duration = Duration::from_mins(5);
 
@@ -182,7 +180,7 @@ impl Waiting {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let head = tokio::time::timeout(SILENCE, head(&mut stream)).await;
+            let head = tokio::time::timeout(loopback::SILENCE, asked(&mut stream)).await;
             let Ok(Some(head)) = head else { continue };
             let Some(pairs) = parameters(&head) else {
                 let _ = answer(&mut stream, "404 Not Found", &page(&Page::Nothing)).await;
@@ -212,18 +210,9 @@ impl Waiting {
 }
 
 /// The first line of a request, once its head is complete.
-async fn head(stream: &mut TcpStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
-        let count = stream.read(&mut buffer).await.ok()?;
-        if count == 0 || bytes.len() + count > HEAD_MAX {
-            return None;
-        }
-        bytes.extend_from_slice(buffer.get(..count)?);
-    }
-    let text = String::from_utf8(bytes).ok()?;
-    text.lines().next().map(str::to_owned)
+async fn asked(stream: &mut TcpStream) -> Option<String> {
+    let (head, _) = loopback::head(stream).await?;
+    head.lines().next().map(str::to_owned)
 }
 
 /// The parameters of `GET /signed-in?…`; nothing for any other request.
@@ -237,25 +226,9 @@ fn parameters(line: &str) -> Option<Vec<(String, String)>> {
     Some(url.query_pairs().into_owned().collect())
 }
 
-async fn answer(stream: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\
-         Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\r\n",
-        body.len()
-    );
-    let write = async {
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(body.as_bytes()).await?;
-        stream.shutdown().await?;
-        // A browser that still sends when the connection closes shows an error instead of the page.
-        let mut rest = [0; 1024];
-        while stream.read(&mut rest).await? > 0 {}
-        Ok(())
-    };
-    tokio::time::timeout(SILENCE, write)
-        .await
-        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+async fn answer(stream: &mut TcpStream, status: &str, page: &str) -> std::io::Result<()> {
+    let kind = "text/html; charset=utf-8";
+    loopback::answer(stream, status, kind, POLICY, page).await
 }
 
 #[cfg(test)]
