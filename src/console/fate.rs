@@ -58,8 +58,13 @@ pub fn of(world: &World, subject: &Subject) -> DisplayText {
 
 /// Says whether the row is as open as those on the list, so that only the filter can have taken it away.
 fn is_open(seen: &Seen) -> bool {
+    is_open_state(seen.state())
+}
+
+/// Says whether something can still become of a row in this state.
+pub(in crate::console) fn is_open_state(state: &str) -> bool {
     matches!(
-        seen.state(),
+        state,
         "pending"
             | "scheduled"
             | "activating"

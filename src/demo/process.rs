@@ -20,6 +20,8 @@ server=$!
 end() {
     for child in $(cat "/proc/$2/task/$2/children" 2>/dev/null); do end HUP "$child"; done
     kill -"$1" "$2" 2>/dev/null
+    # Started by `nohup`, all of them ignore a hang-up.
+    [ "$1" != HUP ] || kill "$2" 2>/dev/null
     ended="$ended $2"
 }
 lives() { case $(cat "/proc/$1/stat" 2>/dev/null) in '' | *') Z '*) return 1 ;; esac; }
@@ -38,6 +40,7 @@ wait "$server" 2>/dev/null
 naps=0
 for one in $ended; do
     while lives "$one" && [ "$naps" -lt 50 ]; do sleep 0.1; naps=$((naps + 1)); done
+    ! lives "$one" || kill -KILL "$one" 2>/dev/null
 done
 "#;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::console::app::App;
 use crate::console::app::undo::Undo;
 use crate::console::confirm::{Act, ItemState, Mutation};
+use crate::console::fate::is_open_state;
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::msg::{Effect, Failure, Receipt, Trip};
 use crate::console::store::Subject;
@@ -197,7 +198,7 @@ impl App {
         }
         let over = subject
             .and_then(|subject| self.world.store.get(&subject))
-            .is_some_and(|seen| is_final(seen.state()));
+            .is_some_and(|seen| !is_open_state(seen.state()));
         let state = || match (code, over) {
             (_, true) => ItemState::Over(text.clone()),
             ("conflict", false) => ItemState::Changed(text.clone()),
@@ -414,19 +415,4 @@ impl App {
             }
         }
     }
-}
-
-/// Says whether a state never changes again.
-fn is_final(state: &str) -> bool {
-    !matches!(
-        state,
-        "pending"
-            | "scheduled"
-            | "activating"
-            | "active"
-            | "closing"
-            | "in_force"
-            | "live"
-            | "open"
-    )
 }
