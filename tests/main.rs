@@ -42,3 +42,5 @@ mod support;
 mod targets;
 #[cfg(test)]
 mod time;
+#[cfg(test)]
+mod tlog;
