@@ -244,6 +244,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/factors/{id}", "/factors/F-0000000001")
         // Nobody has this device.
         .replace("/device-keys/{id}", "/device-keys/D-0000000001")
+        // The very first event: of the admin, who came first.
+        .replace("{index}", "0")
         .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
         .replace(
@@ -275,6 +277,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/incidents"
         | "GET /v1/incidents/{id}"
         | "GET /v1/audit"
+        | "GET /v1/audit/checkpoint"
+        | "GET /v1/audit/{index}/proof"
         | "GET /v1/facets"
         | "GET /v1/sessions"
         | "GET /v1/factors"

@@ -101,6 +101,7 @@ async fn start(
             local_accounts: settings.local_accounts.clone(),
             break_glass: settings.break_glass,
             tokens: settings.tokens,
+            checkpoint: Some(instance.checkpoint()),
         },
     )
     .await

@@ -98,6 +98,8 @@ events! {
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
     OrphanRemoved = "target.orphan_removed", "removed access that no grant backs on";
     TargetDrifted = "target.drifted", "found a difference on";
+    /// What was signed before is not what the database has.
+    LogRewritten = "audit.rewritten", "found that the record was rewritten";
     ServerStarted = "server.started", "started";
     ServerStopped = "server.stopped", "stopped";
 }

@@ -18,6 +18,7 @@ pub mod grants;
 pub mod identity;
 pub mod incidents;
 pub mod locks;
+pub mod log;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
@@ -151,6 +152,8 @@ pub struct Gate {
     kept: Mutex<std::collections::HashSet<String>>,
     /// Where people sign in, if there is such a place.
     provider: Option<identity::Provider>,
+    /// What was signed of the log.
+    signer: log::Signer,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -210,7 +213,15 @@ impl Gate {
             proofs: people::Seen::default(),
             kept: Mutex::default(),
             provider: None,
+            signer: log::Signer::default(),
         })
+    }
+
+    /// Where this node keeps the last checkpoint of the log that it signed.
+    #[must_use]
+    pub fn with_signer(mut self, signer: log::Signer) -> Self {
+        self.signer = signer;
+        self
     }
 
     /// To be called once, before the first call is answered.

@@ -148,7 +148,14 @@ pub async fn find(
 }
 
 /// A place in the record; there is none before the first.
-struct Index(i64);
+pub(in crate::server) struct Index(pub(in crate::server) i64);
+
+impl Index {
+    /// The same without a sign.
+    pub(in crate::server) fn number(&self) -> u64 {
+        u64::try_from(self.0).unwrap_or_default()
+    }
+}
 
 impl std::str::FromStr for Index {
     type Err = &'static str;

@@ -61,6 +61,11 @@ impl Instance {
         Key::open_or_create(&self.folder.join("key"))
     }
 
+    /// Where the last checkpoint of the audit log is kept that this node signed.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint")
+    }
+
     /// Where the embedded database is.
     pub fn database(&self) -> PathBuf {
         self.folder.join("portcullis.db")

@@ -20,6 +20,7 @@ pub mod incidents;
 pub mod instance;
 pub mod listen;
 pub mod locks;
+pub mod log;
 pub mod people;
 pub mod proof;
 pub mod query;
@@ -35,6 +36,7 @@ pub mod views;
 pub mod why;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -48,6 +50,7 @@ use crate::domain::break_glass::Limits;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
 use crate::domain::second_factor::{LocalAccounts, StepUp};
+use crate::gate::log::Signer;
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
@@ -98,6 +101,8 @@ pub struct Options {
     pub break_glass: Limits,
     /// What holds for sign-ins.
     pub tokens: TokenSettings,
+    /// Where this node keeps the last checkpoint of the audit log that it signed, outside of the database.
+    pub checkpoint: Option<PathBuf>,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -135,7 +140,8 @@ impl Server {
         };
         let gate = Arc::new(
             Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
-                .with_identity(options.identity)?,
+                .with_identity(options.identity)?
+                .with_signer(options.checkpoint.map(Signer::kept_in).unwrap_or_default()),
         );
         gate.begin_proofs().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
@@ -146,6 +152,7 @@ impl Server {
         .await
         .map_err(fault)?;
         store.sequence().await?;
+        gate.publish().await.map_err(fault)?;
         let app = App {
             feed: Arc::new(feed::Feed::new(Arc::clone(&store), Arc::clone(&rules)).await?),
             gate,
@@ -180,6 +187,8 @@ impl Server {
                     .unwrap_or_default();
             }
         });
+        self.tasks
+            .spawn(Arc::clone(gate).run_publisher(stop.clone()));
         self.tasks
             .spawn(Arc::clone(&self.app.feed).run(stop.clone()));
         self.tasks.spawn({
@@ -234,6 +243,9 @@ impl Server {
                 error = format!("{error:#}"),
                 "the last events get their index at the next start"
             );
+        }
+        if let Err(error) = self.app.gate.publish().await {
+            tracing::warn!(error = ?error, "the last events are signed at the next start");
         }
         self.app.gate.store().close().await;
     }

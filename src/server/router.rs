@@ -19,7 +19,7 @@ use crate::domain::refusal::Refusal;
 use super::error::Failed;
 use super::{
     App, accounts, audit, break_glass, caller, device, facets, grants, health, identity, incidents,
-    locks, people, requests, second_factor, services, sessions, stream, targets, why,
+    locks, log, people, requests, second_factor, services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -110,6 +110,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(incidents::preview))
         .routes(routes!(incidents::show))
         .routes(routes!(audit::list))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::proof))
         .routes(routes!(facets::count))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
@@ -131,6 +133,9 @@ pub fn router(app: App) -> Router {
             "/openapi.json",
             get(move || std::future::ready(Json(description))),
         )
+        // Their addresses are those of the format, which no description of an API can say.
+        .route("/v1/audit/log/checkpoint", get(log::note))
+        .route("/v1/audit/log/tile/{level}/{*rest}", get(log::tile))
         .fallback(async || {
             Failed::Malformed(
                 StatusCode::NOT_FOUND,

@@ -1,11 +1,15 @@
 //! The audit log: events are appended in the transaction of their change, numbered afterwards, and read by index.
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
+use crate::secret;
+use crate::wire::hash_of_text;
 
 use super::among::{self, Among};
 use super::grants::{Bind, Binds};
@@ -26,13 +30,60 @@ pub struct Origin {
     pub address: Option<String>,
 }
 
-/// An event as it is stored, in one piece.
+/// An event as it is stored, but for what can be erased: of that it has hashes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     #[serde(flatten)]
     event: Event,
     #[serde(flatten)]
     origin: Origin,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address_sha256: Option<String>,
+}
+
+/// One row to be written.
+struct NewRow<'e> {
+    id: String,
+    event: &'e Event,
+    body: String,
+    salt: Option<String>,
+}
+
+impl<'e> NewRow<'e> {
+    fn of(event: &'e Event, origin: &Origin) -> anyhow::Result<Self> {
+        let salted = event.reason.is_some() || origin.address.is_some();
+        let salt = salted.then(salt).transpose()?;
+        let hash = |text: Option<&String>| {
+            let (salt, text) = (salt.as_ref()?, text?);
+            Some(hash_of_text(salt, text))
+        };
+        let body = Body {
+            reason_sha256: hash(event.reason.as_ref()),
+            address_sha256: hash(origin.address.as_ref()),
+            event: Event {
+                reason: None,
+                ..event.clone()
+            },
+            origin: Origin {
+                address: None,
+                ..origin.clone()
+            },
+        };
+        Ok(Self {
+            // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
+            id: uuid::Uuid::now_v7().to_string(),
+            event,
+            body: serde_json::to_string(&body)?,
+            salt,
+        })
+    }
+}
+
+/// What keeps others from guessing a short text by its hash.
+fn salt() -> anyhow::Result<String> {
+    Ok(URL_SAFE_NO_PAD.encode(secret::random::<16>()?))
 }
 
 /// An event with its place in the log.
@@ -72,6 +123,8 @@ struct Row {
     at: i64,
     idx: i64,
     body: String,
+    reason: Option<String>,
+    address: Option<String>,
 }
 
 impl Row {
@@ -82,8 +135,15 @@ impl Row {
             index: self.idx,
             id: self.event_id,
             at: moment(self.at)?,
-            event: body.event,
-            origin: body.origin,
+            // Events of before there was a tree have their texts in the body.
+            event: Event {
+                reason: self.reason.or(body.event.reason),
+                ..body.event
+            },
+            origin: Origin {
+                address: self.address.or(body.origin.address),
+                ..body.origin
+            },
         })
     }
 }
@@ -109,8 +169,9 @@ fn pattern(word: &str) -> String {
 impl Filter {
     fn select(&self, after: Option<i64>, limit: i64) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
-        let mut sql =
-            String::from("select event_id, at, idx, body from audit where idx is not null");
+        let mut sql = String::from(
+            "select event_id, at, idx, body, reason, address from audit where idx is not null",
+        );
         let mut equal = |column: &str, value: Option<String>, binds: &mut Binds| {
             if let Some(value) = value {
                 sql.push_str(&format!(
@@ -204,14 +265,8 @@ impl Tx {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> anyhow::Result<()> {
-        let bodies = events.iter().map(|event| {
-            let event = (*event).clone();
-            let origin = origin.clone();
-            // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
-            let id = uuid::Uuid::now_v7().to_string();
-            Ok((id, serde_json::to_string(&Body { event, origin })?))
-        });
-        let bodies: Vec<(String, String)> = bodies.collect::<anyhow::Result<_>>()?;
+        let new = events.iter().map(|event| NewRow::of(event, origin));
+        let new: Vec<NewRow<'_>> = new.collect::<anyhow::Result<_>>()?;
         // INVARIANT: events of one row are numbered in the order in which they happened to it
         // (`events_of_one_row_are_in_the_order_in_which_they_happened`). `now` was asked for before the rows of the
         // change were held, and whoever held them meanwhile wrote a later moment.
@@ -220,19 +275,19 @@ impl Tx {
         } else {
             ""
         };
-        let mut columns = [""; 11];
+        let mut columns = [""; 13];
         columns[1] = at;
         let sql = format!(
-            "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) values {}",
+            "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, address, salt, body) values {}",
             rows(events.len(), &columns)
         );
         touch!(self, c => {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
-            for (event, (id, body)) in events.iter().zip(&bodies) {
+            for NewRow { id, event, body, salt } in &new {
                 query = query.bind(id).bind(millis(now)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
                     .bind(event.principal.as_ref().map(PrincipalName::as_str)).bind(event.target.as_ref().map(TargetName::as_str))
                     .bind(event.request.as_ref().map(RequestId::as_str)).bind(event.grant.as_ref().map(GrantId::as_str))
-                    .bind(event.reason.as_deref()).bind(body);
+                    .bind(event.reason.as_deref()).bind(origin.address.as_deref()).bind(salt.as_deref()).bind(body);
             }
             query.execute(c)
         })
@@ -255,7 +310,7 @@ impl Tx {
 
     /// Events from an index on, oldest first: what a stream continues with.
     pub async fn events_from(&mut self, index: i64, limit: i64) -> anyhow::Result<Vec<Entry>> {
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as("select event_id, at, idx, body from audit where idx >= $1 order by idx limit $2").bind(index).bind(limit).fetch_all(c))
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as("select event_id, at, idx, body, reason, address from audit where idx >= $1 order by idx limit $2").bind(index).bind(limit).fetch_all(c))
             .context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
     }

@@ -83,6 +83,7 @@ pub mod sequence;
 pub mod settings;
 pub mod sign_ins;
 pub mod tokens;
+pub mod tree;
 pub mod within;
 mod writer;
 

@@ -33,10 +33,10 @@ impl Tx {
         Ok(epoch)
     }
 
-    /// How many events have their index, and whether any waits for one.
+    /// How many events have their index, and whether any waits for one or for its place in the tree.
     async fn head_and_waiting(&mut self) -> anyhow::Result<(i64, bool)> {
         let (size, any): (i64, i64) = on!(self, c => sqlx::query_as(
-            "select size, case when exists (select 1 from audit where idx is null) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
+            "select size, case when tree_size < size or exists (select 1 from audit where idx is null) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
         .context("reading the head of the log")?;
         Ok((size, any == 1))
     }
@@ -83,6 +83,7 @@ impl Store {
             let mut tx = self.write().await?;
             let from = tx.hold_head().await?;
             let done = from + tx.number(from).await?;
+            tx.grow().await?;
             self.commit(tx).await?;
             self.size
                 .send_if_modified(|seen| std::mem::replace(seen, done.max(*seen)) < done);

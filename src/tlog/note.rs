@@ -157,13 +157,15 @@ impl Note {
         })
     }
 
-    /// Adds a signature.
-    pub fn sign(&mut self, key: &SigningKey) {
+    /// The same with one more signature.
+    #[must_use]
+    pub fn signed(mut self, key: &SigningKey) -> Self {
         self.signatures.push(Signature {
             name: key.verifying.name.clone(),
             id: key.verifying.id(),
             bytes: key.pair.sign(self.text.as_bytes()).as_ref().to_vec(),
         });
+        self
     }
 
     /// Reads a note as it is sent.

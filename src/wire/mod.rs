@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod break_glass;
+mod entry;
 mod event;
 mod facet;
 mod grant;
 mod identity;
 mod incident;
 mod lock;
+mod log;
 mod person;
 pub mod problem;
 mod request;
@@ -25,6 +27,7 @@ pub use break_glass::{
     BreakGlassView, NewBreakGlass, NewSealedCodes, SealedCodeText, SealedCodeView, SealedCodes,
     SealedSignIn, SignOff, SignOffView,
 };
+pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text, hashed};
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
@@ -37,6 +40,7 @@ pub use incident::{
     IncidentScope, IncidentSummary, IncidentView,
 };
 pub use lock::{Lifting, LockOn, LockView, NewLock};
+pub use log::{CheckpointView, EventProofView};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{

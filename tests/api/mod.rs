@@ -10,6 +10,7 @@ mod grants;
 mod incidents;
 mod limits;
 mod locks;
+mod log;
 mod passkeys;
 mod people;
 mod policy;

@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 11] = [
+const SUMS: [(&str, &str); 12] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -65,6 +65,10 @@ const SUMS: [(&str, &str); 11] = [
     (
         "0011_provider.sql",
         "9a37b992464a64ff6a856eb605ebcabea95e232726e171b1452b60633d5ae43c",
+    ),
+    (
+        "0012_log.sql",
+        "10bec8436673c12a8c8cd7798ae95342879e3769469fd75a05b03d04935a3f71",
     ),
 ];
 

@@ -293,6 +293,7 @@ impl World {
                     tokens: self.tokens,
                     identity: settings.identity,
                     break_glass: settings.break_glass,
+                    checkpoint: Some(self.folder.path().join("checkpoint")),
                     ..Options::default()
                 },
             )

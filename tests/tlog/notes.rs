@@ -19,9 +19,7 @@ fn checkpoint() -> Checkpoint {
 }
 
 fn signed() -> Note {
-    let mut note = Note::new(checkpoint().to_string()).unwrap();
-    note.sign(&key());
-    note
+    Note::new(checkpoint().to_string()).unwrap().signed(&key())
 }
 
 #[test]

@@ -1,0 +1,124 @@
+//! An event as the tamper-evident log has it: the bytes that are hashed, served in bundles, exported and verified.
+//!
+//! What people typed and where they were is in there as salted hashes only, so that it can be erased later and the
+//! tree stands.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value};
+
+/// The schema that the body of an entry names.
+pub const SCHEMA: &str = "portcullis.audit/1";
+/// Where an erasable text would be, the body has its hash under the name of the text and this.
+const HASHED: &str = "_sha256";
+/// A bundle gives the length of an entry in two bytes.
+const ENTRY_MAX: usize = 65_535;
+const HEAD: usize = 12;
+
+/// One entry of the log: its index in eight bytes, the epoch of the log in four, both big-endian, and the body as
+/// canonical JSON (RFC 8785).
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    pub index: u64,
+    pub epoch: u32,
+    pub body: Map<String, Value>,
+}
+
+/// Why bytes are no entry, or something cannot be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryError {
+    TooShort,
+    TooLong,
+    NotJson,
+    /// The same event could be written in two ways; only one of them is an entry.
+    NotCanonical,
+    Schema,
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooShort => "it is cut off",
+            Self::TooLong => "it has more than 65,535 bytes",
+            Self::NotJson => "its body is not a JSON object",
+            Self::NotCanonical => "its body is not canonical JSON",
+            Self::Schema => "its schema is not one that this program knows",
+        })
+    }
+}
+
+impl std::error::Error for EntryError {}
+
+impl LogEntry {
+    /// An entry from what is stored of an event: its id, its moment, and the rest as a JSON object.
+    pub fn new(
+        (index, epoch): (u64, u32),
+        id: &str,
+        at: DateTime<Utc>,
+        mut body: Map<String, Value>,
+    ) -> Self {
+        let moment = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        for (name, value) in [("schema", SCHEMA), ("id", id), ("at", &moment)] {
+            body.insert(name.to_owned(), Value::String(value.to_owned()));
+        }
+        Self { index, epoch, body }
+    }
+
+    /// The bytes that are hashed.
+    pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(&self.index.to_be_bytes());
+        bytes.extend_from_slice(&self.epoch.to_be_bytes());
+        serde_json_canonicalizer::to_writer(&self.body, &mut bytes)
+            .map_err(|_| EntryError::NotJson)?;
+        if bytes.len() > ENTRY_MAX {
+            return Err(EntryError::TooLong);
+        }
+        Ok(bytes)
+    }
+
+    /// Reads an entry, and nothing that merely looks like one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        let (index, rest) = bytes.split_first_chunk::<8>().ok_or(EntryError::TooShort)?;
+        let (epoch, json) = rest.split_first_chunk::<4>().ok_or(EntryError::TooShort)?;
+        let body = serde_json::from_slice(json).map_err(|_| EntryError::NotJson)?;
+        let entry = Self {
+            index: u64::from_be_bytes(*index),
+            epoch: u32::from_be_bytes(*epoch),
+            body,
+        };
+        if entry.text("schema") != Some(SCHEMA) {
+            return Err(EntryError::Schema);
+        }
+        if entry.encode()?.get(HEAD..) != Some(json) {
+            return Err(EntryError::NotCanonical);
+        }
+        Ok(entry)
+    }
+
+    /// A text of the body by its name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.body.get(name)?.as_str()
+    }
+
+    /// Whether a text that lies beside the log is the one of which the entry has the hash.
+    pub fn is_of(&self, name: &str, salt: &str, value: &str) -> bool {
+        self.text(&hashed(name)) == Some(hash_of_text(salt, value).as_str())
+    }
+}
+
+/// The name under which the body has the hash of a text.
+pub fn hashed(name: &str) -> String {
+    format!("{name}{HASHED}")
+}
+
+/// SHA-256 over salt and value, in base64.
+pub fn hash_of_text(salt: &str, value: &str) -> String {
+    let mut bytes = salt.as_bytes().to_vec();
+    bytes.extend_from_slice(value.as_bytes());
+    STANDARD.encode(digest(&SHA256, &bytes))
+}
