@@ -31,7 +31,7 @@ mod step_up;
 pub use break_glass::BreakGlassQuery;
 pub use error::ClientError;
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
-pub use here::{device, open_browser};
+pub use here::{device, has_browser, open_browser};
 pub use http::http;
 pub use key::IdempotencyKey;
 pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};

@@ -18,6 +18,7 @@ use ratatui::layout::Position;
 
 use super::desk::{Desk, event, grant, grant_id, key, request, request_id};
 use super::sample;
+use super::services::token;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -241,7 +242,7 @@ impl Before {
         let strip = app
             .strip()
             .map(|strip| (strip.subject().clone(), strip.title(), strip.armed_at()));
-        let form = app.lock_form().map(|form| (form.title(), form.armed_at()));
+        let form = app.form().map(|form| (form.title(), form.armed_at()));
         let review = app
             .review()
             .filter(|review| !review.is_sent())
@@ -299,6 +300,12 @@ impl Before {
                 assert!(self.screen.contains(title.as_str()), "{}", self.screen);
                 assert!(*armed <= now && pressed.code == KeyCode::Enter);
             }
+            Act::MakeService { new } => {
+                let (title, armed) = self.form.as_ref().expect("only the form makes one");
+                assert_eq!(*title, format!("Make service account {}", new.name));
+                assert!(self.screen.contains(title.as_str()), "{}", self.screen);
+                assert!(*armed <= now && pressed.code == KeyCode::Enter);
+            }
             Act::Incident { commit } => {
                 let (ids, kept, armed) =
                     self.incident.as_ref().expect("only a dry run is committed");
@@ -349,7 +356,7 @@ impl Before {
             "another version than the one shown"
         );
         match change.act() {
-            Act::Approve { .. } | Act::Extend { .. } => {
+            Act::Approve { .. } | Act::Extend { .. } | Act::RotateService { .. } => {
                 assert_eq!(pressed.code, KeyCode::Char('y'));
                 desk.app
                     .world()
@@ -642,6 +649,7 @@ fn receipt(desk: &mut Desk, change: &Mutation) -> Receipt {
             desk.sign_ins.retain(|view| view.id != id);
             Receipt::Gone
         }
+        (Act::MakeService { .. } | Act::RotateService { .. }, ..) => token("deploy-bot"),
         (Act::DeleteService { .. }, ..) => {
             desk.services.retain(|view| view.name != id);
             Receipt::Gone

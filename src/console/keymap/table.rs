@@ -116,6 +116,10 @@ pub const BINDINGS: &[Binding] = table! {
             "Lock the person out of everything; asks with the list of what ends.";
     }
     Services {
+        MakeService [k('c')] Sensitive "service.make" "make one"
+            "Make a service account; asks what it may do, and shows its token once.";
+        RotateService [k('t')] Sensitive "service.rotate" "another token"
+            "Give the selected service account another token, which is shown once; asks first.";
         DeleteService [k('x')] Sensitive "service.delete" "delete"
             "Delete the selected service account: its token stops working at once; asks first.";
         Lock [k('L')] Sweeping "service.lock" "lock it"

@@ -59,7 +59,13 @@ const COLUMNS: &[Col<GrantView>] = &[
     Col::<GrantView>::new(
         "role",
         flex("ROLE", 9, 2, Cut::Middle),
-        |view, _, theme| plain(&view.role, theme),
+        |view, _, theme| {
+            if view.break_glass {
+                let text = format!("glass: {}", view.role);
+                return (clean(&text), theme.style(Role::StatusWarn));
+            }
+            plain(&view.role, theme)
+        },
         |view, _| Key::text(&view.role),
     )
     .of("role"),

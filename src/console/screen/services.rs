@@ -89,6 +89,8 @@ impl Rows for Services {
     const PLACE: Place = Place::Services;
     const LIST: List = List::Services;
     const COMMANDS: &'static [Action] = &[
+        Action::MakeService,
+        Action::RotateService,
         Action::DeleteService,
         Action::Lock,
         Action::Open,
@@ -151,15 +153,13 @@ impl Rows for Services {
             doc.fact("Groups", &view.groups.join(", "), Role::Text);
         }
         let token = view.expires_at.map_or_else(
-            || "none that works; its owner makes one".to_owned(),
+            || "none that works; its owner makes another".to_owned(),
             |at| {
                 let end = show::moment(at, world.server_now());
                 format!("ends in {}, {end}", left(view, world))
             },
         );
         doc.fact("Token", &token, Role::Text);
-        let rotate = format!("portcullis service-account rotate {}", view.name);
-        doc.fact("Another", &rotate, Role::TextMuted);
         doc
     }
 
@@ -199,7 +199,8 @@ impl Rows for Services {
             (Some(problem), _) => problem.clone(),
             (None, None) => "they are being read".to_owned(),
             (None, Some(_)) => {
-                "an admin makes them with `portcullis service-account create`".to_owned()
+                let key = world.keymap.key(Place::Services, Action::MakeService);
+                format!("there is none; an admin makes one with {key}")
             }
         }
     }
