@@ -1,14 +1,12 @@
 //! Service accounts: machines, who answers for each, what it may do and until when its token is good.
 
-use std::rc::Rc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::console::doc::Doc;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::Tally;
 use crate::console::screen::column::{Col, Key, fixed, flex, muted, person, plain, spare, state};
-use crate::console::screen::rows::{Rows, read_status};
+use crate::console::screen::rows::{Rows, kept, read_status};
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::theme::Role;
@@ -26,19 +24,13 @@ const COLUMNS: &[Col<ServiceView>] = &[
         |view, world, theme| state(&show::service(remaining(view, world)), theme),
         |view, _| Key::maybe(view.expires_at.map(|_| "good")),
     ),
-    Col::<ServiceView>::new(
-        "name",
-        flex("NAME", 12, 2, Cut::Middle),
-        |view, _, theme| person(&view.name, theme),
-        |view, _| Key::text(&view.name),
-    )
+    Col::<ServiceView>::text("name", flex("NAME", 12, 2, Cut::Middle), person, |view| {
+        &view.name
+    })
     .of("principal"),
-    Col::<ServiceView>::new(
-        "owner",
-        flex("OWNER", 9, 1, Cut::Middle),
-        |view, _, theme| plain(&view.owner, theme),
-        |view, _| Key::text(&view.owner),
-    )
+    Col::<ServiceView>::text("owner", flex("OWNER", 9, 1, Cut::Middle), plain, |view| {
+        &view.owner
+    })
     .of("owner"),
     Col::<ServiceView>::new(
         "scopes",
@@ -80,8 +72,6 @@ fn ends(view: &ServiceView) -> DateTime<Utc> {
 }
 
 impl Rows for Services {
-    type Id = PrincipalName;
-    type View = ServiceView;
     type Rank = DateTime<Utc>;
 
     const TITLE: &'static str = "Services";
@@ -101,24 +91,7 @@ impl Rows for Services {
     ];
     const COLUMNS: &'static [Col<ServiceView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&PrincipalName, &Rc<ServiceView>)> {
-        world.store.people().services()
-    }
-
-    fn get<'w>(world: &'w World, name: &PrincipalName) -> Option<&'w Rc<ServiceView>> {
-        world.store.people().service(name)
-    }
-
-    fn subject(name: &PrincipalName) -> Subject {
-        Subject::Service(name.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&PrincipalName> {
-        match subject {
-            Subject::Service(name) => Some(name),
-            _ => None,
-        }
-    }
+    kept!(PrincipalName => ServiceView, Service, services, service, in people);
 
     fn rank(&self, view: &ServiceView, _: &World) -> Self::Rank {
         ends(view)
