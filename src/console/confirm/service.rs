@@ -288,7 +288,7 @@ impl ServiceForm {
         hints(&[
             ("Tab".to_owned(), "next line"),
             ("Enter".to_owned(), "make it, in the last line"),
-            ("Esc".to_owned(), "leave, nothing is sent"),
+            ("Esc".to_owned(), "leave"),
         ])
     }
 }
