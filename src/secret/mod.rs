@@ -15,6 +15,7 @@ use ring::rand::SecureRandom as _;
 use ring::{digest, hmac, rand};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub mod keyring;
 pub mod passkey;
 mod password;
 mod proof;

@@ -255,6 +255,7 @@ fn a_command_talks_to_no_server_that_cannot_prove_who_it_is() {
             .args(["login", "--no-browser"])
             .env_clear()
             .env("HOME", home.path())
+            .env("PORTCULLIS_DEVICE_KEY", "file")
             .env("PORTCULLIS_HOME", home.path().join("state"))
             .env("SSL_CERT_FILE", made.authority())
             .env("PORTCULLIS_SERVER", server)

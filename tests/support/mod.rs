@@ -2,6 +2,7 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod browser;
+pub(crate) mod desktop;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod infest;
