@@ -63,6 +63,7 @@ pub mod among;
 pub mod apply;
 pub mod audit;
 pub mod break_glass;
+pub mod codes;
 pub mod device_keys;
 pub mod grants;
 pub mod history;
@@ -80,6 +81,8 @@ pub mod sealed_codes;
 pub mod second_factors;
 pub mod sequence;
 pub mod settings;
+pub mod sign_ins;
+pub mod tokens;
 pub mod within;
 mod writer;
 
