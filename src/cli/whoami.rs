@@ -16,6 +16,7 @@ pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Fai
         Some(how) if how.owner.is_none() && !context.printer.json => client.factors().await.ok(),
         _ => None,
     };
+    let key = client.session().key_kept_in().await?;
     context.printer.answer(&me, |printer| {
         let mut facts = vec![
             ("name", me.name.clone()),
@@ -41,6 +42,9 @@ pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Fai
         }
         if let Some(own) = &own {
             facts.push(("second factors", second_factors(own)));
+        }
+        if let Some(place) = key {
+            facts.push(("key of this device", place.words().to_owned()));
         }
         facts.push(("server", client.server().to_string()));
         printer.facts(&facts)

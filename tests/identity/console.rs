@@ -32,7 +32,7 @@ async fn surroundings() -> (Provider, World, tempfile::TempDir, Client) {
 
 async fn enrol(world: &World, machine: &Client) {
     let new = NewDeviceKey {
-        thumbprint: machine.session().thumbprint().unwrap(),
+        thumbprint: machine.session().thumbprint().await.unwrap(),
         name: "build host".to_owned(),
     };
     let rita = client(world, "u1").await;
@@ -68,7 +68,7 @@ async fn without_a_browser_the_console_shows_a_code_and_goes_on_once_it_was_type
     pty.wait_for("the key of this machine is not enrolled");
     pty.wait_for("y copy the command");
     pty.send("y");
-    let thumbprint = machine.session().thumbprint().unwrap();
+    let thumbprint = machine.session().thumbprint().await.unwrap();
     assert_eq!(
         copied(&mut pty),
         format!("portcullis device enrol {thumbprint} --name NAME")

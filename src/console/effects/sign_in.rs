@@ -83,7 +83,7 @@ async fn on_another_machine(client: &Client, tell: &(impl Fn(Said) + Sync)) -> S
     let begun = match client.begin_on_device(&name).await {
         Ok(begun) => begun,
         Err(error) if error.code() == Some("device-not-enrolled") => {
-            return match client.session().thumbprint() {
+            return match client.session().thumbprint().await {
                 Ok(thumbprint) => Said::NotEnrolled {
                     command: format!("portcullis device enrol {thumbprint} --name NAME"),
                 },
