@@ -2,6 +2,7 @@
 
 mod browser;
 mod confirm;
+mod console;
 mod device;
 mod hostile;
 mod lapsed;
