@@ -14,6 +14,7 @@ mod here;
 mod http;
 mod keeping;
 mod key;
+mod log;
 mod loopback;
 pub mod oidc;
 mod oidc_page;
@@ -28,6 +29,8 @@ mod shelf;
 mod spoken;
 pub mod sse;
 mod step_up;
+pub mod verify;
+pub mod witness;
 
 pub use break_glass::BreakGlassQuery;
 pub use error::{ClientError, NO_KEYRING};

@@ -197,7 +197,8 @@ impl Client {
         self.bytes(call).await.map(drop)
     }
 
-    async fn bytes(&self, mut call: Call<'_>) -> Result<Vec<u8>, ClientError> {
+    /// The bytes of the reply, whatever they are.
+    pub(super) async fn bytes(&self, mut call: Call<'_>) -> Result<Vec<u8>, ClientError> {
         call.proof.clone_from(&self.proof);
         if !call.signed {
             return self.attempts(&call, None).await;

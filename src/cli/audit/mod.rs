@@ -1,5 +1,7 @@
 //! `portcullis audit`: searches the record, and follows it live.
 
+mod verify;
+
 use chrono::{DateTime, Local, Utc};
 
 use crate::cli::requests::PAGE;
@@ -13,10 +15,25 @@ use crate::wire::EventView;
 /// Search the record of who did what; the newest event comes last
 #[derive(Debug, clap::Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Moments: -2h, today, yesterday, 14:30, 2026-11-22, \"2026-11-22 14:30\", or RFC 3339.\nExample: portcullis audit --event grant.revoked --since -24h",
     after_long_help = format!("Moments: -2h, today, yesterday, 14:30, 2026-11-22, \"2026-11-22 14:30\", or RFC 3339.\n\n{}", filter::help(List::Audit))
 )]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    search: Search,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Verify(verify::Verify),
+    Export(verify::Export),
+}
+
+#[derive(Debug, clap::Args)]
+struct Search {
     /// Who did it
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
@@ -56,6 +73,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    match arguments.command {
+        Some(Command::Verify(asked)) => verify::verify(context, asked).await,
+        Some(Command::Export(asked)) => verify::export(context, asked).await,
+        None => search(context, arguments.search).await,
+    }
+}
+
+async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failure> {
     let filter = match &arguments.filter {
         Some(text) => Some(filter::read(context, text, List::Audit)?),
         None => None,
@@ -106,7 +131,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
 async fn query(
     context: &Context<'_>,
     client: &Client,
-    arguments: Arguments,
+    arguments: Search,
 ) -> Result<AuditQuery, Failure> {
     let now = match (arguments.since, arguments.until) {
         (None, None) => DateTime::UNIX_EPOCH,

@@ -1,0 +1,205 @@
+//! Checks a log from its first entry to its last: what is in it, in which order, and that it is what was signed.
+//!
+//! It trusts nothing but the key that it is given. Each way in which a log can be wrong is a [`Broken`] of its own, with
+//! the place.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use thiserror::Error;
+
+use crate::tlog::leaf_hash;
+use crate::tlog::{Bundle, Checkpoint, Frontier, Hash, Node, Note, NoteError, VerifyingKey, WIDTH};
+use crate::wire::{EntryError, LogEntry};
+
+/// Nodes whose clocks are this far apart still write one log.
+const SKEW: TimeDelta = TimeDelta::seconds(5);
+
+/// What is wrong with a log.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Broken {
+    #[error("the checkpoint is not signed as it has to be: {0}")]
+    Note(NoteError),
+    #[error("the checkpoint cannot be read: {0}")]
+    Checkpoint(String),
+    #[error("the checkpoint is one of `{found}`, not of `{expected}`")]
+    Origin { expected: String, found: String },
+    #[error("entry {index} is missing, and with it {missing} up to the end")]
+    Missing { index: u64, missing: u64 },
+    #[error("bundle {number} is cut off or has too much")]
+    Bundle { number: u64 },
+    #[error("entry {index} cannot be read: {why}")]
+    Entry { index: u64, why: EntryError },
+    #[error("where entry {index} has to be is one that says it is entry {found}")]
+    Index { index: u64, found: u64 },
+    #[error("entry {index} says that it is of epoch {found} of the log")]
+    Epoch { index: u64, found: u32 },
+    #[error("entry {index} says no moment that can be read")]
+    Moment { index: u64 },
+    #[error("entry {index} is not the one whose hash is in its tile")]
+    Leaf { index: u64 },
+    #[error("the first {size} entries are not those that were seen before")]
+    Rewritten { size: u64 },
+    #[error("{before} entries were seen before, and now there are {size}")]
+    Shorter { before: u64, size: u64 },
+    #[error("the entries do not lead to the root that was signed: at least one was changed")]
+    Root,
+}
+
+impl Broken {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Note(_) => "log-signature",
+            Self::Checkpoint(_) => "log-checkpoint",
+            Self::Origin { .. } => "log-origin",
+            Self::Missing { .. } => "log-missing",
+            Self::Bundle { .. } => "log-bundle",
+            Self::Entry { .. } => "log-entry",
+            Self::Index { .. } => "log-index",
+            Self::Epoch { .. } => "log-epoch",
+            Self::Moment { .. } => "log-moment",
+            Self::Leaf { .. } => "log-leaf",
+            Self::Rewritten { .. } => "log-rewritten",
+            Self::Shorter { .. } => "log-shorter",
+            Self::Root => "log-root",
+        }
+    }
+}
+
+/// Reads a checkpoint, once it is known that this key signed it and that it is about the log of the key.
+pub fn read_checkpoint(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Broken> {
+    let note = Note::read(note).map_err(Broken::Note)?;
+    let text = note.verify(key).map_err(Broken::Note)?;
+    let checkpoint: Checkpoint = text.parse().map_err(Broken::Checkpoint)?;
+    if checkpoint.origin != key.name() {
+        return Err(Broken::Origin {
+            expected: key.name().to_owned(),
+            found: checkpoint.origin,
+        });
+    }
+    Ok(checkpoint)
+}
+
+/// The epoch that the name of a log ends with.
+fn epoch(origin: &str) -> Option<u32> {
+    origin.rsplit('/').next()?.parse().ok()
+}
+
+/// One leaf of a log, and when its event happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    pub hash: Hash,
+    pub at: DateTime<Utc>,
+}
+
+/// The leaves of one bundle. Bundles can be read side by side: nothing in here depends on the ones before.
+pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, Broken> {
+    let first = number * WIDTH;
+    let expected = log.size.saturating_sub(first).min(WIDTH);
+    let entries = Bundle::read(bytes).ok_or(Broken::Bundle { number })?;
+    let count = entries.len() as u64;
+    if count < expected {
+        return Err(Broken::Missing {
+            index: first + count,
+            missing: log.size - first - count,
+        });
+    }
+    if count > expected {
+        return Err(Broken::Bundle { number });
+    }
+    let epoch = epoch(&log.origin);
+    let leaf = |(index, bytes): (u64, &[u8])| {
+        let entry = LogEntry::decode(bytes).map_err(|why| Broken::Entry { index, why })?;
+        if entry.index != index {
+            let found = entry.index;
+            return Err(Broken::Index { index, found });
+        }
+        if Some(entry.epoch) != epoch {
+            let found = entry.epoch;
+            return Err(Broken::Epoch { index, found });
+        }
+        let at = entry.text("at").and_then(|at| at.parse().ok());
+        Ok(Leaf {
+            hash: leaf_hash(bytes),
+            at: at.ok_or(Broken::Moment { index })?,
+        })
+    };
+    (first..).zip(entries).map(leaf).collect()
+}
+
+/// A log that is being read from its beginning.
+#[derive(Debug, Clone, Default)]
+pub struct Walk {
+    tree: Frontier,
+    /// What was seen of the log before, smallest first.
+    before: Vec<Checkpoint>,
+    latest: Option<DateTime<Utc>>,
+    late: u64,
+}
+
+impl Walk {
+    /// A walk that also looks whether the log continues what was seen of it before.
+    pub fn new(mut before: Vec<Checkpoint>) -> Self {
+        before.sort_by_key(|one| std::cmp::Reverse(one.size));
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the leaves of the next bundle; `full` is told of every subtree that is full with them.
+    pub fn take(
+        &mut self,
+        leaves: &[Leaf],
+        mut full: impl FnMut(Node, Hash),
+    ) -> Result<(), Broken> {
+        for leaf in leaves {
+            self.compare()?;
+            self.tree.push(leaf.hash, &mut full);
+            let latest = *self.latest.get_or_insert(leaf.at);
+            self.late += u64::from(leaf.at + SKEW < latest);
+            self.latest = Some(latest.max(leaf.at));
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(), Broken> {
+        let size = self.tree.size();
+        while let Some(before) = self.before.pop_if(|before| before.size == size) {
+            if before.size > 0 && before.root != self.tree.root() {
+                return Err(Broken::Rewritten { size });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many entries were read.
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// How many events are in the log more than five seconds after one that happened later.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Whether everything that was read is what was signed.
+    pub fn finish(mut self, signed: &Checkpoint) -> Result<(), Broken> {
+        self.compare()?;
+        let size = self.tree.size();
+        if let Some(before) = self.before.pop() {
+            let before = before.size;
+            return Err(Broken::Shorter { before, size });
+        }
+        if size < signed.size {
+            let missing = signed.size - size;
+            return Err(Broken::Missing {
+                index: size,
+                missing,
+            });
+        }
+        if self.tree.root() != signed.root {
+            return Err(Broken::Root);
+        }
+        Ok(())
+    }
+}
