@@ -36,7 +36,7 @@ pub(super) struct Verify {
     after_help = "What people typed and where they were is in there as salted hashes only.\nExample: portcullis audit export /mnt/worm/portcullis"
 )]
 pub(super) struct Export {
-    /// Where to; made if need be. What is there already is not read again, only what is new is written
+    /// Where to; made if need be.
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
@@ -222,7 +222,7 @@ async fn walk(
     let mut walk = Walk::new(seen);
     let bundles = signed.size.div_ceil(WIDTH);
     let mut above: Vec<Vec<Hash>> = Vec::new();
-    let mut next = 0;
+    let (mut next, mut told) = (0, 0);
     while next < bundles {
         let mut read = Vec::new();
         for number in next..bundles.min(next + AT_ONCE) {
@@ -257,11 +257,12 @@ async fn walk(
             walk.take(&leaves, full).map_err(|error| broken(&error))?;
             keep(*at, Some(bytes), &hashes)?;
         }
-        if context.printer.is_terminal() && bundles > AT_ONCE {
-            let done = walk.size() * 100 / signed.size.max(1);
-            context
-                .printer
-                .note(&format!("{done} % of {} events", signed.size));
+        let tenth = walk.size() * 10 / signed.size.max(1);
+        if tenth > told && bundles > AT_ONCE && context.printer.is_terminal() {
+            told = tenth;
+            let done = tenth * 10;
+            let note = format!("{done} % of {} events", signed.size);
+            context.printer.note(&note);
         }
     }
     for (level, row) in (1..).zip(&above) {
