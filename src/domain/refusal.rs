@@ -334,7 +334,9 @@ impl Refusal {
                 format!("you cannot review `{request}`: you asked for it")
             }
             Self::OwnService { request } => {
-                format!("you cannot review `{request}`: your service account asked for it")
+                format!(
+                    "you cannot review `{request}`: a service account of yours, or with a token that you made, asked for it"
+                )
             }
             Self::AlreadyReviewed { request } => format!("you already reviewed `{request}`"),
             Self::NotAReviewer { groups } => {

@@ -3,7 +3,7 @@
 mod browser;
 mod confirm;
 mod device;
-mod hostile;
+pub(crate) mod hostile;
 mod lapsed;
 mod passkey;
 mod real;
