@@ -335,7 +335,7 @@ impl Refusal {
             }
             Self::OwnService { request } => {
                 format!(
-                    "you cannot review `{request}`: a service account of yours, or with a token that you made, asked for it"
+                    "you cannot review `{request}`: a service account asked for it that you own or made the token of"
                 )
             }
             Self::AlreadyReviewed { request } => format!("you already reviewed `{request}`"),
