@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::refused;
 use crate::support::http::Http;
 use crate::support::passkey::{Lie, Passkey};
-use crate::support::world::{World, key, on_both};
+use crate::support::world::{Backend, World, key, on_both};
 
 const GOOD: &str = "the kettle sings at noon";
 
