@@ -15,7 +15,7 @@ pub(crate) use step::{Step, Story, story};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::domain::break_glass::Use;
 use portcullis::domain::change::WorkKind;
 use portcullis::domain::event::Event;
