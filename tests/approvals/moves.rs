@@ -161,7 +161,7 @@ async fn deny_or_withdraw(organisation: &mut Organisation) {
         let (who, id) = (organisation.somebody(), request["id"].as_str().unwrap());
         let deed = organisation.random.one(&["deny", "withdraw"]);
         let body = if deed == "deny" {
-            json!({"reason": "not today"})
+            json!({"comment": "not today"})
         } else {
             Value::Null
         };
