@@ -9,7 +9,7 @@ pub(crate) mod node;
 pub(crate) mod passkey;
 pub(crate) mod person;
 pub(crate) mod postgres;
-pub(crate) mod process;
+mod process;
 pub(crate) mod provider;
 pub(crate) mod pty;
 pub(crate) mod random;

@@ -1,7 +1,6 @@
 //! What a crash leaves behind: no core file of the server, the console or a command, and no word of what a panic held.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -9,7 +8,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::files;
 use crate::support::node::Node;
-use crate::support::process::Owner;
 use crate::support::world::{CATALOGUE, POLICY};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -94,55 +92,37 @@ fn no_process_of_ours_leaves_a_core_file() {
         assert!(!status.core_dumped(), "{arguments:?} left a core file");
         assert_eq!(cores(folder.path()), Vec::<String>::new(), "{arguments:?}");
     }
-    // This machine would have written one, or had somebody else do it.
-    let folder = tempfile::tempdir().unwrap();
-    let control = begun(folder.path(), "cat", &[], "");
-    let mine = std::fs::read_to_string(format!("/proc/{}/limits", control.id())).unwrap();
-    let status = aborted(control);
-    let off = mine.lines().any(|line| {
-        line.starts_with("Max core file size") && line.split_whitespace().nth(5) == Some("0")
-    });
-    assert!(off || status.core_dumped(), "so nothing was tried: {mine}");
 }
 
-/// The kernel gives what a process may not be asked about to root: its memory, its environment, its core.
+/// Runs in a process of its own, because what it asks for is for the whole process.
 #[test]
-fn nobody_of_the_same_user_reads_our_memory() {
-    let Some(_) = Owner::harmless() else {
-        // Only root can start a process as somebody else.
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("portcullis");
-    std::fs::copy(PROGRAM, &program).unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), open).unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let mut command = Command::new(&program);
-    command
-        .args(["login", "--code", "-"])
-        .env_clear()
-        .env("PORTCULLIS_HOME", home.path())
-        .env("PORTCULLIS_SERVER", "http://127.0.0.1:1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let nobody = 65_534;
-    std::os::unix::fs::chown(home.path(), Some(nobody), Some(nobody)).unwrap();
-    command.uid(nobody).gid(nobody);
-    let mut child = command.spawn().unwrap();
-    assert!(ready(&child));
-    let owners: Vec<u32> = ["environ", "mem", "maps"]
-        .map(|name| format!("/proc/{}/{name}", child.id()))
-        .map(|path| std::fs::metadata(path).unwrap().uid())
-        .to_vec();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(
-        owners,
-        [0, 0, 0],
-        "another process of `nobody` could read them"
-    );
+#[ignore = "the next test runs it, after it has allowed core files"]
+fn a_process_that_keeps_its_memory() {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+    let before = dumpable_behavior().unwrap();
+    assert_eq!(before, DumpableBehavior::Dumpable);
+    portcullis::cli::crash::keep_memory().unwrap();
+    let after = dumpable_behavior().unwrap();
+    assert_eq!(after, DumpableBehavior::NotDumpable);
+    assert_eq!(getrlimit(Resource::Core).current, Some(0));
+    println!("nobody reads it");
+}
+
+/// Where the kernel hands cores to a program the limit alone does not hold, and a debugger asks for none.
+#[test]
+fn no_other_process_is_given_our_memory() {
+    let output = Command::new("sh")
+        .args(["-c", UNLIMITED, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "cli::canaries::crash::a_process_that_keeps_its_memory",
+        ])
+        .args(["--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains("nobody reads it"), "{said}");
 }
 
 /// Runs in a process of its own, because the word on panics is one for the whole process.

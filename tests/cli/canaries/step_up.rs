@@ -76,7 +76,7 @@ async fn proofs_of_second_factors_stay_nowhere() {
     let provider = hostile::provider().await;
     let issuer = provider.lock().unwrap().issuer.clone();
     let catalogue = format!(
-        "[server]\nlog = \"trace\"\n[step_up]\namr = [\"otp\"]\n\
+        "[server]\nlog = \"trace\"\n[step_up]\namr = \"otp\"\n\
          [identity]\nissuer = \"{issuer}\"\nclient_id = \"portcullis\"\nclient_secret = \"s\"\nallow_loopback = true\n\
          [identity.roles]\neng = [\"requester\", \"admin\"]\n[local_accounts]\nbreak_glass = [\"ada\"]\n{CATALOGUE}"
     );
