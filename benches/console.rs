@@ -256,6 +256,7 @@ pub(crate) fn sign_in(node: &Node, home: &Path) -> anyhow::Result<()> {
     let ran = std::process::Command::new(program())
         .args(["login", "--server", &url, "--name", "root", "--code"])
         .arg(node.code()?)
+        .env("PORTCULLIS_DEVICE_KEY", "file")
         .env("PORTCULLIS_HOME", home)
         .output()?;
     anyhow::ensure!(
@@ -278,6 +279,7 @@ pub(crate) fn invite(
     let ran = std::process::Command::new(program())
         .args(["token", "invite", name, "--role", role])
         .args(["--group", group, "--json", "--server", &url])
+        .env("PORTCULLIS_DEVICE_KEY", "file")
         .env("PORTCULLIS_HOME", home)
         .output()?;
     let answer: serde_json::Value =
@@ -289,6 +291,7 @@ pub(crate) fn invite(
 pub(crate) fn command(node: &Node, home: &Path) -> CommandBuilder {
     let mut command = CommandBuilder::new(program());
     command.args(["console", "--server", &format!("http://{}", node.address)]);
+    command.env("PORTCULLIS_DEVICE_KEY", "file");
     command.env("PORTCULLIS_HOME", home);
     command
 }

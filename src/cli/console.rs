@@ -50,13 +50,14 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let backend = context.backend()?;
     let (keymap, problems) = remap(&settings.keys);
     let backends = settings.backends.clone();
+    let place = settings.device_key;
     let connect = move |name: Option<&str>| {
         let named = name.and_then(|name| backends.iter().find(|backend| backend.name == name));
         let server = match named {
             Some(backend) => backend.url.parse()?,
             None => server.clone(),
         };
-        Client::new(Session::open(&server, &state)?, Channel::Tui)
+        Client::new(Session::open_with(&server, &state, place)?, Channel::Tui)
     };
     let mut calling = calling(&settings);
     if let Some(way) = arguments.notify {

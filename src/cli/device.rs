@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let client = context.client()?;
     match arguments.command {
         Command::Show => {
-            let thumbprint = client.session().thumbprint()?;
+            let thumbprint = client.session().thumbprint().await?;
             let said = serde_json::json!({ "thumbprint": thumbprint });
             context.printer.answer(&said, |printer| {
                 printer.line(&thumbprint)?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::client::ClientError;
+use crate::client::{ClientError, NO_KEYRING};
 use crate::query::Span;
 use crate::wire::Problem;
 
@@ -49,6 +49,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// A text of the command line, and the part of it that is wrong.
     pub marked: Option<(String, Span)>,
+    /// The code in JSON output where it says more than the exit code.
+    pub code: Option<&'static str>,
     /// As the server gave it.
     pub problem: Option<Box<Problem>>,
 }
@@ -61,6 +63,7 @@ impl Failure {
             text: text.into(),
             hint,
             marked: None,
+            code: None,
             problem: None,
         }
     }
@@ -92,6 +95,9 @@ impl Failure {
 
     /// The code in JSON output.
     pub(super) fn code(&self) -> &'static str {
+        if let Some(code) = self.code {
+            return code;
+        }
         match self.exit {
             Exit::REFUSED => "refused",
             Exit::USAGE => "usage",
@@ -117,8 +123,9 @@ impl From<ClientError> for Failure {
             ClientError::NotSignedIn { .. } => Exit::NOT_SIGNED_IN,
             ClientError::Unreachable { .. } | ClientError::BadReply { .. } => Exit::UNREACHABLE,
             ClientError::OutcomeUnknown => Exit::UNKNOWN,
-            ClientError::Local { .. } => Exit::HERE,
+            ClientError::Local { .. } | ClientError::NoKeyring { .. } => Exit::HERE,
         };
+        let code = matches!(error, ClientError::NoKeyring { .. }).then_some(NO_KEYRING);
         let (text, hint) = (error.to_string(), error.hint());
         let problem = match error {
             ClientError::Problem(problem) => Some(problem),
@@ -129,6 +136,7 @@ impl From<ClientError> for Failure {
             text,
             hint,
             marked: None,
+            code,
             problem,
         }
     }

@@ -65,6 +65,10 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     context.printer.answer(&me, |printer| {
         printer.line(&format!("signed in as {} on {}", me.name, client.server()))
     })?;
+    if let Some(place) = client.session().key_kept_in().await? {
+        let note = format!("the key of this device is {}", place.words());
+        context.printer.note(&note);
+    }
     account::after_sign_in(context, &client, asks).await?;
     Ok(Exit::DONE)
 }

@@ -9,6 +9,7 @@ pub(super) struct Arguments {}
 pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
     let me = client.me().await?;
+    let key = client.session().key_kept_in().await?;
     context.printer.answer(&me, |printer| {
         let mut facts = vec![
             ("name", me.name.clone()),
@@ -31,6 +32,9 @@ pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Fai
             if let Some(owner) = &how.owner {
                 facts.push(("owner", owner.clone()));
             }
+        }
+        if let Some(place) = key {
+            facts.push(("key of this device", place.words().to_owned()));
         }
         facts.push(("server", client.server().to_string()));
         printer.facts(&facts)

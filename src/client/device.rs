@@ -1,85 +1,91 @@
 //! The key of this device: it signs every call, and never leaves the machine.
 //!
-//! It lies in a private file apart from the tokens, so that whoever copies those has nothing. Commands that make a
-//! client of their own, as tests do, keep it in memory.
+//! It lies apart from the tokens, so that whoever copies those has nothing. Commands that make a client of their own,
+//! as tests do, keep it in memory.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::client::ClientError;
-use crate::secret::{self, DeviceKey};
+use tokio::sync::Mutex;
 
-/// Where the key is kept.
-#[derive(Debug, Clone)]
-enum Keeper {
-    Memory,
-    File(PathBuf),
-}
+use crate::client::ClientError;
+use crate::client::keeping::{Keeping, KeptIn};
+use crate::secret::DeviceKey;
 
 /// The key of this device for one server, and how wrong its clock is. Copies share both.
 #[derive(Clone)]
 pub(super) struct Device {
-    keeper: Keeper,
-    key: Arc<OnceLock<DeviceKey>>,
+    /// Where the key is kept; none for one that is forgotten with the process.
+    keeping: Option<Keeping>,
+    key: Arc<Mutex<Option<Held>>>,
     /// Seconds by which the clock of this machine is ahead of the server's, as far as that matters.
     ahead: Arc<AtomicI64>,
 }
 
+/// The key as it was loaded, and from where.
+type Held = Arc<(DeviceKey, KeptIn)>;
+
 impl Device {
     /// A key that is forgotten with the process.
     pub(super) fn in_memory() -> Self {
-        Self::with(Keeper::Memory)
+        Self::with(None)
     }
 
-    /// The key in a file, which is made when it is needed first.
-    pub(super) fn in_file(path: PathBuf) -> Self {
-        Self::with(Keeper::File(path))
+    /// A key that is made, where it is to be kept, when it is needed first.
+    pub(super) fn kept(keeping: Keeping) -> Self {
+        Self::with(Some(keeping))
     }
 
-    fn with(keeper: Keeper) -> Self {
+    fn with(keeping: Option<Keeping>) -> Self {
         Self {
-            keeper,
+            keeping,
             key: Arc::default(),
             ahead: Arc::default(),
         }
     }
 
-    fn key(&self) -> Result<&DeviceKey, ClientError> {
-        if let Some(key) = self.key.get() {
-            return Ok(key);
+    async fn key(&self) -> Result<Held, ClientError> {
+        let mut held = self.key.lock().await;
+        if let Some(key) = &*held {
+            return Ok(Arc::clone(key));
         }
-        let key = match &self.keeper {
-            Keeper::Memory => DeviceKey::generate().and_then(|text| DeviceKey::read(text.expose())),
-            Keeper::File(path) => in_file(path),
+        let key = match &self.keeping {
+            Some(keeping) => keeping.load().await?,
+            None => (in_memory()?, KeptIn::Memory),
         };
-        let key = key.map_err(|error| ClientError::Local {
-            text: format!("the key of this device cannot be used: {error:#}"),
-            hint: match &self.keeper {
-                Keeper::Memory => "try again".to_owned(),
-                Keeper::File(path) => {
-                    format!("remove `{}` and run `portcullis login`", path.display())
-                }
-            },
-        })?;
-        Ok(self.key.get_or_init(|| key))
+        Ok(Arc::clone(held.insert(Arc::new(key))))
+    }
+
+    /// Takes the key out of the keyring; the next one that is needed is another.
+    pub(super) async fn forget(&self) {
+        let mut held = self.key.lock().await;
+        if let Some(keeping) = &self.keeping {
+            keeping.remove().await;
+        }
+        *held = None;
+    }
+
+    /// Where the key is kept.
+    pub(super) async fn kept_in(&self) -> Result<KeptIn, ClientError> {
+        Ok(self.key().await?.1)
     }
 
     /// What the key is known by (RFC 7638).
-    pub(super) fn thumbprint(&self) -> Result<String, ClientError> {
-        Ok(self.key()?.thumbprint().to_owned())
+    pub(super) async fn thumbprint(&self) -> Result<String, ClientError> {
+        Ok(self.key().await?.0.thumbprint().to_owned())
     }
 
     /// Signs one call that is about to be sent.
-    pub(super) fn prove(
+    pub(super) async fn prove(
         &self,
         method: &str,
         address: &str,
         access: Option<&str>,
     ) -> Result<String, ClientError> {
+        let key = self.key().await?;
         let at = clock().saturating_sub(self.ahead.load(Ordering::Relaxed));
-        self.key()?
+        key.0
             .prove(method, address, at, access)
             .map_err(|error| ClientError::Local {
                 text: format!("{error:#}"),
@@ -105,10 +111,10 @@ fn clock() -> i64 {
     })
 }
 
-fn in_file(path: &std::path::Path) -> anyhow::Result<DeviceKey> {
-    if !path.try_exists()? {
-        secret::create_private(path, &DeviceKey::generate()?)?;
-    }
-    // Read back even when just made: of two processes that start together only one has made the file.
-    DeviceKey::read(secret::read_private(path)?.expose())
+fn in_memory() -> Result<DeviceKey, ClientError> {
+    let made = DeviceKey::generate().and_then(|text| DeviceKey::read(text.expose()));
+    made.map_err(|error| ClientError::Local {
+        text: format!("the key of this device cannot be used: {error:#}"),
+        hint: "try again".to_owned(),
+    })
 }

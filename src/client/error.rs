@@ -2,6 +2,9 @@
 
 use crate::wire::Problem;
 
+/// The code of a keyring that cannot be used.
+pub const NO_KEYRING: &str = "no-keyring";
+
 /// Why a call has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
@@ -23,6 +26,9 @@ pub enum ClientError {
     /// Something on this machine is not as it has to be.
     #[error("{text}")]
     Local { text: String, hint: String },
+    /// The key of this device belongs into a keyring that cannot be used at this moment.
+    #[error("{text}")]
+    NoKeyring { text: String, hint: &'static str },
 }
 
 impl ClientError {
@@ -37,6 +43,7 @@ impl ClientError {
             Self::OutcomeUnknown => Some("look at the present state before you try again".to_owned()),
             Self::BadReply { .. } => Some("check that the address is that of a Portcullis server, and that both have the same version".to_owned()),
             Self::Local { hint, .. } => Some(hint.clone()),
+            Self::NoKeyring { hint, .. } => Some((*hint).to_owned()),
         }
     }
 
@@ -44,6 +51,7 @@ impl ClientError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Problem(problem) => Some(&problem.code),
+            Self::NoKeyring { .. } => Some(NO_KEYRING),
             _ => None,
         }
     }
@@ -61,7 +69,10 @@ impl ClientError {
         match self {
             Self::Problem(problem) => problem.status >= 500 || problem.status == 429,
             Self::Unreachable { .. } | Self::OutcomeUnknown => true,
-            Self::NotSignedIn { .. } | Self::BadReply { .. } | Self::Local { .. } => false,
+            Self::NotSignedIn { .. }
+            | Self::BadReply { .. }
+            | Self::Local { .. }
+            | Self::NoKeyring { .. } => false,
         }
     }
 }

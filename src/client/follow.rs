@@ -269,7 +269,8 @@ impl Follower {
     ) -> Result<reqwest::Response, ClientError> {
         let mut request = self
             .client
-            .prepared(Method::GET, &["v1", "events"], Some(access))?
+            .prepared(Method::GET, &["v1", "events"], Some(access))
+            .await?
             .header(header::ACCEPT, "text/event-stream");
         if let Some(filter) = &self.filter {
             request = request.query(&[("q", filter)]);

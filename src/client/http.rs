@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::client::{ClientError, ServerUrl};
+use crate::secret::distrust;
 
 /// A server that does not even accept the connection within this time is taken for unreachable.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -42,25 +43,12 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
         cause = inner;
     }
     let text = cause.to_string();
-    if let Some((_, why)) = text.split_once("invalid peer certificate: ") {
-        return untrusted(why).to_owned();
+    if let Some(why) = distrust(&text) {
+        return why.to_owned();
     }
     // The system's messages end with a number that helps nobody.
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_lowercase(),
         None => text,
-    }
-}
-
-/// Why a certificate was not accepted, in the reader's words.
-fn untrusted(why: &str) -> &'static str {
-    if why.starts_with("UnknownIssuer") || why.starts_with("BadSignature") {
-        "its certificate comes from no authority that this machine trusts"
-    } else if why.contains("xpired") {
-        "its certificate has expired"
-    } else if why.contains("NotValidForName") || why.contains("not valid for name") {
-        "its certificate is for another name"
-    } else {
-        "its certificate cannot be accepted"
     }
 }

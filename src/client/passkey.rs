@@ -77,7 +77,7 @@ impl Client {
             .unsigned()
             .body(&body)?;
         let asked: PasskeyQuestion = self.call(call).await?;
-        let digest = passkey::sign_in(name, &self.session().thumbprint()?);
+        let digest = passkey::sign_in(name, &self.session().thumbprint().await?);
         mixed(asked, &server, &[digest].into())
     }
 

@@ -335,12 +335,12 @@ impl Client {
                 Lost::NoAnswer(why)
             }
         };
-        let mut reply = match self.written(call, access) {
+        let mut reply = match self.written(call, access).await {
             Ok(request) => request.send().await.map_err(lost)?,
             Err(error) => return Ok(Err(error)),
         };
         if self.learn_clock(&reply) {
-            reply = match self.written(call, access) {
+            reply = match self.written(call, access).await {
                 Ok(request) => request.send().await.map_err(lost)?,
                 Err(error) => return Ok(Err(error)),
             };
@@ -363,13 +363,14 @@ impl Client {
         })
     }
 
-    fn written(
+    async fn written(
         &self,
         call: &Call<'_>,
         access: Option<&Secret>,
     ) -> Result<reqwest::RequestBuilder, ClientError> {
         let mut request = self
-            .prepared(call.method.clone(), call.path, access)?
+            .prepared(call.method.clone(), call.path, access)
+            .await?
             .timeout(call.patience.0);
         if !call.query.is_empty() {
             request = request.query(&call.query);
@@ -404,7 +405,7 @@ impl Client {
     }
 
     /// A call with the headers that every call has, and the proof that it comes from this device.
-    pub(super) fn prepared(
+    pub(super) async fn prepared(
         &self,
         method: Method,
         path: &[&str],
@@ -421,7 +422,8 @@ impl Client {
         let token = access.map(Secret::expose);
         let proof = self
             .session
-            .prove(method.as_str(), address.as_str(), token)?;
+            .prove(method.as_str(), address.as_str(), token)
+            .await?;
         let request = self
             .http
             .request(method, address)

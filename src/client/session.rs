@@ -13,7 +13,9 @@ use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 
 use crate::client::device::Device;
+use crate::client::keeping::{Keeping, KeptIn};
 use crate::client::{ClientError, ServerUrl};
+use crate::config::DeviceKeyPlace;
 use crate::secret::{self, Secret};
 use crate::wire::Tokens;
 
@@ -127,13 +129,23 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// The sign-in kept in the state folder, if there is one. Nothing is read before it is needed.
+    /// The sign-in kept in the state folder, if there is one, with the key of the device in a file there.
     pub fn open(server: &ServerUrl, state: &StateDir) -> Result<Self, ClientError> {
+        Self::open_with(server, state, DeviceKeyPlace::File)
+    }
+
+    /// As `open`, with the key where it is wanted. Nothing is read before it is needed.
+    pub fn open_with(
+        server: &ServerUrl,
+        state: &StateDir,
+        device_key: DeviceKeyPlace,
+    ) -> Result<Self, ClientError> {
         let stem = server.file_stem();
         let file = state.private("sessions")?.join(format!("{stem}.json"));
         // Apart from the tokens: a copy of those alone is worth nothing.
         let key = state.private("device")?.join(format!("{stem}.key"));
-        Ok(Self::with(server, Some(file), Device::in_file(key)))
+        let keeping = Keeping::new(device_key, key, &server.to_string());
+        Ok(Self::with(server, Some(file), Device::kept(keeping)))
     }
 
     /// A sign-in that is forgotten with the process.
@@ -172,18 +184,26 @@ impl Session {
 
     /// Proves that a call comes from this device: a `DPoP` header (RFC 9449) for this method and address, and for
     /// the access token that goes with it.
-    pub fn prove(
+    pub async fn prove(
         &self,
         method: &str,
         address: &str,
         access: Option<&str>,
     ) -> Result<String, ClientError> {
-        self.device.prove(method, address, access)
+        self.device.prove(method, address, access).await
     }
 
     /// What the key of this device is known by.
-    pub fn thumbprint(&self) -> Result<String, ClientError> {
-        self.device.thumbprint()
+    pub async fn thumbprint(&self) -> Result<String, ClientError> {
+        self.device.thumbprint().await
+    }
+
+    /// Where the key of this device is kept; nowhere for a service account, which has none.
+    pub async fn key_kept_in(&self) -> Result<Option<KeptIn>, ClientError> {
+        if self.is_service() {
+            return Ok(None);
+        }
+        self.device.kept_in().await.map(Some)
     }
 
     /// Corrects the clock that proofs are made with.
@@ -208,11 +228,12 @@ impl Session {
         self.write(tokens)
     }
 
-    /// Forgets the tokens, here and in the file.
+    /// Forgets the tokens, here and in the file, and the key of this device where the keyring holds it.
     pub async fn forget(&self) -> Result<(), ClientError> {
         let _turn = self.refreshing.lock().await;
         let _lock = self.lock().await?;
         self.remove();
+        self.device.forget().await;
         Ok(())
     }
 

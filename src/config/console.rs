@@ -30,6 +30,8 @@ pub struct ConsoleSettings {
     pub ascii: bool,
     pub mouse: bool,
     pub read_only: bool,
+    /// Where the key of this device belongs.
+    pub device_key: DeviceKeyPlace,
     /// Keys that are to be others than the shipped ones; which actions there are is the console's to know.
     pub keys: KeyRows,
 }
@@ -61,6 +63,18 @@ pub enum Notify {
     /// With a notice on the desktop, or the bell where the terminal cannot make one.
     #[default]
     Desktop,
+}
+
+/// Where the key of this device belongs: it signs every call, and a sign-in is worth nothing without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceKeyPlace {
+    /// In the keyring where there is one that is unlocked, else in a file; a key that is there already stays there.
+    #[default]
+    Auto,
+    /// In the keyring or nowhere.
+    Keyring,
+    /// In a file that nobody else can read.
+    File,
 }
 
 /// How many colours to use, by name.
@@ -107,6 +121,12 @@ impl ConsoleSettings {
         let (mouse, _) = layers.understand("mouse", false, &mut notes, |text, _| yes_or_no(text));
         let (read_only, _) =
             layers.understand("read_only", false, &mut notes, |text, _| yes_or_no(text));
+        let (device_key, _) = layers.understand(
+            "device_key",
+            DeviceKeyPlace::default(),
+            &mut notes,
+            |text, _| device_key(text),
+        );
         // The first backend is what one means, unless a server is named without one.
         let chosen = chosen.or_else(|| {
             let first = backends.first().map(|backend| backend.name.clone());
@@ -131,6 +151,7 @@ impl ConsoleSettings {
                 ascii,
                 mouse,
                 read_only,
+                device_key,
                 keys,
             })
         } else {
@@ -253,6 +274,18 @@ fn notify(text: &str) -> Result<Notify, Wrong> {
         _ => Err(Wrong {
             message: format!("`{}` is no way to call anybody", text.escape_debug()),
             hint: "write `off`, `bell` or `desktop`".to_owned(),
+        }),
+    }
+}
+
+fn device_key(text: &str) -> Result<DeviceKeyPlace, Wrong> {
+    match text {
+        "auto" => Ok(DeviceKeyPlace::Auto),
+        "keyring" => Ok(DeviceKeyPlace::Keyring),
+        "file" => Ok(DeviceKeyPlace::File),
+        _ => Err(Wrong {
+            message: format!("`{}` is no place for a key", text.escape_debug()),
+            hint: "write `auto`, `keyring` or `file`".to_owned(),
         }),
     }
 }

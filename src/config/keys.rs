@@ -303,7 +303,7 @@ pub const BREAK_GLASS: [Key; 1] = [Key {
 }];
 
 /// Settings of the console and the commands, in `console.toml`.
-pub const CONSOLE: [Key; 9] = [
+pub const CONSOLE: [Key; 10] = [
     Key {
         name: "url",
         env: "PORTCULLIS_SERVER",
@@ -375,6 +375,14 @@ pub const CONSOLE: [Key; 9] = [
         default: "`false`",
         sample: "false",
         about: "Opens the console without any key that changes something.",
+    },
+    Key {
+        name: "device_key",
+        env: "PORTCULLIS_DEVICE_KEY",
+        flag: "",
+        default: "`auto`",
+        sample: "\"auto\"",
+        about: "Where the key of this device is kept: `keyring` for the desktop's, `file` for a private file, or `auto` for the keyring where one is unlocked. With `auto` a key stays where it is.",
     },
 ];
 

@@ -24,7 +24,7 @@ mod tokens;
 use std::path::Path;
 
 pub use backend::{Backend, Environment};
-pub use console::{COLORS, ConsoleSettings, KeyRow, KeyRows, Notify};
+pub use console::{COLORS, ConsoleSettings, DeviceKeyPlace, KeyRow, KeyRows, Notify};
 pub use identity::Identity;
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};

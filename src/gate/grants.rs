@@ -23,9 +23,10 @@ use crate::store::Tx;
 use crate::store::grants::Filter;
 use crate::targets::{Access, Credential, CredentialAsk};
 
-use super::deeds::{Reviewed, decide, may_extend, may_revoke, owners, somebody_reviews};
+use super::deeds::{Reviewed, decide, may_extend, may_revoke, owners};
 use super::locks::bearing;
 use super::requests::{SeenRequest, few_enough};
+use super::reviewers::somebody_reviews;
 use super::sight::{place, sees, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 

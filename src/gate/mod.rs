@@ -12,6 +12,7 @@ pub mod audit;
 pub mod break_glass;
 pub mod catalog;
 mod deeds;
+mod denials;
 mod eligible;
 pub mod grants;
 pub mod identity;
@@ -20,6 +21,7 @@ pub mod locks;
 pub mod people;
 pub mod reconcile;
 pub mod requests;
+mod reviewers;
 pub mod second_factor;
 pub mod sessions;
 pub mod sight;
@@ -29,19 +31,19 @@ pub mod why;
 pub mod work;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::catalog::{Catalog, Watcher};
+use crate::catalog::Watcher;
 use crate::config::TokenSettings;
 use crate::domain::break_glass::{BreakGlassRefusal, Limits};
 use crate::domain::change::{Change, Record, Step};
-use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::event::Event;
 use crate::domain::extent::Place;
 use crate::domain::hours::WorkingHours;
-use crate::domain::ids::{GrantId, PrincipalId, RequestId, SignInId, TargetName};
+use crate::domain::ids::SignInId;
 use crate::domain::lock::Lock;
 use crate::domain::permit::{Action, permit, permit_at};
 use crate::domain::principal::Principal;
@@ -53,9 +55,6 @@ use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
 use crate::store::settings::Once;
 use crate::store::{self, Store, Tx};
-
-/// The same refusal of the same caller is recorded once in this time, so that a loop cannot flood the log.
-const DENIAL_PAUSE: TimeDelta = TimeDelta::minutes(1);
 
 /// Why a call was not answered as asked.
 #[derive(Debug)]
@@ -400,75 +399,6 @@ impl Gate {
         .await
     }
 
-    /// Records that somebody was refused, if the refusal is one that an auditor asks about. A failure to record
-    /// does not turn the no into anything else.
-    pub async fn record_refusal(&self, caller: &Caller, refusal: &Refusal, about: &str) {
-        if !refusal.is_denial() {
-            return;
-        }
-        let event = Event::new(
-            EventCode::AccessRefused,
-            Actor::Principal(caller.principal.as_ref()),
-        )
-        .outcome(Outcome::Denied)
-        .reason(Some(refusal.text()))
-        .detail("code", refusal.code())
-        .detail("about", about);
-        let key = format!("{} {} {about}", caller.principal.id, refusal.code());
-        if let Err(error) = self.write_refusal(caller, event, about, key).await {
-            tracing::error!(error = ?error, "a refusal could not be recorded");
-        }
-        if let Refusal::PolicyDenied { cause, .. } = refusal
-            && !cause.errors.is_empty()
-        {
-            let event = Event::new(
-                EventCode::PolicyFailed,
-                Actor::Principal(caller.principal.as_ref()),
-            )
-            .outcome(Outcome::Error)
-            .reason(Some(cause.errors.join("; ")))
-            .detail("policy_version", cause.version.clone());
-            let key = format!("policy {} {}", cause.version, cause.errors.join(";"));
-            if let Err(error) = self.write_refusal(caller, event, about, key).await {
-                tracing::error!(error = ?error, "the failure of a policy could not be recorded");
-            }
-        }
-    }
-
-    async fn write_refusal(
-        &self,
-        caller: &Caller,
-        mut event: Event,
-        about: &str,
-        key: String,
-    ) -> Result<(), Error> {
-        let mut tx = self.store.write().await?;
-        let now = self.store.now(&mut tx).await?;
-        if !self.is_news(key, now) {
-            return Ok(());
-        }
-        let rules = self.rules.current();
-        name_subject(&mut tx, &mut event, caller, about, &rules.catalog).await?;
-        tx.apply(
-            &vec![Step::new(Record::Nothing, event)],
-            &caller.origin,
-            now,
-        )
-        .await?;
-        Ok(self.store.commit(tx).await?)
-    }
-
-    /// Whether a denial has not been recorded lately. Each is asked about once before it is recorded.
-    fn is_news(&self, denial: String, now: DateTime<Utc>) -> bool {
-        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
-        denials.retain(|_, at| now - *at < DENIAL_PAUSE);
-        let news = !denials.contains_key(&denial);
-        if news {
-            denials.insert(denial, now);
-        }
-        news
-    }
-
     /// The moment that decisions compare with.
     pub async fn now(&self) -> Result<DateTime<Utc>, Error> {
         Ok(self.glance().await?.1)
@@ -516,44 +446,6 @@ impl Gate {
         metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
         Ok(())
     }
-}
-
-/// Puts what a refused call was about where searches look for it. Whoever was refused reads this event, so it names
-/// no more than they typed, unless they may see the rest.
-async fn name_subject(
-    tx: &mut Tx,
-    event: &mut Event,
-    caller: &Caller,
-    about: &str,
-    catalog: &Catalog,
-) -> Result<(), Error> {
-    let who = &caller.principal;
-    let sees = |owner: &PrincipalId, target: &TargetName| {
-        *owner == who.id || sight::sees(who, target, catalog)
-    };
-    if let Ok(id) = about.parse::<GrantId>() {
-        let grant = tx.grant(&id).await?;
-        if let Some(grant) = grant.filter(|grant| sees(&grant.holder.id, &grant.target)) {
-            event.target = Some(grant.target);
-            event.role = Some(grant.role);
-            event.request = Some(grant.request);
-        }
-        event.grant = Some(id);
-    } else if let Ok(id) = about.parse::<RequestId>() {
-        let request = tx.request(&id).await?;
-        if let Some(request) =
-            request.filter(|request| sees(&request.requester.id, &request.target))
-        {
-            event.target = Some(request.target);
-            event.role = Some(request.role);
-            event.grant = request.grant;
-        }
-        event.request = Some(id);
-    } else if let Some((role, target)) = about.split_once(" on ") {
-        event.role = role.parse().ok();
-        event.target = target.parse().ok();
-    }
-    Ok(())
 }
 
 /// A fresh trace: what events of one call and of the work that follows from it have in common.

@@ -15,12 +15,15 @@ use ring::rand::SecureRandom as _;
 use ring::{digest, hmac, rand};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+mod distrust;
+pub mod keyring;
 pub mod passkey;
 mod password;
 mod proof;
 mod token;
 mod totp;
 
+pub use distrust::distrust;
 pub use password::{HashedPassword, Hasher};
 pub use proof::{DeviceKey, Proof};
 pub use token::{TokenError, TokenKind, hide_tokens};

@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+
+use crate::secret::distrust;
 
 /// Runs one query on whichever database the transaction is on. The query is type-checked once for each.
 macro_rules! on {
@@ -63,6 +65,7 @@ pub mod among;
 pub mod apply;
 pub mod audit;
 pub mod break_glass;
+pub mod codes;
 pub mod device_keys;
 pub mod grants;
 pub mod history;
@@ -80,6 +83,8 @@ pub mod sealed_codes;
 pub mod second_factors;
 pub mod sequence;
 pub mod settings;
+pub mod sign_ins;
+pub mod tokens;
 pub mod within;
 mod writer;
 
@@ -423,6 +428,22 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
     })
 }
 
+/// Says what is wrong where somebody may sit in between, and leaves the rest to the driver.
+fn not_connected(error: sqlx::Error, place: &str) -> anyhow::Error {
+    let text = error.to_string();
+    if let Some(why) = distrust(&text) {
+        return anyhow!(
+            "the database at `{place}` cannot prove who it is: {why}; for an authority of your own add `sslrootcert=FILE`"
+        );
+    }
+    match error {
+        sqlx::Error::Tls(_) if text.contains("does not support TLS") => anyhow!(
+            "the database at `{place}` offers no encrypted connection, and nothing is sent to another machine without one"
+        ),
+        error => anyhow::Error::from(error).context("connecting to PostgreSQL"),
+    }
+}
+
 async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
     let options = PgConnectOptions::from_str(url).context("reading the database URL")?;
     let here = options.get_socket().is_some()
@@ -433,12 +454,14 @@ async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
             .trim_matches(['[', ']'])
             .parse()
             .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    // What is not said is the safe mode and not the driver's, which goes on in clear text when it is asked to.
+    // Over a network only the safe mode counts: the driver's own goes on in clear text when it is asked to, and
+    // `PGSSLMODE` in the environment could say the same. On this machine what is not said is no encryption.
     let mode = match options.get_ssl_mode() {
-        PgSslMode::Prefer if !here => PgSslMode::VerifyFull,
+        _ if !here => PgSslMode::VerifyFull,
         PgSslMode::Prefer => PgSslMode::Disable,
         said => said,
     };
+    let place = format!("{}:{}", options.get_host(), options.get_port());
     let options = options.ssl_mode(mode).options([
         ("statement_timeout", "5000"),
         ("lock_timeout", "2000"),
@@ -450,7 +473,7 @@ async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
         .test_before_acquire(false)
         .connect_with(options)
         .await
-        .context("connecting to PostgreSQL")?;
+        .map_err(|error| not_connected(error, &place))?;
     MIGRATIONS
         .run(&pool)
         .await

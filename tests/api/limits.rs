@@ -73,7 +73,7 @@ async fn a_body_is_at_most_64_kib_however_it_is_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_sends_too_slowly_is_not_waited_for() {
     let world = World::start(Backend::Sqlite).await;
-    let signed = signed(&world, "POST", "/v1/requests");
+    let signed = signed(&world, "POST", "/v1/requests").await;
     let head = format!(
         "POST /v1/requests HTTP/1.1\r\nhost: x\r\n{signed}\r\nidempotency-key: k\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
     );
@@ -357,7 +357,7 @@ async fn health_is_for_everybody_and_figures_for_operators() {
 #[tokio::test]
 async fn a_body_that_is_cut_off_changes_nothing() {
     let world = World::start(Backend::Sqlite).await;
-    let signed = signed(&world, "POST", "/v1/requests");
+    let signed = signed(&world, "POST", "/v1/requests").await;
     let body = serde_json::to_string(&ask()).unwrap();
     let head = format!(
         "POST /v1/requests HTTP/1.1\r\nhost: x\r\n{signed}\r\nidempotency-key: k\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
@@ -376,10 +376,10 @@ async fn a_body_that_is_cut_off_changes_nothing() {
 }
 
 /// The headers with which `root` calls.
-fn signed(world: &World, method: &str, path: &str) -> String {
+async fn signed(world: &World, method: &str, path: &str) -> String {
     let session = world.admin().session();
     let token = session.tokens().unwrap().access_token;
     let address = format!("{}{path}", world.url());
-    let proof = session.prove(method, &address, Some(&token)).unwrap();
+    let proof = session.prove(method, &address, Some(&token)).await.unwrap();
     format!("authorization: DPoP {token}\r\ndpop: {proof}")
 }

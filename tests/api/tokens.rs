@@ -58,26 +58,26 @@ on_both! {
         let (http, token) = (world.http(&ada), ada.session().tokens().unwrap().access_token);
         let me = format!("{}/v1/me", world.url());
         let out = format!("{}/v1/sign-out", world.url());
-        let prove = |method: &str, address: &str, token: Option<&str>| ada.session().prove(method, address, token).unwrap();
+        let prove = async |method: &str, address: &str, token: Option<&str>| ada.session().prove(method, address, token).await.unwrap();
         let not_valid = (401, "proof-not-valid".to_owned());
         for (method, proof) in [
-            (Method::GET, prove("POST", &me, Some(&token))),
-            (Method::GET, prove("GET", &out, Some(&token))),
-            (Method::GET, prove("GET", "https://evil.example.com/v1/me", Some(&token))),
-            (Method::GET, prove("GET", &me, Some("pcl_at_another"))),
+            (Method::GET, prove("POST", &me, Some(&token)).await),
+            (Method::GET, prove("GET", &out, Some(&token)).await),
+            (Method::GET, prove("GET", "https://evil.example.com/v1/me", Some(&token)).await),
+            (Method::GET, prove("GET", &me, Some("pcl_at_another")).await),
             (Method::GET, "nonsense".to_owned()),
         ] {
             assert_eq!(with_proof(&http, method, "/v1/me", &token, &proof).await, not_valid, "{proof}");
         }
-        let unnamed = prove("GET", &me, None);
+        let unnamed = prove("GET", &me, None).await;
         assert_eq!(with_proof(&http, Method::GET, "/v1/me", &token, &unnamed).await, not_valid);
         // Once, and not again: not even where the call came to nothing the first time.
-        let proof = prove("GET", &me, Some(&token));
+        let proof = prove("GET", &me, Some(&token)).await;
         let call = || Http::nobody(http.base()).call(Method::GET, "/v1/me").header("authorization", &format!("DPoP {token}")).header("dpop", &proof);
         assert_eq!(call().send().await.status, 200);
         assert_eq!(call().send().await.problem(), not_valid);
         assert!(call().send().await.text.contains("it was used before"));
-        let proof = prove("POST", &out, Some(&token));
+        let proof = prove("POST", &out, Some(&token)).await;
         assert_eq!(call().header("dpop", &proof).send().await.problem(), not_valid);
     }
 }
@@ -87,7 +87,7 @@ on_both! {
         let ada = world.engineer("ada").await;
         let token = ada.session().tokens().unwrap().access_token;
         let address = format!("{}/v1/requests", world.url());
-        let proof = ada.session().prove("POST", &address, Some(&token)).unwrap();
+        let proof = ada.session().prove("POST", &address, Some(&token)).await.unwrap();
         let call = || Http::nobody(&world.url()).call(Method::POST, "/v1/requests").key(key().as_str())
             .header("authorization", &format!("DPoP {token}")).header("dpop", &proof).json(&json!({})).send();
         assert_eq!(call().await.problem().0, 400);
@@ -106,7 +106,7 @@ on_both! {
         for (ahead, words) in [(130, "ahead of"), (-130, "behind")] {
             // The clock of this machine, moved.
             ada.session().is_ahead(-ahead);
-            let proof = ada.session().prove("GET", &format!("{}/v1/me", world.url()), Some(&token)).unwrap();
+            let proof = ada.session().prove("GET", &format!("{}/v1/me", world.url()), Some(&token)).await.unwrap();
             let answer = Http::nobody(&world.url()).call(Method::GET, "/v1/me")
                 .header("authorization", &format!("DPoP {token}")).header("dpop", &proof).send().await;
             assert_eq!(answer.problem(), (401, "proof-out-of-time".to_owned()));

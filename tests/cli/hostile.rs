@@ -312,6 +312,7 @@ async fn every_command_prints_what_a_poisoned_server_says_as_text() {
     ] {
         let mut typed = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
         typed.args(command);
+        typed.env("PORTCULLIS_DEVICE_KEY", "file");
         typed.env("PORTCULLIS_HOME", ben.home().join("state"));
         typed.env("PORTCULLIS_SERVER", world.url());
         let mut pty = Pty::spawn(typed, 24, 80);
@@ -471,6 +472,7 @@ async fn what_people_run_under_their_grants_is_listed_as_text() {
         assert_only_text(ran.err.as_bytes(), command);
         let mut typed = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
         typed.args(command);
+        typed.env("PORTCULLIS_DEVICE_KEY", "file");
         typed.env("PORTCULLIS_HOME", ben.home().join("state"));
         typed.env("PORTCULLIS_SERVER", world.url());
         let mut pty = Pty::spawn(typed, 24, 300);

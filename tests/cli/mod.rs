@@ -4,6 +4,7 @@ mod break_glass;
 mod broken;
 mod canaries;
 mod connect;
+mod device_key;
 mod flow;
 mod follow;
 mod help;

@@ -833,6 +833,7 @@ async fn commands_from_a_pipe_are_answered_into_a_pipe_and_may_not_change_anythi
     let request = submit(&ada).await;
     let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(["console", "--linear", "--server", &world.url()])
+        .env("PORTCULLIS_DEVICE_KEY", "file")
         .env("PORTCULLIS_HOME", home.path().join("state"))
         .env("PORTCULLIS_CONFIG_DIR", home.path())
         .stdin(Stdio::piped())
@@ -914,6 +915,7 @@ async fn lists_that_the_server_is_asked_for_come_through_a_pipe_in_their_order()
     let grant = world.granted(&ada).await;
     let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(["console", "--linear", "--server", &world.url()])
+        .env("PORTCULLIS_DEVICE_KEY", "file")
         .env("PORTCULLIS_HOME", home.path().join("state"))
         .env("PORTCULLIS_CONFIG_DIR", home.path())
         .stdin(Stdio::piped())

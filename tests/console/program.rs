@@ -73,6 +73,7 @@ impl Console {
         command.args(["console", "--server", &world.url()]);
         command.args(arguments);
         command.cwd(folder);
+        command.env("PORTCULLIS_DEVICE_KEY", "file");
         command.env("PORTCULLIS_HOME", home.path().join("state"));
         command.env("PORTCULLIS_CONFIG_DIR", home.path());
         command.env("TERM", "xterm-256color");

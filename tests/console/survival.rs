@@ -179,6 +179,7 @@ async fn inside(name: &str, arguments: &[&str]) {
     command.args(arguments);
     command.arg(env!("CARGO_BIN_EXE_portcullis"));
     command.args(["console", "--server", &world.url()]);
+    command.env("PORTCULLIS_DEVICE_KEY", "file");
     command.env("PORTCULLIS_HOME", home.path().join("state"));
     command.env("PORTCULLIS_CONFIG_DIR", home.path());
     command.env("TERM", "xterm-256color");

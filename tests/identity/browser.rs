@@ -27,6 +27,7 @@ pub(super) fn program(world: &World, home: &Path, arguments: &[&str]) -> Pty {
     command.env("HOME", home);
     command.env("BROWSER", &opener);
     command.env("TERM", "xterm-256color");
+    command.env("PORTCULLIS_DEVICE_KEY", "file");
     command.env("PORTCULLIS_HOME", home.join("state"));
     command.env("PORTCULLIS_CONFIG_DIR", home.join("config"));
     command.env("PORTCULLIS_SERVER", world.url());

@@ -34,7 +34,7 @@ fn code<T>(result: Result<T, ClientError>) -> String {
 /// Enrols the key of this machine for somebody who is signed in elsewhere; answers its id.
 async fn enrol(owner: &Client, machine: &Client) -> String {
     let new = NewDeviceKey {
-        thumbprint: machine.session().thumbprint().unwrap(),
+        thumbprint: machine.session().thumbprint().await.unwrap(),
         name: "build host".to_owned(),
     };
     owner.enrol_device(&new, &key()).await.unwrap().id
@@ -88,7 +88,7 @@ async fn somebody_signs_in_on_a_machine_without_a_browser() {
         "device-not-enrolled"
     );
     let again = NewDeviceKey {
-        thumbprint: machine.session().thumbprint().unwrap(),
+        thumbprint: machine.session().thumbprint().await.unwrap(),
         name: "again".to_owned(),
     };
     assert_eq!(
@@ -341,7 +341,7 @@ async fn enrolling_a_device_needs_a_second_factor_and_a_key_is_one_persons() {
     let rita = client(&world, "u1").await;
     let machine = world.nobody();
     let new = NewDeviceKey {
-        thumbprint: machine.session().thumbprint().unwrap(),
+        thumbprint: machine.session().thumbprint().await.unwrap(),
         name: "host".to_owned(),
     };
     assert_eq!(

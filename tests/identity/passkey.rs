@@ -64,6 +64,7 @@ impl Rita {
         command.env("BROWSER", self.home.path().join("opener"));
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
+        command.env("PORTCULLIS_DEVICE_KEY", "file");
         command.env("PORTCULLIS_HOME", self.home.path().join("state"));
         command.env("PORTCULLIS_CONFIG_DIR", self.home.path().join("config"));
         command.env("PORTCULLIS_SERVER", self.world.url());

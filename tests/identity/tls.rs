@@ -2,165 +2,40 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 
+use crate::support::certificates::Certificates;
 use crate::support::http::Http;
 use crate::support::provider::challenge;
 use crate::support::world::{Backend, CATALOGUE, POLICY, World};
 
-/// An authority, and certificates of it and not of it.
-struct Certificates(tempfile::TempDir);
-
-impl Certificates {
-    fn new() -> Self {
-        let made = Self(tempfile::tempdir().unwrap());
-        for authority in ["ca", "stranger"] {
-            let (key, certificate) = (made.name(authority, "key"), made.name(authority, "pem"));
-            let subject = format!("/CN={authority}");
-            made.openssl(&[
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                &subject,
-                "-keyout",
-                &key,
-                "-out",
-                &certificate,
-            ]);
-        }
-        made
-    }
-
-    fn name(&self, name: &str, end: &str) -> String {
-        self.0
-            .path()
-            .join(format!("{name}.{end}"))
-            .display()
-            .to_string()
-    }
-
-    fn openssl(&self, arguments: &[&str]) {
-        let output = Command::new("openssl")
-            .args(arguments)
-            .current_dir(self.0.path())
-            .output()
-            .expect("openssl is there: `.ci/install` installs it");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-
-    /// A certificate for this host by that authority, good for so many days.
-    fn make(&self, name: &str, host: &str, authority: &str, dates: &[&str]) {
-        let (key, ask, out) = (
-            self.name(name, "key"),
-            self.name(name, "csr"),
-            self.name(name, "pem"),
-        );
-        let (ca, ca_key) = (self.name(authority, "pem"), self.name(authority, "key"));
-        let extensions = self.name(name, "ext");
-        std::fs::write(
-            &extensions,
-            format!("subjectAltName={host}\nbasicConstraints=CA:FALSE\n"),
-        )
-        .unwrap();
-        self.openssl(&[
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=server",
-            "-keyout",
-            &key,
-            "-out",
-            &ask,
-        ]);
-        let (settings, index) = (self.name(name, "cnf"), self.name(name, "index"));
-        std::fs::write(&index, "").unwrap();
-        let folder = self.0.path().display();
-        std::fs::write(
-            &settings,
-            format!(
-                "[ca]\ndefault_ca=d\n[d]\ndatabase={index}\nnew_certs_dir={folder}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n"
-            ),
-        )
-        .unwrap();
-        let mut sign = vec![
-            "ca",
-            "-batch",
-            "-notext",
-            "-config",
-            &settings,
-            "-cert",
-            &ca,
-            "-keyfile",
-            &ca_key,
-            "-extfile",
-            &extensions,
-            "-in",
-            &ask,
-            "-out",
-            &out,
-        ];
-        sign.extend(dates);
-        self.openssl(&sign);
-    }
-
-    fn authority(&self) -> PathBuf {
-        self.0.path().join("ca.pem")
-    }
-
-    /// Answers everything with this, over TLS with that certificate; gives the port.
-    fn serve(&self, name: &str, answer: impl Fn(u16) -> String + Send + 'static) -> u16 {
-        let chain = CertificateDer::from_pem_file(self.name(name, "pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(self.name(name, "key")).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![chain], key)
-            .unwrap();
-        let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
-        let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            for socket in listener.incoming() {
-                let mut socket = socket.unwrap();
-                let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-                let mut stream = rustls::Stream::new(&mut connection, &mut socket);
-                let mut request = [0; 8192];
-                // Whoever does not trust it hangs up here.
-                if stream.read(&mut request).is_ok_and(|count| count > 0) {
-                    let body = answer(port);
-                    let head = format!(
-                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                        body.len()
-                    );
-                    let _ = stream.write_all(format!("{head}{body}").as_bytes());
-                    let _ = stream.flush();
-                }
+/// Answers everything with this, over TLS with that certificate; gives the port.
+fn serve(made: &Certificates, name: &str, answer: impl Fn(u16) -> String + Send + 'static) -> u16 {
+    let (config, listener) = (made.config(name), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = rustls::Stream::new(&mut connection, &mut socket);
+            let mut request = [0; 8192];
+            // Whoever does not trust it hangs up here.
+            if stream.read(&mut request).is_ok_and(|count| count > 0) {
+                let body = answer(port);
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+                let _ = stream.flush();
             }
-        });
-        port
-    }
+        }
+    });
+    port
 }
 
 /// Each certificate, who made it, and whether it is a good one.
@@ -219,7 +94,7 @@ async fn begin(issuer: &str, authority: &Path) -> (u16, String) {
 async fn a_provider_that_cannot_prove_who_it_is_is_not_listened_to() {
     let (made, rows) = matrix();
     for (name, why) in rows {
-        let port = made.serve(name, discovery);
+        let port = serve(&made, name, discovery);
         let (status, code) = begin(&format!("https://localhost:{port}"), &made.authority()).await;
         let wanted = if why.is_empty() {
             (200, "")
@@ -255,6 +130,7 @@ fn a_command_talks_to_no_server_that_cannot_prove_who_it_is() {
             .args(["login", "--no-browser"])
             .env_clear()
             .env("HOME", home.path())
+            .env("PORTCULLIS_DEVICE_KEY", "file")
             .env("PORTCULLIS_HOME", home.path().join("state"))
             .env("SSL_CERT_FILE", made.authority())
             .env("PORTCULLIS_SERVER", server)
@@ -263,7 +139,7 @@ fn a_command_talks_to_no_server_that_cannot_prove_who_it_is() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     for (name, why) in rows {
-        let said = run(&format!("https://localhost:{}", made.serve(name, ways)));
+        let said = run(&format!("https://localhost:{}", serve(&made, name, ways)));
         let wanted = if why.is_empty() {
             "has no identity provider"
         } else {

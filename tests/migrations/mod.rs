@@ -11,7 +11,7 @@ use portcullis::domain::request::RequestState;
 use portcullis::domain::sign_in::Method;
 use portcullis::secret::hash_of;
 use portcullis::store::audit::Filter;
-use portcullis::store::people::TokenUse;
+use portcullis::store::tokens::TokenUse;
 use portcullis::store::{Clock, Location, Store};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;

@@ -1,4 +1,5 @@
 //! What the store promises, on both databases.
 
 mod order;
+mod wire;
 mod writer;

@@ -202,10 +202,11 @@ impl Call {
             return builder.send().await.unwrap();
         };
         let again = self.builder.try_clone();
-        let prove = |builder: reqwest::RequestBuilder| {
+        let prove = async |builder: reqwest::RequestBuilder| {
             let token = self.token.as_deref();
             let proof = device
                 .prove(self.method.as_str(), &self.address, token)
+                .await
                 .unwrap();
             let builder = builder.header("dpop", proof);
             match token {
@@ -213,11 +214,11 @@ impl Call {
                 None => builder,
             }
         };
-        let reply = prove(self.builder).send().await.unwrap();
+        let reply = prove(self.builder).await.send().await.unwrap();
         match reply.headers().get("portcullis-clock-ahead") {
             Some(ahead) => {
                 device.is_ahead(ahead.to_str().unwrap().parse().unwrap());
-                prove(again.unwrap()).send().await.unwrap()
+                prove(again.unwrap()).await.send().await.unwrap()
             }
             None => reply,
         }

@@ -1,7 +1,10 @@
 //! What the tests share.
 
 pub(crate) mod authenticator;
+pub(crate) mod between;
 pub(crate) mod browser;
+pub(crate) mod certificates;
+pub(crate) mod desktop;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod infest;

@@ -105,6 +105,7 @@ impl Node {
         let mut command = Command::new(PROGRAM);
         command
             .args(arguments)
+            .env("PORTCULLIS_DEVICE_KEY", "file")
             .env("PORTCULLIS_HOME", self.home(who))
             .env("PORTCULLIS_SERVER", self.url())
             .stdin(Stdio::null());

@@ -13,6 +13,8 @@ use super::world::{World, key};
 pub(crate) struct Person {
     home: tempfile::TempDir,
     server: String,
+    /// What their environment has besides.
+    environment: Vec<(&'static str, String)>,
 }
 
 /// What came of a command.
@@ -35,7 +37,15 @@ impl Person {
         Self {
             home: tempfile::tempdir().unwrap(),
             server: server.to_owned(),
+            environment: Vec::new(),
         }
+    }
+
+    /// As somebody with this in their environment, in place of what it had.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     /// Somebody whom the admin has invited, and who has signed in with the code.
@@ -76,9 +86,11 @@ impl Person {
             .env("HOME", self.home())
             .env("TMPDIR", self.home())
             .env("TZ", "UTC")
+            .env("PORTCULLIS_DEVICE_KEY", "file")
             .env("PORTCULLIS_HOME", self.home().join("state"))
             .env("PORTCULLIS_CONFIG_DIR", self.home().join("config"))
             .env("PORTCULLIS_SERVER", &self.server)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

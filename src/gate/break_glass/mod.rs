@@ -22,9 +22,10 @@ use crate::domain::second_factor::Guarded;
 use crate::store::Tx;
 use crate::store::break_glass::{Filter, Found};
 
-use super::deeds::{self, Reviewed, decide_as, reviewers};
+use super::deeds::{self, Reviewed, decide_as};
 use super::locks::bearing;
 use super::requests::asked;
+use super::reviewers::reviewers;
 use super::second_factor::{notify, told};
 use super::sight::{place, sees, within};
 use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};

@@ -20,7 +20,8 @@ use crate::secret::{Proof, Secret, random};
 use crate::store::audit::Origin;
 use crate::store::device_keys::DeviceCall;
 
-use super::provider::{Device, Provider, Told};
+use super::device_codes::Device;
+use super::provider::{Provider, Told};
 use super::{said, seal};
 
 /// No code is good for longer, whatever the provider says.

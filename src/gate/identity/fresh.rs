@@ -29,7 +29,7 @@ use crate::gate::{Error, Gate, new_trace};
 use crate::store::Tx;
 use crate::store::grants;
 use crate::store::identities::Identity;
-use crate::store::people::TokenUse;
+use crate::store::tokens::TokenUse;
 
 use super::provider::{Again, Provider, Told};
 use super::{mapping, seal};

@@ -4,7 +4,11 @@
 //! the provider are made outside of transactions. What it says of groups is asked again in `fresh`.
 
 mod device;
+mod device_codes;
+mod discovery;
+mod fetch;
 mod fresh;
+mod groups;
 mod keys;
 mod mapping;
 mod provider;
@@ -35,8 +39,10 @@ use super::people::{Issued, NewSignIn, check_name, stored_hash};
 use super::{Error, Gate, new_bits};
 
 pub use device::{DeviceAnswer, DeviceBegun};
+use discovery::Discovery;
+use fetch::with_query;
 pub(in crate::gate) use provider::Provider;
-use provider::{Discovery, Told, with_query};
+use provider::Told;
 pub(in crate::gate) use step_up::Heard;
 
 /// Longer than anybody takes at the provider, and shorter than somebody forgets what they began.

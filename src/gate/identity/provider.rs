@@ -11,83 +11,27 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use reqwest::{Certificate, StatusCode, Url};
+use reqwest::{Certificate, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::config::Identity as Settings;
-use crate::config::identity::is_safe_address;
-use crate::domain::provider::{IdentityRefusal, ProviderFault as Fault};
+use crate::domain::provider::ProviderFault as Fault;
 use crate::secret::Secret;
 use crate::store::identities::ProviderCall;
 
+use super::discovery::Discovery;
+use super::fetch::{encoded, escaped, fault_of, json, send, successful};
+use super::groups::{find, groups};
 use super::keys::{Algorithm, Keys};
 use super::token::{self, Beginning, Claims, Expected};
-
-/// More than any answer of a provider needs.
-const ANSWER_MAX: usize = 256 * 1024;
-/// Six letters or digits are 20 bits and more.
-const USER_CODE_MIN: usize = 6;
 const CONNECT: Duration = Duration::from_secs(3);
 const WHOLE: Duration = Duration::from_secs(6);
 /// Addresses and keys are looked up again after this time.
 const KEEP: Duration = Duration::from_hours(1);
 /// A token with an unknown key makes us look for new keys, but no stranger makes us do so all the time.
 const REFETCH: Duration = Duration::from_mins(1);
-
-/// The provider's addresses, as it publishes them.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Discovery {
-    issuer: String,
-    pub(super) authorization_endpoint: String,
-    token_endpoint: String,
-    jwks_uri: String,
-    userinfo_endpoint: Option<String>,
-    device_authorization_endpoint: Option<String>,
-    response_types_supported: Option<Vec<String>>,
-    code_challenge_methods_supported: Option<Vec<String>>,
-    id_token_signing_alg_values_supported: Option<Vec<String>>,
-    token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    #[serde(default)]
-    pub(super) authorization_response_iss_parameter_supported: bool,
-}
-
-impl Discovery {
-    fn check(&self, settings: &Settings) -> Result<(), Fault> {
-        if self.issuer != settings.issuer {
-            return Err(Fault::DiscoveryIssuer);
-        }
-        let addresses = [
-            Some(&self.authorization_endpoint),
-            Some(&self.token_endpoint),
-            Some(&self.jwks_uri),
-            self.userinfo_endpoint.as_ref(),
-            self.device_authorization_endpoint.as_ref(),
-        ];
-        let mut addresses = addresses.into_iter().flatten();
-        if !addresses.all(|address| is_safe_address(address, settings.loopback)) {
-            return Err(Fault::DiscoveryEndpoint);
-        }
-        let lacks = |list: &Option<Vec<String>>, fits: &dyn Fn(&str) -> bool| {
-            list.as_ref()
-                .is_some_and(|list| !list.iter().any(|word| fits(word)))
-        };
-        if lacks(&self.response_types_supported, &|word| word == "code")
-            || lacks(&self.code_challenge_methods_supported, &|word| {
-                word == "S256"
-            })
-        {
-            return Err(Fault::DiscoveryFlow);
-        }
-        if lacks(&self.id_token_signing_alg_values_supported, &|word| {
-            Algorithm::named(word).is_some()
-        }) {
-            return Err(Fault::DiscoveryAlgorithms);
-        }
-        Ok(())
-    }
-}
 
 struct Known<T> {
     value: Arc<T>,
@@ -104,7 +48,7 @@ pub(in crate::gate) struct Provider {
 }
 
 #[derive(Deserialize)]
-struct TokenAnswer {
+pub(super) struct TokenAnswer {
     access_token: Option<String>,
     token_type: Option<String>,
     id_token: Option<String>,
@@ -123,60 +67,6 @@ pub(super) struct Told {
     pub(super) name: Option<String>,
     /// The next refresh token, when there is a new one.
     pub(super) refresh_token: Option<Secret>,
-}
-
-/// What the provider answers when a sign-in begins on a machine without a browser (RFC 8628).
-#[derive(Deserialize)]
-struct DeviceAnswer {
-    device_code: String,
-    user_code: String,
-    verification_uri: String,
-    verification_uri_complete: Option<String>,
-    expires_in: i64,
-    interval: Option<i64>,
-}
-
-/// The same, once it is known to be usable.
-pub(super) struct DeviceCodes {
-    pub(super) device_code: Secret,
-    pub(super) user_code: String,
-    pub(super) verification_uri: String,
-    pub(super) verification_uri_complete: Option<String>,
-    /// Seconds.
-    pub(super) lasts: i64,
-    pub(super) pause: i64,
-}
-
-impl DeviceAnswer {
-    /// A code that is easily guessed would let others approve, or be asked to approve, what they did not begin.
-    fn checked(self, loopback: bool) -> Result<DeviceCodes, Fault> {
-        let plain = self.user_code.bytes().all(|byte| byte.is_ascii_graphic());
-        let letters = |byte: &u8| byte.is_ascii_alphanumeric();
-        let strong = self.user_code.bytes().filter(letters).count() >= USER_CODE_MIN;
-        let is_safe = |address: &str| is_safe_address(address, loopback);
-        let whole = self.verification_uri_complete.as_deref();
-        let safe = is_safe(&self.verification_uri) && whole.is_none_or(is_safe);
-        let sized = self.user_code.len() <= 40 && (1..=4096).contains(&self.device_code.len());
-        if !(plain && strong && safe && sized) || self.expires_in < 1 {
-            return Err(Fault::DeviceAnswer);
-        }
-        Ok(DeviceCodes {
-            device_code: Secret::new(self.device_code),
-            user_code: self.user_code,
-            verification_uri: self.verification_uri,
-            verification_uri_complete: self.verification_uri_complete,
-            lasts: self.expires_in,
-            pause: self.interval.unwrap_or(5).clamp(1, 60),
-        })
-    }
-}
-
-/// What became of a sign-in on a machine without a browser.
-pub(super) enum Device {
-    Waiting,
-    TooFast,
-    Over(IdentityRefusal),
-    Told(Box<Told>),
 }
 
 /// What came of asking again about somebody.
@@ -356,7 +246,7 @@ impl Provider {
     }
 
     /// Asks an endpoint as the client that this server is; the provider's own word when it says no.
-    async fn asked<T: DeserializeOwned>(
+    pub(super) async fn asked<T: DeserializeOwned>(
         &self,
         endpoint: &str,
         form: &[(&str, &str)],
@@ -400,62 +290,7 @@ impl Provider {
         }
     }
 
-    /// Asks for the codes of a sign-in on a machine without a browser.
-    pub(super) async fn device_codes(&self) -> Result<DeviceCodes, Fault> {
-        let discovery = self.discovery().await?;
-        let endpoint = discovery.device_authorization_endpoint.as_ref();
-        let endpoint = endpoint.ok_or(Fault::DeviceUnsupported)?;
-        let mut form = vec![("scope", self.settings.scopes.as_str())];
-        if self
-            .settings
-            .scopes
-            .split(' ')
-            .any(|one| one == "offline_access")
-        {
-            form.push(("prompt", "consent"));
-        }
-        let found: DeviceAnswer = self
-            .asked(endpoint, &form)
-            .await?
-            .map_err(|_| Fault::DeviceUnsupported)?;
-        found.checked(self.settings.loopback)
-    }
-
-    /// Asks whether somebody has typed the code, and who they are.
-    pub(super) async fn redeem_device(
-        &self,
-        device_code: &Secret,
-        begun: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<Device, Fault> {
-        let form = [
-            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-            ("device_code", device_code.expose()),
-        ];
-        let endpoint = &self.discovery().await?.token_endpoint;
-        let answer: TokenAnswer = match self.asked(endpoint, &form).await? {
-            Ok(answer) => answer,
-            Err(word) => {
-                return match word.as_str() {
-                    "authorization_pending" => Ok(Device::Waiting),
-                    "slow_down" => Ok(Device::TooFast),
-                    "expired_token" | "invalid_grant" => {
-                        Ok(Device::Over(IdentityRefusal::DeviceOver))
-                    }
-                    "access_denied" => Ok(Device::Over(IdentityRefusal::Declined { error: word })),
-                    _ => Err(Fault::DeviceAnswer),
-                };
-            }
-        };
-        let sign_in = Beginning {
-            nonce: None,
-            at: begun,
-        };
-        let told = self.told(answer, Some(sign_in), None, now).await?;
-        Ok(Device::Told(Box::new(told)))
-    }
-
-    async fn told(
+    pub(super) async fn told(
         &self,
         answer: TokenAnswer,
         sign_in: Option<Beginning<'_>>,
@@ -515,112 +350,4 @@ impl Provider {
         }
         Ok(found)
     }
-}
-
-/// A claim by its name, or by the path to it, as in `realm_access.roles`.
-fn find<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
-    if let Some(value) = claims.get(name) {
-        return Some(value);
-    }
-    let (first, rest) = name.split_once('.')?;
-    find(claims.get(first)?.as_object()?, rest)
-}
-
-/// More groups than this are a mistake of the provider's configuration.
-const GROUPS_MAX: usize = 1000;
-
-fn groups(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, Fault> {
-    match find(claims, name) {
-        None if elsewhere(claims, name) => Err(Fault::GroupsElsewhere),
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::String(group)) => Ok(vec![group.clone()]),
-        Some(Value::Array(list)) if list.len() > GROUPS_MAX => Err(Fault::GroupsMany),
-        Some(Value::Array(list)) => {
-            let named = |value: &Value| value.as_str().map(str::to_owned);
-            list.iter()
-                .map(|value| named(value).ok_or(Fault::GroupsForm))
-                .collect()
-        }
-        Some(_) => Err(Fault::GroupsForm),
-    }
-}
-
-/// Says whether groups are only pointed at, as Entra does when there are many.
-fn elsewhere(claims: &Map<String, Value>, name: &str) -> bool {
-    let named = claims.get("_claim_names").and_then(Value::as_object);
-    named.is_some_and(|named| named.contains_key(name))
-        || claims.get("hasgroups").and_then(Value::as_bool) == Some(true)
-}
-
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes).map_err(|_| Fault::NotJson)
-}
-
-async fn successful(call: reqwest::RequestBuilder) -> Result<Vec<u8>, Fault> {
-    let (status, bytes) = send(call).await?;
-    if status.is_success() {
-        Ok(bytes)
-    } else {
-        Err(fault_of(status))
-    }
-}
-
-fn fault_of(status: StatusCode) -> Fault {
-    if status.is_redirection() {
-        Fault::Redirect
-    } else {
-        Fault::Failed
-    }
-}
-
-async fn send(call: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), Fault> {
-    let unreachable = |error: reqwest::Error| {
-        let fault = if is_untrusted(&error) {
-            Fault::Certificate
-        } else {
-            Fault::Unreachable
-        };
-        tracing::warn!(error = ?error.without_url(), "the identity provider does not answer");
-        fault
-    };
-    let mut answer = call.send().await.map_err(unreachable)?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-        if bytes.len() + chunk.len() > ANSWER_MAX {
-            return Err(Fault::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok((answer.status(), bytes))
-}
-
-/// Whether somebody answered who could not prove to be the one that was asked.
-fn is_untrusted(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("invalid peer certificate") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// An address with parameters added to those that it has.
-pub(super) fn with_query(address: &str, pairs: &[(&str, &str)]) -> Result<String, Fault> {
-    let mut url = Url::parse(address).map_err(|_| Fault::DiscoveryEndpoint)?;
-    url.query_pairs_mut().extend_pairs(pairs);
-    Ok(url.into())
-}
-
-fn encoded(pairs: &[(&str, &str)]) -> String {
-    // A URL's query is written as a form is.
-    let url = Url::parse_with_params("http://form/", pairs);
-    url.ok()
-        .and_then(|url| url.query().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-fn escaped(text: &str) -> String {
-    encoded(&[("", text)]).trim_start_matches('=').to_owned()
 }

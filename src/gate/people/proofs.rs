@@ -17,7 +17,7 @@ use crate::domain::sign_in::Method;
 use crate::gate::{Error, Gate};
 use crate::secret::Proof;
 use crate::store::audit::Origin;
-use crate::store::people::SignIn;
+use crate::store::sign_ins::SignIn;
 
 use super::stored_hash;
 

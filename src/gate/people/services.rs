@@ -15,7 +15,8 @@ use crate::domain::sign_in::Method;
 use crate::domain::span::Span;
 use crate::gate::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 use crate::secret::{Secret, TokenKind};
-use crate::store::people::{SignIn, TokenUse};
+use crate::store::sign_ins::SignIn;
+use crate::store::tokens::TokenUse;
 
 use super::{check_name, stored_hash};
 

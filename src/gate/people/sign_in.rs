@@ -16,7 +16,7 @@ use crate::gate::{Error, Gate, new_bits};
 use crate::secret::{Proof, Secret, TokenKind};
 use crate::store::Tx;
 use crate::store::audit::Origin;
-use crate::store::people::SignIn;
+use crate::store::sign_ins::SignIn;
 
 use super::tokens::issue;
 use super::{CODE_LIFE, Issued, NewSignIn, stored_hash};

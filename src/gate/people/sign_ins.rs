@@ -7,7 +7,7 @@ use crate::domain::permit::{Action, permit};
 use crate::domain::refusal::Refusal;
 use crate::gate::{Caller, Error, Gate, OnceKey, Opened};
 use crate::store::audit::Origin;
-use crate::store::people::SignIn;
+use crate::store::sign_ins::SignIn;
 
 impl Gate {
     pub(super) async fn end_sign_in(

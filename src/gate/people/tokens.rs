@@ -9,7 +9,8 @@ use crate::gate::{Caller, Error, Gate, How};
 use crate::secret::{Proof, TokenKind};
 use crate::store::Tx;
 use crate::store::audit::Origin;
-use crate::store::people::{SignIn, TokenUse};
+use crate::store::sign_ins::SignIn;
+use crate::store::tokens::TokenUse;
 
 use super::{Issued, Purpose, stored_hash};
 

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tokio::time::timeout;
 
 use super::settings::{Settings, SslMode};
-use crate::secret::read_private;
+use crate::secret::{distrust, read_private};
 use crate::targets::Failure;
 
 /// A server that is there answers a login in far less; one that is not should not use up the time of the call.
@@ -176,12 +176,17 @@ impl Admin {
             }
             // This is how a certificate that was not accepted arrives.
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Failure::passing(format!(
-                    "the encrypted connection to {place} failed: {error}"
-                ))
+                let text = error.to_string();
+                let why = distrust(&text).unwrap_or(&text);
+                Failure::passing(format!("the encrypted connection to {place} failed: {why}"))
             }
             sqlx::Error::Io(error) => {
                 Failure::passing(format!("{place} cannot be reached: {error}"))
+            }
+            sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS") => {
+                Failure::passing(format!(
+                    "{place} offers no encrypted connection, and nothing is sent without one"
+                ))
             }
             sqlx::Error::Tls(error) => Failure::passing(format!(
                 "the encrypted connection to {place} failed: {error}"

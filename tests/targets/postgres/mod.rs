@@ -5,6 +5,7 @@ mod ending;
 mod names;
 mod observing;
 mod sessions;
+mod wire;
 
 use chrono::{DateTime, Utc};
 use portcullis::domain::target::TargetKind;

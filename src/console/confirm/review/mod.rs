@@ -2,6 +2,7 @@
 //! Afterwards the same list tells what became of each.
 
 mod face;
+mod fresh;
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,8 @@ use crossterm::event::KeyCode;
 
 use crate::console::confirm::strip::{act, preset};
 use crate::console::confirm::{
-    ARMING, EXTEND_BY, EXTEND_REASON, FRESH, Kind, LONGEST, Less, Mutation, Outcome, READ_AGAIN,
-    SHORTEST, astray, facts,
+    ARMING, EXTEND_BY, EXTEND_REASON, FRESH, Kind, LONGEST, Less, Mutation, Outcome, SHORTEST,
+    astray,
 };
 use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
@@ -18,12 +19,6 @@ use crate::console::term::input::Key;
 use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
 
-/// Rows read in one call.
-const READS: usize = 100;
-/// The least between two calls.
-const READS_APART: Duration = Duration::from_millis(500);
-/// A list that only takes away shows what has changed, and waits for nothing.
-const LOOK_AGAIN: Duration = Duration::from_secs(8);
 /// Nobody reads more rows than this before giving access to all of them.
 const MOST_GIVEN: usize = 50;
 
@@ -163,98 +158,6 @@ impl Review {
     /// How many rows would be acted on: the number to type.
     pub fn kept(&self) -> usize {
         self.items.iter().filter(|item| item.is_kept()).count()
-    }
-
-    /// Looks at the rows again: what differs is shown, and the pause begins anew.
-    pub fn look_again(&mut self, world: &World) {
-        if self.sent {
-            return;
-        }
-        let before = self.kept();
-        let mut changed = false;
-        for item in &mut self.items {
-            let Some(seen) = world
-                .store
-                .get(&item.subject)
-                .filter(|seen| *seen != item.seen)
-            else {
-                continue;
-            };
-            let differences = facts::differences(&item.seen, &seen);
-            if !differences.is_empty() || seen.version() != item.seen.version() {
-                item.changes = differences;
-                changed = true;
-            }
-            item.seen = seen;
-        }
-        self.judge(world);
-        if changed || self.kept() != before {
-            self.rearm(world.now);
-            self.count.set("");
-        }
-    }
-
-    /// Which rows to read again at this moment, in one call: all of them as soon as one is old, so that they stay
-    /// as old as each other.
-    pub fn to_read(&mut self, world: &World) -> Vec<Subject> {
-        let due = self.read_again_at(world).is_some_and(|at| at <= world.now);
-        if !due {
-            return Vec::new();
-        }
-        self.hurried = false;
-        self.asked_at = Some(world.now);
-        let mut old: Vec<&mut Item> = self
-            .items
-            .iter_mut()
-            .filter(|item| !item.dropped && item.subject.can_be_read())
-            .collect();
-        old.sort_by_key(|item| world.store.read_at(&item.subject));
-        old.into_iter()
-            .take(READS)
-            .map(|item| {
-                item.reading = true;
-                item.subject.clone()
-            })
-            .collect()
-    }
-
-    /// When a row will be old enough to be read again.
-    pub fn read_again_at(&self, world: &World) -> Option<Instant> {
-        if self.sent || world.link.decidable(world.now).is_err() {
-            return None;
-        }
-        if self.items.iter().any(|item| item.reading) {
-            return None;
-        }
-        let every = match (self.hurried, self.kind.takes_away()) {
-            (true, _) => Duration::ZERO,
-            (false, true) => LOOK_AGAIN,
-            (false, false) => READ_AGAIN,
-        };
-        let kept = self
-            .items
-            .iter()
-            .filter(|item| !item.dropped && item.subject.can_be_read());
-        let oldest = kept
-            .map(|item| world.store.read_at(&item.subject))
-            .map(|read| read.map_or(world.now, |read| read + every))
-            .min()?;
-        // A row that never comes is not asked for without a pause.
-        Some(
-            self.asked_at
-                .map_or(oldest, |asked| oldest.max(asked + READS_APART)),
-        )
-    }
-
-    /// An answer about a row came, or failed to come.
-    pub fn was_read(&mut self, subject: &Subject) {
-        for item in self
-            .items
-            .iter_mut()
-            .filter(|item| item.subject == *subject)
-        {
-            item.reading = false;
-        }
     }
 
     /// Takes what became of a change; says whether it belongs to this list.

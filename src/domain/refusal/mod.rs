@@ -2,15 +2,17 @@
 //!
 //! A refusal is an answer, not an accident: nothing was changed, and the reader can do something about it.
 
-use super::break_glass::BreakGlassRefusal;
-use super::grant::GrantState;
-use super::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
-use super::lock::LockState;
-use super::policy::Explained;
-use super::provider::IdentityRefusal;
-use super::request::RequestState;
-use super::second_factor::SecondFactorRefusal;
-use super::span::Span;
+mod hint;
+
+use crate::domain::break_glass::BreakGlassRefusal;
+use crate::domain::grant::GrantState;
+use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
+use crate::domain::lock::LockState;
+use crate::domain::policy::Explained;
+use crate::domain::provider::IdentityRefusal;
+use crate::domain::request::RequestState;
+use crate::domain::second_factor::SecondFactorRefusal;
+use crate::domain::span::Span;
 
 /// What a policy's no rests on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -422,91 +424,6 @@ impl Refusal {
                 | Self::OverTotalCap { .. }
                 | Self::Locked { .. }
         )
-    }
-
-    /// What to do next, where there is something.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Identity(refusal) => refusal.hint(),
-            Self::SecondFactor(refusal) => return refusal.hint(),
-            Self::BreakGlass(refusal) => return refusal.hint(),
-            Self::ProofRequired => "send a `DPoP` header (RFC 9449), as `portcullis` itself does",
-            Self::ProofNotValid { .. } => "sign in again with `portcullis login`",
-            Self::ProofOutOfTime { .. } => {
-                "set the clock of this machine, or let it be set over the network"
-            }
-            Self::NotSignedIn | Self::TokenExpired | Self::SignInUnbound => {
-                "sign in with `portcullis login`"
-            }
-            Self::OutOfScope { wide: true, .. } => {
-                "name such targets, or one of these tags; for more ask somebody whose product role is for every target"
-            }
-            Self::OutOfScope { wide: false, .. } => {
-                "ask somebody whose product role is for this target"
-            }
-            Self::CodeNotValid => "ask an admin for a new one: `portcullis token invite NAME`",
-            Self::UnknownTarget {
-                nearest: Some(nearest),
-                ..
-            } => return Some(format!("did you mean `{nearest}`?")),
-            Self::UnknownTarget { .. } => {
-                "list what you may ask for with `portcullis request --list`"
-            }
-            Self::UnknownRole { known, .. } => return Some(format!("its roles are {known}")),
-            Self::PolicyDenied { cause, .. } if !cause.errors.is_empty() => {
-                "tell whoever keeps the policy: it is on the record as `policy.failed`"
-            }
-            Self::PolicyDenied { .. } => {
-                "see what you may ask for with `portcullis request --list`"
-            }
-            Self::NobodyCanReview { .. } => "ask an admin to add a reviewer to the group",
-            Self::DuplicatePending { .. } => "withdraw that one first, or wait for its decision",
-            Self::TooManyPending { .. } => "withdraw one that you no longer need",
-            Self::BadReason { .. } => "say in a sentence what you need the access for",
-            Self::BadTicket => "use up to 64 letters, digits and `- _ / # . :`",
-            Self::CommentRequired => {
-                "tell the requester why, so that the next request can be better"
-            }
-            Self::SelfReview { .. } | Self::OwnService { .. } => {
-                "ask another reviewer; this holds for admins too"
-            }
-            Self::AlreadyReviewed { .. } => "another person has to give the next review",
-            Self::RequestDecided {
-                state: RequestState::Approved,
-                ..
-            } => "open the grant to revoke it",
-            Self::RequestDecided { .. } | Self::DeadlinePassed { .. } => "file a new request",
-            Self::NotClaimed { .. } => "a claim lapses by itself after 5 minutes",
-            Self::GrantNotActive { .. } => "ask again with `portcullis request`",
-            Self::Locked {
-                lock,
-                by,
-                lifted_by,
-                ..
-            } => {
-                return Some(format!(
-                    "`{by}` placed it as `{lock}`; {lifted_by} can lift it: `portcullis unlock {lock}`"
-                ));
-            }
-            Self::SelfLock => {
-                "ask another reviewer, or end your sign-ins with `portcullis token revoke`"
-            }
-            Self::LockOver { .. } => "see which locks are in force with `portcullis locks`",
-            Self::PreviewNotValid { .. } => "make a new dry run and look at its list",
-            Self::TooManyItems { .. } => {
-                "take one target or tag after the other, and lock what is left"
-            }
-            Self::Conflict { .. } => "look at it again and repeat what you wanted",
-            Self::VersionRequired => "send the `version` that you saw in an `If-Match` header",
-            Self::IdempotencyKeyRequired => {
-                "send an `Idempotency-Key` header with a value of your own for each new call"
-            }
-            Self::IdempotencyKeyReused => "make a new key for each new call",
-            Self::TooManyStreams { .. } => "close a console that you no longer need",
-            Self::Busy => "wait a moment and repeat the call",
-            _ => return None,
-        };
-        Some(hint.to_owned())
     }
 }
 

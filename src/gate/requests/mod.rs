@@ -1,55 +1,36 @@
 //! Filing, deciding and reading requests.
 
-use std::sync::Arc;
+mod read;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::catalog::{Catalog, Rulebook};
+pub use read::SeenRequest;
+pub(super) use read::seen_by;
+
+use crate::catalog::Rulebook;
 use crate::domain::change::Change;
 use crate::domain::extent::Place;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId};
-use crate::domain::lock::{Lock, Subject};
+use crate::domain::lock::Subject;
 use crate::domain::nearest::nearest;
 use crate::domain::permit::{Action, permit_at};
-use crate::domain::policy::{self, Deed};
+use crate::domain::policy::{self};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::{Cause, Refusal};
-use crate::domain::request::{
-    About, Ask, PENDING_MAX, Request, RequestKind, RequestState, check_reason,
-};
+use crate::domain::request::{About, Ask, PENDING_MAX, Request, RequestKind, check_reason};
 use crate::domain::review::{Decision, Narrowing};
 use crate::domain::second_factor::Guarded;
-use crate::domain::signal::{Signal, signals};
 use crate::domain::target::Target;
 use crate::store::Tx;
-use crate::store::grants::Filter;
-use crate::store::history::History;
 
-use super::deeds::{Reviewed, decide, may_review, owners, somebody_reviews};
-use super::eligible;
-use super::locks::bearing;
-use super::second_factor::told;
-use super::sight::{place, sees, within};
-use super::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
-
-/// How far back the history of a requester on a target goes.
-const HISTORY: TimeDelta = TimeDelta::days(30);
-
-/// A request with what its reader needs beside it, all of one moment.
-#[derive(Debug, Clone)]
-pub struct SeenRequest {
-    pub request: Request,
-    pub history: History,
-    pub signals: Vec<Signal>,
-    /// The grant that an extension is about.
-    pub parent: Option<Grant>,
-    /// Who asked, with their groups, where policy has a say in who reviews what.
-    pub owner: Option<Arc<Principal>>,
-    /// Every lock in force.
-    pub locks: Arc<Vec<Lock>>,
-    pub now: DateTime<Utc>,
-}
+use crate::gate::deeds::{Reviewed, decide, may_review};
+use crate::gate::eligible;
+use crate::gate::locks::bearing;
+use crate::gate::reviewers::somebody_reviews;
+use crate::gate::second_factor::told;
+use crate::gate::sight::place;
+use crate::gate::{Caller, Error, Gate, OnceKey, Opened, Writing, new_bits};
 
 /// One decision of a reviewer.
 #[derive(Debug, Clone)]
@@ -358,36 +339,6 @@ impl Gate {
         Ok(request)
     }
 
-    /// One request that the caller may see.
-    pub async fn request(&self, caller: &Caller, id: &RequestId) -> Result<SeenRequest, Error> {
-        let who = &caller.principal;
-        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
-        let rules = self.rules.current();
-        let (mut tx, now) = self.look().await?;
-        let request = seen_by(&mut tx, id, who, &rules.catalog).await?;
-        self.beside(&mut tx, request, who, now).await
-    }
-
-    /// A page of requests that the caller may see, newest first.
-    pub async fn requests(
-        &self,
-        caller: &Caller,
-        mut filter: Filter,
-        limit: i64,
-    ) -> Result<Vec<SeenRequest>, Error> {
-        let who = &caller.principal;
-        permit_at(who, Action::ReadOwn, Place::Somewhere)?;
-        filter.within = within(who, Action::ReadAll, &self.rules.current().catalog);
-        let (mut tx, now) = self.look().await?;
-        let page = tx.requests(&filter, limit).await?;
-        self.all_beside(&mut tx, page, who, now).await
-    }
-
-    async fn request_before(&self, caller: &Caller, id: &str) -> Result<SeenRequest, Error> {
-        let id = id.parse().map_err(|_| Refusal::IdempotencyKeyReused)?;
-        self.request(caller, &id).await
-    }
-
     /// As `finish`; the answer is of the same transaction.
     pub(super) async fn finish_request(
         &self,
@@ -404,55 +355,6 @@ impl Gate {
         self.finish(writing, &Change::new()).await?;
         self.counted(&change);
         Ok(seen)
-    }
-
-    async fn beside(
-        &self,
-        tx: &mut Tx,
-        request: Request,
-        who: &Principal,
-        now: DateTime<Utc>,
-    ) -> Result<SeenRequest, Error> {
-        let page = self.all_beside(tx, vec![request], who, now).await?;
-        Ok(page
-            .into_iter()
-            .next()
-            .ok_or_else(|| anyhow::anyhow!("a request was lost on its way"))?)
-    }
-
-    /// Puts what this reader needs beside requests, with one look at the past for all of them.
-    pub(super) async fn all_beside(
-        &self,
-        tx: &mut Tx,
-        requests: Vec<Request>,
-        who: &Principal,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<SeenRequest>, Error> {
-        let rules = self.rules.current();
-        let seen = within(who, Action::ReadAll, &rules.catalog);
-        let pending: Vec<&Request> = requests
-            .iter()
-            .filter(|request| request.state == RequestState::Pending)
-            .collect();
-        let mut pasts = tx.pasts(&pending, now - HISTORY, seen.as_ref()).await?;
-        let asked = pending.iter().map(|request| &request.requester.id);
-        let owners = owners(tx, &rules.policy, &[Deed::Review], asked).await?;
-        let locks = Arc::new(tx.locks_in_force(now).await?);
-        let mut page = Vec::with_capacity(requests.len());
-        for request in requests {
-            let parent = parent_of(tx, &request).await?;
-            let past = pasts.remove(request.id.as_str()).unwrap_or_default();
-            page.push(SeenRequest {
-                signals: signals(&request, &past.facts, &self.settings.hours),
-                history: past.history,
-                owner: owners.get(&request.requester.id).cloned(),
-                request,
-                parent,
-                locks: Arc::clone(&locks),
-                now,
-            });
-        }
-        Ok(page)
     }
 }
 
@@ -497,34 +399,6 @@ pub(super) async fn few_enough(writing: &mut Writing) -> Result<(), Error> {
         return Err(Refusal::TooManyPending { limit: PENDING_MAX }.into());
     }
     Ok(())
-}
-
-/// A request that this person may see.
-pub(super) async fn seen_by(
-    tx: &mut Tx,
-    id: &RequestId,
-    who: &Principal,
-    catalog: &Catalog,
-) -> Result<Request, Error> {
-    Ok(visible(load(tx, id).await?, who, catalog)?)
-}
-
-async fn load(tx: &mut Tx, id: &RequestId) -> Result<Request, Error> {
-    Ok(tx.request(id).await?.ok_or_else(|| Refusal::NotFound {
-        what: "request",
-        name: id.to_string(),
-    })?)
-}
-
-/// What one may not see does not exist.
-fn visible(request: Request, who: &Principal, catalog: &Catalog) -> Result<Request, Refusal> {
-    if request.requester.id == who.id || sees(who, &request.target, catalog) {
-        return Ok(request);
-    }
-    Err(Refusal::NotFound {
-        what: "request",
-        name: request.id.to_string(),
-    })
 }
 
 fn same_version(request: &Request, version: i64) -> Result<(), Refusal> {

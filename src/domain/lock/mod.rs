@@ -3,20 +3,23 @@
 //! A lock with an end is over by itself: whether it is in force is a function of the lock and the moment, so nobody
 //! has to sweep it away in time.
 
-use std::fmt;
+mod bearing;
+mod blocked;
 
 use chrono::{DateTime, Utc};
 
-use super::change::{Record, Step};
-use super::event::{Actor, Event, EventCode};
-use super::extent::{Extent, Place, Tag, Tags};
-use super::grant::Grant;
-use super::ids::{IncidentId, LockId, PrincipalId, RoleName, TargetName};
-use super::permit::{Action, permit_at};
-use super::principal::{Principal, PrincipalRef, ProductRole};
-use super::refusal::Refusal;
-use super::request::{Request, check_reason};
-use super::span::Span;
+pub use bearing::{Locks, Subject};
+pub use blocked::Blocked;
+
+use crate::domain::change::{Record, Step};
+use crate::domain::event::{Actor, Event, EventCode};
+use crate::domain::extent::{Extent, Place, Tag, Tags};
+use crate::domain::ids::{IncidentId, LockId};
+use crate::domain::permit::{Action, permit_at};
+use crate::domain::principal::{Principal, PrincipalRef, ProductRole};
+use crate::domain::refusal::Refusal;
+use crate::domain::request::check_reason;
+use crate::domain::span::Span;
 
 /// Where a lock is in its life; derived, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,81 +41,6 @@ impl LockState {
             Self::InForce => "in_force",
             Self::Lifted => "lifted",
             Self::Over => "over",
-        }
-    }
-}
-
-/// What a lock blocks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Blocked {
-    /// One principal, on every target; it can still read.
-    Principal(PrincipalRef),
-    Target(TargetName),
-    Role(TargetName, RoleName),
-    /// Every target that has this tag at the moment when somebody asks.
-    Tag {
-        name: String,
-        value: String,
-    },
-    Everything,
-}
-
-impl Blocked {
-    /// The one target that it names, if it names one.
-    pub fn target(&self) -> Option<&TargetName> {
-        match self {
-            Self::Target(target) | Self::Role(target, _) => Some(target),
-            Self::Principal(_) | Self::Tag { .. } | Self::Everything => None,
-        }
-    }
-
-    /// What it is on, as a policy sees it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Principal(_) => "principal",
-            Self::Target(_) => "target",
-            Self::Role(..) => "role",
-            Self::Tag { .. } => "tag",
-            Self::Everything => "everything",
-        }
-    }
-
-    /// Whether it bears on a target with this name and these tags.
-    pub fn bears_on(&self, target: &TargetName, tags: &Tags) -> bool {
-        match self {
-            Self::Target(on) | Self::Role(on, _) => on == target,
-            Self::Tag { name, value } => tags.get(name) == Some(value),
-            Self::Principal(_) | Self::Everything => true,
-        }
-    }
-}
-
-impl fmt::Display for Blocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Principal(who) => write!(f, "`{}`", who.name),
-            Self::Target(target) => write!(f, "target `{target}`"),
-            Self::Role(target, role) => write!(f, "role `{role}` on `{target}`"),
-            Self::Tag { name, value } => write!(f, "every target with `{name}={value}`"),
-            Self::Everything => f.write_str("everything"),
-        }
-    }
-}
-
-/// Whose access to what: the part of a request or grant that a lock looks at.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    pub principal: &'a PrincipalId,
-    pub target: &'a TargetName,
-    pub role: &'a RoleName,
-}
-
-impl<'a> From<&'a Grant> for Subject<'a> {
-    fn from(grant: &'a Grant) -> Self {
-        Self {
-            principal: &grant.holder.id,
-            target: &grant.target,
-            role: &grant.role,
         }
     }
 }
@@ -194,7 +122,7 @@ impl Lock {
         locks: Locks<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), Refusal> {
-        may_change(by, &self.on, locks.tags)?;
+        may_change(by, &self.on, locks.tags())?;
         let state = self.state(now);
         if state != LockState::InForce {
             return Err(Refusal::LockOver {
@@ -316,76 +244,11 @@ fn lifters(on: &Blocked) -> &'static str {
     }
 }
 
-/// Locks as they bear on one target: its tags decide which locks on tags match.
-#[derive(Debug, Clone, Copy)]
-pub struct Locks<'a> {
-    all: &'a [Lock],
-    /// None when the target is no longer in the catalogue.
-    tags: Option<&'a Tags>,
-}
-
-impl<'a> Locks<'a> {
-    /// No lock at all.
-    pub const NONE: Self = Self {
-        all: &[],
-        tags: None,
-    };
-
-    /// These locks, for a target with these tags.
-    pub fn new(all: &'a [Lock], tags: Option<&'a Tags>) -> Self {
-        Self { all, tags }
-    }
-
-    /// The tags of the target that they bear on; none where it is not in the catalogue.
-    pub fn tags(&self) -> Option<&'a Tags> {
-        self.tags
-    }
-
-    /// The first lock in force that blocks this.
-    pub fn on(&self, subject: Subject<'_>, now: DateTime<Utc>) -> Option<&'a Lock> {
-        self.all
-            .iter()
-            .find(|lock| lock.state(now) == LockState::InForce && lock.matches(subject, self.tags))
-    }
-
-    /// Refuses what a lock in force blocks.
-    pub fn check(&self, subject: Subject<'_>, now: DateTime<Utc>) -> Result<(), Refusal> {
-        self.on(subject, now)
-            .map_or(Ok(()), |lock| Err(lock.refusal()))
-    }
-
-    /// Refuses a person on whom there is a lock in force.
-    pub fn check_person(&self, who: &PrincipalId, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let on_them =
-            |lock: &&Lock| matches!(&lock.on, Blocked::Principal(locked) if locked.id == *who);
-        self.all
-            .iter()
-            .filter(|lock| lock.state(now) == LockState::InForce)
-            .find(on_them)
-            .map_or(Ok(()), |lock| Err(lock.refusal()))
-    }
-
-    /// Refuses an approval that a lock in force blocks: of what it would give, or by this reviewer.
-    pub fn check_approval(
-        &self,
-        request: &Request,
-        reviewer: &PrincipalId,
-        now: DateTime<Utc>,
-    ) -> Result<(), Refusal> {
-        let terms = request.terms();
-        let subject = Subject {
-            principal: &request.requester.id,
-            target: &request.target,
-            role: &terms.role,
-        };
-        self.check(subject, now)?;
-        self.check_person(reviewer, now)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
+
+    use crate::domain::ids::PrincipalId;
 
     use super::*;
 
