@@ -2,6 +2,7 @@
 
 use crate::cli::{Context, Exit, Failure, factor, prove, type_in};
 use crate::client::{Client, IdempotencyKey};
+use crate::domain::second_factor::ADD_ONE;
 use crate::secret::{Secret, same};
 use crate::wire::{Factors, Me, PasswordSignIn, StepUpProof};
 
@@ -101,13 +102,13 @@ pub(super) async fn after_sign_in(
     for notice in &own.notices {
         context.printer.note(&format!("your account: {notice}"));
     }
-    if own.factors.iter().any(|factor| factor.confirmed) {
+    if own.at_provider || own.factors.iter().any(|factor| factor.confirmed) {
         return Ok(());
     }
     if !asks || context.printer.json || !type_in::somebody_is_there() {
         context
             .printer
-            .note("you have no second factor; add one with `portcullis factor add totp`");
+            .note(&format!("you have no second factor; {ADD_ONE}"));
         return Ok(());
     }
     let question =

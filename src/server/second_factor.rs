@@ -116,6 +116,7 @@ pub async fn list(State(app): State<App>, Signed(caller): Signed) -> Result<Json
         factors: enrolled.factors.iter().map(view).collect(),
         recovery_codes_left: enrolled.recovery_codes_left,
         has_password: enrolled.has_password,
+        at_provider: enrolled.at_provider,
         notices: enrolled.notices,
     }))
 }

@@ -133,6 +133,9 @@ pub struct Factors {
     pub factors: Vec<FactorView>,
     pub recovery_codes_left: i64,
     pub has_password: bool,
+    /// Whether a fresh sign-in at the identity provider serves the caller as a second factor.
+    #[serde(default)]
+    pub at_provider: bool,
     /// What happened to the account in the last days, as sentences.
     pub notices: Vec<String>,
 }

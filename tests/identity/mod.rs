@@ -2,6 +2,7 @@
 
 mod browser;
 mod confirm;
+mod console;
 mod device;
 pub(crate) mod hostile;
 mod lapsed;
