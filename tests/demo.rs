@@ -144,6 +144,25 @@ fn the_first_look_shows_something_of_everything() {
     assert_eq!(claims.count(), 1, "{requests}");
     let locks = demo.json(0, &["locks"]);
     assert_eq!(words(&locks, "state").len(), 1, "{locks}");
+    let uses = demo.json(0, &["break-glass", "list", "--all"]);
+    let states = BTreeSet::from(["justified".to_owned(), "open".to_owned()]);
+    assert_eq!(words(&uses, "state"), states, "{uses}");
+    let grants = demo.json(0, &["grants", "--all"]);
+    let glass = grants["items"].as_array().unwrap().iter();
+    let glass = glass.filter(|row| row["break_glass"] == true);
+    assert!(glass.count() >= 1, "{grants}");
+    let pictures = demo.temp.path().join("pictures");
+    demo.run(0, &["console", "--snapshot", pictures.to_str().unwrap()]);
+    for (view, seen) in [
+        ("sign-ins", "robin"),
+        ("services", "deploy-bot"),
+        ("break-glass", "linus"),
+        ("palette", "palette"),
+    ] {
+        let text = std::fs::read_to_string(pictures.join(format!("{view}.txt"))).unwrap();
+        assert!(view == seen || text.contains(seen), "{view}:\n{text}");
+    }
+    std::fs::remove_dir_all(pictures).unwrap();
     demo.end_with(Signal::TERM);
 }
 

@@ -4,6 +4,7 @@ use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, qr, type_in, words};
 use crate::client::{Client, IdempotencyKey, NewTotp, open_browser};
 use crate::domain::ids::{FactorId, PrincipalName};
+use crate::domain::second_factor::{ADD_ONE, PROVIDER_SERVES};
 use crate::text::clean;
 use crate::wire::FactorConfirmed;
 
@@ -119,10 +120,10 @@ async fn list(context: &Context<'_>, client: &Client) -> Result<(), Failure> {
                 used,
             ]);
         }
-        printer.table(
-            &table,
-            "no second factors; add one with `portcullis factor add totp`",
-        )?;
+        printer.table(&table, &format!("no second factors; {ADD_ONE}"))?;
+        if own.at_provider {
+            printer.note(PROVIDER_SERVES);
+        }
         let password = if own.has_password { "set" } else { "none" };
         printer.note(&format!(
             "recovery codes left: {}; password: {password}",

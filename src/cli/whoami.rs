@@ -1,6 +1,8 @@
 //! `portcullis whoami`: who is signed in, where, and as what.
 
 use crate::cli::{Context, Exit, Failure, words};
+use crate::domain::second_factor::{ADD_ONE, PROVIDER_SERVES};
+use crate::wire::Factors;
 
 /// Show who you are to the server
 #[derive(Debug, clap::Args)]
@@ -9,6 +11,11 @@ pub(super) struct Arguments {}
 pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
     let me = client.me().await?;
+    // A machine has none, and a server that does not say is no reason to say nothing of the rest.
+    let own = match &me.how {
+        Some(how) if how.owner.is_none() && !context.printer.json => client.factors().await.ok(),
+        _ => None,
+    };
     let key = client.session().key_kept_in().await?;
     context.printer.answer(&me, |printer| {
         let mut facts = vec![
@@ -33,6 +40,9 @@ pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Fai
                 facts.push(("owner", owner.clone()));
             }
         }
+        if let Some(own) = &own {
+            facts.push(("second factors", second_factors(own)));
+        }
         if let Some(place) = key {
             facts.push(("key of this device", place.words().to_owned()));
         }
@@ -40,4 +50,18 @@ pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Fai
         printer.facts(&facts)
     })?;
     Ok(Exit::DONE)
+}
+
+fn second_factors(own: &Factors) -> String {
+    let confirmed = own.factors.iter().filter(|factor| factor.confirmed);
+    let mut words: Vec<String> = confirmed
+        .map(|factor| format!("{} `{}`", factor.kind, factor.name))
+        .collect();
+    if own.at_provider {
+        words.push(PROVIDER_SERVES.to_owned());
+    }
+    if words.is_empty() {
+        return format!("none; {ADD_ONE}");
+    }
+    words.join(", ")
 }

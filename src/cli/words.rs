@@ -173,6 +173,15 @@ pub(super) fn denial(request: &RequestView) -> Option<String> {
 
 /// The state of a grant; one that does not close at once says what it is trying.
 pub(super) fn grant_state(grant: &GrantView) -> String {
+    let state = closing_state(grant);
+    if grant.break_glass {
+        format!("{state}, glass")
+    } else {
+        state
+    }
+}
+
+fn closing_state(grant: &GrantView) -> String {
     match (&grant.close_kind, grant.state.as_str()) {
         (Some(kind), "closing") if grant.attempts > 1 => {
             format!("closing ({kind}, try {})", grant.attempts)

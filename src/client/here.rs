@@ -24,6 +24,19 @@ pub fn device(program: &str) -> String {
     }
 }
 
+/// Says whether a browser can open on this machine, as far as the environment tells.
+pub fn has_browser() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    sees_a_browser(is_set, cfg!(target_os = "macos"))
+}
+
+/// A Mac and Windows have a screen without saying so, unless somebody came over the network.
+fn sees_a_browser(is_set: impl Fn(&str) -> bool, mac: bool) -> bool {
+    let named = ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY"];
+    let own_screen = (mac || is_set("WSL_DISTRO_NAME")) && !is_set("SSH_CONNECTION");
+    own_screen || named.into_iter().any(is_set)
+}
+
 /// Opens the person's browser. Whether that works shows only when the answer comes.
 pub fn open_browser(url: &str) -> bool {
     let program = std::env::var("BROWSER")
@@ -44,4 +57,20 @@ pub fn open_browser(url: &str) -> bool {
                 true
             })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_a_screen_has_no_browser_to_open() {
+        let sees = |set: &[&str], mac| sees_a_browser(|name| set.contains(&name), mac);
+        assert!(!sees(&["SSH_CONNECTION"], false));
+        assert!(!sees(&["SSH_CONNECTION"], true));
+        assert!(sees(&["SSH_CONNECTION", "DISPLAY"], false), "forwarded");
+        assert!(sees(&["BROWSER"], false));
+        assert!(sees(&[], true));
+        assert!(sees(&["WSL_DISTRO_NAME"], false));
+    }
 }

@@ -32,7 +32,7 @@ mod step_up;
 pub use break_glass::BreakGlassQuery;
 pub use error::{ClientError, NO_KEYRING};
 pub use follow::{Cursor, Follow, Followed, RetryNow, follow, follow_matching};
-pub use here::{device, open_browser};
+pub use here::{device, has_browser, open_browser};
 pub use http::http;
 pub use keeping::KeptIn;
 pub use key::IdempotencyKey;

@@ -139,6 +139,9 @@ fn of_row(app: &App, action: Action, subject: Subject) -> Result<Vec<String>, St
         (Action::DeleteService, Subject::Service(_), _) => {
             return Ok(owned(&["service-account", "delete", id]));
         }
+        (Action::RotateService, Subject::Service(_), _) => {
+            return Ok(owned(&["service-account", "rotate", id]));
+        }
         (Action::SignOff | Action::Object, Subject::Use(_), _) => {
             let verdict = if action == Action::SignOff {
                 "--justified"

@@ -18,6 +18,7 @@ use crate::console::term::input::{Key, Mouse};
 use crate::console::widget::toast::Level;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
+use crate::secret::Secret;
 use crate::wire::{
     BreakGlassView, EventView, Facets, Factors, GrantView, IncidentPreview, IncidentPreviewAsk,
     IncidentView, LockOn, LockView, Me, Page, RequestView, ServiceView, SessionEnded, Sessions,
@@ -195,6 +196,8 @@ pub enum Effect {
     Switch(Option<String>),
     /// Put text on the clipboard.
     Copy(String),
+    /// The same with a secret, which is kept nowhere else.
+    CopySecret(Secret),
     /// Write the record that matches to a file, one JSON object a line.
     Export(Box<AuditQuery>),
     /// Keep a filter on this machine.
@@ -358,6 +361,14 @@ impl These {
     }
 }
 
+/// The token of a service account, to be shown once.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    pub name: String,
+    pub token: Secret,
+    pub expires_at: DateTime<Utc>,
+}
+
 /// What a change led to.
 #[derive(Debug, Clone)]
 pub enum Receipt {
@@ -366,6 +377,8 @@ pub enum Receipt {
     Lock(Box<LockView>),
     Use(Box<BreakGlassView>),
     Session(SessionEnded),
+    /// A service account has a token, which nobody can read again.
+    Token(Box<NewToken>),
     /// What it was about is gone, and there is nothing to say of it.
     Gone,
     Incident(Box<IncidentView>),

@@ -4,7 +4,7 @@
 use tokio::runtime::{Builder, Handle};
 use tokio::task::block_in_place;
 
-use crate::client::ShelfFile;
+use crate::client::{ShelfFile, has_browser};
 use crate::config::Backend;
 use crate::console::Calling;
 use crate::console::app::Settings;
@@ -68,6 +68,7 @@ impl Options {
             backends: self.backends.clone(),
             backend: self.backend.clone(),
             complaints: self.complaints.clone(),
+            headless: !has_browser(),
             shelf: self.shelf.as_ref().map(ShelfFile::read).unwrap_or_default(),
         }
     }

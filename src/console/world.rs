@@ -14,7 +14,10 @@ use crate::console::notice::wants_my_sign_off;
 use crate::console::run::clock::Clock;
 use crate::console::show;
 use crate::console::store::{Seen, Store, Subject};
+use crate::domain::extent::Place::Everywhere;
 use crate::domain::ids::RequestId;
+use crate::domain::permit::Action as Permitted;
+use crate::domain::roles::{GivenRole, Roles};
 use crate::query::Context;
 use crate::text::{DisplayText, clean};
 use crate::wire::{EventView, Factors, Me, TargetView};
@@ -137,18 +140,45 @@ impl World {
         seen.allows(kind.word())
     }
 
-    /// What is somebody else's only an admin ends.
-    fn owns(&self, seen: &Seen) -> Result<(), String> {
-        let (owner, what) = match seen {
-            Seen::SignIn(view) => (&view.principal, "sign-ins"),
-            Seen::Service(view) => (&view.owner, "service accounts"),
-            _ => return Ok(()),
-        };
-        let admin = |me: &Me| me.roles.iter().any(|role| role == "admin");
-        if owner == self.my_name() || self.me.as_ref().is_some_and(admin) {
+    /// Says whether service accounts may be made from here, and if not, why.
+    pub fn may_make_service(&self) -> Result<(), String> {
+        self.writable()?;
+        self.link.decidable(self.now)?;
+        if self.is_permitted(Permitted::ManageServices) {
             return Ok(());
         }
-        Err(format!("only an admin ends {what} of others"))
+        Err("only an admin for all targets makes service accounts".to_owned())
+    }
+
+    /// What is somebody else's only an admin ends.
+    fn owns(&self, seen: &Seen) -> Result<(), String> {
+        let (owner, action, refusal) = match seen {
+            Seen::SignIn(view) => (
+                &view.principal,
+                Permitted::Invite,
+                "only an admin for all targets ends sign-ins of others",
+            ),
+            Seen::Service(view) => (
+                &view.owner,
+                Permitted::ManageServices,
+                "only its owner, and an admin for all targets, changes a service account",
+            ),
+            _ => return Ok(()),
+        };
+        if owner == self.my_name() || self.is_permitted(action) {
+            return Ok(());
+        }
+        Err(refusal.to_owned())
+    }
+
+    /// Says whether the roles of the person allow what is about no target; for some targets is not enough.
+    fn is_permitted(&self, action: Permitted) -> bool {
+        let words = self.me.iter().flat_map(|me| &me.roles);
+        let roles: Roles = words
+            .filter_map(|word| word.parse::<GivenRole>().ok())
+            .collect();
+        let mut extents = action.roles().iter().map(|role| roles.extent(*role));
+        extents.any(|extent| extent.covers(Everywhere))
     }
 
     /// Who asks when a filter is tried, and when.

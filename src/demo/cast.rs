@@ -1,5 +1,7 @@
 //! Who appears in the demonstration and what they ask for.
 
+use crate::wire::NewService;
+
 /// The admin at the console: you.
 pub(super) const ADMIN: &str = "kim";
 /// An engineer whom nobody plays, for trying the commands.
@@ -53,6 +55,17 @@ pub(super) const CAST: [Part; 8] = [
 
 /// An engineer for the person who tries the commands.
 pub(super) const GUEST_PART: Part = engineer(GUEST);
+
+/// A machine of somebody's.
+pub(super) fn machine() -> NewService {
+    NewService {
+        name: "deploy-bot".to_owned(),
+        owner: REVIEWER.to_owned(),
+        scopes: vec!["request:web-1/readonly".to_owned()],
+        groups: vec!["engineers".to_owned()],
+        expires: "30d".to_owned(),
+    }
+}
 
 /// Something to ask for.
 #[derive(Debug, Clone, Copy)]
@@ -256,6 +269,22 @@ pub(super) const STUCK: Wish = wish(
     "readonly",
     "1h",
     "INC-4127 stuck orders",
+    Some("INC-4127"),
+);
+/// Taken before anybody had looked, and looked at since.
+pub(super) const NIGHT: Wish = wish(
+    "bastion",
+    "admin",
+    "15m",
+    "INC-4121 mail queue fills the disk, nobody answers at this hour",
+    Some("INC-4121"),
+);
+/// The same, and still to be looked at.
+pub(super) const OUTAGE: Wish = wish(
+    "orders-db",
+    "admin",
+    "30m",
+    "INC-4127 checkout is down, a runaway index build blocks every order",
     Some("INC-4127"),
 );
 pub(super) const RELAY: Wish = wish(

@@ -124,6 +124,10 @@ impl Demo {
             self.invite(part, &client).await?;
             people.push(Person { part, client });
         }
+        // Its token goes nowhere: nobody plays the machine.
+        self.admin
+            .create_service(&cast::machine(), &IdempotencyKey::new()?)
+            .await?;
         let mut play = Play::new(people, seed).await?;
         play.opening().await.context("playing the opening")?;
         self.play = Some(tokio::spawn(play.run(self.stop.clone())));

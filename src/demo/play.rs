@@ -12,13 +12,15 @@ use crate::client::{
     Client, ClientError, Follow, Followed, GrantsQuery, IdempotencyKey, RequestsQuery, follow,
 };
 use crate::demo::cast::{
-    APPROVALS, COURIER, CRASH, DENIALS, ESCAPES, FREEZE, GUEST, HOSTILE, LATENCY, LOCKS, ONCALL,
-    Part, RELAY, REVIEWER, SECOND_REVIEWER, STUCK, TOTALS, WISHES, Wish,
+    APPROVALS, COURIER, CRASH, DENIALS, ESCAPES, FREEZE, GUEST, HOSTILE, LATENCY, LOCKS, NIGHT,
+    ONCALL, OUTAGE, Part, RELAY, REVIEWER, SECOND_REVIEWER, STUCK, TOTALS, WISHES, Wish,
 };
 use crate::demo::dice::Dice;
 use crate::demo::session;
+use crate::domain::break_glass::Verdict;
 use crate::wire::{
-    Approval, Denial, EventView, GrantView, LockOn, NewExtension, NewLock, NewRequest, RequestView,
+    Approval, BreakGlassView, Denial, EventView, GrantView, LockOn, NewBreakGlass, NewExtension,
+    NewLock, NewRequest, RequestView, SignOff,
 };
 
 /// The first acts after the opening come quickly, so that the console has something to show.
@@ -95,6 +97,8 @@ impl Play {
         self.approve(SECOND_REVIEWER, &request, "two minutes are fine")
             .await?;
 
+        self.break_glass_twice().await?;
+
         // What the console shows first, because the oldest waits the longest.
         self.ask("ada", STUCK).await?;
         // The server takes only the second, and the console shows what it is.
@@ -118,6 +122,33 @@ impl Play {
         };
         self.client(REVIEWER)?.place_lock(&freeze, &key()?).await?;
         Ok(())
+    }
+
+    /// Whoever is on call has broken glass in the night, which was found justified, and does so once more.
+    async fn break_glass_twice(&self) -> Result<(), ClientError> {
+        let used = self.break_glass(NIGHT).await?;
+        let verdict = SignOff {
+            verdict: Verdict::Justified.as_str().to_owned(),
+            comment: "read the session: the queue was moved away and nothing else".to_owned(),
+        };
+        self.client(REVIEWER)?
+            .sign_off(&used.id, used.version, &verdict, &key()?)
+            .await?;
+        self.break_glass(OUTAGE).await?;
+        Ok(())
+    }
+
+    async fn break_glass(&self, wish: Wish) -> Result<BreakGlassView, ClientError> {
+        // The web servers are about to be frozen, so the other host stands in.
+        let there = self.targets.contains(wish.target);
+        let new = NewBreakGlass {
+            target: if there { wish.target } else { NIGHT.target }.to_owned(),
+            role: wish.role.to_owned(),
+            duration: wish.duration.to_owned(),
+            reason: wish.reason.to_owned(),
+            ticket: wish.ticket.map(str::to_owned),
+        };
+        self.client(ONCALL)?.break_glass(&new, &key()?).await
     }
 
     /// Goes on until told to stop.

@@ -36,6 +36,8 @@ pub struct SeenGrant {
     pub grant: Grant,
     /// Its holder, with their groups, where policy has a say in what others do to it.
     pub owner: Option<Arc<Principal>>,
+    /// It was taken before anybody had reviewed it.
+    pub broke_glass: bool,
     /// Every lock in force.
     pub locks: Arc<Vec<Lock>>,
     pub now: DateTime<Utc>,
@@ -313,6 +315,7 @@ impl Gate {
         let owners = self.holders(tx, std::slice::from_ref(&grant)).await?;
         Ok(SeenGrant {
             owner: owners.get(&grant.holder.id).cloned(),
+            broke_glass: !tx.broke_glass(&[&grant.id]).await?.is_empty(),
             grant,
             locks,
             now,
@@ -345,10 +348,13 @@ impl Gate {
         let locks = Arc::new(tx.locks_in_force(now).await?);
         let page = tx.grants(&filter, limit).await?;
         let owners = self.holders(&mut tx, &page).await?;
+        let ids: Vec<&GrantId> = page.iter().map(|grant| &grant.id).collect();
+        let glass = tx.broke_glass(&ids).await?;
         Ok(page
             .into_iter()
             .map(|grant| SeenGrant {
                 owner: owners.get(&grant.holder.id).cloned(),
+                broke_glass: glass.contains(&grant.id),
                 grant,
                 locks: Arc::clone(&locks),
                 now,

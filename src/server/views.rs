@@ -199,6 +199,7 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
             .map(|connector| class(connector.class()).to_owned()),
         role: grant.role.to_string(),
         tags: tags(&rules.catalog, &grant.target),
+        break_glass: seen.broke_glass,
         reason: grant.reason.clone(),
         duration: grant.duration.to_string(),
         max_total: grant.max_total.to_string(),

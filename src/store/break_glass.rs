@@ -1,6 +1,6 @@
 //! Uses of break-glass and their sign-offs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -243,6 +243,27 @@ impl Tx {
             .bind(grant.as_str()).fetch_optional(c))
         .context("looking at where a grant comes from")?;
         Ok(row.is_some())
+    }
+
+    /// Which of these grants came of a break-glass; as many as a statement can name.
+    pub async fn broke_glass(&mut self, grants: &[&GrantId]) -> anyhow::Result<HashSet<GrantId>> {
+        if grants.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let places: Vec<String> = (1..=grants.len()).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "select grant_id from break_glass where grant_id in ({})",
+            places.join(", ")
+        );
+        let rows: Vec<(String,)> = on!(self, c => {
+            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()));
+            for id in grants {
+                query = query.bind(id.as_str());
+            }
+            query.fetch_all(c)
+        })
+        .context("looking at where grants come from")?;
+        rows.iter().map(|(id,)| stored("grant id", id)).collect()
     }
 
     /// Adds a use; `false` where its person has another one that waits.

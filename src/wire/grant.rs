@@ -30,6 +30,9 @@ pub struct GrantView {
     /// The tags of the target, while it is in the catalogue.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// It was taken before anybody had reviewed it.
+    #[serde(default)]
+    pub break_glass: bool,
     pub reason: String,
     pub duration: String,
     pub max_total: String,

@@ -133,6 +133,9 @@ pub struct Factors {
     pub factors: Vec<FactorView>,
     pub recovery_codes_left: i64,
     pub has_password: bool,
+    /// Whether a fresh sign-in at the identity provider serves the caller as a second factor.
+    #[serde(default)]
+    pub at_provider: bool,
     /// What happened to the account in the last days, as sentences.
     pub notices: Vec<String>,
 }
@@ -222,4 +225,17 @@ pub struct PasswordSignIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_length = 100)]
     pub device: Option<String>,
+}
+
+/// Asks the passkeys of a local account for a sign-in to it. The answer comes with `POST /v1/sign-in/password`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordPasskey {
+    #[schema(max_length = 63)]
+    pub name: String,
+    #[schema(max_length = 500)]
+    pub password: String,
+    /// The address by which the caller knows this server: what is signed is good on no other.
+    #[schema(max_length = 300)]
+    pub server: String,
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::schema;
 
 /// A service account to make. Its owner answers for it and may review nothing that it asks for.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewService {
     #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", example = "deploy-bot")]

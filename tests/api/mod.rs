@@ -10,6 +10,7 @@ mod grants;
 mod incidents;
 mod limits;
 mod locks;
+mod passkey_sign_in;
 mod passkeys;
 mod people;
 mod policy;

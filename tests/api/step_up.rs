@@ -175,7 +175,8 @@ on_both! {
         let (world, _, _, request) = desk(world).await;
         let error = approve(world.admin(), &request).await.unwrap_err();
         assert_eq!(error.to_string(), "this needs a second factor, and you have none yet");
-        assert_eq!(error.hint().as_deref(), Some("add one with `portcullis factor add totp`"));
+        let hint = "add one with `portcullis factor add passkey` or `portcullis factor add totp`";
+        assert_eq!(error.hint().as_deref(), Some(hint));
         assert_eq!(needed(Err::<(), _>(error)).ways, Vec::<String>::new());
     }
 }

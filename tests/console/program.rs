@@ -9,7 +9,7 @@ use crate::support::pty::Pty;
 use crate::support::world::{Backend, World, key, submit};
 
 /// A console of somebody who may decide, and the world it looks at.
-pub(super) struct Console {
+pub(crate) struct Console {
     world: World,
     pty: Pty,
     _home: tempfile::TempDir,
@@ -22,7 +22,7 @@ impl Console {
     }
 
     /// A world, and the home of somebody who is signed in there.
-    pub(super) async fn prepare() -> (World, tempfile::TempDir) {
+    pub(crate) async fn prepare() -> (World, tempfile::TempDir) {
         let world = World::start(Backend::Sqlite).await;
         let home = Self::sign_in(&world).await;
         (world, home)
@@ -50,7 +50,7 @@ impl Console {
     }
 
     /// The console of that person in a terminal of some rows and columns.
-    pub(super) fn spawn(
+    pub(crate) fn spawn(
         world: &World,
         home: &tempfile::TempDir,
         arguments: &[&str],
@@ -61,7 +61,7 @@ impl Console {
     }
 
     /// The same, started in a folder.
-    pub(super) fn spawn_in(
+    pub(crate) fn spawn_in(
         folder: &std::path::Path,
         world: &World,
         home: &tempfile::TempDir,

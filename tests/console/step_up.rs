@@ -20,7 +20,7 @@ fn refuse(desk: &mut Desk, change: &Mutation, digest: &str, ways: &[&str]) {
         } else {
             "this needs a proof of your second factor".to_owned()
         },
-        hint: Some("add one with `portcullis factor add totp`".to_owned()),
+        hint: Some("add one with `portcullis factor add passkey`".to_owned()),
     };
     let trip = Trip {
         sent: desk.now.steady,

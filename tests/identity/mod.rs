@@ -2,8 +2,9 @@
 
 mod browser;
 mod confirm;
+mod console;
 mod device;
-mod hostile;
+pub(crate) mod hostile;
 mod lapsed;
 mod passkey;
 mod real;

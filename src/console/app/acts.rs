@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::console::app::App;
 use crate::console::app::undo::Undo;
-use crate::console::confirm::{Act, ItemState, Mutation};
+use crate::console::confirm::{Act, Form, ItemState, Mutation, ServiceForm};
 use crate::console::fate::is_open_state;
 use crate::console::keymap::{Action, Keymap, Place};
 use crate::console::msg::{Effect, Failure, Receipt, Trip};
@@ -22,6 +22,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 4;
 /// The code of a refusal for the lack of a second factor.
 const STEP_UP: &str = "step-up-required";
+
+/// The code of a refusal for a key that was used already.
+const REUSED: &str = "idempotency-key-reused";
 
 /// A change that is not answered yet.
 #[derive(Debug, Clone)]
@@ -207,6 +210,21 @@ impl App {
         if self.tell_review(mutation, state) {
             return false;
         }
+        match mutation.act() {
+            // Sent again after its answer was lost: the server has done it and tells the token to nobody twice.
+            Act::MakeService { .. } | Act::RotateService { .. } if code == REUSED => {
+                let text = "the answer was lost, and the token with it: make another token";
+                self.say(Level::Error, text);
+                self.polls.people_now();
+                return true;
+            }
+            // What was typed is not lost.
+            Act::MakeService { new } if !self.is_asked() => {
+                let form = ServiceForm::again(new, Some(&text), &self.world);
+                self.open.form = Some(Form::Service(form));
+            }
+            _ => {}
+        }
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         self.say(Level::Error, &format!("not done, {text}{hint}"));
         true
@@ -390,6 +408,12 @@ impl App {
                     "gone" => format!("session {} had ended by itself", ended.session),
                     _ => format!("session {} was cut", ended.session),
                 };
+                (Level::Success, text)
+            }
+            (_, Receipt::Token(new)) => {
+                let text = format!("{} has a token, shown this once", new.name);
+                self.tokens.push(*new);
+                self.polls.people_now();
                 (Level::Success, text)
             }
             (act, Receipt::Gone) => {

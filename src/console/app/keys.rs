@@ -146,6 +146,7 @@ impl App {
             Action::Claim => self.claim(),
             Action::Undo => self.undo(),
             Action::Lock => self.lock(),
+            Action::MakeService => self.make_service(),
             Action::Incident => self.begin_incident(),
             Action::SignIn => self.open_sign_in(),
             Action::WhoAmI => self.who_am_i(),

@@ -30,12 +30,13 @@ use crate::console::app::polls::Polls;
 use crate::console::app::questions::Open;
 use crate::console::app::sign_in::SigningIn;
 use crate::console::app::undo::Undo;
-use crate::console::confirm::{Incident, LockForm, Mutation, Review, Strip};
+use crate::console::confirm::{Form, Incident, Mutation, Review, Strip};
 use crate::console::keymap::Keymap;
 use crate::console::link::Link;
-use crate::console::msg::{Effect, Env, Msg, Query};
+use crate::console::msg::{Effect, Env, Msg, NewToken, Query};
 use crate::console::notice::Notices;
 use crate::console::overlay::Overlay;
+use crate::console::overlay::token::TokenShown;
 use crate::console::refresh::{self, Refresher};
 use crate::console::run::clock::{Clock, Moment};
 use crate::console::screen::{self, Ask, Screen};
@@ -46,7 +47,7 @@ use crate::console::world::World;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::text::clean;
 
-pub use sign_in::{Attempt, Stage};
+pub use sign_in::{Asked, Attempt, Stage};
 
 /// How far the screens that nobody sees may be behind.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -80,6 +81,8 @@ pub struct App {
     /// Confirmed changes of a list that wait for their turn.
     queue: VecDeque<Mutation>,
     undo: Option<Undo>,
+    /// Tokens that have come and wait for the screen.
+    tokens: Vec<NewToken>,
     polls: Polls,
     refresher: Refresher,
     /// Grants taken away from here, until the target was read back.
@@ -111,6 +114,8 @@ pub struct Settings {
     pub backend: Option<String>,
     /// What `--readonly` said, which wins over what the backends say.
     pub readonly_flag: Option<bool>,
+    /// No browser can open on this machine.
+    pub headless: bool,
     /// What was wrong with the settings, to say once.
     pub complaints: Vec<String>,
 }
@@ -150,6 +155,7 @@ impl App {
             strip: None,
             open: Open::default(),
             overlay: None,
+            tokens: Vec::new(),
             step_up: None,
             signing_in: SigningIn::default(),
             wanted: None,
@@ -260,6 +266,7 @@ impl App {
     fn settle(&mut self) {
         self.toasts.expire(self.world.now);
         self.show_wanted();
+        self.show_token();
         self.look_at_uses();
         if let Some(strip) = &mut self.strip {
             let seen = self.world.store.get(strip.subject());
@@ -279,6 +286,15 @@ impl App {
             if all || place == self.at {
                 screen.settle(&self.world, &panes);
             }
+        }
+    }
+
+    /// Gives the whole screen to a token that has come, as soon as nothing else lies over it.
+    fn show_token(&mut self) {
+        if self.overlay.is_none()
+            && let Some(token) = self.tokens.pop()
+        {
+            self.overlay = Some(Box::new(TokenShown::new(token, self.world.now)));
         }
     }
 
@@ -314,9 +330,10 @@ impl App {
     fn armed_at(&self) -> Option<Instant> {
         let moments = [
             self.strip.as_ref().map(Strip::armed_at),
-            self.open.form.as_ref().map(LockForm::armed_at),
+            self.open.form.as_ref().map(Form::armed_at),
             self.open.review.as_ref().map(Review::armed_at),
             self.incident().map(Incident::armed_at),
+            self.attempt().map(Attempt::armed_at),
         ];
         moments.into_iter().flatten().max()
     }

@@ -142,6 +142,14 @@ impl App {
                 self.say(Level::Info, &format!("copied {what}"));
                 vec![Effect::Copy(text)]
             }
+            Wish::CopySecret(secret) => {
+                self.say(Level::Info, "copied the token");
+                vec![Effect::CopySecret(secret)]
+            }
+            Wish::CloseSecret => {
+                self.overlay = None;
+                vec![Effect::Repaint]
+            }
             Wish::SignIn(way) => self.sign_in(way),
             Wish::LeaveSignIn => self.leave_sign_in(),
             Wish::Prove(how) => self.prove(how),

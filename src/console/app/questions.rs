@@ -2,7 +2,8 @@
 
 use crate::console::app::App;
 use crate::console::confirm::{
-    Incident, IncidentStep, ItemState, Kind, LockForm, Outcome, Review, Strip, claim,
+    Form, Incident, IncidentStep, ItemState, Kind, LockForm, Outcome, Review, ServiceForm, Strip,
+    claim,
 };
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::{Effect, Query, Wish};
@@ -14,7 +15,7 @@ use crate::console::widget::toast::Level;
 /// The questions besides the one about a single row.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    pub(super) form: Option<LockForm>,
+    pub(super) form: Option<Form>,
     pub(super) review: Option<Review>,
     /// The incident being prepared, or the last one committed from here.
     pub(super) incident: Option<Incident>,
@@ -25,6 +26,14 @@ pub(super) struct Open {
 impl App {
     /// The open form of a lock.
     pub fn lock_form(&self) -> Option<&LockForm> {
+        match &self.open.form {
+            Some(Form::Lock(form)) => Some(form),
+            _ => None,
+        }
+    }
+
+    /// The open form, whatever it is about.
+    pub fn form(&self) -> Option<&Form> {
         self.open.form.as_ref()
     }
 
@@ -124,7 +133,8 @@ impl App {
                 Vec::new()
             }
             Wish::Lock(on, lasts) => {
-                self.open.form = Some(LockForm::of(&on, &lasts, &self.world));
+                let form = LockForm::of(&on, &lasts, &self.world);
+                self.open.form = Some(Form::Lock(form));
                 vec![Effect::ForgetKeys]
             }
             Wish::Incident(around) => {
@@ -158,6 +168,11 @@ impl App {
     fn review_marked(&mut self, kind: Kind, marked: Vec<Subject>) -> Vec<Effect> {
         if let Err(why) = self.world.writable() {
             self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        if kind == Kind::RotateService && marked.len() > 1 {
+            let why = "tokens are shown one at a time: take the marks away and choose one";
+            self.say(Level::Warn, why);
             return Vec::new();
         }
         if marked.iter().any(|subject| self.is_busy(subject)) {
@@ -239,7 +254,18 @@ impl App {
             return Vec::new();
         }
         let person = self.screen().and_then(|screen| screen.person(&self.world));
-        self.open.form = Some(LockForm::open(person.as_deref(), &self.world));
+        let form = LockForm::open(person.as_deref(), &self.world);
+        self.open.form = Some(Form::Lock(form));
+        vec![Effect::ForgetKeys]
+    }
+
+    /// Opens the form that makes a service account.
+    pub(super) fn make_service(&mut self) -> Vec<Effect> {
+        if let Err(why) = self.world.may_make_service() {
+            self.say(Level::Warn, &why);
+            return Vec::new();
+        }
+        self.open.form = Some(Form::Service(ServiceForm::open(&self.world)));
         vec![Effect::ForgetKeys]
     }
 

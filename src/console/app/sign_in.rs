@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use crate::console::app::App;
 use crate::console::app::acts::Pending;
-use crate::console::confirm::{ARMING, Act, Kind, LockForm, Mutation, Strip};
+use crate::console::confirm::{ARMING, Act, Form, Kind, LockForm, Mutation, ServiceForm, Strip};
 use crate::console::msg::{Effect, Failure, Query};
 use crate::console::overlay::sign_in::SignIn;
-use crate::console::sign_in::{Said, Way};
+use crate::console::sign_in::{DeviceCode, Said, Way};
 use crate::console::widget::toast::Level;
 use crate::wire::{Me, SignInWays};
 
@@ -23,6 +23,10 @@ pub struct Attempt {
     ways: Option<SignInWays>,
     stage: Stage,
     problem: Option<String>,
+    /// The command that would take the problem away, to be copied.
+    remedy: Option<String>,
+    /// The way was chosen for the person, who may choose another one.
+    chosen: bool,
 }
 
 /// How far it is.
@@ -34,6 +38,20 @@ pub enum Stage {
     Sent,
     /// The browser has the word: with its address, once that is known, and whether one was opened.
     Browser(Option<(String, bool)>),
+    /// Another machine has the word: with its code, once that is known.
+    Device(Option<Asked>),
+}
+
+/// What somebody types on another machine meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub code: DeviceCode,
+    /// The code is good until then.
+    pub until: Instant,
+    /// How often the server was asked whether they have.
+    pub times: u32,
+    /// Why it did not answer the last time.
+    pub unheard: Option<String>,
 }
 
 /// Everything about signing in.
@@ -68,6 +86,11 @@ impl Attempt {
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
+
+    /// The command that would take the problem away.
+    pub fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
 }
 
 impl App {
@@ -90,6 +113,8 @@ impl App {
             ways: None,
             stage: Stage::Open,
             problem: None,
+            remedy: None,
+            chosen: false,
         });
         let name = self.world.my_name().to_owned();
         self.overlay = Some(Box::new(SignIn::new(&name)));
@@ -114,9 +139,11 @@ impl App {
             return Vec::new();
         };
         attempt.problem = None;
+        attempt.remedy = None;
         attempt.stage = match way {
             Way::Ask | Way::Stop => Stage::Open,
             Way::Browser => Stage::Browser(None),
+            Way::Device => Stage::Device(None),
             Way::Password { .. } | Way::Code { .. } => Stage::Sent,
         };
         self.signing_in.turn += 1;
@@ -142,7 +169,37 @@ impl App {
             return Vec::new();
         };
         match said {
-            Said::Ways(Ok(ways)) => attempt.ways = Some(ways),
+            Said::Ways(Ok(ways)) => {
+                // Where no browser opens, the code for another machine is what most people want.
+                let by_itself = self.settings.headless && ways.device && !attempt.chosen;
+                attempt.ways = Some(ways);
+                if by_itself {
+                    attempt.chosen = true;
+                    return self.sign_in(Way::Device);
+                }
+            }
+            Said::TypeThere(code) => {
+                let until = self.world.now + code.lasts;
+                attempt.stage = Stage::Device(Some(Asked {
+                    code,
+                    until,
+                    times: 0,
+                    unheard: None,
+                }));
+            }
+            Said::NotYet(unheard) => {
+                if let Stage::Device(Some(asked)) = &mut attempt.stage {
+                    asked.times += 1;
+                    asked.unheard = unheard;
+                }
+            }
+            Said::NotEnrolled { command } => {
+                attempt.stage = Stage::Open;
+                attempt.problem = Some(format!(
+                    "the key of this machine is not enrolled; where you are signed in, run: {command}"
+                ));
+                attempt.remedy = Some(command);
+            }
             Said::GoTo { address, opened } => {
                 attempt.stage = Stage::Browser(Some((address, opened)));
             }
@@ -264,7 +321,13 @@ impl App {
     fn ask_one_again(&mut self, act: &Act, effects: &mut Vec<Effect>) -> bool {
         if let Act::Lock { on, reason, lasts } = act {
             let lasts = lasts.map(|span| span.to_string()).unwrap_or_default();
-            self.open.form = Some(LockForm::of(on, &lasts, &self.world).because(reason));
+            let form = LockForm::of(on, &lasts, &self.world).because(reason);
+            self.open.form = Some(Form::Lock(form));
+            return true;
+        }
+        if let Act::MakeService { new } = act {
+            let form = ServiceForm::again(new, None, &self.world);
+            self.open.form = Some(Form::Service(form));
             return true;
         }
         let (Some(kind), Some(subject)) = (Kind::of_act(act), act.subject()) else {

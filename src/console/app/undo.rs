@@ -71,6 +71,12 @@ impl Undo {
             (Act::DeleteService { .. }, _) => Opposite::Never(
                 "a deleted service account does not come back: make another".to_owned(),
             ),
+            (Act::MakeService { .. }, _) => {
+                Opposite::Never("a service account is deleted, not unmade".to_owned())
+            }
+            (Act::RotateService { .. }, _) => {
+                Opposite::Never("the token before does not come back: make another one".to_owned())
+            }
             (Act::Lift { .. }, _) => {
                 Opposite::Never("a lifted lock stays lifted: place it again".to_owned())
             }

@@ -7,7 +7,7 @@ use crate::console::store::{SessionKey, Subject};
 use crate::domain::break_glass::Verdict;
 use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
 use crate::domain::span::Span;
-use crate::wire::{IncidentCommit, LockOn};
+use crate::wire::{IncidentCommit, LockOn, NewService};
 
 /// A change that a person confirmed, bound to the version that they saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,15 @@ pub enum Act {
     DeleteService {
         service: PrincipalName,
     },
+    /// Its token is shown once.
+    MakeService {
+        new: Box<NewService>,
+    },
+    /// Another token, good for so long; the one before stops working.
+    RotateService {
+        service: PrincipalName,
+        lasts: Span,
+    },
     /// The verdict on somebody's break-glass.
     SignOff {
         of: RequestId,
@@ -135,9 +144,11 @@ impl Act {
             Self::EndSession { session, .. } => Some(Subject::Session(session.clone())),
             Self::Lift { lock, .. } => Some(Subject::Lock(lock.clone())),
             Self::RevokeSignIn { sign_in } => Some(Subject::SignIn(sign_in.clone())),
-            Self::DeleteService { service } => Some(Subject::Service(service.clone())),
+            Self::DeleteService { service } | Self::RotateService { service, .. } => {
+                Some(Subject::Service(service.clone()))
+            }
             Self::SignOff { of, .. } => Some(Subject::Use(of.clone())),
-            Self::Lock { .. } | Self::Incident { .. } => None,
+            Self::Lock { .. } | Self::MakeService { .. } | Self::Incident { .. } => None,
         }
     }
 
@@ -156,6 +167,8 @@ impl Act {
             Self::Lift { .. } => "lift",
             Self::RevokeSignIn { .. } => "end sign-in",
             Self::DeleteService { .. } => "delete",
+            Self::MakeService { .. } => "make service account",
+            Self::RotateService { .. } => "make another token for",
             Self::SignOff { .. } => "sign off",
             Self::Incident { .. } => "incident",
         }
@@ -165,6 +178,7 @@ impl Act {
     pub fn about(&self) -> String {
         match self {
             Self::Lock { on, .. } => locked(on),
+            Self::MakeService { new } => new.name.clone(),
             Self::Incident { commit } => format!("{} items", commit.count),
             _ => self
                 .subject()

@@ -16,6 +16,7 @@ impl Strip {
             (Step::Sentence, Kind::Deny) => Some(("Comment", &self.sentence)),
             (Step::Sentence, _) => Some(("Reason", &self.sentence)),
             (Step::Intent, Kind::Extend) => Some(("Extend by", &self.length)),
+            (Step::Intent, Kind::RotateService) => Some(("Good for", &self.length)),
             (Step::Intent, Kind::Narrow) => Some(self.less.input()),
             (Step::Intent, _) => None,
         }
@@ -95,6 +96,10 @@ impl Strip {
             (Step::Intent, Kind::Return) => ("give it back", nope()),
             (Step::Intent, Kind::RevokeSignIn) => ("end it now", nope()),
             (Step::Intent, Kind::DeleteService) => ("delete it now", nope()),
+            (Step::Intent, Kind::RotateService) => (
+                "make it",
+                vec![("0-9 d h m s".to_owned(), "change"), (no.clone(), "no")],
+            ),
             (Step::Intent, Kind::SignOff | Kind::Object) => {
                 ("yes, then what you looked at", nope())
             }

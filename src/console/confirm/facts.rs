@@ -23,7 +23,7 @@ pub(super) fn describe(doc: &mut Doc, strip: &Strip, world: &World) {
         Seen::Session(view) => session(doc, view, world),
         Seen::Lock(view) => lock(doc, view, world),
         Seen::SignIn(view) => people::sign_in(doc, view, world),
-        Seen::Service(view) => people::service(doc, view, world),
+        Seen::Service(view) => people::service(doc, view, strip.kind, world),
         Seen::Use(view) => used(doc, strip, view, world),
     }
 }
@@ -335,6 +335,7 @@ pub(super) fn check_length(strip: &Strip) -> Result<(), String> {
                 _ => format!("it already lasts the {} that policy allows", view.max_total),
             })
         }
+        (_, Kind::RotateService) => strip.span().map(drop),
         _ => Ok(()),
     }
 }

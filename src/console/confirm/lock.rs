@@ -6,6 +6,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::console::confirm::form::{Row, draw_rows};
 use crate::console::confirm::{ARMING, Act, LONGEST, Mutation, Outcome, SHORTEST, hints, locked};
 use crate::console::doc::Doc;
 use crate::console::show;
@@ -14,13 +15,11 @@ use crate::console::theme::{Role, Theme};
 use crate::console::widget::input::{Edited, Line};
 use crate::console::world::World;
 use crate::domain::span::Span;
-use crate::text::{DisplayText, clean};
+use crate::text::DisplayText;
 use crate::wire::{GrantView, LockOn};
 
 /// Names, and `readonly on orders-db`.
 const NAME: usize = 330;
-/// Columns for the labels of lines.
-const LABELS: u16 = 12;
 /// Grants listed by name; the others are counted.
 const LISTED: usize = 6;
 
@@ -394,55 +393,19 @@ impl LockForm {
             ),
             (Field::Typed, "To confirm", &self.typed, typed.as_str()),
         ];
-        let mut cursor = None;
-        for ((field, label, line, hint), y) in lines.into_iter().zip(facts.bottom()..area.bottom())
-        {
-            let active = field == self.field;
-            let role = if active {
-                Role::KeyHint
-            } else {
-                Role::TextMuted
-            };
-            let label = clean(label);
-            buffer.set_stringn(
-                area.x,
-                y,
-                label.as_str(),
-                usize::from(LABELS),
-                theme.style(role),
-            );
-            let place = Rect {
-                x: area.x + LABELS,
-                y,
-                width: area.width.saturating_sub(LABELS),
-                height: 1,
-            };
-            if line.text().is_empty() && !active || field == Field::Typed && line.text().is_empty()
-            {
-                let hint = clean(hint);
-                let width = usize::from(place.width.saturating_sub(2));
-                buffer.set_stringn(
-                    place.x + 2,
-                    y,
-                    hint.as_str(),
-                    width,
-                    theme.style(Role::TextMuted),
-                );
-            }
-            if active {
-                let width = place
-                    .width
-                    .min(u16::try_from(line.text().chars().count()).unwrap_or(0) + 1);
-                let typed = Rect {
-                    width: width.max(1),
-                    ..place
-                };
-                let full = if line.text().is_empty() { typed } else { place };
-                cursor = Some(line.draw(full, buffer, theme.style(Role::TextStrong)));
-            } else if !line.text().is_empty() {
-                line.draw(place, buffer, theme.style(Role::Text));
-            }
-        }
+        let rows = lines.map(|(field, label, line, hint)| Row {
+            label,
+            line,
+            hint,
+            active: field == self.field,
+            stays: field == Field::Typed,
+        });
+        let below = Rect {
+            y: facts.bottom(),
+            height: area.bottom() - facts.bottom(),
+            ..area
+        };
+        let cursor = draw_rows(&rows, theme, below, buffer);
         let mut keys = Doc::new(area.width);
         keys.pieces(self.keys(world));
         let last = Rect {

@@ -2,7 +2,7 @@
 //! shown: the row's id and version are taken from the picture on screen, never looked up again.
 //!
 //! This is the only place that can make a [`Mutation`]: its fields are private, so nothing can be changed without
-//! having come through [`Strip::key`], [`Review::key`], [`LockForm::key`] or [`Incident::key`]. Only a claim, which
+//! having come through [`Strip::key`], [`Review::key`], [`Form::key`] or [`Incident::key`]. Only a claim, which
 //! changes no access, needs no question. It never talks to the server and never draws outside its own lines.
 //!
 //! To add a change: an [`Act`], a [`Kind`], its facts in `facts.rs`, its steps in `strip.rs`.
@@ -11,20 +11,24 @@ mod act;
 mod claim;
 mod face;
 mod facts;
+mod form;
 mod incident;
 mod less;
 mod lock;
 mod people;
 mod review;
+mod service;
 mod strip;
 
 use std::time::Duration;
 
 pub use act::{Act, Less, Mutation, locked};
 pub use claim::claim;
+pub use form::Form;
 pub use incident::{Around, Incident, Step as IncidentStep};
 pub use lock::LockForm;
 pub use review::{Item, Review, State as ItemState};
+pub use service::ServiceForm;
 pub use strip::Strip;
 
 use crate::console::keymap::{Action, Keymap, Place};
@@ -79,6 +83,8 @@ pub enum Kind {
     Lift,
     RevokeSignIn,
     DeleteService,
+    /// Make another token for a service account.
+    RotateService,
     /// Find somebody's break-glass justified.
     SignOff,
     /// Find it not justified.
@@ -99,6 +105,7 @@ impl Kind {
             Action::Lift => Some(Self::Lift),
             Action::RevokeSignIn => Some(Self::RevokeSignIn),
             Action::DeleteService => Some(Self::DeleteService),
+            Action::RotateService => Some(Self::RotateService),
             Action::SignOff => Some(Self::SignOff),
             Action::Object => Some(Self::Object),
             _ => None,
@@ -118,14 +125,17 @@ impl Kind {
             Act::Lift { .. } => Self::Lift,
             Act::RevokeSignIn { .. } => Self::RevokeSignIn,
             Act::DeleteService { .. } => Self::DeleteService,
+            Act::RotateService { .. } => Self::RotateService,
             Act::SignOff {
                 verdict: Verdict::Justified,
                 ..
             } => Self::SignOff,
             Act::SignOff { .. } => Self::Object,
-            Act::Claim { .. } | Act::Release { .. } | Act::Lock { .. } | Act::Incident { .. } => {
-                return None;
-            }
+            Act::Claim { .. }
+            | Act::Release { .. }
+            | Act::Lock { .. }
+            | Act::MakeService { .. }
+            | Act::Incident { .. } => return None,
         })
     }
 
@@ -140,6 +150,7 @@ impl Kind {
             Self::EndSession | Self::RevokeSignIn => "end",
             Self::Lift => "lift",
             Self::DeleteService => "delete",
+            Self::RotateService => "rotate",
             Self::SignOff | Self::Object => "sign_off",
         }
     }
@@ -157,6 +168,7 @@ impl Kind {
             Self::Lift => "Lift",
             Self::RevokeSignIn => "End sign-in",
             Self::DeleteService => "Delete",
+            Self::RotateService => "Another token for",
             Self::SignOff => "Sign off",
             Self::Object => "Not justified",
         }
@@ -178,7 +190,12 @@ impl Kind {
     fn wants_sentence(self) -> bool {
         !matches!(
             self,
-            Self::Approve | Self::Narrow | Self::Return | Self::RevokeSignIn | Self::DeleteService
+            Self::Approve
+                | Self::Narrow
+                | Self::Return
+                | Self::RevokeSignIn
+                | Self::DeleteService
+                | Self::RotateService
         )
     }
 
@@ -222,7 +239,8 @@ impl Kind {
             | Self::Extend
             | Self::Return
             | Self::RevokeSignIn
-            | Self::DeleteService => &[],
+            | Self::DeleteService
+            | Self::RotateService => &[],
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a question shows of a sign-in and of a service account.
 
+use crate::console::confirm::Kind;
 use crate::console::doc::Doc;
 use crate::console::show;
 use crate::console::theme::Role;
@@ -26,8 +27,8 @@ pub(super) fn sign_in(doc: &mut Doc, view: &SignInView, world: &World) {
     }
 }
 
-/// What deleting a service account means.
-pub(super) fn service(doc: &mut Doc, view: &ServiceView, world: &World) {
+/// What deleting a service account, or giving it another token, means.
+pub(super) fn service(doc: &mut Doc, view: &ServiceView, kind: Kind, world: &World) {
     let now = world.server_now();
     let who = format!("{}, answered for by {}", view.name, view.owner);
     doc.fact("Who", &who, Role::TextStrong);
@@ -37,6 +38,10 @@ pub(super) fn service(doc: &mut Doc, view: &ServiceView, world: &World) {
         |at| format!("until {}", show::moment(at, now)),
     );
     doc.fact("Token", &token, Role::Text);
-    let effect = "its token stops working at once; what it did stays on record under its name";
+    let effect = if kind == Kind::RotateService {
+        "the token before stops working at once; the new one is shown once, on a screen of its own"
+    } else {
+        "its token stops working at once; what it did stays on record under its name"
+    };
     doc.fact("Effect", effect, Role::Text);
 }

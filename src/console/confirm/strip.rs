@@ -5,6 +5,7 @@ use std::time::Instant;
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use crate::console::confirm::less::Lessening;
+use crate::console::confirm::service::LASTS;
 use crate::console::confirm::{
     ARMING, Act, EXTEND_BY, EXTEND_REASON, FRESH, Kind, LONGEST, Less, Mutation, Outcome,
     READ_AGAIN, SHORTEST, facts,
@@ -54,6 +55,9 @@ impl Strip {
             length.set(EXTEND_BY);
             sentence.set(EXTEND_REASON);
         }
+        if kind == Kind::RotateService {
+            length.set(LASTS);
+        }
         let less = match (&seen, kind) {
             (Seen::Request(view), Kind::Narrow) => Lessening::of(view, &world.targets),
             _ => Lessening::default(),
@@ -94,12 +98,17 @@ impl Strip {
             Act::Revoke { reason, .. }
             | Act::EndSession { reason, .. }
             | Act::Lift { reason, .. } => self.sentence.set(reason),
+            Act::RotateService { lasts, .. } => {
+                self.length.set(&lasts.to_string());
+                self.proposed = false;
+            }
             Act::Return { .. }
             | Act::RevokeSignIn { .. }
             | Act::DeleteService { .. }
             | Act::Claim { .. }
             | Act::Release { .. }
             | Act::Lock { .. }
+            | Act::MakeService { .. }
             | Act::Incident { .. } => {}
         }
     }
@@ -246,7 +255,7 @@ impl Strip {
                 self.step = Step::Sentence;
                 true
             }
-            Kind::Extend => self.length_key(key),
+            Kind::Extend | Kind::RotateService => self.length_key(key),
             _ => false,
         };
         if !used {
@@ -406,6 +415,10 @@ pub(super) fn act(
         },
         (Kind::RevokeSignIn, Subject::SignIn(sign_in)) => Act::RevokeSignIn { sign_in },
         (Kind::DeleteService, Subject::Service(service)) => Act::DeleteService { service },
+        (Kind::RotateService, Subject::Service(service)) => Act::RotateService {
+            service,
+            lasts: by?,
+        },
         _ => return None,
     })
 }

@@ -30,11 +30,8 @@ impl Desk {
                 Effect::StopProving => outside.server.stop_proving(),
                 Effect::SignIn(turn, way) => outside.server.sign_in(turn, way),
                 Effect::Export(scope) => outside.server.export(*scope),
-                Effect::Copy(text) => {
-                    if let Ok(sequence) = osc::copy(&text, self.caps.between) {
-                        self.terminal.backend_mut().attach(&sequence);
-                    }
-                }
+                Effect::Copy(text) => self.copy(&text),
+                Effect::CopySecret(secret) => self.copy(secret.expose()),
                 Effect::Shelve(change) => {
                     let kept = outside.shelf.as_ref().map(|shelf| shelf.apply(&change));
                     if let Some(Err(error)) = kept {
@@ -93,6 +90,12 @@ impl Desk {
             }
         }
         Ok(None)
+    }
+
+    fn copy(&mut self, text: &str) {
+        if let Ok(sequence) = osc::copy(text, self.caps.between) {
+            self.terminal.backend_mut().attach(&sequence);
+        }
     }
 
     /// Calls the person in the way they chose, unless it is night.

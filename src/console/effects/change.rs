@@ -2,9 +2,11 @@
 
 use crate::client::{Client, ClientError};
 use crate::console::confirm::{Act, Mutation};
-use crate::console::msg::Receipt;
+use crate::console::msg::{NewToken, Receipt};
+use crate::secret::Secret;
 use crate::wire::{
-    Approval, Denial, Lifting, NarrowView, NewExtension, NewLock, Revocation, SessionEnd, SignOff,
+    Approval, Denial, Lifting, NarrowView, NewExtension, NewLock, Revocation, ServiceToken,
+    SessionEnd, SignOff,
 };
 
 /// Makes one change.
@@ -111,8 +113,21 @@ pub(super) async fn change(client: &Client, mutation: &Mutation) -> Result<Recei
             client.delete_service(service.as_str(), key).await?;
             Receipt::Gone
         }
+        Act::MakeService { new } => token(client.create_service(new, key).await?),
+        Act::RotateService { service, lasts } => {
+            let (name, lasts) = (service.as_str(), lasts.to_string());
+            token(client.rotate_service(name, &lasts, key).await?)
+        }
         Act::Incident { commit } => {
             Receipt::Incident(Box::new(client.commit_incident(commit, key).await?))
         }
     })
+}
+
+fn token(new: ServiceToken) -> Receipt {
+    Receipt::Token(Box::new(NewToken {
+        name: new.name,
+        token: Secret::new(new.token),
+        expires_at: new.expires_at,
+    }))
 }

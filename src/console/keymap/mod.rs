@@ -95,6 +95,10 @@ pub enum Action {
     /// End all of a person.
     RevokeSignIns,
     DeleteService,
+    /// Make a service account.
+    MakeService,
+    /// Give one another token.
+    RotateService,
     /// Find a break-glass justified.
     SignOff,
     /// Find it not justified.

@@ -116,6 +116,10 @@ pub const BINDINGS: &[Binding] = table! {
             "Lock the person out of everything; asks with the list of what ends.";
     }
     Services {
+        MakeService [k('c')] Sensitive "service.make" "make one"
+            "Make a service account; asks what it may do, and shows its token once.";
+        RotateService [k('t')] Sensitive "service.rotate" "another token"
+            "Give the selected service account another token, which is shown once; asks first.";
         DeleteService [k('x')] Sensitive "service.delete" "delete"
             "Delete the selected service account: its token stops working at once; asks first.";
         Lock [k('L')] Sweeping "service.lock" "lock it"
@@ -225,7 +229,7 @@ pub const BINDINGS: &[Binding] = table! {
         WhoAmI [k('W')] None "account.who" "who am I"
             "Who you are, how you signed in, what was proved, when it ends, and your second factors.";
         SignIn [k('I')] None "account.sign_in" "sign in"
-            "Sign in here, in the browser or with a password or a code; what is shown stays as it is.";
+            "Sign in here: in a browser, also of another machine, or with a password or a code. What is shown stays as it is.";
         Retry [k('r')] None "link.retry" "retry"
             "Try again now: the connection, and changes that were not answered.";
         Help [k('?'), n(F(1))] None "view.help" "help" "Show the keys that work here.";

@@ -11,11 +11,13 @@ mod awaited;
 mod change;
 mod command;
 mod detail;
+mod echo;
 mod list;
 mod many;
 mod named;
 mod rows;
 mod run;
+mod secrets;
 mod sentence;
 mod sign_in;
 mod talk;
@@ -55,7 +57,7 @@ pub const HELP: &[&str] = &[
     "                    with `lock` nothing new begins, with `deny` what is asked for is denied",
     "undo                undo the last change, within 30 seconds",
     "messages            everything that was said, with its time",
-    "whoami, sign-in     who you are and how that is known; sign in, in the browser",
+    "whoami, sign-in     who you are and how that is known; sign in: browser, code for another machine, password",
     "retry, give up      about changes that were not answered",
     "status              who you are, and how the connection is",
     "help, quit          your keys work as words, too: `?`, or `x 2` where `x` revokes",

@@ -13,6 +13,7 @@ use tokio::time::sleep_until;
 
 use crate::console::app::App;
 use crate::console::effects::{Incoming, Server};
+use crate::console::linear::echo::Echo;
 use crate::console::linear::talk::{Heard, Talk};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::run::clock::Moment;
@@ -42,10 +43,14 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
     .map(|(kind, code)| Ok((signal(kind)?, code)))
     .collect::<io::Result<Vec<_>>>()
     .map_err(cannot)?;
-    let settings = options.settings();
+    let keyboard = isatty(rustix::stdio::stdin());
+    let mut settings = options.settings();
+    // Nobody reads a code from a pipe.
+    settings.headless &= keyboard;
     let mut line = Line {
         app: App::new(&settings, SIZE, Moment::now()),
-        talk: Talk::new(isatty(rustix::stdio::stdin())),
+        talk: Talk::new(keyboard),
+        echo: Echo::default(),
         server: None,
         waiting: Vec::new(),
         ended: false,
@@ -102,6 +107,7 @@ pub async fn run(options: Options) -> Result<u8, CannotStart> {
 struct Line {
     app: App,
     talk: Talk,
+    echo: Echo,
     server: Option<Server>,
     /// Lines typed ahead, until there is something to talk about.
     waiting: Vec<Heard>,
@@ -174,6 +180,8 @@ impl Line {
     }
 
     fn print(&mut self) -> Option<u8> {
+        // Before the question that asks for a secret, so that none of it shows.
+        self.echo.hide(self.talk.hides());
         let lines = self.talk.said();
         if lines.is_empty() {
             return None;

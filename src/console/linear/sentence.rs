@@ -114,8 +114,13 @@ pub(super) fn grant(view: &GrantView, now: DateTime<Utc>) -> String {
         } else {
             ""
         };
+    let glass = if view.break_glass {
+        " by break-glass"
+    } else {
+        ""
+    };
     format!(
-        "{} {}{trouble}: {} as {} on {}{left}",
+        "{} {}{trouble}: {} as {} on {}{glass}{left}",
         view.id, view.state, view.holder, view.role, view.target
     )
 }

@@ -13,6 +13,7 @@ use crate::console::app::{App, Waiting};
 use crate::console::confirm::{ARMING, Incident, IncidentStep, LockForm, Review, Strip};
 use crate::console::keymap::{Action, Place};
 use crate::console::linear::awaited::PATIENCE;
+use crate::console::linear::secrets::Secrets;
 use crate::console::linear::tell::{self, Told};
 use crate::console::msg::{Effect, Env, Msg};
 use crate::console::run::clock::Moment;
@@ -114,6 +115,8 @@ pub struct Talk {
     factor: Option<String>,
     /// What was last read out about signing in.
     pub(super) door: Option<String>,
+    /// The password or the code that is being typed.
+    pub(super) secrets: Option<Secrets>,
     said: Vec<DisplayText>,
 }
 
@@ -138,6 +141,7 @@ impl Talk {
             results_told: false,
             factor: None,
             door: None,
+            secrets: None,
             said: Vec::new(),
         }
     }

@@ -15,6 +15,7 @@ pub mod palette;
 pub mod sign_in;
 pub mod sort;
 pub mod step_up;
+pub mod token;
 pub mod tutor;
 pub mod who;
 mod words;
@@ -36,6 +37,7 @@ use crate::console::term::input::Key;
 use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::query::List;
+use crate::secret::Secret;
 
 /// What an overlay asks the application for.
 #[derive(Debug)]
@@ -68,6 +70,10 @@ pub enum Wish {
     Copy(String),
     /// The same with text too long to repeat: these words tell of it.
     CopyAs(&'static str, String),
+    /// Put a secret on the clipboard.
+    CopySecret(Secret),
+    /// Take it away, and clear the screen of what it showed.
+    CloseSecret,
     /// Sign in, in this way.
     SignIn(Way),
     /// Sign nobody in.

@@ -15,6 +15,7 @@ use crate::console::term::input::Key;
 use crate::console::theme::{Role, Theme};
 use crate::console::widget::countdown;
 use crate::console::world::World;
+use crate::domain::second_factor::{ADD_ONE, PROVIDER_SERVES};
 
 const WIDTH: u16 = 74;
 
@@ -79,9 +80,10 @@ pub fn facts(world: &World, width: u16) -> Doc {
         );
         label = "";
     }
-    if own.factors.is_empty() {
-        let text = "none; add one with `portcullis factor add totp`";
-        doc.fact(label, text, Role::StatusWarn);
+    if own.at_provider {
+        doc.fact(label, PROVIDER_SERVES, Role::Text);
+    } else if own.factors.is_empty() {
+        doc.fact(label, &format!("none; {ADD_ONE}"), Role::StatusWarn);
     }
     let password = if own.has_password {
         "a password"

@@ -32,7 +32,10 @@ pub(super) const VIEWS: &[(&str, &[Action])] = &[
     ("audit", &[Action::GoAudit]),
     ("locks", &[Action::GoLocks]),
     ("timeline", &[Action::GoTimeline]),
-    ("incident", &[Action::Incident]),
+    ("sign-ins", &[Action::GoSignIns, Action::Top]),
+    ("services", &[Action::GoServices, Action::Top]),
+    ("break-glass", &[Action::GoGlass, Action::Top]),
+    ("incident", &[Action::GoRequests, Action::Incident]),
     (
         "help",
         &[Action::No, Action::Back, Action::GoRequests, Action::Help],

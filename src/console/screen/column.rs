@@ -55,13 +55,25 @@ impl Key {
     }
 }
 
+/// What stands in a column, and what its rows sort by.
+enum Show<V> {
+    Own {
+        cell: fn(&V, &World, &Theme) -> Cell,
+        key: fn(&V, &World) -> Key,
+    },
+    /// One text, which is also what they sort by.
+    Text {
+        of: fn(&V) -> &str,
+        dress: fn(&str, &Theme) -> Cell,
+    },
+}
+
 /// A column of rows of one kind.
 pub(super) struct Col<V: 'static> {
     /// What the state file and the menus call it.
     pub(super) name: &'static str,
     pub(super) look: Column,
-    pub(super) cell: fn(&V, &World, &Theme) -> Cell,
-    pub(super) key: fn(&V, &World) -> Key,
+    show: Show<V>,
     /// The field of the filter language that its cells are values of.
     pub(super) field: Option<&'static str>,
     /// Shown only to those who choose it.
@@ -79,10 +91,41 @@ impl<V> Col<V> {
         Self {
             name,
             look,
-            cell,
-            key,
+            show: Show::Own { cell, key },
             field: None,
             extra: false,
+        }
+    }
+
+    /// A column of one text of each row, in one of the dresses below.
+    pub(super) const fn text(
+        name: &'static str,
+        look: Column,
+        dress: fn(&str, &Theme) -> Cell,
+        of: fn(&V) -> &str,
+    ) -> Self {
+        Self {
+            name,
+            look,
+            show: Show::Text { of, dress },
+            field: None,
+            extra: false,
+        }
+    }
+
+    /// What stands in it for a row.
+    pub(super) fn cell(&self, view: &V, world: &World, theme: &Theme) -> Cell {
+        match self.show {
+            Show::Own { cell, .. } => cell(view, world, theme),
+            Show::Text { of, dress } => dress(of(view), theme),
+        }
+    }
+
+    /// What a row sorts by in it.
+    pub(super) fn key(&self, view: &V, world: &World) -> Key {
+        match self.show {
+            Show::Own { key, .. } => key(view, world),
+            Show::Text { of, .. } => Key::text(of(view)),
         }
     }
 

@@ -10,7 +10,8 @@ use crate::console::keymap::{Action, Place};
 use crate::console::msg::Query;
 use crate::console::notice::wants_my_sign_off;
 use crate::console::screen::column::{Col, Key, fixed, flex, muted, plain, spare, state};
-use crate::console::screen::rows::{Did, Rows};
+use crate::console::screen::reading::Reading;
+use crate::console::screen::rows::{Did, Rows, kept};
 use crate::console::screen::{Ask, News, Tally};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -29,26 +30,20 @@ const COLUMNS: &[Col<BreakGlassView>] = &[
         |view, _| Key::text(&view.state),
     )
     .of("state"),
-    Col::<BreakGlassView>::new(
-        "who",
-        flex("WHO", 10, 2, Cut::Middle),
-        |view, _, theme| plain(&view.person, theme),
-        |view, _| Key::text(&view.person),
-    )
+    Col::<BreakGlassView>::text("who", flex("WHO", 10, 2, Cut::Middle), plain, |view| {
+        &view.person
+    })
     .of("principal"),
-    Col::<BreakGlassView>::new(
+    Col::<BreakGlassView>::text(
         "target",
         flex("TARGET", 12, 3, Cut::Middle),
-        |view, _, theme| plain(&view.target, theme),
-        |view, _| Key::text(&view.target),
+        plain,
+        |view| &view.target,
     )
     .of("target"),
-    Col::<BreakGlassView>::new(
-        "role",
-        flex("ROLE", 8, 2, Cut::Middle),
-        |view, _, theme| plain(&view.role, theme),
-        |view, _| Key::text(&view.role),
-    )
+    Col::<BreakGlassView>::text("role", flex("ROLE", 8, 2, Cut::Middle), plain, |view| {
+        &view.role
+    })
     .of("role"),
     Col::<BreakGlassView>::new(
         "age",
@@ -62,31 +57,27 @@ const COLUMNS: &[Col<BreakGlassView>] = &[
         |view, world, theme| muted(&access(view, world), theme),
         |view, world| Key::text(&access(view, world)),
     ),
-    Col::<BreakGlassView>::new(
+    Col::<BreakGlassView>::text(
         "reason",
         spare(flex("REASON", 14, 5, Cut::End)),
-        |view, _, theme| muted(&view.reason, theme),
-        |view, _| Key::text(&view.reason),
+        muted,
+        |view| &view.reason,
     )
     .of("reason"),
-    Col::<BreakGlassView>::new(
-        "id",
-        spare(fixed("ID", 12, Cut::End)),
-        |view, _, theme| muted(&view.id, theme),
-        |view, _| Key::text(&view.id),
-    )
+    Col::<BreakGlassView>::text("id", spare(fixed("ID", 12, Cut::End)), muted, |view| {
+        &view.id
+    })
     .of("id"),
 ];
 
 /// The uses of break-glass.
-#[derive(Debug, Default)]
-pub(super) struct Glass {
-    /// The list is on its way.
-    asked: bool,
-    /// Something happened since it was asked for.
-    behind: bool,
-    read: bool,
-    problem: Option<String>,
+#[derive(Debug)]
+pub(super) struct Glass(Reading);
+
+impl Default for Glass {
+    fn default() -> Self {
+        Self(Reading::new(Query::Uses, "break_glass."))
+    }
 }
 
 /// The state of the grant, as far as it is known; the list may be older.
@@ -97,21 +88,7 @@ fn access(view: &BreakGlassView, world: &World) -> String {
     state.replace('_', " ")
 }
 
-impl Glass {
-    fn read_again(&mut self) -> Vec<Ask> {
-        if self.asked {
-            self.behind = true;
-            return Vec::new();
-        }
-        self.asked = true;
-        self.behind = false;
-        vec![Ask::Fetch(Query::Uses)]
-    }
-}
-
 impl Rows for Glass {
-    type Id = RequestId;
-    type View = BreakGlassView;
     type Rank = (bool, Reverse<DateTime<Utc>>);
 
     const TITLE: &'static str = "Glass";
@@ -130,24 +107,7 @@ impl Rows for Glass {
     ];
     const COLUMNS: &'static [Col<BreakGlassView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&RequestId, &Rc<BreakGlassView>)> {
-        world.store.uses()
-    }
-
-    fn get<'w>(world: &'w World, id: &RequestId) -> Option<&'w Rc<BreakGlassView>> {
-        world.store.use_of(id)
-    }
-
-    fn subject(id: &RequestId) -> Subject {
-        Subject::Use(id.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&RequestId> {
-        match subject {
-            Subject::Use(id) => Some(id),
-            _ => None,
-        }
-    }
+    kept!(RequestId => BreakGlassView, Use, uses, use_of);
 
     fn rank(&self, view: &BreakGlassView, _: &World) -> Self::Rank {
         (view.state != "open", Reverse(view.created_at))
@@ -232,22 +192,17 @@ impl Rows for Glass {
     }
 
     fn status(&self, _: &World) -> String {
-        match &self.problem {
-            Some(problem) => format!("uses were not read: {problem}"),
-            None => "what waits for its sign-off first, then the latest".to_owned(),
-        }
+        self.0
+            .status("uses", "what waits for its sign-off first, then the latest")
     }
 
     fn empty(&self, _: &World) -> String {
-        match (&self.problem, self.read) {
-            (Some(problem), _) => problem.clone(),
-            (None, false) => "they are being read".to_owned(),
-            (None, true) => "nobody broke glass".to_owned(),
-        }
+        let none = || "nobody broke glass".to_owned();
+        self.0.empty().unwrap_or_else(none)
     }
 
     fn is_loaded(&self, _: &World) -> bool {
-        self.read
+        self.0.is_read()
     }
 
     fn person(view: &BreakGlassView) -> Option<String> {
@@ -268,34 +223,10 @@ impl Rows for Glass {
     }
 
     fn enter(&mut self) -> Vec<Ask> {
-        if self.read {
-            Vec::new()
-        } else {
-            self.read_again()
-        }
+        self.0.enter()
     }
 
     fn hear(&mut self, news: &News<'_>) -> Vec<Ask> {
-        match news {
-            News::Live { gap } if *gap || !self.read => self.read_again(),
-            News::Events(events)
-                if events
-                    .iter()
-                    .any(|event| event.view.event.starts_with("break_glass.")) =>
-            {
-                self.read_again()
-            }
-            News::Uses(problem) => {
-                self.asked = false;
-                self.read |= problem.is_none();
-                self.problem = problem.map(str::to_owned);
-                if self.behind {
-                    self.read_again()
-                } else {
-                    Vec::new()
-                }
-            }
-            _ => Vec::new(),
-        }
+        self.0.hear(news)
     }
 }

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use crate::console::doc::Doc;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::column::{Col, Key, fixed, flex, muted, person, plain, spare, state};
-use crate::console::screen::rows::{Did, Rows};
+use crate::console::screen::rows::{Did, Rows, kept};
 use crate::console::screen::{Ask, Tally, detail};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -42,24 +42,27 @@ const COLUMNS: &[Col<GrantView>] = &[
         },
         |view, _| Key::time(end(view)),
     ),
-    Col::<GrantView>::new(
-        "who",
-        flex("WHO", 10, 2, Cut::Middle),
-        |view, _, theme| person(&view.holder, theme),
-        |view, _| Key::text(&view.holder),
-    )
+    Col::<GrantView>::text("who", flex("WHO", 10, 2, Cut::Middle), person, |view| {
+        &view.holder
+    })
     .of("principal"),
-    Col::<GrantView>::new(
+    Col::<GrantView>::text(
         "target",
         flex("TARGET", 14, 3, Cut::Middle),
-        |view, _, theme| plain(&view.target, theme),
-        |view, _| Key::text(&view.target),
+        plain,
+        |view| &view.target,
     )
     .of("target"),
     Col::<GrantView>::new(
         "role",
         flex("ROLE", 9, 2, Cut::Middle),
-        |view, _, theme| plain(&view.role, theme),
+        |view, _, theme| {
+            if view.break_glass {
+                let text = format!("glass {}", view.role);
+                return (clean(&text), theme.style(Role::StatusWarn));
+            }
+            plain(&view.role, theme)
+        },
         |view, _| Key::text(&view.role),
     )
     .of("role"),
@@ -83,18 +86,15 @@ const COLUMNS: &[Col<GrantView>] = &[
         |view, _| Key::maybe(by(view)),
     )
     .of("actor"),
-    Col::<GrantView>::new(
-        "id",
-        spare(fixed("ID", 12, Cut::End)),
-        |view, _, theme| muted(&view.id, theme),
-        |view, _| Key::text(&view.id),
-    )
+    Col::<GrantView>::text("id", spare(fixed("ID", 12, Cut::End)), muted, |view| {
+        &view.id
+    })
     .of("id"),
-    Col::<GrantView>::new(
+    Col::<GrantView>::text(
         "reason",
         spare(flex("REASON", 16, 5, Cut::End)),
-        |view, _, theme| muted(&view.reason, theme),
-        |view, _| Key::text(&view.reason),
+        muted,
+        |view| &view.reason,
     )
     .of("reason"),
     Col::<GrantView>::new(
@@ -113,12 +113,9 @@ const COLUMNS: &[Col<GrantView>] = &[
     )
     .of("kind")
     .extra(),
-    Col::<GrantView>::new(
-        "request",
-        fixed("REQUEST", 12, Cut::End),
-        |view, _, theme| muted(&view.request, theme),
-        |view, _| Key::text(&view.request),
-    )
+    Col::<GrantView>::text("request", fixed("REQUEST", 12, Cut::End), muted, |view| {
+        &view.request
+    })
     .of("request")
     .extra(),
     Col::<GrantView>::new(
@@ -222,8 +219,6 @@ impl Grants {
 }
 
 impl Rows for Grants {
-    type Id = GrantId;
-    type View = GrantView;
     /// The order of attention, and the time: of what is over the latest first.
     type Rank = (u8, i64);
 
@@ -245,24 +240,7 @@ impl Rows for Grants {
     ];
     const COLUMNS: &'static [Col<GrantView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&GrantId, &Rc<GrantView>)> {
-        world.store.grants()
-    }
-
-    fn get<'w>(world: &'w World, id: &GrantId) -> Option<&'w Rc<GrantView>> {
-        world.store.grant(id)
-    }
-
-    fn subject(id: &GrantId) -> Subject {
-        Subject::Grant(id.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&GrantId> {
-        match subject {
-            Subject::Grant(id) => Some(id),
-            _ => None,
-        }
-    }
+    kept!(GrantId => GrantView, Grant, grants, grant);
 
     fn rank(&self, view: &GrantView, world: &World) -> Self::Rank {
         let rank = rank(view, world.server_now());

@@ -1,7 +1,6 @@
 //! Locks: what is blocked, by whom, why and until when; those in force first.
 
 use std::cmp::Reverse;
-use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +9,8 @@ use crate::console::doc::Doc;
 use crate::console::keymap::{Action, Place};
 use crate::console::msg::Query;
 use crate::console::screen::column::{Col, Key, fixed, flex, muted, plain, spare, state};
-use crate::console::screen::rows::Rows;
+use crate::console::screen::reading::Reading;
+use crate::console::screen::rows::{Rows, kept};
 use crate::console::screen::{Ask, News, Tally};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -50,12 +50,9 @@ const COLUMNS: &[Col<LockView>] = &[
         |view, world, theme| plain(&left(view, world), theme),
         |view, _| Key::Number(view.ends_at.map_or(i64::MAX, |at| at.timestamp_millis())),
     ),
-    Col::<LockView>::new(
-        "by",
-        flex("BY", 9, 1, Cut::Middle),
-        |view, _, theme| plain(&view.placed_by, theme),
-        |view, _| Key::text(&view.placed_by),
-    )
+    Col::<LockView>::text("by", flex("BY", 9, 1, Cut::Middle), plain, |view| {
+        &view.placed_by
+    })
     .of("actor"),
     Col::<LockView>::new(
         "since",
@@ -69,19 +66,16 @@ const COLUMNS: &[Col<LockView>] = &[
         |view, _, theme| muted(&view.grants_closed.to_string(), theme),
         |view, _| Key::Number(i64::from(view.grants_closed).saturating_neg()),
     ),
-    Col::<LockView>::new(
+    Col::<LockView>::text(
         "reason",
         spare(flex("REASON", 14, 5, Cut::End)),
-        |view, _, theme| muted(&view.reason, theme),
-        |view, _| Key::text(&view.reason),
+        muted,
+        |view| &view.reason,
     )
     .of("reason"),
-    Col::<LockView>::new(
-        "id",
-        spare(fixed("ID", 12, Cut::End)),
-        |view, _, theme| muted(&view.id, theme),
-        |view, _| Key::text(&view.id),
-    )
+    Col::<LockView>::text("id", spare(fixed("ID", 12, Cut::End)), muted, |view| {
+        &view.id
+    })
     .of("id"),
     Col::<LockView>::new(
         "incident",
@@ -94,14 +88,13 @@ const COLUMNS: &[Col<LockView>] = &[
 ];
 
 /// The locks.
-#[derive(Debug, Default)]
-pub(super) struct Locks {
-    /// The list is on its way.
-    asked: bool,
-    /// Something about a lock happened since it was asked for.
-    behind: bool,
-    read: bool,
-    problem: Option<String>,
+#[derive(Debug)]
+pub(super) struct Locks(Reading);
+
+impl Default for Locks {
+    fn default() -> Self {
+        Self(Reading::new(Query::Locks, "lock."))
+    }
 }
 
 fn kind(view: &LockView) -> &'static str {
@@ -139,21 +132,7 @@ fn since(view: &LockView, world: &World) -> String {
     view.created_at.format(format).to_string()
 }
 
-impl Locks {
-    fn read_again(&mut self) -> Vec<Ask> {
-        if self.asked {
-            self.behind = true;
-            return Vec::new();
-        }
-        self.asked = true;
-        self.behind = false;
-        vec![Ask::Fetch(Query::Locks)]
-    }
-}
-
 impl Rows for Locks {
-    type Id = LockId;
-    type View = LockView;
     type Rank = (bool, Reverse<DateTime<Utc>>);
 
     const TITLE: &'static str = "Locks";
@@ -171,24 +150,7 @@ impl Rows for Locks {
     ];
     const COLUMNS: &'static [Col<LockView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&LockId, &Rc<LockView>)> {
-        world.store.locks()
-    }
-
-    fn get<'w>(world: &'w World, id: &LockId) -> Option<&'w Rc<LockView>> {
-        world.store.lock(id)
-    }
-
-    fn subject(id: &LockId) -> Subject {
-        Subject::Lock(id.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&LockId> {
-        match subject {
-            Subject::Lock(id) => Some(id),
-            _ => None,
-        }
-    }
+    kept!(LockId => LockView, Lock, locks, lock);
 
     fn rank(&self, view: &LockView, _: &World) -> Self::Rank {
         (view.state != "in_force", Reverse(view.created_at))
@@ -288,25 +250,18 @@ impl Rows for Locks {
     }
 
     fn status(&self, _: &World) -> String {
-        match &self.problem {
-            Some(problem) => format!("locks were not read: {problem}"),
-            None => "in force first, then the latest".to_owned(),
-        }
+        self.0.status("locks", "in force first, then the latest")
     }
 
     fn empty(&self, world: &World) -> String {
-        match (&self.problem, self.read) {
-            (Some(problem), _) => problem.clone(),
-            (None, false) => "they are being read".to_owned(),
-            (None, true) => {
-                let key = world.keymap.key(Place::Locks, Action::Lock);
-                format!("{key} locks somebody or something out")
-            }
-        }
+        self.0.empty().unwrap_or_else(|| {
+            let key = world.keymap.key(Place::Locks, Action::Lock);
+            format!("{key} locks somebody or something out")
+        })
     }
 
     fn is_loaded(&self, _: &World) -> bool {
-        self.read
+        self.0.is_read()
     }
 
     fn detailed(_: &LockId) -> Option<Subject> {
@@ -314,34 +269,10 @@ impl Rows for Locks {
     }
 
     fn enter(&mut self) -> Vec<Ask> {
-        if self.read {
-            Vec::new()
-        } else {
-            self.read_again()
-        }
+        self.0.enter()
     }
 
     fn hear(&mut self, news: &News<'_>) -> Vec<Ask> {
-        match news {
-            News::Live { gap } if *gap || !self.read => self.read_again(),
-            News::Events(events)
-                if events
-                    .iter()
-                    .any(|event| event.view.event.starts_with("lock.")) =>
-            {
-                self.read_again()
-            }
-            News::Locks(problem) => {
-                self.asked = false;
-                self.read |= problem.is_none();
-                self.problem = problem.map(str::to_owned);
-                if self.behind {
-                    self.read_again()
-                } else {
-                    Vec::new()
-                }
-            }
-            _ => Vec::new(),
-        }
+        self.0.hear(news)
     }
 }

@@ -15,6 +15,7 @@ mod grants;
 mod list;
 mod listed;
 mod locks;
+mod reading;
 mod requests;
 mod rows;
 mod services;

@@ -7,7 +7,7 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::column::{
     Cell, Col, Key, fixed, flex, muted, person, plain, spare, state,
 };
-use crate::console::screen::rows::{Did, Rows};
+use crate::console::screen::rows::{Did, Rows, kept};
 use crate::console::screen::{Ask, Tally, detail};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -34,18 +34,15 @@ const COLUMNS: &[Col<RequestView>] = &[
         |view, world, theme| muted(&show::age(view.created_at, world.server_now()), theme),
         |view, _| Key::age(view.created_at),
     ),
-    Col::<RequestView>::new(
-        "who",
-        flex("WHO", 9, 2, Cut::Middle),
-        |view, _, theme| person(&view.requester, theme),
-        |view, _| Key::text(&view.requester),
-    )
+    Col::<RequestView>::text("who", flex("WHO", 9, 2, Cut::Middle), person, |view| {
+        &view.requester
+    })
     .of("principal"),
-    Col::<RequestView>::new(
+    Col::<RequestView>::text(
         "target",
         flex("TARGET", 14, 3, Cut::Middle),
-        |view, _, theme| plain(&view.target, theme),
-        |view, _| Key::text(&view.target),
+        plain,
+        |view| &view.target,
     )
     .of("target"),
     Col::<RequestView>::new(
@@ -101,19 +98,16 @@ const COLUMNS: &[Col<RequestView>] = &[
         |view, world| Key::maybe(on_it(view, world)),
     )
     .of("claim"),
-    Col::<RequestView>::new(
+    Col::<RequestView>::text(
         "reason",
         spare(flex("REASON", 16, 6, Cut::End)),
-        |view, _, theme| muted(&view.reason, theme),
-        |view, _| Key::text(&view.reason),
+        muted,
+        |view| &view.reason,
     )
     .of("reason"),
-    Col::<RequestView>::new(
-        "id",
-        spare(fixed("ID", 12, Cut::End)),
-        |view, _, theme| muted(&view.id, theme),
-        |view, _| Key::text(&view.id),
-    )
+    Col::<RequestView>::text("id", spare(fixed("ID", 12, Cut::End)), muted, |view| {
+        &view.id
+    })
     .of("id"),
     Col::<RequestView>::new(
         "env",
@@ -219,8 +213,6 @@ pub(super) struct Requests {
 }
 
 impl Rows for Requests {
-    type Id = RequestId;
-    type View = RequestView;
     /// Decided, not for me, and the time: of what was decided the latest first.
     type Rank = (bool, bool, i64);
 
@@ -244,24 +236,7 @@ impl Rows for Requests {
     ];
     const COLUMNS: &'static [Col<RequestView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&RequestId, &Rc<RequestView>)> {
-        world.store.requests()
-    }
-
-    fn get<'w>(world: &'w World, id: &RequestId) -> Option<&'w Rc<RequestView>> {
-        world.store.request(id)
-    }
-
-    fn subject(id: &RequestId) -> Subject {
-        Subject::Request(id.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&RequestId> {
-        match subject {
-            Subject::Request(id) => Some(id),
-            _ => None,
-        }
-    }
+    kept!(RequestId => RequestView, Request, requests, request);
 
     fn rank(&self, view: &RequestView, _: &World) -> Self::Rank {
         let pending = view.state == "pending";

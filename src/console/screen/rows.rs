@@ -20,6 +20,36 @@ use crate::console::widget::countdown;
 use crate::console::world::World;
 use crate::query::{Expr, List, Row};
 
+/// Where the rows of a list are kept: how they are named, what they are, the kind of subject, and the two questions to
+/// the store, through one of its parts where that has them.
+macro_rules! kept {
+    ($id:ty => $view:ty, $subject:ident, $all:ident, $one:ident $(, in $part:ident)?) => {
+        type Id = $id;
+        type View = $view;
+
+        fn all(world: &World) -> impl Iterator<Item = (&$id, &std::rc::Rc<$view>)> {
+            world.store$(.$part())?.$all()
+        }
+
+        fn get<'w>(world: &'w World, id: &$id) -> Option<&'w std::rc::Rc<$view>> {
+            world.store$(.$part())?.$one(id)
+        }
+
+        fn subject(id: &$id) -> Subject {
+            Subject::$subject(id.clone())
+        }
+
+        fn id(subject: &Subject) -> Option<&$id> {
+            match subject {
+                Subject::$subject(id) => Some(id),
+                _ => None,
+            }
+        }
+    };
+}
+
+pub(super) use kept;
+
 /// What an own action of a list led to.
 #[derive(Debug)]
 pub(super) enum Did {

@@ -1,14 +1,12 @@
 //! Service accounts: machines, who answers for each, what it may do and until when its token is good.
 
-use std::rc::Rc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::console::doc::Doc;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::Tally;
 use crate::console::screen::column::{Col, Key, fixed, flex, muted, person, plain, spare, state};
-use crate::console::screen::rows::{Rows, read_status};
+use crate::console::screen::rows::{Rows, kept, read_status};
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::theme::Role;
@@ -26,19 +24,13 @@ const COLUMNS: &[Col<ServiceView>] = &[
         |view, world, theme| state(&show::service(remaining(view, world)), theme),
         |view, _| Key::maybe(view.expires_at.map(|_| "good")),
     ),
-    Col::<ServiceView>::new(
-        "name",
-        flex("NAME", 12, 2, Cut::Middle),
-        |view, _, theme| person(&view.name, theme),
-        |view, _| Key::text(&view.name),
-    )
+    Col::<ServiceView>::text("name", flex("NAME", 12, 2, Cut::Middle), person, |view| {
+        &view.name
+    })
     .of("principal"),
-    Col::<ServiceView>::new(
-        "owner",
-        flex("OWNER", 9, 1, Cut::Middle),
-        |view, _, theme| plain(&view.owner, theme),
-        |view, _| Key::text(&view.owner),
-    )
+    Col::<ServiceView>::text("owner", flex("OWNER", 9, 1, Cut::Middle), plain, |view| {
+        &view.owner
+    })
     .of("owner"),
     Col::<ServiceView>::new(
         "scopes",
@@ -80,8 +72,6 @@ fn ends(view: &ServiceView) -> DateTime<Utc> {
 }
 
 impl Rows for Services {
-    type Id = PrincipalName;
-    type View = ServiceView;
     type Rank = DateTime<Utc>;
 
     const TITLE: &'static str = "Services";
@@ -89,6 +79,8 @@ impl Rows for Services {
     const PLACE: Place = Place::Services;
     const LIST: List = List::Services;
     const COMMANDS: &'static [Action] = &[
+        Action::MakeService,
+        Action::RotateService,
         Action::DeleteService,
         Action::Lock,
         Action::Open,
@@ -99,24 +91,7 @@ impl Rows for Services {
     ];
     const COLUMNS: &'static [Col<ServiceView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&PrincipalName, &Rc<ServiceView>)> {
-        world.store.people().services()
-    }
-
-    fn get<'w>(world: &'w World, name: &PrincipalName) -> Option<&'w Rc<ServiceView>> {
-        world.store.people().service(name)
-    }
-
-    fn subject(name: &PrincipalName) -> Subject {
-        Subject::Service(name.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&PrincipalName> {
-        match subject {
-            Subject::Service(name) => Some(name),
-            _ => None,
-        }
-    }
+    kept!(PrincipalName => ServiceView, Service, services, service, in people);
 
     fn rank(&self, view: &ServiceView, _: &World) -> Self::Rank {
         ends(view)
@@ -151,15 +126,13 @@ impl Rows for Services {
             doc.fact("Groups", &view.groups.join(", "), Role::Text);
         }
         let token = view.expires_at.map_or_else(
-            || "none that works; its owner makes one".to_owned(),
+            || "none that works; its owner makes another".to_owned(),
             |at| {
                 let end = show::moment(at, world.server_now());
                 format!("ends in {}, {end}", left(view, world))
             },
         );
         doc.fact("Token", &token, Role::Text);
-        let rotate = format!("portcullis service-account rotate {}", view.name);
-        doc.fact("Another", &rotate, Role::TextMuted);
         doc
     }
 
@@ -199,7 +172,8 @@ impl Rows for Services {
             (Some(problem), _) => problem.clone(),
             (None, None) => "they are being read".to_owned(),
             (None, Some(_)) => {
-                "an admin makes them with `portcullis service-account create`".to_owned()
+                let key = world.keymap.key(Place::Services, Action::MakeService);
+                format!("there is none; an admin makes one with {key}")
             }
         }
     }

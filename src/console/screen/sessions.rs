@@ -1,7 +1,6 @@
 //! Sessions: live connections under grants, as far as the targets report them, and which do not.
 
 use std::cmp::Reverse;
-use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +9,7 @@ use crate::console::doc::Doc;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::Tally;
 use crate::console::screen::column::{Col, Key, fixed, flex, muted, person, plain, spare, state};
-use crate::console::screen::rows::Rows;
+use crate::console::screen::rows::{Rows, kept};
 use crate::console::show;
 use crate::console::store::{SessionKey, Subject};
 use crate::console::theme::Role;
@@ -28,12 +27,9 @@ const COLUMNS: &[Col<SessionView>] = &[
         |view, _| Key::maybe(view.activity.as_deref()),
     )
     .of("state"),
-    Col::<SessionView>::new(
-        "who",
-        flex("WHO", 10, 2, Cut::Middle),
-        |view, _, theme| person(&view.holder, theme),
-        |view, _| Key::text(&view.holder),
-    )
+    Col::<SessionView>::text("who", flex("WHO", 10, 2, Cut::Middle), person, |view| {
+        &view.holder
+    })
     .of("principal"),
     Col::<SessionView>::new(
         "via",
@@ -42,11 +38,11 @@ const COLUMNS: &[Col<SessionView>] = &[
         |view, _| Key::maybe(view.program.as_deref()),
     )
     .of("program"),
-    Col::<SessionView>::new(
+    Col::<SessionView>::text(
         "target",
         flex("TARGET", 12, 2, Cut::Middle),
-        |view, _, theme| plain(&view.target, theme),
-        |view, _| Key::text(&view.target),
+        plain,
+        |view| &view.target,
     )
     .of("target"),
     Col::<SessionView>::new(
@@ -65,11 +61,11 @@ const COLUMNS: &[Col<SessionView>] = &[
         |view, _| Key::maybe(view.address.as_deref()),
     )
     .of("address"),
-    Col::<SessionView>::new(
+    Col::<SessionView>::text(
         "grant",
         spare(fixed("GRANT", 12, Cut::End)),
-        |view, _, theme| muted(&view.grant, theme),
-        |view, _| Key::text(&view.grant),
+        muted,
+        |view| &view.grant,
     )
     .of("grant"),
     Col::<SessionView>::new(
@@ -78,19 +74,13 @@ const COLUMNS: &[Col<SessionView>] = &[
         |view, _, theme| muted(view.command.as_deref().unwrap_or("-"), theme),
         |view, _| Key::maybe(view.command.as_deref()),
     ),
-    Col::<SessionView>::new(
-        "id",
-        spare(fixed("ID", 10, Cut::End)),
-        |view, _, theme| muted(&view.id, theme),
-        |view, _| Key::text(&view.id),
-    )
+    Col::<SessionView>::text("id", spare(fixed("ID", 10, Cut::End)), muted, |view| {
+        &view.id
+    })
     .of("id"),
-    Col::<SessionView>::new(
-        "role",
-        flex("ROLE", 9, 1, Cut::Middle),
-        |view, _, theme| plain(&view.role, theme),
-        |view, _| Key::text(&view.role),
-    )
+    Col::<SessionView>::text("role", flex("ROLE", 9, 1, Cut::Middle), plain, |view| {
+        &view.role
+    })
     .of("role")
     .extra(),
 ];
@@ -119,8 +109,6 @@ fn sources(doc: &mut Doc, world: &World) {
 }
 
 impl Rows for SessionList {
-    type Id = SessionKey;
-    type View = SessionView;
     type Rank = Reverse<Option<DateTime<Utc>>>;
 
     const TITLE: &'static str = "Sessions";
@@ -139,24 +127,7 @@ impl Rows for SessionList {
     ];
     const COLUMNS: &'static [Col<SessionView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&SessionKey, &Rc<SessionView>)> {
-        world.store.sessions()
-    }
-
-    fn get<'w>(world: &'w World, id: &SessionKey) -> Option<&'w Rc<SessionView>> {
-        world.store.session(id)
-    }
-
-    fn subject(id: &SessionKey) -> Subject {
-        Subject::Session(id.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&SessionKey> {
-        match subject {
-            Subject::Session(key) => Some(key),
-            _ => None,
-        }
-    }
+    kept!(SessionKey => SessionView, Session, sessions, session);
 
     fn rank(&self, view: &SessionView, _: &World) -> Self::Rank {
         Reverse(view.started_at)

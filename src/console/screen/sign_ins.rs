@@ -1,7 +1,6 @@
 //! Sign-ins: who is signed in, how, on which device and until when; the last used first.
 
 use std::cmp::Reverse;
-use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +8,7 @@ use crate::console::doc::Doc;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::Tally;
 use crate::console::screen::column::{Col, Key, fixed, flex, muted, person, plain, spare, state};
-use crate::console::screen::rows::{Rows, read_status};
+use crate::console::screen::rows::{Rows, kept, read_status};
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::theme::Role;
@@ -27,26 +26,17 @@ const COLUMNS: &[Col<SignInView>] = &[
         |view, _, theme| state(&show::sign_in(view), theme),
         |view, _| Key::text(&show::sign_in(view).word),
     ),
-    Col::<SignInView>::new(
-        "who",
-        flex("WHO", 10, 2, Cut::Middle),
-        |view, _, theme| person(&view.principal, theme),
-        |view, _| Key::text(&view.principal),
-    )
+    Col::<SignInView>::text("who", flex("WHO", 10, 2, Cut::Middle), person, |view| {
+        &view.principal
+    })
     .of("principal"),
-    Col::<SignInView>::new(
-        "method",
-        fixed("METHOD", 8, Cut::End),
-        |view, _, theme| plain(&view.method, theme),
-        |view, _| Key::text(&view.method),
-    )
+    Col::<SignInView>::text("method", fixed("METHOD", 8, Cut::End), plain, |view| {
+        &view.method
+    })
     .of("method"),
-    Col::<SignInView>::new(
-        "device",
-        flex("DEVICE", 14, 4, Cut::End),
-        |view, _, theme| plain(&view.device, theme),
-        |view, _| Key::text(&view.device),
-    )
+    Col::<SignInView>::text("device", flex("DEVICE", 14, 4, Cut::End), plain, |view| {
+        &view.device
+    })
     .of("device"),
     Col::<SignInView>::new(
         "used",
@@ -66,12 +56,9 @@ const COLUMNS: &[Col<SignInView>] = &[
         |view, world, theme| plain(&left(view, world), theme),
         |view, _| Key::Number(view.expires_at.timestamp_millis()),
     ),
-    Col::<SignInView>::new(
-        "id",
-        spare(fixed("ID", 12, Cut::End)),
-        |view, _, theme| muted(&view.id, theme),
-        |view, _| Key::text(&view.id),
-    )
+    Col::<SignInView>::text("id", spare(fixed("ID", 12, Cut::End)), muted, |view| {
+        &view.id
+    })
     .of("id"),
 ];
 
@@ -84,8 +71,6 @@ fn left(view: &SignInView, world: &World) -> String {
 }
 
 impl Rows for SignIns {
-    type Id = SignInId;
-    type View = SignInView;
     type Rank = Reverse<DateTime<Utc>>;
 
     const TITLE: &'static str = "Sign-ins";
@@ -104,24 +89,7 @@ impl Rows for SignIns {
     ];
     const COLUMNS: &'static [Col<SignInView>] = COLUMNS;
 
-    fn all(world: &World) -> impl Iterator<Item = (&SignInId, &Rc<SignInView>)> {
-        world.store.people().sign_ins()
-    }
-
-    fn get<'w>(world: &'w World, id: &SignInId) -> Option<&'w Rc<SignInView>> {
-        world.store.people().sign_in(id)
-    }
-
-    fn subject(id: &SignInId) -> Subject {
-        Subject::SignIn(id.clone())
-    }
-
-    fn id(subject: &Subject) -> Option<&SignInId> {
-        match subject {
-            Subject::SignIn(id) => Some(id),
-            _ => None,
-        }
-    }
+    kept!(SignInId => SignInView, SignIn, sign_ins, sign_in, in people);
 
     fn rank(&self, view: &SignInView, _: &World) -> Self::Rank {
         Reverse(view.last_used_at)

@@ -168,6 +168,11 @@ impl Theme {
         self.glyphs.get(glyph as usize).map_or("", String::as_str)
     }
 
+    /// The signs that the terminal can show.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
     /// The characters of a border.
     pub fn border(&self) -> border::Set<'static> {
         match self.charset {

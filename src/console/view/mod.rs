@@ -80,7 +80,7 @@ pub fn paint(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Optio
     if let (Some(place), Some(strip)) = (layout.strip, app.strip()) {
         cursor = draw_strip(app, strip, theme, place, buffer).or(cursor);
     }
-    if let (Some(place), Some(form)) = (layout.strip, app.lock_form()) {
+    if let (Some(place), Some(form)) = (layout.strip, app.form()) {
         let inside = framed(&form.title(), theme, place, buffer);
         cursor = form.draw(app.world(), theme, inside, buffer).or(cursor);
     }

@@ -5,6 +5,7 @@
 //!
 //! To add a piece: a file of its own, drawn from values, with a test on a buffer.
 
+pub mod big;
 pub mod countdown;
 pub mod frame;
 pub mod hidden;

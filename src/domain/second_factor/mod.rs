@@ -25,6 +25,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ids::{FactorId, PrincipalId};
 use super::sign_in::Method;
 
+/// How to get a second factor, for whoever has none.
+pub const ADD_ONE: &str =
+    "add one with `portcullis factor add passkey` or `portcullis factor add totp`";
+/// What serves people as one whom the server sends to their provider.
+pub const PROVIDER_SERVES: &str = "a fresh sign-in at your identity provider counts as one here";
+
 /// No proof is taken that is older than this, whatever the settings say.
 pub const OLDEST: TimeDelta = TimeDelta::minutes(15);
 /// The most calls that one proof is good for: a page of marked rows.

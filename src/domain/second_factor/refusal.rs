@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::Way;
+use crate::domain::second_factor::ADD_ONE;
 use crate::domain::span::Span;
 
 /// Why a proof was not taken, or is needed first.
@@ -92,9 +93,7 @@ impl SecondFactorRefusal {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::StepUpRequired { ways, .. } if ways.is_empty() => {
-                "add one with `portcullis factor add totp`"
-            }
+            Self::StepUpRequired { ways, .. } if ways.is_empty() => ADD_ONE,
             Self::StepUpRequired { ways, .. } if ways.as_slice() == [Way::Oidc] => {
                 "run it in a terminal: it opens your browser for a sign-in at the identity provider"
             }

@@ -91,6 +91,8 @@ impl<'a> Reach<'a> {
     pub(super) fn seen(&self, grant: Grant) -> SeenGrant {
         SeenGrant {
             owner: None,
+            // What is taken away is taken away however it was got.
+            broke_glass: false,
             grant,
             locks: Arc::clone(&self.locks),
             now: self.now,

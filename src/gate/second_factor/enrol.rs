@@ -30,6 +30,8 @@ pub struct Enrolled {
     pub factors: Vec<Factor>,
     pub recovery_codes_left: i64,
     pub has_password: bool,
+    /// A fresh sign-in at the provider is a second factor of theirs.
+    pub at_provider: bool,
     /// What happened to the account lately, as sentences.
     pub notices: Vec<String>,
 }
@@ -66,6 +68,7 @@ impl Gate {
             factors: tx.factors(who).await?,
             recovery_codes_left: tx.recovery_codes_left(who).await?,
             has_password: tx.password(who).await?.is_some(),
+            at_provider: self.at_provider(&mut tx, who).await?.is_some(),
             notices: tx.notices(who, now - TOLD_FOR).await?,
         })
     }

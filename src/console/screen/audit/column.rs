@@ -35,12 +35,9 @@ pub(super) const COLUMNS: &[Col<EventView>] = &[
         |event, _| Key::text(&event.event),
     )
     .of("event"),
-    Col::<EventView>::new(
-        "who",
-        flex("WHO", 10, 2, Cut::Middle),
-        |event, _, theme| plain(&event.actor.name, theme),
-        |event, _| Key::text(&event.actor.name),
-    )
+    Col::<EventView>::text("who", flex("WHO", 10, 2, Cut::Middle), plain, |event| {
+        &event.actor.name
+    })
     .of("actor"),
     Col::<EventView>::new(
         "target",
@@ -86,12 +83,9 @@ pub(super) const COLUMNS: &[Col<EventView>] = &[
     )
     .of("role")
     .extra(),
-    Col::<EventView>::new(
-        "channel",
-        fixed("VIA", 7, Cut::End),
-        |event, _, theme| muted(&event.channel, theme),
-        |event, _| Key::text(&event.channel),
-    )
+    Col::<EventView>::text("channel", fixed("VIA", 7, Cut::End), muted, |event| {
+        &event.channel
+    })
     .of("channel")
     .extra(),
     Col::<EventView>::new(

@@ -106,7 +106,7 @@ pub(super) fn draw(
         let row = |event: &EventView| Row {
             cells: columns
                 .iter()
-                .map(|column| (column.cell)(event, world, theme))
+                .map(|column| column.cell(event, world, theme))
                 .collect(),
             ..Row::default()
         };

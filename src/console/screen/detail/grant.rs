@@ -22,6 +22,15 @@ pub(in crate::console::screen) fn grant_preview(
     let what = vec![
         (format!("{} ", view.holder), Role::TextStrong),
         (format!("{} on {}, ", view.role, view.target), Role::Text),
+        (
+            if view.break_glass {
+                "break-glass, "
+            } else {
+                ""
+            }
+            .to_owned(),
+            Role::StatusWarn,
+        ),
     ];
     let state = if let Some(error) = &view.last_error {
         let text = format!("{}, attempt {}: {error}", view.state, view.attempts);
@@ -89,6 +98,10 @@ pub(in crate::console::screen) fn grant(view: &GrantView, world: &World, width: 
         &format!("{} on {} ({kind})", view.role, view.target),
         Role::TextStrong,
     );
+    if view.break_glass {
+        let glass = "taken by break-glass, before anybody had reviewed it";
+        doc.fact("Glass", glass, Role::StatusWarn);
+    }
     let start = match view.starts_at {
         Some(at) => format!("usable since {}", show::moment(at, now)),
         None => format!(

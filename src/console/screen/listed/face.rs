@@ -108,7 +108,7 @@ impl<R: Rows> Listed<R> {
             let cells = view.map(|view| {
                 let cells = columns.iter();
                 cells
-                    .map(|column| (column.cell)(view, world, theme))
+                    .map(|column| column.cell(view, world, theme))
                     .collect()
             });
             Row {

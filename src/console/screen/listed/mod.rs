@@ -62,7 +62,7 @@ impl<R: Rows> Listed<R> {
         let Sorting { by, reversed } = self.list.sorting;
         match by.and_then(Self::column) {
             Some(column) => {
-                rows.sort_by_cached_key(|(id, view)| ((column.key)(view, world), (*id).clone()));
+                rows.sort_by_cached_key(|(id, view)| (column.key(view, world), (*id).clone()));
             }
             None => {
                 rows.sort_by_cached_key(|(id, view)| (self.rows.rank(view, world), (*id).clone()));
