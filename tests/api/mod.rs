@@ -10,6 +10,7 @@ mod grants;
 mod incidents;
 mod limits;
 mod locks;
+mod passkey_sign_in;
 mod passkeys;
 mod people;
 mod policy;
@@ -20,6 +21,7 @@ mod services;
 mod sessions;
 mod signals;
 mod step_up;
+mod tls;
 mod tokens;
 
 use portcullis::client::ClientError;
