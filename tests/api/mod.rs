@@ -21,6 +21,7 @@ mod services;
 mod sessions;
 mod signals;
 mod step_up;
+mod tls;
 mod tokens;
 
 use portcullis::client::ClientError;
