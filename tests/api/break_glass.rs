@@ -156,6 +156,12 @@ on_both! {
         }
         world.pass(TimeDelta::minutes(30));
         assert_eq!(world.grant_in(&grant.id, &["ended"]).await.close_kind.as_deref(), Some("end"));
+        // One that was shorter than it might have been is not prolonged either.
+        let ben = world.engineer("ben").await;
+        let short = NewBreakGlass { duration: "10m".to_owned(), ..glass() };
+        let seen = ben.break_glass(&short, &key()).await.unwrap();
+        let grant = world.grant_in(&seen.grant, &["active"]).await;
+        assert_eq!(refused(ben.extend(&grant.id, grant.version, &extension, &key()).await), "over-total-cap");
     }
 }
 
