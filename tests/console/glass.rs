@@ -212,7 +212,7 @@ fn a_grant_that_was_taken_by_break_glass_says_so() {
         desk.send(Msg::Stream(Tidings::Hello { now, epoch: 1 }));
         desk.wait(500);
         desk.keys("2");
-        assert!(desk.screen().contains("glass admin"), "{}", desk.screen());
+        assert!(desk.screen().contains("! admin"), "{}", desk.screen());
         desk.keys("Enter");
         assert!(
             desk.screen().contains("taken by break-glass"),
