@@ -35,7 +35,7 @@ async fn nobody_gets_access_by_their_own_word_through_the_gate() {
     let provider = hostile::provider().await;
     for seed in first()..first() + cases() {
         println!("seed {seed}");
-        let mut organisation = Organisation::new(seed, &provider).await;
+        let mut organisation = Box::pin(Organisation::new(seed, &provider)).await;
         moves::run(&mut organisation, &mut often).await;
         check::everything(&organisation, &mut often).await;
     }

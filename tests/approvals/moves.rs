@@ -334,7 +334,7 @@ async fn again(organisation: &mut Organisation, often: &mut Often) {
     };
     let count = organisation.known.len();
     if organisation
-        .from_provider(&alike, &format!("twin{count}"), groups)
+        .by_provider(&alike, &format!("twin{count}"), groups)
         .await
     {
         tell(often, "alike let in");

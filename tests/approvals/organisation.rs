@@ -126,15 +126,16 @@ fn policy(random: &mut Random) -> (String, BTreeMap<String, Seats>) {
         writeln!(text, "permit (principal in Group::\"{group}\", action == Action::\"request\", resource == Target::\"t-staging\");").unwrap();
         ways.insert("w9".to_owned(), Vec::new());
     }
-    match random.below(4) {
+    let about_people = match random.below(4) {
         0 => {
-            text += "@id(\"not-leads\") forbid (principal in Group::\"leads\", action == Action::\"extend\", resource);\n"
+            "@id(\"not-leads\") forbid (principal in Group::\"leads\", action == Action::\"extend\", resource);\n"
         }
         1 => {
-            text += "@id(\"own-team\") permit (principal in Group::\"dba\", action == Action::\"review\", resource);\n"
+            "@id(\"own-team\") permit (principal in Group::\"dba\", action == Action::\"review\", resource);\n"
         }
-        _ => {}
-    }
+        _ => "",
+    };
+    text += about_people;
     let glass = seats(random);
     writeln!(
         text,
@@ -201,10 +202,10 @@ impl Organisation {
         for nth in 0..4 + organisation.random.below(3) {
             organisation.person(&format!("p{nth}")).await;
         }
-        for nth in 0..1 + organisation.random.below(2) {
+        for nth in 0..=organisation.random.below(2) {
             let groups = some(&mut organisation.random, &GROUPS, 1);
             let (subject, name) = (format!("Sub-{nth}"), format!("idp{nth}"));
-            assert!(organisation.from_provider(&subject, &name, groups).await);
+            assert!(organisation.by_provider(&subject, &name, groups).await);
         }
         organisation
     }
@@ -239,7 +240,7 @@ impl Organisation {
     }
 
     /// Somebody signs in at the provider under this subject; whether they are let in.
-    pub(super) async fn from_provider(
+    pub(super) async fn by_provider(
         &mut self,
         subject: &str,
         name: &str,

@@ -614,6 +614,7 @@ fn stories_come_everywhere() {
         "factor",
         "account",
         "break_glass.code",
+        "tls",
     ];
     let of_rules = EventCode::ALL.iter().map(|code| code.as_str());
     let of_rules = of_rules.filter(|code| !aside.iter().any(|family| code.starts_with(family)));

@@ -197,6 +197,12 @@ impl Request {
                 groups: "nobody".to_owned(),
             });
         };
+        // INVARIANT: nothing prolongs such a grant, also where policy would have given a longer one
+        // (`access_by_break_glass_is_as_long_as_was_asked_and_never_prolonged`).
+        let way = Way {
+            max_total: ask.duration,
+            ..way
+        };
         let mut request = Self {
             id,
             kind: RequestKind::BreakGlass,

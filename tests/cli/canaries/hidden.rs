@@ -42,13 +42,13 @@ struct Typed {
     rows: Vec<String>,
 }
 
-async fn typed(world: &World, ada: &Client) -> Typed {
+async fn type_it_all(world: &World, ada: &Client) -> Typed {
     let (root, rob) = (world.admin(), world.reviewer("rob").await);
     let mut canaries = Canaries::default();
     let mut word = |what: &str| {
-        let word = format!("canary-{}-q7", what.replace(' ', "-"));
-        canaries.plant(what, &word);
-        word
+        let canary = format!("canary-{}-q7", what.replace(' ', "-"));
+        canaries.plant(what, &canary);
+        canary
     };
     let ask = |role: &str, reason: String, ticket: Option<String>| NewRequest {
         target: "bastion".to_owned(),
@@ -285,7 +285,7 @@ async fn what_is_out_of_scope_is_in_nothing_that_somebody_is_told() {
         expires: "1d".to_owned(),
     };
     let bot = world.admin().create_service(&new, &key()).await.unwrap();
-    let typed = typed(&world, &ada).await;
+    let typed = Box::pin(type_it_all(&world, &ada)).await;
     let readers = [
         ("rita", world.http(&rita)),
         ("an auditor of staging", world.http(&auditor)),

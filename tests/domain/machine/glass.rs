@@ -92,8 +92,8 @@ impl Machine {
             groups: self.people[who].groups.clone(),
             at: self.clock,
         });
-        let mut uses = self.uses.iter_mut();
-        let used = uses.find(|used| used.now.request == next.request).unwrap();
+        let mut all = self.uses.iter_mut();
+        let used = all.find(|used| used.now.request == next.request).unwrap();
         match sign_off.verdict {
             Verdict::Justified => used.found_justified.extend(seen),
             Verdict::NotJustified => used.found_wrong.extend(seen),
