@@ -15,7 +15,7 @@ use crate::support::certificates::Certificates;
 use crate::support::person::{Person, Running};
 
 /// Longer than any limit of the server; a test that waits for it has found one that is missing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that speaks TLS with files of its own.
 struct Node {
