@@ -3,6 +3,8 @@
 #[cfg(test)] // tells clippy that helpers outside test functions are tests, too
 mod api;
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;

@@ -363,6 +363,10 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"name": things.owner, "password": "no such kettle"}),
         ),
+        "POST /v1/sign-in/password/passkey" => (
+            None,
+            json!({"name": things.owner, "password": "no such kettle", "server": things.caller.base()}),
+        ),
         // Another password each time: nobody may set the same for two.
         "POST /v1/account/password" => (None, json!({"password": "the kettle sings at noon"})),
         "POST /v1/factors" => (None, json!({"kind": "totp", "name": "phone"})),

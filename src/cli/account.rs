@@ -1,6 +1,6 @@
 //! `portcullis account`: the password of one's local account, and signing in with it.
 
-use crate::cli::{Context, Exit, Failure, factor, type_in};
+use crate::cli::{Context, Exit, Failure, factor, prove, type_in};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::second_factor::ADD_ONE;
 use crate::secret::{Secret, same};
@@ -18,6 +18,11 @@ enum Command {
     /// Set or replace your password; it is read from the terminal, or as a line from standard input
     Password,
 }
+
+/// What is typed in place of a code by whoever has a passkey.
+const PASSKEY: &str = "passkey";
+const SECOND: &str =
+    "code of your authenticator, `passkey` for your passkey, Enter if you have none:";
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let Command::Password = arguments.command;
@@ -56,8 +61,8 @@ async fn set_password(client: &Client, own: &Factors) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Signs in with a password, and with a code by whoever has a second factor. Both are asked for whether or not they
-/// are needed, so that nothing is learned about an account.
+/// Signs in with a password, and with a code or a passkey by whoever has a second factor. Both are asked for whether or
+/// not they are needed, so that nothing is learned about an account.
 pub(super) async fn sign_in(
     context: &Context<'_>,
     client: &Client,
@@ -67,11 +72,15 @@ pub(super) async fn sign_in(
     let password: Secret = type_in::hidden("password:").await?;
     let code = match context.totp() {
         Some(code) => code.to_owned(),
-        None if type_in::somebody_is_there() => {
-            type_in::line("code of your authenticator, Enter if you have none:").await?
-        }
+        None if type_in::somebody_is_there() => type_in::line(SECOND).await?,
         None => String::new(),
     };
+    if code.trim() == PASSKEY {
+        let signed_in = client.sign_in_by_passkey(name, &password, device, |address| {
+            prove::show_address("your browser opens, to ask your passkey there", address);
+        });
+        return Ok(signed_in.await?);
+    }
     let body = PasswordSignIn {
         name: name.to_owned(),
         password: password.expose().to_owned(),

@@ -79,12 +79,12 @@ impl<'p> Context<'p> {
     pub fn client(&self) -> Result<Client, Failure> {
         let server = self.server()?;
         // A machine has no sign-in to keep: its token comes with its surroundings.
-        let session = match environment("PORTCULLIS_TOKEN").filter(|token| !token.is_empty()) {
-            Some(token) => Session::of_service(&server, Secret::new(token)),
-            None => {
-                let place = self.settings()?.device_key;
-                Session::open_with(&server, &self.state()?, place)?
-            }
+        let token = environment("PORTCULLIS_TOKEN").filter(|token| !token.is_empty());
+        let session = if let Some(token) = token {
+            Session::of_service(&server, Secret::new(token))
+        } else {
+            let place = self.settings()?.device_key;
+            Session::open_with(&server, &self.state()?, place)?
         };
         let prover = Arc::new(AtTerminal::new(self.common.totp.clone()));
         Ok(Client::new(session, Channel::Cli)?.with_prover(prover))

@@ -13,6 +13,7 @@ mod config;
 mod connect;
 mod console;
 mod context;
+pub mod crash;
 mod demo;
 mod deny;
 mod device;
@@ -163,6 +164,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return print::usage(&error),
     };
     let printer = Printer::of_process(arguments.common.json);
+    crash::keep_quiet();
+    if let Err(error) = crash::keep_memory() {
+        printer.note(&format!(
+            "what is in memory may be written to disk if this crashes: {error}"
+        ));
+    }
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     if !matches!(arguments.command, Command::Serve(_) | Command::Demo(_)) {
         // Whoever talks to one server is served by two, however many processors there are.

@@ -63,15 +63,19 @@ impl Prover for AtTerminal {
     }
 
     fn send_to(&self, address: &str) {
-        let address = clean(address).to_string();
-        let how = if open_browser(&address) {
-            "your browser opens, to confirm this there; if it does not, go to this address:"
-        } else {
-            "confirm this with a browser on this machine at this address:"
-        };
-        Printer::tell(how);
-        Printer::tell(&format!("  {address}"));
+        show_address("your browser opens, to confirm this there", address);
     }
+}
+
+/// Opens a page of ours in the browser, and says where it is.
+pub(super) fn show_address(opens: &str, address: &str) {
+    let address = clean(address).to_string();
+    if open_browser(&address) {
+        Printer::tell(&format!("{opens}; if it does not, go to this address:"));
+    } else {
+        Printer::tell("confirm this with a browser on this machine at this address:");
+    }
+    Printer::tell(&format!("  {address}"));
 }
 
 /// The way through the browser; a passkey before the provider, which could be another's for a moment.

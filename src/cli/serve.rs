@@ -11,6 +11,7 @@ use crate::cli::context::environment;
 use crate::cli::{Context, Exit, Failure};
 use crate::config::{self, Database, Problem, Settings, paths};
 use crate::server::instance::Instance;
+use crate::server::tls::Tls;
 use crate::server::{Options, Server};
 use crate::store::{Clock, Location};
 use crate::targets::{Environment, Installation};
@@ -27,6 +28,12 @@ pub(super) struct Arguments {
     /// The folder of portcullis.toml and policy.cedar
     #[arg(long, value_name = "DIR")]
     pub config_dir: Option<PathBuf>,
+    /// The server's certificate, to speak TLS itself
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<String>,
+    /// The key of that certificate
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
     /// `sqlite`, or `postgres://user@host/name` for several nodes
     #[arg(long, value_name = "DATABASE")]
     pub database: Option<String>,
@@ -47,6 +54,8 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     for (name, value) in [
         ("data-dir", data_dir),
         ("listen", arguments.listen),
+        ("tls-certificate", arguments.tls_certificate),
+        ("tls-key", arguments.tls_key),
         ("database", arguments.database),
         ("public-url", arguments.public_url),
         ("log", arguments.log),
@@ -86,7 +95,10 @@ async fn start(
         Database::Sqlite => Location::Sqlite(instance.database()),
         Database::Postgres(url) => Location::Postgres(url.clone()),
     };
-    let local = format!("http://{}", settings.listen);
+    let tls = settings.tls.clone().map(Tls::open).transpose();
+    let tls = tls.map_err(|error| unusable(&error))?.map(Arc::new);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let local = format!("{scheme}://{}", settings.listen);
     let name = Some(settings.public_url.clone()).filter(|url| *url != local);
     let server = Server::start(
         &location,
@@ -102,6 +114,7 @@ async fn start(
             break_glass: settings.break_glass,
             tokens: settings.tokens,
             checkpoint: Some(instance.checkpoint()),
+            tls,
         },
     )
     .await
@@ -110,15 +123,14 @@ async fn start(
 }
 
 fn greet(context: &Context<'_>, server: &Server) -> Result<(), Failure> {
-    context.printer.line(&format!(
-        "Portcullis listens on http://{}",
-        server.address()
-    ))?;
+    context
+        .printer
+        .line(&format!("Portcullis listens on {}", server.url()))?;
     if let Some(code) = server.bootstrap_code() {
         context.printer.line("Nobody has signed in yet. Become the first admin with this one-time code, good for 24 hours:")?;
         context.printer.line(&format!(
-            "  portcullis login --server http://{} --name YOUR-NAME --code {}",
-            server.address(),
+            "  portcullis login --server {} --name YOUR-NAME --code {}",
+            server.url(),
             code.expose()
         ))?;
     }
@@ -157,6 +169,15 @@ fn log_to_stderr(settings: &Settings) -> Result<(), Failure> {
         .with_ansi(false)
         .try_init();
     Ok(())
+}
+
+/// Without its certificate the server does not start, and never falls back to plain HTTP.
+fn unusable(error: &anyhow::Error) -> Failure {
+    let hint = "check `tls_certificate` and `tls_key`";
+    Failure {
+        code: Some("tls-not-usable"),
+        ..Failure::here(format!("the server cannot speak TLS: {error:#}"), hint)
+    }
 }
 
 fn fault(error: &anyhow::Error) -> Failure {

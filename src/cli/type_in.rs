@@ -26,13 +26,14 @@ pub(super) async fn hidden(question: &str) -> Result<Secret, Failure> {
     let Ok(before) = tcgetattr(rustix::stdio::stdin()) else {
         return Ok(Secret::new(read().await?));
     };
-    Printer::prompt(question);
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
     silent.local_modes.insert(LocalModes::ECHONL);
     let set = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &silent);
     set.map_err(|error| unreadable(&error.into()))?;
     let _back = Back(before);
+    // Only now: whoever answers at once must not see it.
+    Printer::prompt(question);
     Ok(Secret::new(read().await?))
 }
 

@@ -51,7 +51,8 @@ impl Device {
             return Ok(Arc::clone(key));
         }
         let key = match &self.keeping {
-            Some(keeping) => keeping.load().await?,
+            // Boxed, because whatever calls the server carries this along.
+            Some(keeping) => Box::pin(keeping.load()).await?,
             None => (in_memory()?, KeptIn::Memory),
         };
         Ok(Arc::clone(held.insert(Arc::new(key))))
@@ -61,7 +62,7 @@ impl Device {
     pub(super) async fn forget(&self) {
         let mut held = self.key.lock().await;
         if let Some(keeping) = &self.keeping {
-            keeping.remove().await;
+            Box::pin(keeping.remove()).await;
         }
         *held = None;
     }

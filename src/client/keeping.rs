@@ -67,15 +67,15 @@ impl Keeping {
         // Whoever has a key keeps it: another one would mean to sign in again.
         let file_wins = here && self.wanted == DeviceKeyPlace::Auto;
         if file_wins || self.wanted == DeviceKeyPlace::File {
-            return self.from_file();
+            return self.read_file();
         }
         match Keyring::open().await {
             Ok(keyring) => self
-                .from_keyring(&keyring)
+                .ask_keyring(&keyring)
                 .await
                 .map(|key| (key, KeptIn::Keyring))
                 .map_err(|error| unusable(&error, "try again, or set `device_key = \"file\"` in console.toml and run `portcullis login`".to_owned())),
-            Err(_) if self.wanted == DeviceKeyPlace::Auto && !noted => self.from_file(),
+            Err(_) if self.wanted == DeviceKeyPlace::Auto && !noted => self.read_file(),
             Err(why) => Err(self.refused(why)),
         }
     }
@@ -93,7 +93,7 @@ impl Keeping {
         }
     }
 
-    fn from_file(&self) -> Result<(DeviceKey, KeptIn), ClientError> {
+    fn read_file(&self) -> Result<(DeviceKey, KeptIn), ClientError> {
         let hint = || {
             let path = self.file.display();
             format!("remove `{path}` and run `portcullis login`")
@@ -102,7 +102,7 @@ impl Keeping {
         Ok((key, KeptIn::File))
     }
 
-    async fn from_keyring(&self, keyring: &Keyring) -> anyhow::Result<DeviceKey> {
+    async fn ask_keyring(&self, keyring: &Keyring) -> anyhow::Result<DeviceKey> {
         // Of two processes that start together, one makes the key and the other finds it.
         let lock = self.note.with_extension("lock");
         let locked = tokio::task::spawn_blocking(move || {
@@ -126,15 +126,12 @@ impl Keeping {
             self.put(keyring, name, &key).await?;
             fs::remove_file(&self.file).context("removing the file that held the key")?;
         }
-        let kept = match keyring.get(name).await? {
-            Some(kept) => kept,
-            None => {
-                let fresh = DeviceKey::generate()?;
-                self.put(keyring, name, &fresh).await?;
-                fresh
-            }
-        };
-        DeviceKey::read(kept.expose())
+        if let Some(kept) = keyring.get(name).await? {
+            return DeviceKey::read(kept.expose());
+        }
+        let fresh = DeviceKey::generate()?;
+        self.put(keyring, name, &fresh).await?;
+        DeviceKey::read(fresh.expose())
     }
 
     /// Puts the key into the keyring, and makes sure that it is there before any other copy is given up.

@@ -1,5 +1,6 @@
 //! Passkeys: opens a page in the person's browser that asks one, and brings the answer to the server.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,8 +14,8 @@ use crate::client::send::Call;
 use crate::client::{Client, ClientError, IdempotencyKey};
 use crate::secret::{self, Secret, passkey};
 use crate::wire::{
-    FactorAnswer, FactorConfirmed, FactorToConfirm, NewFactor, PasskeyAsk, PasskeyQuestion,
-    StepUpProof,
+    FactorAnswer, FactorConfirmed, FactorToConfirm, Me, NewFactor, PasskeyAsk, PasskeyQuestion,
+    PasswordPasskey, PasswordSignIn, StepUpProof,
 };
 
 /// The server takes no answer after this time.
@@ -33,14 +34,8 @@ impl Client {
             server: server.clone(),
         };
         let call = Call::new(Method::POST, &["v1", "passkey-questions"]).body(&body)?;
-        let mut asked: PasskeyQuestion = self.call_unproved(call).await?;
-        let digests = digests.into_iter().collect();
-        passkey::mix(&mut asked.options, &server, &digests).ok_or_else(|| {
-            ClientError::BadReply {
-                text: format!("what `{server}` wants a passkey to confirm is not understood"),
-            }
-        })?;
-        Ok(asked)
+        let asked: PasskeyQuestion = self.call_unproved(call).await?;
+        mixed(asked, &server, &digests.into_iter().collect())
     }
 
     /// Proves a second factor for these calls with a passkey, in a page that shows what they are, and gives what has
@@ -53,7 +48,8 @@ impl Client {
     ) -> Result<Secret, ClientError> {
         let PasskeyQuestion { question, options } = self.passkey_question(digests.clone()).await?;
         let asks = Asks::Confirm { acts };
-        let (visit, answer) = self.ask_in_browser(asks, &options, send).await?;
+        let person = self.session().tokens()?.me.name;
+        let (visit, answer) = self.ask_in_browser(asks, &person, &options, send).await?;
         let proof = StepUpProof::Passkey { question, answer };
         let proved = self.step_up(digests, proof).await;
         let told = match acts {
@@ -62,6 +58,51 @@ impl Client {
         };
         say(visit, &told, proved.as_ref().err()).await;
         proved
+    }
+
+    /// Asks the server what a passkey has to sign for a sign-in to a local account on this device, and mixes in what
+    /// this machine knows.
+    pub async fn passkey_question_to_sign_in(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<PasskeyQuestion, ClientError> {
+        let server = self.server().to_string();
+        let body = PasswordPasskey {
+            name: name.to_owned(),
+            password: password.expose().to_owned(),
+            server: server.clone(),
+        };
+        let call = Call::new(Method::POST, &["v1", "sign-in", "password", "passkey"])
+            .unsigned()
+            .body(&body)?;
+        let asked: PasskeyQuestion = self.call(call).await?;
+        let digest = passkey::sign_in(name, &self.session().thumbprint().await?);
+        mixed(asked, &server, &[digest].into())
+    }
+
+    /// Signs in to a local account with its password and a passkey, and keeps the tokens. `send` gets the address that
+    /// the person has to open in a browser on this machine.
+    pub async fn sign_in_by_passkey(
+        &self,
+        name: &str,
+        password: &Secret,
+        device: String,
+        send: impl FnOnce(&str) + Send,
+    ) -> Result<Me, ClientError> {
+        let PasskeyQuestion { question, options } =
+            self.passkey_question_to_sign_in(name, password).await?;
+        let asks = Asks::SignIn;
+        let (visit, answer) = self.ask_in_browser(asks, name, &options, send).await?;
+        let body = PasswordSignIn {
+            name: name.to_owned(),
+            password: password.expose().to_owned(),
+            proof: Some(StepUpProof::Passkey { question, answer }),
+            device: Some(device),
+        };
+        let me = self.sign_in_with_password(&body).await;
+        say(visit, "You are signed in.", me.as_ref().err()).await;
+        me
     }
 
     /// Begins to add a passkey.
@@ -109,7 +150,8 @@ impl Client {
     ) -> Result<FactorConfirmed, ClientError> {
         let (id, options) = self.begin_passkey(name, &IdempotencyKey::new()?).await?;
         let asks = Asks::Add { name };
-        let (visit, answer) = self.ask_in_browser(asks, &options, send).await?;
+        let person = self.session().tokens()?.me.name;
+        let (visit, answer) = self.ask_in_browser(asks, &person, &options, send).await?;
         let key = IdempotencyKey::new()?;
         let confirmed = self.confirm_passkey(&id, answer, &key).await;
         let told = "From now on it confirms what you do.";
@@ -121,6 +163,7 @@ impl Client {
     async fn ask_in_browser(
         &self,
         about: Asks<'_>,
+        person: &str,
         options: &Value,
         send: impl FnOnce(&str) + Send,
     ) -> Result<(Visit, Value), ClientError> {
@@ -134,11 +177,10 @@ impl Client {
             hint: "try again".to_owned(),
         })?;
         let nonce = URL_SAFE_NO_PAD.encode(random);
-        let person = self.session().tokens()?.me.name;
         let server = self.server().to_string();
         let shown = page(&About {
             asks: about,
-            person: &person,
+            person,
             server: &server,
             options,
             nonce: &nonce,
@@ -162,6 +204,18 @@ impl Client {
             hint: "do it again, and confirm it in the browser within five minutes".to_owned(),
         })
     }
+}
+
+/// The question with the address of the server and the calls in what has to be signed.
+fn mixed(
+    mut asked: PasskeyQuestion,
+    server: &str,
+    digests: &BTreeSet<String>,
+) -> Result<PasskeyQuestion, ClientError> {
+    passkey::mix(&mut asked.options, server, digests).ok_or_else(|| ClientError::BadReply {
+        text: format!("what `{server}` wants a passkey to confirm is not understood"),
+    })?;
+    Ok(asked)
 }
 
 fn not_understood() -> ClientError {

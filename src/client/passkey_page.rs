@@ -13,6 +13,8 @@ pub(super) enum Asks<'a> {
     Confirm { acts: &'a [String] },
     /// Keep a new passkey under this name.
     Add { name: &'a str },
+    /// Sign the person in, whose password was right.
+    SignIn,
 }
 
 /// What the page says besides.
@@ -115,6 +117,14 @@ pub(super) fn page(about: &About<'_>) -> String {
             "Add the passkey",
             "With it you confirm what you do in the terminal. If you did not ask for it there, close this tab.",
         ),
+        Asks::SignIn => (
+            "confirm",
+            "Sign in with your passkey",
+            "You are about to sign in".to_owned(),
+            String::new(),
+            "Sign in",
+            "The terminal on this machine is signed in, and nothing else. If you did not begin it there, close this tab.",
+        ),
     };
     let (person, server) = (escaped(about.person), escaped(about.server));
     let (ask, nonce) = (escaped(&about.options.to_string()), escaped(about.nonce));
@@ -151,7 +161,11 @@ mod tests {
     fn nothing_that_others_say_becomes_part_of_the_page() {
         let hostile = "</main><script>alert(1)</script>\"'&\u{202e}\u{1b}[31m";
         let (acts, options) = ([hostile.to_owned()], serde_json::json!({ "x": hostile }));
-        for asks in [Asks::Confirm { acts: &acts }, Asks::Add { name: hostile }] {
+        for asks in [
+            Asks::Confirm { acts: &acts },
+            Asks::Add { name: hostile },
+            Asks::SignIn,
+        ] {
             let page = page(&About {
                 asks,
                 person: hostile,

@@ -245,7 +245,7 @@ impl Client {
             None => Ok(None),
             Some(Chosen::Typed(proof)) => self.step_up(digests, proof).await.map(Some),
             Some(Chosen::Passkey) => {
-                let acts = [spoken(&call.method, call.path)];
+                let acts = [spoken(&call.method, call.path, call.body.as_deref())];
                 let proof =
                     self.step_up_by_passkey(digests, &acts, |address| prover.send_to(address));
                 proof.await.map(Some)

@@ -27,7 +27,7 @@ pub struct Key {
 }
 
 /// Settings of the server, in the table `[server]` of `portcullis.toml`.
-pub const SERVER: [Key; 5] = [
+pub const SERVER: [Key; 7] = [
     Key {
         name: "data_dir",
         env: "PORTCULLIS_DATA_DIR",
@@ -48,9 +48,25 @@ pub const SERVER: [Key; 5] = [
         name: "public_url",
         env: "PORTCULLIS_PUBLIC_URL",
         flag: "public-url",
-        default: "`http://` and the address above",
+        default: "`http://` or `https://`, and the address above",
         sample: "\"https://portcullis.example.com\"",
         about: "How people reach the server; behind a proxy, the proxy's address.",
+    },
+    Key {
+        name: "tls_certificate",
+        env: "PORTCULLIS_TLS_CERTIFICATE",
+        flag: "tls-certificate",
+        default: "none: plain HTTP, for this machine only",
+        sample: "\"tls/server.pem\"",
+        about: "A PEM file with the server's certificate and those between it and its authority. The server then speaks TLS 1.3 and 1.2 itself. Relative to this file; taken over when it changes.",
+    },
+    Key {
+        name: "tls_key",
+        env: "PORTCULLIS_TLS_KEY",
+        flag: "tls-key",
+        default: "none",
+        sample: "\"tls/server.key\"",
+        about: "A PEM file with the key of that certificate, readable by the server only.",
     },
     Key {
         name: "database",

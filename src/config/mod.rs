@@ -28,7 +28,7 @@ pub use console::{COLORS, ConsoleSettings, DeviceKeyPlace, KeyRow, KeyRows, Noti
 pub use identity::Identity;
 pub use keys::Env;
 pub use problem::{Notes, Problem, Severity};
-pub use server::{Database, Settings, Shown};
+pub use server::{Database, Settings, Shown, TlsFiles};
 pub use starter::{
     config_init, console_init, default_console, default_policy, default_toml, reference,
 };

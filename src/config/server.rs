@@ -8,7 +8,7 @@ use crate::config::document::Table;
 use crate::config::identity::Identity;
 use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
 use crate::config::paths;
-use crate::config::problem::{Notes, Problem, Severity};
+use crate::config::problem::{Notes, Problem};
 use crate::config::tokens::TokenSettings;
 use crate::domain::break_glass::Limits;
 use crate::domain::hours::WorkingHours;
@@ -42,6 +42,13 @@ impl fmt::Debug for Database {
     }
 }
 
+/// The two files that a server proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
 /// What a server needs to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -49,6 +56,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Without a slash at its end.
     pub public_url: String,
+    /// What it speaks TLS with; without it a proxy on this machine does.
+    pub tls: Option<TlsFiles>,
     pub database: Database,
     /// A filter in the form of `tracing_subscriber::EnvFilter`.
     pub log: String,
@@ -98,9 +107,44 @@ pub(super) fn understand<'t>(
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let (listen, listen_from) =
         layers.understand("listen", loopback, notes, |text, _| address(text));
+    let file = |name, notes: &mut Notes<'t>| {
+        layers.understand(name, None, notes, |text, origin| {
+            let base = if *origin == Origin::File {
+                folder
+            } else {
+                Path::new("")
+            };
+            file_path(text, base, home.as_deref()).map(Some)
+        })
+    };
+    let (certificate, certificate_from) = file("tls_certificate", notes);
+    let (key, key_from) = file("tls_key", notes);
+    let [shown_certificate, shown_key] = [&certificate, &key].map(|file| {
+        let shown = file
+            .as_ref()
+            .map(|path: &PathBuf| path.display().to_string());
+        shown.unwrap_or_else(|| "none".to_owned())
+    });
+    let half = match (&certificate, &key) {
+        (Some(_), None) => Some((&certificate_from, "tls_key")),
+        (None, Some(_)) => Some((&key_from, "tls_certificate")),
+        _ => None,
+    };
+    if let Some((from, missing)) = half {
+        let message = format!("TLS needs both files, and `{missing}` is not set");
+        notes.push(Problem::of(
+            place_of(from),
+            message,
+            Some(format!("set `{missing}`, or neither")),
+        ));
+    }
+    let tls = certificate
+        .zip(key)
+        .map(|(certificate, key)| TlsFiles { certificate, key });
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let (public_url, url_from) = layers.understand(
         "public_url",
-        format!("http://{listen}"),
+        format!("{scheme}://{listen}"),
         notes,
         |text, _| url(text),
     );
@@ -111,20 +155,22 @@ pub(super) fn understand<'t>(
     let (log, log_from) =
         layers.understand("log", "info".to_owned(), notes, |text, _| log_filter(text));
 
-    if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
-        let hint = "put a TLS proxy in front of it, and set `public_url` to its `https://` address"
-            .to_owned();
-        let message =
-            format!("the server listens on `{listen}`, where tokens can be read on the way");
-        let origin = if listen_from == Origin::File {
-            paths::SERVER_FILE.to_owned()
-        } else {
-            listen_from.to_string()
-        };
-        notes.push(Problem {
-            severity: Severity::Warning,
-            ..Problem::of(origin, message, Some(hint))
-        });
+    if tls.is_none() && half.is_none() && !listen.ip().is_loopback() {
+        let hint = "set `tls_certificate` and `tls_key`, or listen on `127.0.0.1` behind a TLS proxy and set `public_url` to its `https://` address".to_owned();
+        let message = format!(
+            "on `{listen}` the server would speak plain HTTP, where tokens can be read on the way"
+        );
+        notes.push(Problem::of(place_of(&listen_from), message, Some(hint)));
+    }
+    if tls.is_some() && !public_url.starts_with("https://") {
+        let hint = "begin it with `https://`".to_owned();
+        let message = format!("`{public_url}` is not how people reach a server that speaks TLS");
+        notes.push(Problem::of(place_of(&url_from), message, Some(hint)));
+    }
+    if tls.is_some() && url_from == Origin::Default && listen.ip().is_unspecified() {
+        let hint = "set `public_url` to `https://` and the name in its certificate".to_owned();
+        let message = format!("nobody can reach a server as `{public_url}`");
+        notes.push(Problem::of(place_of(&listen_from), message, Some(hint)));
     }
     let shown = |name, value: String, origin: Origin| Shown {
         name,
@@ -135,6 +181,8 @@ pub(super) fn understand<'t>(
         shown("data_dir", data_dir.display().to_string(), data_from),
         shown("listen", listen.to_string(), listen_from),
         shown("public_url", public_url.clone(), url_from),
+        shown("tls_certificate", shown_certificate, certificate_from),
+        shown("tls_key", shown_key, key_from),
         shown("database", database.to_string(), database_from),
         shown("log", log.clone(), log_from),
     ];
@@ -143,6 +191,7 @@ pub(super) fn understand<'t>(
             data_dir,
             listen,
             public_url,
+            tls,
             database,
             log,
             hours: WorkingHours::default(),
@@ -159,6 +208,24 @@ pub(super) fn understand<'t>(
 /// The key of a setting, for messages outside this module.
 pub fn key(name: &str) -> Option<&'static Key> {
     SERVER.iter().find(|key| key.name == name)
+}
+
+/// What a problem with a value is attributed to.
+fn place_of(origin: &Origin) -> String {
+    match origin {
+        Origin::File => paths::SERVER_FILE.to_owned(),
+        origin => origin.to_string(),
+    }
+}
+
+fn file_path(text: &str, base: &Path, home: Option<&str>) -> Result<PathBuf, Wrong> {
+    if text.trim().is_empty() {
+        return Err(wrong(
+            "the file has no name",
+            "write a path, or leave the key out",
+        ));
+    }
+    data_path(text, base, home)
 }
 
 fn data_path(text: &str, base: &Path, home: Option<&str>) -> Result<PathBuf, Wrong> {

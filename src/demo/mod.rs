@@ -102,7 +102,7 @@ impl Demo {
             _hosts: hosts,
             _folder: folder,
         };
-        demo.raise_the_curtain(options.seed, &url).await?;
+        Box::pin(demo.raise_the_curtain(options.seed, &url)).await?;
         Ok(demo)
     }
 
@@ -129,7 +129,9 @@ impl Demo {
             .create_service(&cast::machine(), &IdempotencyKey::new()?)
             .await?;
         let mut play = Play::new(people, seed).await?;
-        play.opening().await.context("playing the opening")?;
+        Box::pin(play.opening())
+            .await
+            .context("playing the opening")?;
         self.play = Some(tokio::spawn(play.run(self.stop.clone())));
         Ok(())
     }

@@ -95,6 +95,8 @@ events! {
     PasswordSet = "account.password_set", "set a password";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
+    TlsLoaded = "tls.loaded", "took over a new certificate of the server";
+    TlsRejected = "tls.rejected", "kept the old certificate of the server: the new files cannot be used";
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
     OrphanRemoved = "target.orphan_removed", "removed access that no grant backs on";
     TargetDrifted = "target.drifted", "found a difference on";

@@ -181,6 +181,7 @@ mod tests {
                     name: "ada".parse().unwrap(),
                 },
                 scopes: scopes.into(),
+                maker: None,
             }),
         };
         let reads = [

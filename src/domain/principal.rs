@@ -91,6 +91,11 @@ impl Principal {
         self.service.as_ref().map(|service| &service.owner.id)
     }
 
+    /// Whoever made the token of a service account, as far as that is known; none for a person.
+    pub fn maker(&self) -> Option<&PrincipalId> {
+        self.service.as_ref()?.maker.as_ref()
+    }
+
     /// The pointer that requests, reviews and grants keep.
     pub fn as_ref(&self) -> PrincipalRef {
         PrincipalRef {

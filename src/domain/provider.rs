@@ -136,6 +136,8 @@ pub enum IdentityRefusal {
     NameTaken {
         name: String,
     },
+    /// The subject is that of somebody who is known here, but for capitals or spaces.
+    SubjectAlike,
     /// None of the person's groups has a product role.
     NoRole,
     /// People sign in here with a browser on the same machine only.
@@ -169,6 +171,7 @@ impl IdentityRefusal {
             Self::Declined { .. } => "provider-declined",
             Self::Fault(fault) => fault.code(),
             Self::NameTaken { .. } => "name-taken",
+            Self::SubjectAlike => "subject-alike",
             Self::NoRole => "no-product-role",
             Self::NoDeviceFlow => "no-device-flow",
             Self::DeviceNotEnrolled => "device-not-enrolled",
@@ -204,6 +207,10 @@ impl IdentityRefusal {
             Self::Fault(fault) => fault.text().to_owned(),
             Self::NameTaken { name } => {
                 format!("`{name}` is the name of somebody else here, and names are never shared")
+            }
+            Self::SubjectAlike => {
+                "the identity provider calls somebody else here almost the same: only capitals or spaces differ"
+                    .to_owned()
             }
             Self::NoRole => "none of your groups at the identity provider has a product role here".to_owned(),
             Self::NoDeviceFlow => {
@@ -243,6 +250,9 @@ impl IdentityRefusal {
             Self::StepUpNotBegun | Self::StepUpForAnother => "confirm it again",
             Self::NameTaken { .. } => {
                 "ask an operator for another `name_claim`, or for another name at the provider"
+            }
+            Self::SubjectAlike => {
+                "ask the people who run the identity provider which of the two is you"
             }
             Self::NoRole => {
                 "ask an operator to give one of your groups a role in `[identity.roles]`"

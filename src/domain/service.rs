@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::extent::{Tag, Tags};
-use super::ids::{RoleName, TargetName};
+use super::ids::{PrincipalId, RoleName, TargetName};
 use super::permit::Action;
 use super::principal::{PrincipalRef, ProductRole};
 use super::roles::GivenRole;
@@ -138,6 +138,9 @@ pub struct Service {
     /// Who answers for it, and may review nothing that it asks for.
     pub owner: PrincipalRef,
     pub scopes: BTreeSet<Scope>,
+    /// Who made its token: whoever has seen it may review nothing that is asked with it either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<PrincipalId>,
 }
 
 impl Service {

@@ -3,23 +3,27 @@
 //! Nobody learns here which names there are: an unknown name costs as much time as a wrong password, counts as a try,
 //! and is answered in the same words.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::ids::PrincipalName;
+use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{
-    Guarded, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SecondFactorRefusal, check_password,
+    Guarded, Limit, PASSWORD_FROM_ADDRESS, PASSWORD_OF_ACCOUNT, SecondFactorRefusal, Way,
+    check_password,
 };
 use crate::domain::sign_in::Method;
-use crate::secret::{self, HashedPassword, Secret};
+use crate::secret::{self, HashedPassword, Secret, passkey};
 use crate::store::Tx;
 use crate::store::audit::Origin;
 
 use super::people::sign_in::open_sign_in;
 use super::people::{Issued, NewSignIn};
-use super::second_factor::{Proof, notify};
+use super::second_factor::{Calls, Proof, ToConfirm, ask_passkey_of, notify};
 use super::{Caller, Error, Gate, OnceKey, Opened};
 
 /// What somebody types to sign in.
@@ -30,6 +34,39 @@ pub struct Typed<'a> {
     pub device: &'a str,
     /// Of the device key that the sign-in is going to be bound to.
     pub device_proof: Option<&'a secret::Proof>,
+}
+
+/// Somebody whose password was right.
+struct Known {
+    who: Principal,
+    hash: HashedPassword,
+    /// The key of the device that the sign-in is going to be bound to.
+    jkt: Option<String>,
+}
+
+/// A sign-in that is being made, as what a passkey signs for.
+///
+/// INVARIANT: what a passkey signed for one sign-in is good for no other account, no other device, no call, and once
+/// (`an_answer_to_another_question_signs_nobody_in`).
+struct Attempt {
+    device: String,
+    digests: BTreeSet<String>,
+}
+
+impl Attempt {
+    fn of(who: &Principal, jkt: &str) -> Self {
+        Self {
+            device: format!("on {jkt}"),
+            digests: [passkey::sign_in(who.name.as_str(), jkt)].into(),
+        }
+    }
+
+    fn calls(&self) -> Calls<'_> {
+        Calls {
+            sign_in: &self.device,
+            digests: &self.digests,
+        }
+    }
 }
 
 impl Gate {
@@ -104,33 +141,12 @@ impl Gate {
         typed: Typed<'_>,
         origin: &Origin,
     ) -> Result<Issued, Error> {
-        let name: Option<PrincipalName> = typed.name.parse().ok();
-        let accounts = &self.settings.local_accounts;
-        if !accounts.are_there() {
-            return Err(refuse(SecondFactorRefusal::NoLocalAccounts));
-        }
-        let jkt = self
-            .device_key(typed.device_proof, self.now().await?)
-            .await?;
-        let kept = self.count_password(typed.name, origin).await?;
-        let known = match name.filter(|name| accounts.are_open_to(name)) {
-            Some(name) => self.look().await?.0.principal_named(&name).await?,
-            None => None,
-        };
-        let known = known.filter(|who| who.service.is_none());
-        let hash = match &known {
-            Some(who) => self.look().await?.0.password(&who.id).await?,
-            None => None,
-        };
-        // As slow for a name that nobody has.
-        let right = self.hasher.check(typed.password, hash.as_ref()).await?;
-        let Some(who) = known.filter(|_| right) else {
-            return Err(self.refuse_password(typed.name, "password", origin).await);
-        };
+        let known = self.by_password(&typed, origin).await?;
+        let Known { who, hash, jkt } = known;
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         // The password may have been replaced while it was being checked.
-        if tx.password(&who.id).await? != hash {
+        if tx.password(&who.id).await?.as_ref() != Some(&hash) {
             return Err(refuse(SecondFactorRefusal::SignInRefused));
         }
         let factors = tx.factors(&who.id).await?;
@@ -140,19 +156,27 @@ impl Gate {
                 drop(tx);
                 return Err(self.refuse_password(typed.name, "no code", origin).await);
             };
-            if let Err(refusal) = self.check_factor(&mut tx, &who, proof, None, now).await? {
+            let attempt = jkt.as_deref().map(|jkt| Attempt::of(&who, jkt));
+            let calls = attempt.as_ref().map(Attempt::calls);
+            if let Err(refusal) = self.check_factor(&mut tx, &who, proof, calls, now).await? {
                 self.store.commit(tx).await?;
-                let told = self.refuse_password(typed.name, "code", origin).await;
+                let what = match proof.way() {
+                    Way::Passkey => "passkey",
+                    _ => "code",
+                };
+                let told = self.refuse_password(typed.name, what, origin).await;
                 return Err(match refusal {
                     SecondFactorRefusal::TriedTooOften { .. } => refuse(refusal),
                     _ => told,
                 });
             }
-            amr.extend(["otp".to_owned(), "mfa".to_owned()]);
+            let how = match proof.way() {
+                Way::Passkey => "pop",
+                _ => "otp",
+            };
+            amr.extend([how.to_owned(), "mfa".to_owned()]);
         }
-        for subject in &kept {
-            tx.forget_tries(subject).await?;
-        }
+        tx.forget_tries(&account(typed.name)).await?;
         let proved = NewSignIn {
             principal: who,
             method: Method::Password,
@@ -175,8 +199,63 @@ impl Gate {
         Ok(issued)
     }
 
-    /// Counts a try before it is looked at, per account and per address; answers what a right one forgives.
-    async fn count_password(&self, name: &str, origin: &Origin) -> Result<Vec<String>, Error> {
+    /// Asks the passkeys of a local account to sign for a sign-in to it on this device, once the password was right.
+    /// `server` is the address by which the caller knows this server, and must have been checked.
+    ///
+    /// Whoever learns from the answer that a password is right has used up as many tries as at a sign-in, and an
+    /// account without a passkey is answered like a wrong password.
+    pub async fn ask_passkey_to_sign_in(
+        &self,
+        typed: Typed<'_>,
+        server: &str,
+        origin: &Origin,
+    ) -> Result<ToConfirm, Error> {
+        let Known { who, jkt, .. } = self.by_password(&typed, origin).await?;
+        // Without the key of a device there is nothing that the answer could be bound to.
+        let jkt = jkt.ok_or(Refusal::ProofRequired)?;
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let attempt = Attempt::of(&who, &jkt);
+        let asked = ask_passkey_of(&mut tx, &who.id, attempt.calls(), server, now).await?;
+        let Some(asked) = asked else {
+            drop(tx);
+            return Err(self.refuse_password(typed.name, "no passkey", origin).await);
+        };
+        self.store.commit(tx).await?;
+        Ok(asked)
+    }
+
+    /// Whoever has this name and this password. It counts as a try.
+    async fn by_password(&self, typed: &Typed<'_>, origin: &Origin) -> Result<Known, Error> {
+        let name: Option<PrincipalName> = typed.name.parse().ok();
+        let accounts = &self.settings.local_accounts;
+        if !accounts.are_there() {
+            return Err(refuse(SecondFactorRefusal::NoLocalAccounts));
+        }
+        let jkt = self
+            .device_key(typed.device_proof, self.now().await?)
+            .await?;
+        self.count_password(typed.name, origin).await?;
+        let known = match name.filter(|name| accounts.are_open_to(name)) {
+            Some(name) => self.look().await?.0.principal_named(&name).await?,
+            None => None,
+        };
+        let known = known.filter(|who| who.service.is_none());
+        let hash = match &known {
+            Some(who) => self.look().await?.0.password(&who.id).await?,
+            None => None,
+        };
+        // As slow for a name that nobody has.
+        let password = typed.password.clone();
+        let right = self.hasher.check(password, hash.as_ref()).await?;
+        match known.filter(|_| right).zip(hash) {
+            Some((who, hash)) => Ok(Known { who, hash, jkt }),
+            None => Err(self.refuse_password(typed.name, "password", origin).await),
+        }
+    }
+
+    /// Counts a try before it is looked at, per account and per address.
+    async fn count_password(&self, name: &str, origin: &Origin) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let now = self.store.now(&mut tx).await?;
         let of_account = account(name);
@@ -195,8 +274,7 @@ impl Gate {
                 .await?;
         }
         self.store.commit(tx).await?;
-        checked.map_err(refuse)?;
-        Ok(vec![of_account])
+        checked.map_err(refuse)
     }
 
     async fn refuse_password(&self, name: &str, what: &str, origin: &Origin) -> Error {

@@ -148,19 +148,19 @@ impl Gate {
         (from, to): (u64, u64),
     ) -> Result<Vec<Hash>, Error> {
         permit_at(&caller.principal, Action::ReadOwn, Place::Somewhere)?;
-        let rows = consistency(from, to).ok_or_else(|| missing("size", from))?;
+        let rows = consistency(from, to).ok_or_else(|| missing("size", &from))?;
         self.proof(&rows, to).await
     }
 
     /// That an entry is in the log of the newest checkpoint, for those who may see the event.
     pub async fn entry_proof(&self, caller: &Caller, index: u64) -> Result<EntryProof, Error> {
         permit_at(&caller.principal, Action::ReadOwn, Place::Somewhere)?;
-        let place = i64::try_from(index).map_err(|_| missing("event", index))?;
+        let place = i64::try_from(index).map_err(|_| missing("event", &index))?;
         let (mut tx, _) = self.look().await?;
         let event = tx.events_from(place, 1).await?;
         let event = event.first().filter(|event| event.index == place);
         if !event.is_some_and(|event| self.may_see(caller, event)) {
-            return Err(missing("event", index).into());
+            return Err(missing("event", &index).into());
         }
         let tree = tx.tree().await?;
         let checkpoint = newest(&tree)?;
@@ -196,7 +196,7 @@ impl Gate {
         } else {
             None
         };
-        Ok(hashes.ok_or_else(|| missing("tile", at))?)
+        Ok(hashes.ok_or_else(|| missing("tile", &at))?)
     }
 
     /// The entries below a tile of the lowest level, for those who may read everybody's history.
@@ -206,11 +206,11 @@ impl Gate {
         let tree = tx.tree().await?;
         let first = at.number.checked_mul(WIDTH);
         let first = first.filter(|first| *first < tree.frontier.size());
-        let first = first.ok_or_else(|| missing("tile", at))?;
+        let first = first.ok_or_else(|| missing("tile", &at))?;
         let width = i64::from(at.width);
         let entries = tx.entries(first, width, tree.epoch).await?;
         if entries.len() != usize::from(at.width) {
-            return Err(missing("tile", at).into());
+            return Err(missing("tile", &at).into());
         }
         let mut bundle = Bundle::default();
         if !entries.iter().all(|entry| bundle.push(entry)) {
@@ -227,7 +227,7 @@ impl Gate {
         } else {
             None
         };
-        Ok(hashes.ok_or_else(|| missing("size", size))?)
+        Ok(hashes.ok_or_else(|| missing("size", &size))?)
     }
 
     fn log_key(&self, epoch: u32) -> Result<SigningKey, Error> {
@@ -297,7 +297,7 @@ fn newest(tree: &Tree) -> Result<String, Refusal> {
     })
 }
 
-fn missing(what: &'static str, name: impl ToString) -> Refusal {
+fn missing(what: &'static str, name: &impl ToString) -> Refusal {
     Refusal::NotFound {
         what,
         name: name.to_string(),

@@ -20,8 +20,8 @@ pub(super) async fn somebody_reviews(
     about: Reviewed<'_>,
 ) -> Result<(), Error> {
     let governed = policy.governs(Deed::Review);
-    // Whoever owns the service account that asks does not count either.
-    let behind = about.owner.owner();
+    // Whoever owns the service account that asks, or made its token, does not count either.
+    let behind = [about.owner.owner(), about.owner.maker()];
     for way in &snapshot.ways {
         if way.is_immediate() {
             return Ok(());
@@ -31,11 +31,11 @@ pub(super) async fn somebody_reviews(
         for everywhere in [true, false] {
             for group in way.groups() {
                 // As many of each group as there are places: then none of the others could fill one more.
-                let all_count = !governed && behind.is_none() && everywhere;
+                let all_count = !governed && behind == [None, None] && everywhere;
                 let enough = Some(way.threshold).filter(|_| all_count);
                 let found = tx.reviewers_in(group, &about.owner.id, everywhere, enough);
                 for found in found.await? {
-                    let counted = behind != Some(&found.id);
+                    let counted = !behind.contains(&Some(&found.id));
                     if counted && people.iter().all(|known| known.id != found.id) {
                         people.push(found);
                     }

@@ -61,6 +61,21 @@ pub fn challenge(server: &str, digests: &BTreeSet<String>, random: &str) -> Stri
     URL_SAFE_NO_PAD.encode(context.finish())
 }
 
+/// What stands for a sign-in to a local account, where a passkey signs for calls: this account, from the device with
+/// this key. A passkey that signs for another account, or on another machine, signs something else.
+pub fn sign_in(name: &str, device_key: &str) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in ["portcullis sign-in", name, device_key] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    let digest = context.finish();
+    digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// Puts what has to be signed into options that have a random number there, and answers nothing when they have none.
 pub fn mix(options: &mut Value, server: &str, digests: &BTreeSet<String>) -> Option<()> {
     let place = options.pointer_mut(OPTION)?;
@@ -230,6 +245,15 @@ mod tests {
             assert_ne!(one, other);
         }
         assert_eq!(one.len(), 43);
+    }
+
+    #[test]
+    fn a_sign_in_is_of_one_account_on_one_device() {
+        let one = sign_in("ada", "key");
+        assert_eq!(one.len(), 64);
+        for (name, key) in [("ben", "key"), ("ada", "other"), ("adak", "ey")] {
+            assert_ne!(one, sign_in(name, key));
+        }
     }
 
     #[test]

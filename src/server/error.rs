@@ -118,7 +118,7 @@ fn identity_status(refusal: &IdentityRefusal) -> StatusCode {
             F::StepUpOtherPerson | F::StepUpTimeMissing | F::StepUpTooOld | F::StepUpTooWeak,
         ) => StatusCode::FORBIDDEN,
         I::NotOffered | I::NoStepUp | I::NoDeviceFlow => StatusCode::UNPROCESSABLE_ENTITY,
-        I::NameTaken { .. } | I::DeviceKeyTaken => StatusCode::CONFLICT,
+        I::NameTaken { .. } | I::SubjectAlike | I::DeviceKeyTaken => StatusCode::CONFLICT,
         I::Fault(_) => StatusCode::BAD_GATEWAY,
     }
 }

@@ -9,14 +9,19 @@ use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::server::tls::Tls;
+
 /// Headers arrive within this time of the connection becoming idle, or it is closed.
 const HEADERS: Duration = Duration::from_secs(5);
+/// Encryption is agreed on within this time, or the connection is closed.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Connections at once. Each holds a file descriptor, of which there are 1,024 on many systems.
 const CONNECTIONS: usize = 4_096;
 /// More header fields than any client of ours sends.
@@ -27,7 +32,12 @@ const HEADER_BYTES: usize = 32 * 1024;
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Accepts connections until told to stop, then lets open ones finish.
-pub async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = TaskTracker::new();
     loop {
@@ -48,9 +58,10 @@ pub async fn accept(listener: TcpListener, router: Router, stop: CancellationTok
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             continue;
         };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
+        // The handshake happens in the connection's own task and place, so nobody who stalls it holds up another.
         connections.spawn(async move {
-            serve(socket, address, router, stop).await;
+            begin(socket, address, tls, router, stop).await;
             drop(place);
         });
     }
@@ -58,10 +69,33 @@ pub async fn accept(listener: TcpListener, router: Router, stop: CancellationTok
     let _ = tokio::time::timeout(GOODBYE, connections.wait()).await;
 }
 
-async fn serve(socket: TcpStream, address: SocketAddr, router: Router, stop: CancellationToken) {
+async fn begin(
+    socket: TcpStream,
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    stop: CancellationToken,
+) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let Some(tls) = tls else {
+        return serve(socket, address, router, stop).await;
+    };
+    let agreeing = tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(socket));
+    match stop.run_until_cancelled(agreeing).await {
+        Some(Ok(Ok(socket))) => serve(socket, address, router, stop).await,
+        Some(Ok(Err(error))) => tracing::debug!(%error, "a connection was not encrypted"),
+        Some(Err(_)) | None => {}
+    }
+}
+
+async fn serve(
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) {
     let service = TowerToHyperService::new(router.map_request(
         move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(ConnectInfo(address));

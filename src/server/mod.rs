@@ -32,6 +32,7 @@ pub mod services;
 pub mod sessions;
 pub mod stream;
 pub mod targets;
+pub mod tls;
 pub mod views;
 pub mod why;
 
@@ -103,12 +104,15 @@ pub struct Options {
     pub tokens: TokenSettings,
     /// Where this node keeps the last checkpoint of the audit log that it signed, outside of the database.
     pub checkpoint: Option<PathBuf>,
+    /// What the server speaks TLS with, where no proxy does.
+    pub tls: Option<Arc<tls::Tls>>,
 }
 
 /// One node: listening, working and ready to be stopped.
 pub struct Server {
     app: App,
     address: SocketAddr,
+    tls: Option<Arc<tls::Tls>>,
     tasks: TaskTracker,
     bootstrap: Option<Secret>,
 }
@@ -123,8 +127,8 @@ impl Server {
         options: Options,
     ) -> anyhow::Result<Self> {
         anyhow::ensure!(
-            listen.ip().is_loopback(),
-            "the server speaks plain HTTP and therefore listens on loopback only; put a TLS proxy before it to reach it from elsewhere"
+            options.tls.is_some() || listen.ip().is_loopback(),
+            "without `tls_certificate` and `tls_key` the server speaks plain HTTP and therefore listens on loopback only; put a TLS proxy before it to reach it from elsewhere"
         );
         let listener = TcpListener::bind(listen)
             .await
@@ -157,12 +161,16 @@ impl Server {
             feed: Arc::new(feed::Feed::new(Arc::clone(&store), Arc::clone(&rules)).await?),
             gate,
             streams: Arc::default(),
-            name: options.name.unwrap_or_else(|| address.to_string()).into(),
+            name: options
+                .name
+                .unwrap_or_else(|| local(address, options.tls.is_some()))
+                .into(),
             stop: CancellationToken::new(),
         };
         let server = Self {
             app,
             address,
+            tls: options.tls,
             tasks: TaskTracker::new(),
             bootstrap,
         };
@@ -197,8 +205,14 @@ impl Server {
                 watcher.run(stop, |change| report(&gate, change)).await;
             }
         });
+        if let Some(tls) = &self.tls {
+            let (gate, tls, stop) = (Arc::clone(gate), Arc::clone(tls), stop.clone());
+            self.tasks
+                .spawn(tls.run(stop, move |change| report_tls(&gate, change)));
+        }
         self.tasks.spawn(listen::accept(
             listener,
+            self.tls.clone(),
             router::router(self.app.clone()),
             stop.clone(),
         ));
@@ -207,6 +221,12 @@ impl Server {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address as a client on this machine types it.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The one-time code for the first admin, when there is nobody yet.
@@ -219,10 +239,13 @@ impl Server {
         &self.app.gate
     }
 
-    /// Takes catalogue and policy over as they are on disk now.
+    /// Takes catalogue, policy and certificate over as they are on disk now.
     pub fn reload(&self) {
         let change = self.app.gate.rules().reload();
         report(&self.app.gate, change);
+        if let Some(tls) = &self.tls {
+            report_tls(&self.app.gate, tls.reload());
+        }
     }
 
     /// Stops listening, ends streams, finishes what is in hand, numbers the last events and closes the store.
@@ -248,6 +271,15 @@ impl Server {
             tracing::warn!(error = ?error, "the last events are signed at the next start");
         }
         self.app.gate.store().close().await;
+    }
+}
+
+/// How a server without a name of its own is called.
+fn local(address: SocketAddr, tls: bool) -> String {
+    if tls {
+        format!("https://{address}")
+    } else {
+        address.to_string()
     }
 }
 
@@ -283,6 +315,28 @@ fn report(gate: &Arc<Gate>, change: Reloaded) {
                 .detail("kept", version)
         }
     };
+    record(gate, event);
+}
+
+/// Puts another certificate on record, or why there is none.
+fn report_tls(gate: &Arc<Gate>, change: tls::Renewed) {
+    let event = match change {
+        tls::Renewed::Unchanged => return,
+        tls::Renewed::Replaced(fingerprint) => {
+            tracing::info!(fingerprint, "the server's certificate was replaced");
+            Event::new(EventCode::TlsLoaded, Actor::System).detail("fingerprint", fingerprint)
+        }
+        tls::Renewed::Kept(why) => {
+            tracing::error!(why, "the new certificate cannot be used; the old one stays");
+            Event::new(EventCode::TlsRejected, Actor::System)
+                .outcome(Outcome::Error)
+                .reason(Some(why))
+        }
+    };
+    record(gate, event);
+}
+
+fn record(gate: &Arc<Gate>, event: Event) {
     let gate = Arc::clone(gate);
     tokio::spawn(async move {
         if let Err(error) = gate.record(event).await {

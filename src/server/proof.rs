@@ -101,7 +101,9 @@ fn is_here(address: &str, path: &str, host: Option<&str>, name: &str) -> bool {
         None => ("http", name),
     };
     let by_name = scheme.eq_ignore_ascii_case(named.0) && authority.eq_ignore_ascii_case(named.1);
-    let by_loopback = scheme == "http" && is_loopback(authority) && host == Some(authority);
+    // Whoever reaches a server that speaks TLS through a tunnel speaks TLS through that tunnel.
+    let local = scheme == "http" || (scheme == "https" && named.0 == "https");
+    let by_loopback = local && is_loopback(authority) && host == Some(authority);
     of == path && (by_name || by_loopback)
 }
 
@@ -140,6 +142,8 @@ mod tests {
             ("http://127.0.0.1:7700/v1/me", "127.0.0.1:7700", true),
             ("http://[::1]:7700/v1/me", "[::1]:7700", true),
             ("http://127.0.0.1:7700/v1/me", "127.0.0.1:7701", false),
+            ("https://localhost:7700/v1/me", "localhost:7700", true),
+            ("https://localhost:7700/v1/me", "localhost:7701", false),
             ("http://10.0.0.1:7700/v1/me", "10.0.0.1:7700", false),
             ("http://localhost.evil/v1/me", "localhost.evil", false),
             ("/v1/me", "pc.example.com", false),

@@ -65,6 +65,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(people::revoke_sign_in))
         .routes(routes!(people::invite))
         .routes(routes!(accounts::sign_in))
+        .routes(routes!(accounts::ask_passkey))
         .routes(routes!(accounts::set_password))
         .routes(routes!(break_glass::sign_in))
         .routes(routes!(services::list, services::create))
@@ -151,12 +152,13 @@ pub fn router(app: App) -> Router {
         .with_state(app)
         .layer(middleware::from_fn(short_enough))
         .layer(middleware::from_fn(in_time))
-        .layer(CatchPanicLayer::custom(
-            |_: Box<dyn std::any::Any + Send>| {
-                Failed::Fault(anyhow::anyhow!("a handler panicked")).into_response()
-            },
-        ))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(caller::trace))
+}
+
+/// The answer of a handler that panicked, without what it said.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Failed::Fault(anyhow::anyhow!("a handler panicked")).into_response()
 }
 
 /// Answers addresses that are longer than any of ours before somebody looks at the proof of a device key, which

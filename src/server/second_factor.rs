@@ -74,7 +74,7 @@ pub async fn ask_passkey(
 ) -> Result<Json<PasskeyQuestion>, Failed> {
     let Question { caller, body } = call;
     if !is_this_server(&body.server, &headers, &app.name) {
-        return Err(bad("server", "this is not the `public_url` of this server").into());
+        return Err(elsewhere().into());
     }
     let digests = body.digests.into_iter().collect();
     let asked = app
@@ -161,6 +161,11 @@ pub async fn add(
         Ok(begun) => Ok((StatusCode::CREATED, Json(begun))),
         Err(error) => Err(app.refused(&caller, error, "second factor").await),
     }
+}
+
+/// For whoever calls this server by another name than its own.
+pub(in crate::server) fn elsewhere() -> Refusal {
+    bad("server", "this is not the `public_url` of this server")
 }
 
 fn bad(field: &str, why: &str) -> Refusal {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{PrincipalId, SignInId};
 
-use super::{Tx, millis, moment, moments, stored};
+use super::{Inner, Tx, millis, moment, moments, stored};
 
 /// Somebody as the provider knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,7 @@ struct CallRow {
 
 const OF: &str = "select issuer, subject, principal_id, refresh_token, checked_at, lapsed_at, gone_at from identities where principal_id = $1";
 const BY_SUBJECT: &str = "select issuer, subject, principal_id, refresh_token, checked_at, lapsed_at, gone_at from identities where issuer = $1 and subject = $2";
+const ALIKE: &str = "select subject from identities where issuer = $1 and subject <> $2 and lower(replace(subject, ' ', '')) = lower(replace($2, ' ', '')) limit 1";
 const WITH_ACCESS: &str = "select distinct i.principal_id from identities i join grants g on g.holder_id = i.principal_id \
      where g.state in ('scheduled', 'activating', 'active') and i.gone_at is null and i.lapsed_at is null and i.checked_at < $1 limit 100";
 const LAPSED: &str =
@@ -116,6 +117,22 @@ impl Tx {
             on!(self, c => sqlx::query_as(BY_SUBJECT).bind(issuer).bind(subject).fetch_optional(c))
                 .context("reading an identity")?;
         row.map(IdentityRow::read).transpose()
+    }
+
+    /// Whether somebody at this issuer has the same subject but for capitals and spaces. Until this transaction ends
+    /// nobody is added who could.
+    pub async fn has_alike(&mut self, issuer: &str, subject: &str) -> anyhow::Result<bool> {
+        // SQLite has one writer, and it is this transaction.
+        if let Inner::Postgres(c) = &mut self.inner {
+            sqlx::query("lock table identities in share row exclusive mode")
+                .execute(&mut **c)
+                .await
+                .context("holding the identities")?;
+        }
+        let row: Option<(String,)> =
+            on!(self, c => sqlx::query_as(ALIKE).bind(issuer).bind(subject).fetch_optional(c))
+                .context("looking for identities that are alike")?;
+        Ok(row.is_some())
     }
 
     /// Principals with access whose groups were last asked for before a moment.

@@ -22,6 +22,7 @@ pub(super) struct PrincipalRow {
     owner_id: Option<String>,
     owner_name: Option<String>,
     scopes: Option<String>,
+    maker_id: Option<String>,
 }
 
 impl PrincipalRow {
@@ -37,6 +38,11 @@ impl PrincipalRow {
                     name: stored("principal name", name)?,
                 },
                 scopes: serde_json::from_str(scopes).context("reading a service's scopes")?,
+                maker: self
+                    .maker_id
+                    .as_deref()
+                    .map(|id| stored("principal id", id))
+                    .transpose()?,
             }),
             _ => None,
         };
@@ -60,9 +66,9 @@ struct ServiceRow {
 /// More people than this in one group are not looked at one by one.
 const REVIEWERS_MAX: u32 = 1_000;
 /// Who may review, on every target or on some, and is in a group.
-const REVIEWERS: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id <> $1 and owner_id is null and group_names like $2 escape '\\' and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5";
-const PRINCIPAL: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id = $1";
-const BY_NAME: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where name = $1";
+const REVIEWERS: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where id <> $1 and owner_id is null and group_names like $2 escape '\\' and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5";
+const PRINCIPAL: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where id = $1";
+const BY_NAME: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where name = $1";
 
 impl Tx {
     /// One principal by id.
@@ -87,7 +93,7 @@ impl Tx {
             .map(|id| format!("${}", binds.push(Bind::Text(id.to_string()))))
             .collect();
         let sql = format!(
-            "select id, name, roles, group_names, owner_id, owner_name, scopes from principals where id in ({})",
+            "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where id in ({})",
             places.join(", ")
         );
         let rows: Vec<PrincipalRow> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c))
@@ -148,16 +154,21 @@ impl Tx {
         let roles = serde_json::to_string(&who.roles)?;
         let groups = serde_json::to_string(&who.groups)?;
         let owner = who.service.as_ref().map(|service| &service.owner);
+        let maker = who
+            .service
+            .as_ref()
+            .and_then(|service| service.maker.as_ref());
+        let maker = maker.map(PrincipalId::as_str);
         let scopes = who
             .service
             .as_ref()
             .map(|service| serde_json::to_string(&service.scopes))
             .transpose()?;
         touch!(self, c => sqlx::query(
-            "insert into principals (id, name, roles, group_names, created_at, version, owner_id, owner_name, scopes) values ($1, $2, $3, $4, $5, 1, $6, $7, $8) \
-             on conflict (id) do update set roles = excluded.roles, group_names = excluded.group_names, version = principals.version + 1")
+            "insert into principals (id, name, roles, group_names, created_at, version, owner_id, owner_name, scopes, maker_id) values ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9) \
+             on conflict (id) do update set roles = excluded.roles, group_names = excluded.group_names, maker_id = excluded.maker_id, version = principals.version + 1")
             .bind(who.id.as_str()).bind(who.name.as_str()).bind(&roles).bind(&groups).bind(millis(now))
-            .bind(owner.map(|owner| owner.id.as_str())).bind(owner.map(|owner| owner.name.as_str())).bind(&scopes).execute(c))
+            .bind(owner.map(|owner| owner.id.as_str())).bind(owner.map(|owner| owner.name.as_str())).bind(&scopes).bind(maker).execute(c))
         .context("writing a principal")?;
         Ok(())
     }
@@ -175,7 +186,7 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> anyhow::Result<Vec<(Principal, Option<DateTime<Utc>>)>> {
         let rows: Vec<ServiceRow> = on!(self, c => sqlx::query_as(
-            "select p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, \
+            "select p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, p.maker_id, \
              (select max(s.expires_at) from sign_ins s where s.principal_id = p.id and s.revoked_at is null and s.expires_at > $1) as ends_at \
              from principals p where p.owner_id is not null and p.scopes <> '[]' order by p.name limit 500")
             .bind(millis(now)).fetch_all(c))

@@ -23,6 +23,7 @@ struct Row {
     requester_id: String,
     requester_name: String,
     owner_id: Option<String>,
+    maker_id: Option<String>,
     target: String,
     role: String,
     duration: i64,
@@ -72,6 +73,10 @@ impl Row {
             },
             owner: self
                 .owner_id
+                .map(|id| stored("principal id", &id))
+                .transpose()?,
+            maker: self
+                .maker_id
                 .map(|id| stored("principal id", &id))
                 .transpose()?,
             target: stored("target name", &self.target)?,
@@ -141,8 +146,8 @@ fn reason_key(reason: &str) -> String {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-const COLUMNS: &str = "id, kind, state, requester_id, requester_name, owner_id, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version";
-const BY_ID: &str = "select id, kind, state, requester_id, requester_name, owner_id, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version from requests where id = $1";
+const COLUMNS: &str = "id, kind, state, requester_id, requester_name, owner_id, maker_id, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version";
+const BY_ID: &str = "select id, kind, state, requester_id, requester_name, owner_id, maker_id, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, decided_at, grant_id, claimed_by_id, claimed_by_name, claimed_at, claimed_until, version from requests where id = $1";
 const REVIEWS: &str = "select request_id, reviewer_id, reviewer_name, decision, comment, narrowed, counted_groups, created_at from reviews where request_id = $1 order by version";
 
 impl Tx {
@@ -279,8 +284,8 @@ impl Tx {
     ) -> anyhow::Result<bool> {
         let snapshot = serde_json::to_string(&request.snapshot)?;
         let rows = touch!(self, c => sqlx::query(
-            "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version, reason_key, owner_id) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+            "insert into requests (id, kind, state, requester_id, requester_name, target, role, duration, not_before, reason, ticket, snapshot, created_at, decide_by, grant_id, version, reason_key, owner_id, maker_id) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
              on conflict (requester_id, target, role) where state = 'pending' and kind = 'access' do nothing")
             .bind(request.id.as_str()).bind(request.kind.as_str()).bind(RequestState::Pending.as_str())
             .bind(request.requester.id.as_str()).bind(request.requester.name.as_str())
@@ -288,7 +293,8 @@ impl Tx {
             .bind(request.not_before.map(millis)).bind(&request.reason).bind(request.ticket.as_deref()).bind(&snapshot)
             .bind(millis(request.created_at)).bind(millis(request.decide_by)).bind(request.grant.as_ref().map(GrantId::as_str))
             .bind(request.version).bind(reason_key(&request.reason))
-            .bind(request.owner.as_ref().map(PrincipalId::as_str)).execute(c))
+            .bind(request.owner.as_ref().map(PrincipalId::as_str))
+            .bind(request.maker.as_ref().map(PrincipalId::as_str)).execute(c))
         .context("writing a request")?;
         Ok(rows == 1)
     }

@@ -54,7 +54,8 @@ pub struct Use<'a> {
 pub struct Question<'a> {
     pub id: &'a str,
     pub principal: &'a PrincipalId,
-    pub sign_in: &'a SignInId,
+    /// The sign-in in which it is asked, or the device on which one is being made.
+    pub sign_in: &'a str,
     /// The hash of what the answer is for.
     pub about: &'a str,
 }
@@ -136,11 +137,11 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("delete from passkey_questions where sign_in_id = $1 and id not in (select id from passkey_questions where sign_in_id = $1 order by asked_at desc, id limit $2)")
-            .bind(question.sign_in.as_str()).bind(QUESTIONS - 1).execute(c))
+            .bind(question.sign_in).bind(QUESTIONS - 1).execute(c))
         .context("forgetting older questions")?;
         touch!(self, c => sqlx::query("insert into passkey_questions (id, principal_id, sign_in_id, about, state, asked_at) values ($1, $2, $3, $4, $5, $6) \
              on conflict (id) do update set principal_id = excluded.principal_id, sign_in_id = excluded.sign_in_id, about = excluded.about, state = excluded.state, asked_at = excluded.asked_at")
-            .bind(question.id).bind(question.principal.as_str()).bind(question.sign_in.as_str()).bind(question.about).bind(state).bind(millis(now)).execute(c))
+            .bind(question.id).bind(question.principal.as_str()).bind(question.sign_in).bind(question.about).bind(state).bind(millis(now)).execute(c))
         .context("asking a passkey")?;
         Ok(())
     }
@@ -153,7 +154,7 @@ impl Tx {
         since: DateTime<Utc>,
     ) -> anyhow::Result<Option<String>> {
         let row: Option<(String, String, i64)> = on!(self, c => sqlx::query_as("delete from passkey_questions where id = $1 and principal_id = $2 and sign_in_id = $3 returning about, state, asked_at")
-            .bind(question.id).bind(question.principal.as_str()).bind(question.sign_in.as_str()).fetch_optional(c))
+            .bind(question.id).bind(question.principal.as_str()).bind(question.sign_in).fetch_optional(c))
         .context("looking a question up")?;
         Ok(row
             .filter(|(about, _, asked_at)| about == question.about && *asked_at >= millis(since))

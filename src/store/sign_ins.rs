@@ -84,14 +84,14 @@ struct HeldRow {
 macro_rules! behind {
     ($clock:expr, $end:literal) => {
         concat!(
-            "select ", $clock, " as stamp, s.expires_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
+            "select ", $clock, " as stamp, s.expires_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, p.maker_id \
              from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null", $end
         )
     };
 }
-const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
+const SIGN_INS: &str = "select s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, p.maker_id \
      from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 order by s.created_at desc limit 500";
-const SIGN_IN: &str = "select s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
+const SIGN_IN: &str = "select s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, p.maker_id \
      from sign_ins s join principals p on p.id = s.principal_id where s.revoked_at is null and s.expires_at > $1 and s.id = $2";
 
 impl Tx {
@@ -122,7 +122,7 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> anyhow::Result<Option<Principal>> {
         let row: Option<PrincipalRow> = on!(self, c => sqlx::query_as(
-            "select p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2")
+            "select p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, p.maker_id from sign_ins s join principals p on p.id = s.principal_id where s.id = $1 and s.revoked_at is null and s.expires_at > $2")
             .bind(id.as_str()).bind(millis(now)).fetch_optional(c))
         .context("looking at a sign-in")?;
         row.map(PrincipalRow::read).transpose()

@@ -53,7 +53,7 @@ macro_rules! token {
     ($clock:expr) => {
         concat!(
             "select ", $clock, " as stamp, t.expires_at as token_expires_at, t.used_at, t.successor, \
-             s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes \
+             s.id as sign_in_id, s.device, s.method, s.authenticated_at, s.amr, s.jkt, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, p.id, p.name, p.roles, p.group_names, p.owner_id, p.owner_name, p.scopes, p.maker_id \
              from tokens t join sign_ins s on s.id = t.sign_in_id join principals p on p.id = s.principal_id where t.hash = $1 and t.kind = $2"
         )
     };

@@ -49,8 +49,8 @@ pub use request::{
 };
 pub use second_factor::{
     FactorAnswer, FactorConfirmed, FactorToConfirm, FactorView, Factors, NewFactor, NewPassword,
-    PasskeyAsk, PasskeyQuestion, PasswordSignIn, RecoveryCodes, StepUp, StepUpProof, StepUpStart,
-    StepUpToken,
+    PasskeyAsk, PasskeyQuestion, PasswordPasskey, PasswordSignIn, RecoveryCodes, StepUp,
+    StepUpProof, StepUpStart, StepUpToken,
 };
 pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};

@@ -226,3 +226,16 @@ pub struct PasswordSignIn {
     #[schema(nullable = false, max_length = 100)]
     pub device: Option<String>,
 }
+
+/// Asks the passkeys of a local account for a sign-in to it. The answer comes with `POST /v1/sign-in/password`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordPasskey {
+    #[schema(max_length = 63)]
+    pub name: String,
+    #[schema(max_length = 500)]
+    pub password: String,
+    /// The address by which the caller knows this server: what is signed is good on no other.
+    #[schema(max_length = 300)]
+    pub server: String,
+}

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use portcullis::client::{BreakGlassQuery, Client};
+use portcullis::client::{BreakGlassQuery, Client, GrantsQuery};
 use portcullis::wire::{BreakGlassView, LockOn, NewBreakGlass, NewExtension, NewLock, SignOff};
 use serde_json::json;
 
@@ -42,6 +42,8 @@ on_both! {
         assert_eq!((seen.threshold, seen.justified_by, seen.reviewers.as_str()), (1, 0, "`reviewers`"));
         let grant = world.grant_in(&seen.grant, &["active"]).await;
         assert_eq!((grant.duration.as_str(), grant.max_total.as_str()), ("30m", "30m"));
+        let listed = world.admin().grants(&GrantsQuery::default()).await.unwrap().items;
+        assert!(grant.break_glass && listed.iter().all(|row| row.break_glass), "{listed:?}");
         // Sent again, it is the same one.
         assert_eq!(ada.break_glass(&glass(), &once).await.unwrap().id, seen.id);
         let request = world.admin().request(&seen.id).await.unwrap();
@@ -154,6 +156,12 @@ on_both! {
         }
         world.pass(TimeDelta::minutes(30));
         assert_eq!(world.grant_in(&grant.id, &["ended"]).await.close_kind.as_deref(), Some("end"));
+        // One that was shorter than it might have been is not prolonged either.
+        let ben = world.engineer("ben").await;
+        let short = NewBreakGlass { duration: "10m".to_owned(), ..glass() };
+        let seen = ben.break_glass(&short, &key()).await.unwrap();
+        let grant = world.grant_in(&seen.grant, &["active"]).await;
+        assert_eq!(refused(ben.extend(&grant.id, grant.version, &extension, &key()).await), "over-total-cap");
     }
 }
 

@@ -11,6 +11,7 @@ mod incidents;
 mod limits;
 mod locks;
 mod log;
+mod passkey_sign_in;
 mod passkeys;
 mod people;
 mod policy;
@@ -21,6 +22,7 @@ mod services;
 mod sessions;
 mod signals;
 mod step_up;
+mod tls;
 mod tokens;
 
 use portcullis::client::ClientError;

@@ -31,7 +31,7 @@ fn machine(world: &World, token: &ServiceToken) -> Client {
 on_both! {
     async fn a_machine_asks_within_its_scopes_and_its_owner_does_not_approve(world: World) {
         let (rob, admin) = (world.reviewer("rob").await, world.admin());
-        let _others = (world.reviewer("eva").await, world.reviewer("tom").await);
+        let (eva, _tom) = (world.reviewer("eva").await, world.reviewer("tom").await);
         let new = service("bot", "rob", &["request:bastion/readonly"], &["engineers"]);
         let bot = machine(&world, &admin.create_service(&new, &key()).await.unwrap());
         let me = bot.me().await.unwrap();
@@ -42,12 +42,32 @@ on_both! {
         let mut wider = ask();
         wider.role = "admin".to_owned();
         assert_eq!(refused(bot.submit(&wider, &key()).await), "not-allowed");
-        let approved = admin.approve(&request.id, 1, &Approval::default(), &key()).await.unwrap();
+        // Nor does whoever made its token, and so has seen it.
+        assert_eq!(refused(admin.approve(&request.id, 1, &Approval::default(), &key()).await), "own-service");
+        let approved = eva.approve(&request.id, 1, &Approval::default(), &key()).await.unwrap();
         let grant = world.grant_in(approved.grant.as_deref().unwrap(), &["active"]).await;
         // The owner does not extend it either: that would be an approval.
         let extension = NewExtension { by: "15m".to_owned(), reason: "still at it".to_owned() };
         assert_eq!(refused(rob.extend(&grant.id, grant.version, &extension, &key()).await), "own-service");
         bot.give_back(&grant.id, grant.version, &key()).await.unwrap();
+    }
+}
+
+on_both! {
+    async fn whoever_makes_another_token_reviews_nothing_that_is_asked_with_it(world: World) {
+        let (rob, admin) = (world.reviewer("rob").await, world.admin());
+        let (eva, _tom) = (world.reviewer("eva").await, world.reviewer("tom").await);
+        let new = service("bot", "rob", &["request:bastion/readonly"], &["engineers"]);
+        let first = machine(&world, &admin.create_service(&new, &key()).await.unwrap());
+        let early = submit(&first).await;
+        // What was asked with the token before stays out of reach of whoever made that one.
+        let second = machine(&world, &rob.rotate_service("bot", "30d", &key()).await.unwrap());
+        assert_eq!(refused(admin.approve(&early.id, 1, &Approval::default(), &key()).await), "own-service");
+        second.withdraw(&early.id, 1, &key()).await.unwrap();
+        let late = submit(&second).await;
+        assert_eq!(refused(rob.approve(&late.id, 1, &Approval::default(), &key()).await), "own-service");
+        assert_eq!(admin.approve(&late.id, 1, &Approval::default(), &key()).await.unwrap().state, "approved");
+        assert_eq!(refused(eva.rotate_service("bot", "30d", &key()).await), "not-found");
     }
 }
 

@@ -117,8 +117,8 @@ async fn whoever_signs_out_leaves_nothing_in_the_keyring() {
     let ada = at(&world, "keyring", &desktop.address());
     assert_eq!(sign_in(&world, &ada, "ada").await.code, 0);
     // Programs that start together make one key.
-    let shows = (0..4).map(|_| ada.run(&["device", "show"]));
-    let shown = futures_util::future::join_all(shows).await;
+    let asking = (0..4).map(|_| ada.run(&["device", "show"]));
+    let shown = futures_util::future::join_all(asking).await;
     assert!(
         shown
             .iter()

@@ -1,5 +1,6 @@
 //! Commands typed, output read: the real program against a real server.
 
+mod audit;
 mod break_glass;
 mod broken;
 mod canaries;

@@ -103,16 +103,51 @@ fn passwords_are_not_shown() {
 }
 
 #[test]
-fn listening_beyond_the_machine_without_tls_is_warned_about() {
-    let warned = |table: &str| told(&server(table, &[], &[]).unwrap().warnings);
-    insta::assert_snapshot!(warned("listen = \"0.0.0.0:7700\""), @r#"
-    portcullis.toml: the server listens on `0.0.0.0:7700`, where tokens can be read on the way
-      hint: put a TLS proxy in front of it, and set `public_url` to its `https://` address
-    "#);
-    assert_eq!(
-        warned("listen = \"0.0.0.0:7700\"\npublic_url = \"https://pc.example.com/\""),
-        ""
-    );
+fn listening_beyond_the_machine_without_tls_is_refused() {
+    let refused =
+        |table: &str| server(table, &[], &[]).map_or_else(|problems| problems, |_| String::new());
+    let beyond = "listen = \"0.0.0.0:7700\"";
+    let tls = "tls_certificate = \"a.pem\"\ntls_key = \"a.key\"";
+    insta::assert_snapshot!(refused(beyond), @r"
+    portcullis.toml: on `0.0.0.0:7700` the server would speak plain HTTP, where tokens can be read on the way
+      hint: set `tls_certificate` and `tls_key`, or listen on `127.0.0.1` behind a TLS proxy and set `public_url` to its `https://` address
+    ");
+    let named = "public_url = \"https://pc.example.com/\"";
+    let wrong = [
+        (format!("{beyond}\n{named}"), "would speak plain HTTP"),
+        (
+            format!("{beyond}\n{tls}"),
+            "nobody can reach a server as `https://0.0.0.0:7700`",
+        ),
+        (
+            format!("{tls}\npublic_url = \"http://pc.example.com\""),
+            "is not how people reach a server that speaks TLS",
+        ),
+        (
+            "tls_key = \"a.key\"".to_owned(),
+            "`tls_certificate` is not set",
+        ),
+        (
+            "tls_certificate = \"a.pem\"".to_owned(),
+            "`tls_key` is not set",
+        ),
+        (
+            "tls_certificate = \"\"\ntls_key = \"a.key\"".to_owned(),
+            "the file has no name",
+        ),
+    ];
+    for (table, why) in wrong {
+        assert!(
+            refused(&table).contains(why),
+            "{table}: {}",
+            refused(&table)
+        );
+    }
+    assert_eq!(refused(&format!("{beyond}\n{tls}\n{named}")), "");
+    let settings = server(tls, &[], &[]).unwrap().settings;
+    assert_eq!(settings.public_url, "https://127.0.0.1:7700");
+    let files = settings.tls.unwrap();
+    assert!(files.certificate.ends_with("a.pem") && files.key.ends_with("a.key"));
 }
 
 #[test]
@@ -183,7 +218,14 @@ fn working_hours_come_from_the_file_or_the_environment() {
 #[test]
 fn every_setting_in_the_list_is_understood() {
     for key in keys::SERVER {
-        let config = server(&format!("{} = {}", key.name, key.sample), &[], &[]).unwrap();
+        // Of the two files for TLS none is good for anything alone.
+        let more = match key.name {
+            "tls_certificate" => "tls_key = \"a.key\"",
+            "tls_key" => "tls_certificate = \"a.pem\"",
+            _ => "",
+        };
+        let table = format!("{} = {}\n{more}", key.name, key.sample);
+        let config = server(&table, &[], &[]).unwrap();
         let shown = config
             .shown
             .iter()

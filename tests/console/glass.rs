@@ -1,10 +1,10 @@
 //! Break-glass at the console: nobody who was skipped can overlook it, and the sign-off asks first.
 
 use portcullis::console::confirm::Act;
-use portcullis::console::msg::{Effect, Msg, Receipt, Trip};
+use portcullis::console::msg::{Effect, Msg, Receipt, Tidings, Trip};
 use portcullis::domain::break_glass::Verdict;
 
-use super::desk::{Desk, event, grant_id, request_id};
+use super::desk::{Desk, event, grant, grant_id, request_id};
 use super::sample::used;
 
 /// A desk where eve has broken glass.
@@ -198,4 +198,26 @@ fn the_palette_has_the_command_that_breaks_glass() {
         "{}",
         desk.screen()
     );
+}
+
+#[test]
+fn a_grant_that_was_taken_by_break_glass_says_so() {
+    for (width, height) in [(80, 24), (120, 40)] {
+        let mut desk = Desk::new(width, height);
+        let mut grant = grant(6, "dave", "orders-db", "admin", 40);
+        grant.break_glass = true;
+        desk.grants = vec![grant];
+        desk.send(Msg::Start);
+        let now = desk.server_now();
+        desk.send(Msg::Stream(Tidings::Hello { now, epoch: 1 }));
+        desk.wait(500);
+        desk.keys("2");
+        assert!(desk.screen().contains("! admin"), "{}", desk.screen());
+        desk.keys("Enter");
+        assert!(
+            desk.screen().contains("taken by break-glass"),
+            "{}",
+            desk.screen()
+        );
+    }
 }

@@ -80,6 +80,7 @@ impl Organisation {
         let people = everybody.len();
         for nth in 0..random.below(3) {
             let owner = everybody[random.below(people)].as_ref();
+            let maker = everybody[random.below(people)].id.clone();
             let scopes = ["request:*/*", "read"].map(|scope| scope.parse().unwrap());
             everybody.push(Principal {
                 id: PrincipalId::from_bits(100 + nth as u64),
@@ -93,6 +94,7 @@ impl Organisation {
                 service: Some(Service {
                     owner,
                     scopes: scopes.into(),
+                    maker: Some(maker),
                 }),
             });
         }
@@ -325,6 +327,15 @@ fn check(seed: u64, organisation: &Organisation, request: &Request, asker: &Prin
             Some(id),
             owner,
             "seed {seed}: {name} approved what their machine asked for"
+        );
+        let maker = asker
+            .service
+            .as_ref()
+            .and_then(|service| service.maker.as_ref());
+        assert_ne!(
+            Some(id),
+            maker,
+            "seed {seed}: {name} approved what was asked with a token that they made"
         );
         assert!(people.insert(id), "seed {seed}: {name} counted twice");
         let who = organisation

@@ -3,6 +3,7 @@
 mod approvals;
 mod boundaries;
 mod events;
+mod glass;
 mod machine;
 mod properties;
 mod refusals;

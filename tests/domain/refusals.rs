@@ -361,6 +361,7 @@ fn every_word_about_the_identity_provider_is_as_reviewed() {
         I::Declined {
             error: "access_denied".to_owned(),
         },
+        I::SubjectAlike,
         I::NameTaken {
             name: "ada".to_owned(),
         },

@@ -54,6 +54,11 @@ async fn a_decision_is_confirmed_at_the_provider_and_by_its_own_person_only() {
     let (provider, world) = surroundings("amr = \"otp\"").await;
     provider.person("u2", "mallory", &["eng"]).await;
     let rita = client(&world, "u1").await;
+    assert!(
+        rita.factors().await.unwrap().at_provider,
+        "as a second factor"
+    );
+    assert!(!world.admin().factors().await.unwrap().at_provider);
     let request = submit(&world.engineer("ada").await).await;
     let approve = async |who: &Client| {
         let yes = Approval::default();

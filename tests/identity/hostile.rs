@@ -15,30 +15,30 @@ use ring::signature::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::support::http::Http;
+use crate::support::http::{Answer, Http};
 use crate::support::provider::{VERIFIER, challenge};
 use crate::support::world::{Backend, CATALOGUE, POLICY, World};
 
 /// What the provider answers at its four addresses.
-pub(super) struct Script {
-    pub(super) issuer: String,
-    pub(super) discovery: Value,
-    pub(super) keys: Value,
-    pub(super) head: Value,
-    pub(super) claims: Value,
-    pub(super) answer: Value,
-    pub(super) userinfo: Value,
-    pub(super) sign: Sign,
+pub(crate) struct Script {
+    pub(crate) issuer: String,
+    pub(crate) discovery: Value,
+    pub(crate) keys: Value,
+    pub(crate) head: Value,
+    pub(crate) claims: Value,
+    pub(crate) answer: Value,
+    pub(crate) userinfo: Value,
+    pub(crate) sign: Sign,
     /// What it says where sign-ins of devices begin.
-    pub(super) device: Value,
+    pub(crate) device: Value,
     /// An address that answers in this way instead.
-    pub(super) instead: Option<(&'static str, u16, String)>,
+    pub(crate) instead: Option<(&'static str, u16, String)>,
     key: Arc<EcdsaKeyPair>,
 }
 
 /// Who signs, and how.
 #[derive(Clone)]
-pub(super) enum Sign {
+pub(crate) enum Sign {
     Ours,
     /// Somebody else's key.
     Another,
@@ -53,7 +53,7 @@ pub(super) enum Sign {
     Nothing,
 }
 
-pub(super) type Shared = Arc<Mutex<Script>>;
+pub(crate) type Shared = Arc<Mutex<Script>>;
 
 fn encode(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
@@ -101,7 +101,7 @@ impl Script {
     }
 
     /// Puts everything back to how an honest provider is.
-    pub(super) fn reset(&mut self, nonce: &str, now: i64) {
+    pub(crate) fn reset(&mut self, nonce: &str, now: i64) {
         let issuer = self.issuer.clone();
         self.discovery = json!({
             "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"), "token_endpoint": format!("{issuer}/token"),
@@ -145,7 +145,7 @@ async fn serve(State(script): State<Shared>, uri: Uri) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-pub(super) async fn provider() -> Shared {
+pub(crate) async fn provider() -> Shared {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let script = Arc::new(Mutex::new(Script {
         issuer: format!("http://{}", listener.local_addr().unwrap()),
@@ -184,7 +184,21 @@ async fn attempt(
     script: &Shared,
     lie: impl Fn(&mut Script, i64),
 ) -> (u16, String, String) {
-    let http = Http::newcomer(&world.url());
+    let finished = sign_in(&Http::newcomer(&world.url()), world, script, lie).await;
+    if finished.status == 200 {
+        return (200, "signed in".to_owned(), String::new());
+    }
+    let (status, code) = finished.problem();
+    (status, code, finished.text("title"))
+}
+
+/// Goes the whole way of a sign-in on this device, with a provider that says this; the last answer.
+pub(crate) async fn sign_in(
+    http: &Http,
+    world: &World,
+    script: &Shared,
+    lie: impl Fn(&mut Script, i64),
+) -> Answer {
     let now = world.now().await.timestamp();
     {
         let mut script = script.lock().unwrap();
@@ -194,8 +208,7 @@ async fn attempt(
     let start = json!({"redirect_uri": "http://127.0.0.1:40000/", "code_challenge": challenge()});
     let begun = http.post("/v1/sign-in/oidc/start", None, start).await;
     if begun.status != 200 {
-        let (status, code) = begun.problem();
-        return (status, code, begun.text("title"));
+        return begun;
     }
     let address: reqwest::Url = begun.text("authorize_url").parse().unwrap();
     let nonce = address.query_pairs().find(|(name, _)| name == "nonce");
@@ -206,12 +219,7 @@ async fn attempt(
         lie(&mut script, now);
     }
     let body = json!({"state": begun.text("state"), "code": "c", "code_verifier": VERIFIER});
-    let finished = http.post("/v1/sign-in/oidc/finish", None, body).await;
-    if finished.status == 200 {
-        return (200, "signed in".to_owned(), String::new());
-    }
-    let (status, code) = finished.problem();
-    (status, code, finished.text("title"))
+    http.post("/v1/sign-in/oidc/finish", None, body).await
 }
 
 async fn rows(world: &World) -> [i64; 3] {
@@ -283,6 +291,7 @@ const TOKENS: &[(&str, &str, Lie)] = &[
     ("an empty subject", "id-token-subject", |s, _| s.claims["sub"] = json!("")),
     ("a subject that is a number", "id-token-claims", |s, _| s.claims["sub"] = json!(1)),
     ("a subject of 300 letters", "id-token-subject", |s, _| s.claims["sub"] = json!("x".repeat(300))),
+    ("a subject with a letter that looks like another", "id-token-subject", |s, _| s.claims["sub"] = json!("u\u{ff11}")),
     ("a subject with a line break", "id-token-subject", |s, _| s.claims["sub"] = json!("u1\nroot")),
     // When.
     ("over for two minutes", "id-token-expired", |s, now| s.claims["exp"] = json!(now - 120)),
@@ -451,6 +460,38 @@ async fn what_is_unusual_and_honest_is_believed() {
         let (_, said, text) = attempt(&world, &script, lie).await;
         assert_eq!(said, "signed in", "{name}: {text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subject_that_differs_in_capitals_or_spaces_is_nobody_new() {
+    let script = provider().await;
+    let world = world(&script).await;
+    let as_subject = async |subject: &str, name: &str| {
+        let lie = |s: &mut Script, _: i64| {
+            s.claims["sub"] = json!(subject);
+            s.claims["preferred_username"] = json!(name);
+        };
+        attempt(&world, &script, lie).await.1
+    };
+    assert_eq!(as_subject("Ada-1", "ada").await, "signed in");
+    for (nth, subject) in ["ada-1", "ADA-1", " Ada-1", "Ada-1 ", "A d a-1"]
+        .iter()
+        .enumerate()
+    {
+        let name = format!("twin{nth}");
+        assert_eq!(
+            as_subject(subject, &name).await,
+            "subject-alike",
+            "{subject:?}"
+        );
+    }
+    assert_eq!(rows(&world).await[1], 1);
+    assert_eq!(
+        as_subject("Ada-1", "whatever").await,
+        "signed in",
+        "herself again"
+    );
+    assert_eq!(as_subject("Ada-2", "ben").await, "signed in");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

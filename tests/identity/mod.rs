@@ -4,7 +4,7 @@ mod browser;
 mod confirm;
 mod console;
 mod device;
-mod hostile;
+pub(crate) mod hostile;
 mod lapsed;
 mod passkey;
 mod real;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use portable_pty::CommandBuilder;
 use portcullis::client::{Channel, Client, Session, StateDir};
 use portcullis::console::confirm::ARMING;
+use portcullis::secret::Secret;
 use portcullis::wire::Invitation;
 use reqwest::header::{HeaderMap, HeaderValue};
 
@@ -200,6 +201,47 @@ async fn the_console_asks_for_the_passkey_in_place() {
     browser.wait_for("document.querySelector('main.ok')");
     console.wait_for(&format!("{} is approved", request.id));
     assert_eq!(ada.request(&request.id).await.unwrap().state, "approved");
+}
+
+/// The day the provider is down: a new terminal, a password, and the passkey that is in the browser anyway.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn somebody_signs_in_with_a_password_and_the_passkey() {
+    let rita = Rita::signed_in().await;
+    let password = Secret::new("the kettle sings at noon".to_owned());
+    rita.client
+        .set_password(&password, None, &key())
+        .await
+        .unwrap();
+    let mut browser = Browser::start();
+    browser.authenticator(true);
+    rita.adds_a_passkey(&mut browser);
+    rita.client.sign_out().await.unwrap();
+    let mut terminal = rita.runs(&["login", "--user", "rita"]);
+    terminal.wait_for("password:");
+    terminal.send("the kettle sings at noon\r");
+    terminal.wait_for("`passkey` for your passkey");
+    terminal.send("passkey\r");
+    let address = rita.address();
+    strangers_get_nothing(&address).await;
+    browser.open(&address);
+    assert_eq!(browser.text("h1"), "You are about to sign in");
+    assert_eq!(browser.text("#server"), rita.world.url());
+    assert_eq!(browser.text("#person"), "rita");
+    picture(&mut browser, "passkey-sign-in");
+    browser.click("#go");
+    browser.wait_for("document.querySelector('main.ok')");
+    terminal.wait_for("signed in as rita");
+    assert_eq!(terminal.wait_exit(), 0);
+    let mut who = rita.runs(&["whoami"]);
+    who.wait_for("rita");
+    assert_eq!(who.wait_exit(), 0);
+    let events = rita.world.audit().await;
+    let last = events.iter().rfind(|event| event.event == "auth.signed_in");
+    let last = last.unwrap();
+    assert_eq!(
+        (last.actor.name.as_str(), last.details["method"].as_str()),
+        ("rita", Some("password"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

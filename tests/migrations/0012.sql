@@ -1,3 +1,4 @@
--- What a database of version 12 may hold: a node of the tree above its tiles, and an event with texts beside it.
-insert into log_nodes (level, idx, hash) values (8, 4, '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=');
-update audit set salt = 'AAAAAAAAAAAAAAAAAAAAAA', address = '10.0.0.1' where idx is not null;
+-- What a database of version 12 may hold: a service account whose token somebody else made than its owner, and a
+-- request that was asked with it.
+update principals set maker_id = 'P-0000000002' where id = 'P-0000000009';
+update requests set maker_id = 'P-0000000002' where id = 'R-0000000002';

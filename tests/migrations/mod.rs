@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 12] = [
+const SUMS: [(&str, &str); 13] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -67,7 +67,11 @@ const SUMS: [(&str, &str); 12] = [
         "9a37b992464a64ff6a856eb605ebcabea95e232726e171b1452b60633d5ae43c",
     ),
     (
-        "0012_log.sql",
+        "0012_makers.sql",
+        "7bda98dd3a0357228a06641a60e4a243855e1837664fab085a9a808d930b12fd",
+    ),
+    (
+        "0013_log.sql",
         "10bec8436673c12a8c8cd7798ae95342879e3769469fd75a05b03d04935a3f71",
     ),
 ];
@@ -226,8 +230,14 @@ async fn read(location: &Location) {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(bot.service.unwrap().owner.name.as_str(), "ada");
-    assert_eq!(claimed.owner.unwrap().as_str(), "P-0000000001");
+    let service = bot.service.unwrap();
+    assert_eq!(service.owner.name.as_str(), "ada");
+    assert_eq!(service.maker.unwrap().as_str(), "P-0000000002");
+    let behind = (claimed.owner.unwrap(), claimed.maker.unwrap());
+    assert_eq!(
+        (behind.0.as_str(), behind.1.as_str()),
+        ("P-0000000001", "P-0000000002")
+    );
     assert!(
         tx.code("hash of a code")
             .await

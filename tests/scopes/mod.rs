@@ -1,6 +1,7 @@
 //! Product roles for some targets only: what nobody sees and nobody changes outside of their scope, over random
 //! organisations, and what a person notices.
 
+mod glass;
 mod organisation;
 mod person;
 mod reads;
@@ -21,6 +22,7 @@ async fn nothing_out_of_scope(backend: Backend, seeds: std::ops::Range<u64>) -> 
     for seed in seeds {
         let organisation = Organisation::new(backend, seed).await;
         reads::are_in_scope(&organisation).await;
+        glass::is_in_scope(&organisation, &mut done).await;
         writes::are_in_scope(&organisation, &mut done).await;
     }
     done

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 
 use portcullis::client::Client;
 use portcullis::wire::{
-    Approval, IncidentCommit, IncidentPreviewAsk, IncidentScope, LockOn, NewLock, NewRequest,
-    Revocation,
+    Approval, IncidentCommit, IncidentPreviewAsk, IncidentScope, LockOn, NewBreakGlass, NewLock,
+    NewRequest, NewSealedCodes, Revocation, SignOff,
 };
 use serde_json::Value;
 
 use crate::support::http::Http;
 use crate::support::random::Random;
-use crate::support::world::{Backend, POLICY, World, key};
+use crate::support::world::{Backend, GLASS, POLICY, World, key};
 
 const ENVIRONMENTS: [&str; 3] = ["prod", "staging", "dev"];
 const TEAMS: [&str; 3] = ["payments", "search", ""];
@@ -90,7 +90,7 @@ impl Organisation {
             .unwrap();
             targets.insert(format!("t{nth}"), tags);
         }
-        let world = World::with(backend, POLICY, &catalogue, None).await;
+        let world = World::with(backend, &format!("{POLICY}{GLASS}"), &catalogue, None).await;
         let mut readers = Vec::new();
         for nth in 0..3 {
             let (name, roles) = (format!("r{nth}"), roles(&mut random));
@@ -163,6 +163,7 @@ impl Organisation {
                 }
             }
         }
+        self.break_glass(random).await;
         for _ in 0..2 {
             self.incident(random).await;
         }
@@ -192,6 +193,47 @@ impl Organisation {
             let _ = root.place_lock(&new, &key()).await;
         }
         self.settled().await;
+    }
+
+    /// Everybody takes access at once somewhere, where their roles let; some of it is signed off.
+    async fn break_glass(&self, random: &mut Random) {
+        let root = self.world.admin();
+        for name in ["ada", "ben"] {
+            let codes = NewSealedCodes {
+                name: name.to_owned(),
+                count: 1,
+                expires: "7d".to_owned(),
+            };
+            root.seal(&codes, &key()).await.unwrap();
+        }
+        let more = [
+            self.world.engineer("cleo").await,
+            self.world.engineer("dan").await,
+        ];
+        let readers = self.readers.iter().map(|reader| &reader.client);
+        for client in readers.chain(&more) {
+            for _ in 0..2 {
+                let new = NewBreakGlass {
+                    target: format!("t{}", random.below(TARGETS)),
+                    role: "admin".to_owned(),
+                    duration: "20m".to_owned(),
+                    reason: format!("INC-{} payments are down", random.below(1_000)),
+                    ticket: None,
+                };
+                let Ok(seen) = client.break_glass(&new, &key()).await else {
+                    continue;
+                };
+                if random.chance(2) {
+                    let sign_off = SignOff {
+                        verdict: "justified".to_owned(),
+                        comment: "looked at the session".to_owned(),
+                    };
+                    root.sign_off(&seen.id, seen.version, &sign_off, &key())
+                        .await
+                        .unwrap();
+                }
+            }
+        }
     }
 
     async fn incident(&self, random: &mut Random) {

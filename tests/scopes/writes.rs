@@ -13,7 +13,7 @@ pub(super) struct Done {
     pub(super) carried_out: usize,
 }
 
-const DECIDES: [&str; 2] = ["reviewer", "admin"];
+pub(super) const DECIDES: [&str; 2] = ["reviewer", "admin"];
 
 /// Every row, with what a change of it would show.
 async fn snapshot(organisation: &Organisation) -> Vec<(String, Value, Value)> {
@@ -78,7 +78,13 @@ async fn own(organisation: &Organisation, reader: &Reader) {
     }
 }
 
-async fn refused(reader: &Reader, path: &str, version: Option<i64>, body: Value, done: &mut Done) {
+pub(super) async fn refused(
+    reader: &Reader,
+    path: &str,
+    version: Option<i64>,
+    body: Value,
+    done: &mut Done,
+) {
     let answer = reader.http.post(path, version, body).await;
     let (status, code) = answer.problem();
     let known = ["not-found", "not-allowed", "out-of-scope", "unknown-target"];
@@ -91,7 +97,7 @@ async fn refused(reader: &Reader, path: &str, version: Option<i64>, body: Value,
     done.refused += 1;
 }
 
-fn version(row: &Value) -> Option<i64> {
+pub(super) fn version(row: &Value) -> Option<i64> {
     row["version"].as_i64()
 }
 

@@ -116,7 +116,7 @@ async fn deceive(
     };
     let client = TlsAcceptor::from(config).accept(client).await?;
     relay(client, server, |bytes| {
-        heard.lock().unwrap().inside.extend(bytes)
+        heard.lock().unwrap().inside.extend(bytes);
     })
     .await
 }

@@ -10,7 +10,7 @@ use super::process::{Server, folder};
 pub(crate) struct Desktop {
     folder: PathBuf,
     // Dropped first: what is on the bus goes before the bus.
-    _keyring: Option<Server>,
+    keyring_process: Option<Server>,
     _bus: Server,
 }
 
@@ -47,7 +47,7 @@ impl Desktop {
             "gnome-keyring-daemon did not start (`.ci/install` installs it):\n{}",
             said()
         );
-        desktop._keyring = Some(keyring);
+        desktop.keyring_process = Some(keyring);
         desktop
     }
 
@@ -77,7 +77,7 @@ impl Desktop {
         );
         Self {
             folder,
-            _keyring: None,
+            keyring_process: None,
             _bus: bus,
         }
     }

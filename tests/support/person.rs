@@ -147,6 +147,11 @@ impl Ran {
 }
 
 impl Running {
+    /// The number of its process.
+    pub(crate) fn process(&self) -> i32 {
+        i32::try_from(self.child.id().unwrap()).unwrap()
+    }
+
     /// Reads until a line holds these words.
     pub(crate) async fn says(&mut self, words: &str) -> String {
         while let Some(line) = self.lines.next_line().await.unwrap() {

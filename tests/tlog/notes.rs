@@ -25,10 +25,10 @@ fn signed() -> Note {
 #[test]
 fn others_verify_our_checkpoints() {
     let text = signed().to_string();
-    let verifier = StandardVerifier::new(&key().verifying().to_string()).unwrap();
+    let known = StandardVerifier::new(&key().verifying().to_string()).unwrap();
     let note = signed_note::Note::from_bytes(text.as_bytes()).unwrap();
     let (verified, unverified) = note
-        .verify(&VerifierList::new(vec![Box::new(verifier)]))
+        .verify(&VerifierList::new(vec![Box::new(known)]))
         .unwrap();
     assert_eq!((verified.len(), unverified.len()), (1, 0));
     let theirs = tlog_tiles::Checkpoint::from_bytes(note.text()).unwrap();

@@ -45,6 +45,8 @@ pub(super) struct Export {
 #[derive(Debug, Serialize)]
 struct Report {
     origin: String,
+    /// What it was checked with.
+    key: String,
     entries: u64,
     root: String,
     /// Events that were written more than five seconds after one that happened later.
@@ -55,7 +57,7 @@ struct Report {
 
 /// Where a log is read from.
 enum Source {
-    Server(Client),
+    Server(Box<Client>),
     Folder(PathBuf),
 }
 
@@ -111,19 +113,17 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
             )
         })?);
     }
-    let (source, note, said) = match asked.folder {
-        Some(folder) => {
-            let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
-            (Source::Folder(folder), note, None)
-        }
-        None => {
-            let client = context.client()?;
-            let file = WitnessFile::of(&context.state()?, client.server())?;
-            before.extend(file.read()?);
-            let view = client.checkpoint().await?;
-            let said = key_of(&view.key)?;
-            (Source::Server(client), view.checkpoint, Some((said, file)))
-        }
+    let (source, note, said) = if let Some(folder) = asked.folder {
+        let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
+        (Source::Folder(folder), note, None)
+    } else {
+        let client = context.client()?;
+        let file = WitnessFile::of(&context.state()?, client.server())?;
+        before.extend(file.read()?);
+        let view = client.checkpoint().await?;
+        let said = key_of(&view.key)?;
+        let source = Source::Server(Box::new(client));
+        (source, view.checkpoint, Some((said, file)))
     };
     let pinned = asked
         .key
@@ -147,7 +147,8 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
         return Err(broken(&error));
     }
     let seen: Vec<Checkpoint> = before.into_iter().map(|seen| seen.checkpoint).collect();
-    let report = walk(context, &source, &signed, seen, &mut |_, _, _| Ok(())).await?;
+    let mut report = walk(context, &source, &signed, seen, &mut |_, _, _| Ok(())).await?;
+    report.key = key.to_string();
     if let Some((_, file)) = said {
         file.keep(&key, &note)?;
     }
@@ -171,8 +172,9 @@ pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit,
         write(&folder.join(at.to_string()), &bytes)
     };
     let seen = seen.into_iter().map(|seen| seen.checkpoint).collect();
-    let source = Source::Server(client);
-    let report = walk(context, &source, &signed, seen, &mut keep).await?;
+    let source = Source::Server(Box::new(client));
+    let mut report = walk(context, &source, &signed, seen, &mut keep).await?;
+    report.key = key.to_string();
     write(&folder.join("key"), format!("{key}\n").as_bytes())?;
     // Last: what it names is there by now.
     write(&folder.join("checkpoint"), view.checkpoint.as_bytes())?;
@@ -278,6 +280,7 @@ async fn walk(
     walk.finish(signed).map_err(|error| broken(&error))?;
     Ok(Report {
         origin: signed.origin.clone(),
+        key: String::new(),
         entries: signed.size,
         root: signed.root.to_string(),
         late,

@@ -54,7 +54,7 @@ impl Form {
     pub fn height(&self, world: &World, width: u16) -> u16 {
         match self {
             Self::Lock(form) => form.height(world, width),
-            Self::Service(form) => form.height(width),
+            Self::Service(_) => ServiceForm::height(width),
         }
     }
 

@@ -103,7 +103,7 @@ impl ServiceForm {
         }
     }
 
-    pub(super) fn height(&self, width: u16) -> u16 {
+    pub(super) fn height(width: u16) -> u16 {
         let lines = u16::try_from(FIELDS.len()).unwrap_or(u16::MAX);
         facts(width).height().saturating_add(lines + 1)
     }

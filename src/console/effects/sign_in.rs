@@ -10,6 +10,8 @@ use crate::console::msg::{Failure, Msg};
 use crate::console::sign_in::{DeviceCode, PROGRAM, Said, Way};
 use crate::wire::{Me, PasswordSignIn, StepUpProof};
 
+/// What is typed in place of a code by whoever has a passkey.
+const PASSKEY: &str = "passkey";
 /// The longest pause between two questions, however often the server did not answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -49,6 +51,22 @@ async fn attempt(
             let device = device(PROGRAM);
             client
                 .sign_in(code.expose().trim(), name.as_deref(), Some(&device))
+                .await
+        }
+        Way::Password {
+            name,
+            password,
+            code: Some(code),
+        } if code.expose().trim() == PASSKEY => {
+            let send = |address: &str| {
+                let opened = open_browser(address);
+                tell(Said::GoTo {
+                    address: address.to_owned(),
+                    opened,
+                });
+            };
+            client
+                .sign_in_by_passkey(&name, &password, device(PROGRAM), send)
                 .await
         }
         Way::Password {

@@ -46,7 +46,7 @@ impl Secrets {
                 "Type its password; it is not shown. An empty line leaves it be."
             }
             Self::Factor { .. } => {
-                "Type the code of your authenticator or a recovery code, which is not shown either; an empty line if you have no second factor."
+                "Type the code of your authenticator, a recovery code or the word `passkey`, which is not shown either; an empty line if you have no second factor."
             }
             Self::Code => "Type the one-time code; it is not shown. An empty line leaves it be.",
             Self::OwnName { .. } => {

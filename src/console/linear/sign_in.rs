@@ -17,8 +17,7 @@ const MEANWHILE: [&str; 8] = ["help", "quit", "q", "exit", "status", "messages",
 impl Talk {
     /// Says what is asked of the person, when that is another thing than before.
     pub(super) fn ask_sign_in(&mut self, app: &App) {
-        let open = |attempt: &&Attempt| *attempt.stage() == Stage::Open;
-        if app.attempt().filter(open).is_none() {
+        if !is_open(app) {
             self.secrets = None;
         }
         let said = app.attempt().and_then(|attempt| match &self.secrets {

@@ -58,7 +58,7 @@ const COLUMNS: &[Col<GrantView>] = &[
         flex("ROLE", 9, 2, Cut::Middle),
         |view, _, theme| {
             if view.break_glass {
-                let text = format!("glass {}", view.role);
+                let text = format!("{} {}", theme.glyph(Glyph::StatusWarn), view.role);
                 return (clean(&text), theme.style(Role::StatusWarn));
             }
             plain(&view.role, theme)

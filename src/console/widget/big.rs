@@ -88,14 +88,14 @@ impl Big {
             let columns = (area.x..area.right()).step_by(usize::from(WIDE + GAP));
             for (x, letter) in columns.zip(&self.letters) {
                 let line: String = (0..WIDE)
-                    .map(|column| self.cell(letter, row, column))
+                    .map(|column| self.cell(*letter, row, column))
                     .collect();
                 buffer.set_stringn(x, y, line, usize::from(area.right() - x), style);
             }
         }
     }
 
-    fn cell(&self, letter: &[u8; HIGH as usize], row: u16, column: u16) -> char {
+    fn cell(&self, letter: [u8; HIGH as usize], row: u16, column: u16) -> char {
         let is_on = |row: u16| {
             let dots = letter.get(usize::from(row));
             dots.is_some_and(|dots| dots >> (WIDE - 1 - column) & 1 == 1)

@@ -336,7 +336,9 @@ impl Refusal {
                 format!("you cannot review `{request}`: you asked for it")
             }
             Self::OwnService { request } => {
-                format!("you cannot review `{request}`: your service account asked for it")
+                format!(
+                    "you cannot review `{request}`: a service account asked for it that you own or made the token of"
+                )
             }
             Self::AlreadyReviewed { request } => format!("you already reviewed `{request}`"),
             Self::NotAReviewer { groups } => {

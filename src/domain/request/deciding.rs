@@ -39,8 +39,9 @@ impl Request {
                 request: self.id.clone(),
             });
         }
-        // Whoever answers for a machine asks with its voice.
-        if self.owner.as_ref() == Some(&reviewer.id) {
+        // Whoever answers for a machine, or has seen its token, asks with its voice.
+        let behind = [&self.owner, &self.maker];
+        if behind.into_iter().flatten().any(|who| *who == reviewer.id) {
             return Err(Refusal::OwnService {
                 request: self.id.clone(),
             });

@@ -91,6 +91,7 @@ impl Request {
             kind: RequestKind::Access,
             requester: requester.as_ref(),
             owner: requester.owner().cloned(),
+            maker: requester.maker().cloned(),
             target: ask.target,
             role: ask.role,
             duration: ask.duration,
@@ -144,6 +145,7 @@ impl Request {
             kind: RequestKind::Extend,
             requester: grant.holder.clone(),
             owner: holder.owner().cloned(),
+            maker: holder.maker().cloned(),
             target: grant.target.clone(),
             role: grant.role.clone(),
             duration: by,
@@ -195,11 +197,18 @@ impl Request {
                 groups: "nobody".to_owned(),
             });
         };
+        // INVARIANT: nothing prolongs such a grant, also where policy would have given a longer one
+        // (`access_by_break_glass_is_as_long_as_was_asked_and_never_prolonged`).
+        let way = Way {
+            max_total: ask.duration,
+            ..way
+        };
         let mut request = Self {
             id,
             kind: RequestKind::BreakGlass,
             requester: requester.as_ref(),
             owner: None,
+            maker: None,
             target: ask.target,
             role: ask.role,
             duration: ask.duration,

@@ -123,6 +123,9 @@ pub struct Request {
     /// The owner of the service account that asked; none where a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PrincipalId>,
+    /// Whoever made the token that it asked with, and so may have kept a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<PrincipalId>,
     pub target: TargetName,
     pub role: RoleName,
     pub duration: Span,

@@ -1,4 +1,4 @@
-//! The provider's addresses as it publishes them (OpenID Connect Discovery 1.0), and what they have to be like.
+//! The provider's addresses as it publishes them (`OpenID Connect Discovery 1.0`), and what they have to be like.
 
 use serde::Deserialize;
 

@@ -225,6 +225,11 @@ impl Gate {
         } else if roles.is_empty() {
             return Err(Refusal::from(IdentityRefusal::NoRole).into());
         } else {
+            // INVARIANT: nobody becomes a second person by another writing of the subject
+            // (`a_subject_that_differs_in_capitals_or_spaces_is_nobody_new`).
+            if tx.has_alike(&settings.issuer, &told.claims.subject).await? {
+                return Err(Refusal::from(IdentityRefusal::SubjectAlike).into());
+            }
             let name = mapping::canonical(told.name.as_deref()).map_err(said)?;
             // INVARIANT: a name that is there already belongs to somebody else, whoever asks for it
             // (`a_name_that_is_taken_is_never_linked`).

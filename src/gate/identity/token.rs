@@ -135,10 +135,14 @@ pub(super) fn check(
     })
 }
 
-/// A subject is compared letter by letter and shown to nobody, but a log should survive it.
+/// A subject is compared letter by letter, and has to be ASCII by the protocol: letters that only look alike are none.
 pub(super) fn check_subject(subject: &str) -> Result<(), Fault> {
     let plain = !subject.is_empty() && subject.len() <= SUBJECT_MAX;
-    if plain && subject.chars().all(|letter| !letter.is_control()) {
+    if plain
+        && subject
+            .chars()
+            .all(|letter| letter == ' ' || letter.is_ascii_graphic())
+    {
         Ok(())
     } else {
         Err(Fault::TokenSubject)

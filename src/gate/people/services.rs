@@ -77,6 +77,7 @@ impl Gate {
             service: Some(Service {
                 owner: owner.as_ref(),
                 scopes: new.scopes,
+                maker: Some(writing.who.id.clone()),
             }),
         };
         writing.tx.save_principal(&principal, writing.now).await?;
@@ -99,7 +100,11 @@ impl Gate {
             Opened::Before(_) => return Err(Refusal::IdempotencyKeyReused.into()),
             Opened::Now(writing) => writing,
         };
-        let principal = own_service(&mut writing, name).await?;
+        let mut principal = own_service(&mut writing, name).await?;
+        if let Some(service) = &mut principal.service {
+            service.maker = Some(writing.who.id.clone());
+        }
+        writing.tx.save_principal(&principal, writing.now).await?;
         writing
             .tx
             .revoke_sign_ins_of(&principal.id, writing.now)

@@ -9,7 +9,9 @@ mod step_up;
 
 pub(in crate::gate) use enrol::notify;
 pub use enrol::{Confirmed, Enrolled, First, NewTotp};
+pub(in crate::gate) use passkey::ask as ask_passkey_of;
 pub use passkey::{NewPasskey, ToConfirm};
+pub(in crate::gate) use step_up::Calls;
 pub use step_up::Proof;
 pub(in crate::gate) use step_up::check_digests;
 
@@ -27,7 +29,6 @@ use crate::secret::{Key, TokenKind, Totp, hash_of};
 use crate::store::Tx;
 use crate::store::second_factors::Use;
 
-use self::step_up::Calls;
 use super::{Error, Gate, Writing, hex};
 
 impl Writing {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::domain::ids::FactorId;
+use crate::domain::ids::{FactorId, PrincipalId};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{Factor, QUESTION, SecondFactorRefusal, Way};
@@ -97,28 +97,17 @@ impl Gate {
         check_digests(digests)?;
         let mut tx = self.store.write().await?;
         let (who, now) = self.held(&mut tx, caller).await?;
-        let known = passkeys(&tx.factors(&who.id).await?);
-        if known.is_empty() {
-            return Err(Refusal::NotFound {
-                what: "passkey",
-                name: "of yours".to_owned(),
-            }
-            .into());
-        }
-        let asked = passkey::ask(&known, server, digests)?;
-        let id = hex(&random::<16>()?);
-        let question = Question {
-            id: &id,
-            principal: &who.id,
-            sign_in: &caller.sign_in,
-            about: &of(digests),
+        let calls = Calls {
+            sign_in: caller.sign_in.as_str(),
+            digests,
         };
-        tx.ask_passkey(&question, &asked.state, now).await?;
+        let asked = ask(&mut tx, &who.id, calls, server, now).await?;
+        let asked = asked.ok_or_else(|| Refusal::NotFound {
+            what: "passkey",
+            name: "of yours".to_owned(),
+        })?;
         self.store.commit(tx).await?;
-        Ok(ToConfirm {
-            question: id,
-            options: asked.options,
-        })
+        Ok(asked)
     }
 
     /// Takes the answer of a passkey for these calls; the question is gone whatever comes of it.
@@ -163,11 +152,38 @@ impl Gate {
     }
 }
 
+/// Asks the passkeys of a person to sign for these calls; nothing where there are none.
+pub(in crate::gate) async fn ask(
+    tx: &mut Tx,
+    who: &PrincipalId,
+    calls: Calls<'_>,
+    server: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<ToConfirm>, Error> {
+    let known = passkeys(&tx.factors(who).await?);
+    if known.is_empty() {
+        return Ok(None);
+    }
+    let asked = passkey::ask(&known, server, calls.digests)?;
+    let id = hex(&random::<16>()?);
+    let question = Question {
+        id: &id,
+        principal: who,
+        sign_in: calls.sign_in,
+        about: &of(calls.digests),
+    };
+    tx.ask_passkey(&question, &asked.state, now).await?;
+    Ok(Some(ToConfirm {
+        question: id,
+        options: asked.options,
+    }))
+}
+
 fn about_factor<'a>(caller: &'a Caller, who: &'a Principal, id: &'a FactorId) -> Question<'a> {
     Question {
         id: id.as_str(),
         principal: &who.id,
-        sign_in: &caller.sign_in,
+        sign_in: caller.sign_in.as_str(),
         about: id.as_str(),
     }
 }

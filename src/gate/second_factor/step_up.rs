@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::domain::change::{Record, Step};
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
-use crate::domain::ids::SignInId;
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{DIGESTS_MAX, OLDEST, SecondFactorRefusal, Way};
 use crate::secret::{Secret, TokenKind, hash_of};
@@ -31,7 +30,8 @@ pub enum Proof {
 /// The calls that a proof is going to be for.
 #[derive(Clone, Copy)]
 pub(in crate::gate) struct Calls<'a> {
-    pub sign_in: &'a SignInId,
+    /// The sign-in, or the device on which one is being made.
+    pub sign_in: &'a str,
     pub digests: &'a BTreeSet<String>,
 }
 
@@ -69,7 +69,7 @@ impl Gate {
         let (who, now) = self.held(&mut tx, caller).await?;
         let actor = Actor::Principal(who.as_ref());
         let calls = Calls {
-            sign_in: &caller.sign_in,
+            sign_in: caller.sign_in.as_str(),
             digests,
         };
         let outcome = match &heard {

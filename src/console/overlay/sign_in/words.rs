@@ -94,7 +94,7 @@ fn parts(app: &App, attempt: &Attempt, page: Page) -> Vec<Part> {
             parts.extend(elsewhere::on_device(asked.as_ref(), app.world().now));
         }
         Stage::Open if page == Page::Password => parts.push(Part::muted(
-            "The code is that of your authenticator, or a recovery code; leave it empty if you have no second factor.",
+            "The code is that of your authenticator, a recovery code, or the word `passkey`; leave it empty without a second factor.",
         )),
         Stage::Open if page == Page::Code => parts.push(Part::muted(
             "The name is only for the first admin of a new server; leave it empty otherwise.",
