@@ -357,7 +357,7 @@ const KINDS: [(&str, Tamper, &str); 36] = [
         |log| {
             forge_leaf(log, 5);
         },
-        "log-root",
+        "log-rewritten",
     ),
     (
         "a leaf is changed",

@@ -45,6 +45,7 @@ const BY_THE_GATE: [(EventCode, &str); 44] = [
     (EventCode::ConfigRejected, "reload"),
     (EventCode::TlsLoaded, "api::tls"),
     (EventCode::TlsRejected, "api::tls"),
+    (EventCode::LogRewritten, "api::log"),
     (EventCode::PolicyFailed, "api::policy"),
     (EventCode::SessionEnding, "api::sessions"),
     (EventCode::SessionEndFailed, "api::sessions"),
