@@ -77,6 +77,25 @@ fn the_screen_shows_what_waits_first() {
 }
 
 #[test]
+fn list_detail_and_question_agree_on_what_became_of_the_access() {
+    let mut desk = broken(120, 40);
+    let mut over = grant(60, "eve", "orders-db", "admin", 30);
+    over.state = "returned".to_owned();
+    over.version += 1;
+    desk.grants.push(over);
+    let mut told = event(1_001, "grant.returned", "eve");
+    told.grant = Some(grant_id(60).to_string());
+    desk.tell(vec![told]);
+    desk.wait(500);
+    desk.keys("9");
+    desk.keys("a");
+    desk.read_it();
+    let screen = desk.screen();
+    assert!(screen.contains("returned, until"), "{screen}");
+    assert!(screen.contains("its access is returned"), "{screen}");
+}
+
+#[test]
 fn a_sign_off_asks_then_wants_a_sentence_and_is_bound_to_what_was_seen() {
     for (key, title, verdict) in [
         ("a", "Sign off", Verdict::Justified),

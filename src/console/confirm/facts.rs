@@ -93,7 +93,7 @@ fn used(doc: &mut Doc, strip: &Strip, view: &BreakGlassView, world: &World) {
     let when = format!(
         "{}; its access is {}",
         show::moment(view.created_at, now),
-        view.grant_state.replace('_', " ")
+        world.store.access_of(view)
     );
     doc.fact("When", &when, Role::Text);
     let verdict = match strip.kind {

@@ -43,7 +43,7 @@ pub(super) fn detail(app: &App, subject: &Subject) -> Vec<DisplayText> {
             lines.push(may(&view.allowed_actions));
         }
         Some(Seen::Use(view)) => {
-            lines.push(used(&view, now));
+            lines.push(used(&view, app.world()));
             lines.push(format!("Skipped: {}", view.skipped.join(", ")));
             for sign_off in &view.sign_offs {
                 lines.push(format!(

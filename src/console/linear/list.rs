@@ -121,7 +121,7 @@ pub(super) fn rows(
                 .collect();
             views.sort_by_key(|view| (view.state != "open", view.created_at, view.id.clone()));
             let row = |view: &&Rc<BreakGlassView>| {
-                Some((used(view, now), Subject::Use(view.id.parse().ok()?)))
+                Some((used(view, world), Subject::Use(view.id.parse().ok()?)))
             };
             rows.extend(views.iter().filter_map(row));
             (

@@ -6,6 +6,7 @@ use crate::console::app::App;
 use crate::console::confirm::locked;
 use crate::console::show;
 use crate::console::store::{Seen, Subject};
+use crate::console::world::World;
 use crate::wire::{
     BreakGlassView, GrantView, LockView, RequestView, ServiceView, SessionView, SignInView,
 };
@@ -20,7 +21,7 @@ pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
         Seen::Lock(view) => lock(&view, now),
         Seen::SignIn(view) => sign_in(&view, now),
         Seen::Service(view) => service(&view, now),
-        Seen::Use(view) => used(&view, now),
+        Seen::Use(view) => used(&view, app.world()),
     })
 }
 
@@ -61,7 +62,8 @@ pub(super) fn lock(view: &LockView, now: DateTime<Utc>) -> String {
     )
 }
 
-pub(super) fn used(view: &BreakGlassView, now: DateTime<Utc>) -> String {
+pub(super) fn used(view: &BreakGlassView, world: &World) -> String {
+    let now = world.server_now();
     format!(
         "{} {} broke glass for {} on {} for {} {}, {}, its access is {}. Reason: {}",
         view.id,
@@ -74,7 +76,7 @@ pub(super) fn used(view: &BreakGlassView, now: DateTime<Utc>) -> String {
             "open" => "not signed off".to_owned(),
             state => format!("found {}", state.replace('_', " ")),
         },
-        view.grant_state.replace('_', " "),
+        world.store.access_of(view),
         view.reason
     )
 }

@@ -91,9 +91,7 @@ impl Told {
                 )),
                 Seen::Grant(view) => clean(&grant(view, world.server_now())),
                 Seen::Lock(view) => clean(&format!("Lock {}", lock(view, world.server_now()))),
-                Seen::Use(view) => {
-                    clean(&format!("Break-glass {}", used(view, world.server_now())))
-                }
+                Seen::Use(view) => clean(&format!("Break-glass {}", used(view, world))),
                 Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => continue,
             });
         }

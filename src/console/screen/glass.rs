@@ -54,8 +54,8 @@ const COLUMNS: &[Col<BreakGlassView>] = &[
     Col::<BreakGlassView>::new(
         "access",
         spare(fixed("ACCESS", 10, Cut::End)),
-        |view, world, theme| muted(&access(view, world), theme),
-        |view, world| Key::text(&access(view, world)),
+        |view, world, theme| muted(&world.store.access_of(view), theme),
+        |view, world| Key::text(&world.store.access_of(view)),
     ),
     Col::<BreakGlassView>::text(
         "reason",
@@ -78,14 +78,6 @@ impl Default for Glass {
     fn default() -> Self {
         Self(Reading::new(Query::Uses, "break_glass."))
     }
-}
-
-/// The state of the grant, as far as it is known; the list may be older.
-fn access(view: &BreakGlassView, world: &World) -> String {
-    let grant = view.grant.parse().ok();
-    let grant = grant.and_then(|id| world.store.grant(&id));
-    let state = grant.map_or(&view.grant_state, |grant| &grant.state);
-    state.replace('_', " ")
 }
 
 impl Rows for Glass {
@@ -137,7 +129,11 @@ impl Rows for Glass {
         doc.fact("Who", &what, Role::TextStrong);
         doc.fact("When", &show::moment(view.created_at, now), Role::Text);
         let end = show::moment(view.ends_at, now);
-        let access = format!("{} {}, until {end}", view.grant, access(view, world));
+        let access = format!(
+            "{} {}, until {end}",
+            view.grant,
+            world.store.access_of(view)
+        );
         doc.fact("Access", &access, Role::Text);
         doc.fact("Skipped", &view.skipped.join(", "), Role::Text);
         let needs = format!(

@@ -186,6 +186,14 @@ impl Store {
         self.grants.get(id)
     }
 
+    /// The state of the access that somebody took by break-glass, as far as it is known: the use may have been read
+    /// before its grant.
+    pub fn access_of(&self, view: &BreakGlassView) -> String {
+        let grant = view.grant.parse().ok().and_then(|id| self.grant(&id));
+        let state = grant.map_or(&view.grant_state, |grant| &grant.state);
+        state.replace('_', " ")
+    }
+
     /// All requests, in no order.
     pub fn requests(&self) -> impl Iterator<Item = (&RequestId, &Rc<RequestView>)> {
         self.requests.iter()
