@@ -15,5 +15,6 @@ mod keys;
 mod local;
 mod policy;
 mod session;
+mod tampering;
 mod theme;
 mod waiting;

@@ -134,7 +134,7 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
         (None, None) => {
             return Err(Failure::usage(
                 "a folder cannot vouch for itself: say with `--key` or `--witness` whose log it has to be",
-                "`portcullis audit verify --json` against the server shows the key, as does `key` in the folder",
+                "a machine that has seen the server shows its key: `portcullis audit verify --json`",
             ));
         }
     };
