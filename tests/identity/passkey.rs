@@ -203,6 +203,42 @@ async fn the_console_asks_for_the_passkey_in_place() {
     assert_eq!(ada.request(&request.id).await.unwrap().state, "approved");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn somebody_signs_in_to_the_console_with_a_password_and_the_passkey() {
+    let rita = Rita::signed_in().await;
+    let password = Secret::new("the kettle sings at noon".to_owned());
+    rita.client
+        .set_password(&password, None, &key())
+        .await
+        .unwrap();
+    let mut browser = Browser::start();
+    browser.authenticator(true);
+    rita.adds_a_passkey(&mut browser);
+    rita.client.sign_out().await.unwrap();
+    let mut console = rita.runs(&["console"]);
+    console.wait_for("with the password of a local account");
+    console.wait_for("Enter choose");
+    console.send("\r");
+    console.wait_for("leave it empty without a second factor");
+    console.send("rita\t");
+    console.send("the kettle sings at noon\t");
+    console.send("passkey");
+    console.wait_for("code      *******");
+    // What comes right after letters is taken for pasted text, and confirms nothing.
+    tokio::time::sleep(ARMING).await;
+    console.send("\r");
+    browser.open(&rita.address());
+    assert_eq!(browser.text("h1"), "You are about to sign in");
+    assert_eq!(browser.text("#person"), "rita");
+    browser.click("#go");
+    browser.wait_for("document.querySelector('main.ok')");
+    console.wait_for("signed in as rita");
+    console.send("q");
+    assert_eq!(console.wait_exit(), 0);
+    let output = String::from_utf8_lossy(&console.output).into_owned();
+    assert!(!output.contains("kettle") && !output.contains("pcl_"));
+}
+
 /// The day the provider is down: a new terminal, a password, and the passkey that is in the browser anyway.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn somebody_signs_in_with_a_password_and_the_passkey() {
