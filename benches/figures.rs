@@ -8,6 +8,7 @@ mod fill;
 mod http;
 mod idle;
 mod live;
+mod log;
 mod node;
 mod policy;
 mod proof;
@@ -53,6 +54,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("tokens") {
         proof::proofs()?;
+    }
+    if wanted("log") {
+        log::figures().await?;
     }
     if wanted("server") {
         idle::server().await?;
