@@ -108,7 +108,7 @@ pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, 
     }
     let epoch = epoch(&log.origin);
     let leaf = |(index, bytes): (u64, &[u8])| {
-        let entry = LogEntry::decode(bytes).map_err(|why| Broken::Entry { index, why })?;
+        let entry = LogEntry::place(bytes).map_err(|why| Broken::Entry { index, why })?;
         if entry.index != index {
             let found = entry.index;
             return Err(Broken::Index { index, found });
@@ -117,7 +117,7 @@ pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, 
             let found = entry.epoch;
             return Err(Broken::Epoch { index, found });
         }
-        let at = entry.text("at").and_then(|at| at.parse().ok());
+        let at = entry.at.parse().ok();
         Ok(Leaf {
             hash: leaf_hash(bytes),
             at: at.ok_or(Broken::Moment { index })?,

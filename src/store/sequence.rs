@@ -57,13 +57,27 @@ impl Tx {
     /// never given twice: the head moves in the same transaction, and only if nobody else moved it
     /// (`two_sequencers_number_every_event_once_without_a_gap`).
     async fn number(&mut self, from: i64) -> anyhow::Result<i64> {
-        let numbered = touch!(self, c => sqlx::query(
-            "update audit set idx = $1 + waiting.place from \
-             (select event_id as id, row_number() over (order by at, event_id) - 1 as place from audit where idx is null order by at, event_id limit $2) as waiting \
-             where audit.event_id = waiting.id and audit.idx is null")
-            .bind(from).bind(BATCH).execute(c))
+        let waiting: Vec<(String,)> = on!(self, c => sqlx::query_as("select event_id from audit where idx is null order by at, event_id limit $1").bind(BATCH).fetch_all(c))
+            .context("looking for events without an index")?;
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        let count = i64::try_from(waiting.len())?;
+        let ids: Vec<String> = waiting.into_iter().map(|(id,)| id).collect();
+        // One statement that looks for them and numbers them takes the square of their number; so would SQLite with the
+        // index of what waits, which the `+` keeps it from.
+        let numbered = match &mut self.inner {
+            Inner::Sqlite(c) => sqlx::query("update audit set idx = $1 + waiting.key from json_each($2) as waiting where audit.event_id = waiting.value and +audit.idx is null")
+                .bind(from).bind(serde_json::to_string(&ids)?).execute(&mut **c).await.map(|done| done.rows_affected()),
+            Inner::Postgres(c) => sqlx::query("update audit set idx = $1 + waiting.place - 1 from unnest($2) with ordinality as waiting (id, place) where audit.event_id = waiting.id and audit.idx is null")
+                .bind(from).bind(&ids).execute(&mut **c).await.map(|done| done.rows_affected()),
+        }
         .context("numbering events")?;
-        let to = from + i64::try_from(numbered)?;
+        anyhow::ensure!(
+            numbered == u64::try_from(count)?,
+            "somebody else numbered events"
+        );
+        let to = from + count;
         let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(to).bind(from).execute(c)).context("moving the head of the log")?;
         anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
         Ok(to - from)

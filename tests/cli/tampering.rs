@@ -183,7 +183,7 @@ const KINDS: [(&str, Tamper, &str); 36] = [
                 swap_longer(bytes, b"{\"actor\":{", b"{\"actor\": {");
             });
         },
-        "log-entry",
+        "log-leaf",
     ),
     (
         "the length of an entry is changed",
