@@ -12,7 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 
 use crate::support::browser::{Browser, pipe};
 use crate::support::pty::Pty;
-use crate::support::world::{Backend, World, key, submit};
+use crate::support::world::{Backend, World, ask, key, submit};
 
 /// Somebody at a terminal, whose "browser" hands the address to the test.
 struct Rita {
@@ -182,6 +182,8 @@ async fn the_console_asks_for_the_passkey_in_place() {
     let request = submit(&ada).await;
     let mut console = rita.runs(&["console"]);
     console.wait_for(&request.id);
+    // A decision is about what has been shown in whole.
+    console.wait_for(&ask().reason);
     console.send("a");
     console.wait_for("y approve   n no");
     console.send("y");
