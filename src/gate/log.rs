@@ -102,9 +102,10 @@ impl Gate {
         let size = tree.frontier.size();
         for before in [state.last.clone(), theirs.clone()].into_iter().flatten() {
             if let Err(why) = continues(&mut tx, &tree, &before).await? {
-                state.broken = true;
                 drop(tx);
+                // Before anything else: what could not be said now is found and said again.
                 self.rewritten(&before, &why).await?;
+                state.broken = true;
                 return Ok(before.size);
             }
         }
@@ -123,6 +124,12 @@ impl Gate {
             // After the commit: what is kept here has to be in the database.
             self.keep(&note)?;
             state.last = Some(now);
+        } else if state.last != theirs
+            && let Some(note) = &tree.checkpoint
+        {
+            // Another node signed it, and this one saw it: that is worth as much.
+            self.keep(note)?;
+            state.last = theirs;
         }
         Ok(size)
     }

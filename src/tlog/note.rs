@@ -210,11 +210,6 @@ impl Note {
     pub fn unverified(&self) -> &str {
         &self.text
     }
-
-    /// The names of those who are said to have signed it.
-    pub fn signers(&self) -> impl Iterator<Item = &str> {
-        self.signatures.iter().map(|one| one.name.as_str())
-    }
 }
 
 fn read_signature(line: &str) -> Option<Signature> {

@@ -14,8 +14,6 @@ use serde_json::{Map, Value};
 
 /// The schema that the body of an entry names.
 pub const SCHEMA: &str = "portcullis.audit/1";
-/// Where an erasable text would be, the body has its hash under the name of the text and this.
-const HASHED: &str = "_sha256";
 /// A bundle gives the length of an entry in two bytes.
 const ENTRY_MAX: usize = 65_535;
 const HEAD: usize = 12;
@@ -135,16 +133,6 @@ impl LogEntry {
     pub fn text(&self, name: &str) -> Option<&str> {
         self.body.get(name)?.as_str()
     }
-
-    /// Whether a text that lies beside the log is the one of which the entry has the hash.
-    pub fn is_of(&self, name: &str, salt: &str, value: &str) -> bool {
-        self.text(&hashed(name)) == Some(hash_of_text(salt, value).as_str())
-    }
-}
-
-/// The name under which the body has the hash of a text.
-pub fn hashed(name: &str) -> String {
-    format!("{name}{HASHED}")
 }
 
 /// SHA-256 over salt and value, in base64.

@@ -27,7 +27,7 @@ pub use break_glass::{
     BreakGlassView, NewBreakGlass, NewSealedCodes, SealedCodeText, SealedCodeView, SealedCodes,
     SealedSignIn, SignOff, SignOffView,
 };
-pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text, hashed};
+pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text};
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
