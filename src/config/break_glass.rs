@@ -1,7 +1,8 @@
 //! The `[break_glass]` table: how long access before review may last at most.
 
 use crate::config::document::Table;
-use crate::config::keys::{BREAK_GLASS, Env, Layers, Wrong};
+use crate::config::keys::BREAK_GLASS;
+use crate::config::layers::{Env, Layers, Wrong};
 use crate::config::problem::Notes;
 use crate::config::server::Shown;
 use crate::domain::break_glass::Limits;

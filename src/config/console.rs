@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::config::backend::{self, Backend};
 use crate::config::document::{self, Entry, Table};
-use crate::config::keys::{CONSOLE, Env, Layers, Origin, Wrong};
+use crate::config::keys::CONSOLE;
+use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::problem::{Notes, Problem};
 use crate::config::{files, paths, server};
 use crate::domain::nearest::nearest;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
-use crate::config::keys::{Env, IDENTITY, Layers, Wrong};
+use crate::config::keys::IDENTITY;
+use crate::config::layers::{Env, Layers, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem};
 use crate::config::server::Shown;

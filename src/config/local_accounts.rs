@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::config::console::yes_or_no;
 use crate::config::document::Table;
-use crate::config::keys::{Env, LOCAL_ACCOUNTS, Layers, Origin};
+use crate::config::keys::LOCAL_ACCOUNTS;
+use crate::config::layers::{Env, Layers, Origin};
 use crate::config::problem::Notes;
 use crate::config::server::Shown;
 use crate::domain::ids::PrincipalName;

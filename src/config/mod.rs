@@ -11,6 +11,7 @@ pub mod document;
 pub mod files;
 pub mod identity;
 pub mod keys;
+mod layers;
 mod local_accounts;
 pub mod paths;
 pub mod policy;
@@ -26,7 +27,7 @@ use std::path::Path;
 pub use backend::{Backend, Environment};
 pub use console::{COLORS, ConsoleSettings, DeviceKeyPlace, KeyRow, KeyRows, Notify};
 pub use identity::Identity;
-pub use keys::Env;
+pub use layers::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown, TlsFiles};
 pub use starter::{

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use crate::config::keys::Env;
+use crate::config::layers::Env;
 
 /// The server's settings and the catalogue.
 pub const SERVER_FILE: &str = "portcullis.toml";

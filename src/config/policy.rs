@@ -1,7 +1,8 @@
 //! The `[policy]` table: what a policy's text cannot say about itself.
 
 use crate::config::document::Table;
-use crate::config::keys::{Env, Layers, POLICY, Wrong};
+use crate::config::keys::POLICY;
+use crate::config::layers::{Env, Layers, Wrong};
 use crate::config::problem::Notes;
 use crate::config::server::Shown;
 use crate::domain::zone::Zone;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::document::Table;
 use crate::config::identity::Identity;
-use crate::config::keys::{Env, Key, Layers, Origin, SERVER, Wrong};
+use crate::config::keys::{Key, SERVER};
+use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem};
 use crate::config::tokens::TokenSettings;

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::config::document::Table;
-use crate::config::keys::{Env, Layers, Origin, SIGNALS, Wrong};
+use crate::config::keys::SIGNALS;
+use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::problem::Notes;
 use crate::config::server::Shown;
 use crate::domain::hours::WorkingHours;

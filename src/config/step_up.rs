@@ -2,7 +2,8 @@
 
 use crate::config::console::yes_or_no;
 use crate::config::document::Table;
-use crate::config::keys::{Env, Layers, Origin, STEP_UP, Wrong};
+use crate::config::keys::STEP_UP;
+use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::problem::Notes;
 use crate::config::server::Shown;
 use crate::domain::second_factor::{OLDEST, StepUp};

@@ -1,7 +1,8 @@
 //! The `[tokens]` table: how long a sign-in lasts, and whether it is bound to the device that it was made on.
 
 use crate::config::document::Table;
-use crate::config::keys::{Env, Layers, Origin, TOKENS, Wrong};
+use crate::config::keys::TOKENS;
+use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::problem::Notes;
 use crate::config::server::Shown;
 use crate::domain::span::Span;

@@ -14,6 +14,8 @@ use crate::support::browser::{Browser, pipe};
 use crate::support::pty::Pty;
 use crate::support::world::{Backend, World, ask, key, submit};
 
+const PASSWORD: &str = "the kettle sings at noon";
+
 /// Somebody at a terminal, whose "browser" hands the address to the test.
 struct Rita {
     world: World,
@@ -53,6 +55,21 @@ impl Rita {
             client,
             url,
         }
+    }
+
+    /// Somebody with a password and a passkey, who has signed out.
+    async fn with_a_password() -> (Self, Browser) {
+        let rita = Self::signed_in().await;
+        let password = Secret::new(PASSWORD.to_owned());
+        rita.client
+            .set_password(&password, None, &key())
+            .await
+            .unwrap();
+        let mut browser = Browser::start();
+        browser.authenticator(true);
+        rita.adds_a_passkey(&mut browser);
+        rita.client.sign_out().await.unwrap();
+        (rita, browser)
     }
 
     fn runs(&self, arguments: &[&str]) -> Pty {
@@ -207,23 +224,14 @@ async fn the_console_asks_for_the_passkey_in_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn somebody_signs_in_to_the_console_with_a_password_and_the_passkey() {
-    let rita = Rita::signed_in().await;
-    let password = Secret::new("the kettle sings at noon".to_owned());
-    rita.client
-        .set_password(&password, None, &key())
-        .await
-        .unwrap();
-    let mut browser = Browser::start();
-    browser.authenticator(true);
-    rita.adds_a_passkey(&mut browser);
-    rita.client.sign_out().await.unwrap();
+    let (rita, mut browser) = Rita::with_a_password().await;
     let mut console = rita.runs(&["console"]);
     console.wait_for("with the password of a local account");
     console.wait_for("Enter choose");
     console.send("\r");
     console.wait_for("leave it empty without a second factor");
     console.send("rita\t");
-    console.send("the kettle sings at noon\t");
+    console.send(format!("{PASSWORD}\t"));
     console.send("passkey");
     console.wait_for("code      *******");
     // What comes right after letters is taken for pasted text, and confirms nothing.
@@ -244,19 +252,10 @@ async fn somebody_signs_in_to_the_console_with_a_password_and_the_passkey() {
 /// The day the provider is down: a new terminal, a password, and the passkey that is in the browser anyway.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn somebody_signs_in_with_a_password_and_the_passkey() {
-    let rita = Rita::signed_in().await;
-    let password = Secret::new("the kettle sings at noon".to_owned());
-    rita.client
-        .set_password(&password, None, &key())
-        .await
-        .unwrap();
-    let mut browser = Browser::start();
-    browser.authenticator(true);
-    rita.adds_a_passkey(&mut browser);
-    rita.client.sign_out().await.unwrap();
+    let (rita, mut browser) = Rita::with_a_password().await;
     let mut terminal = rita.runs(&["login", "--user", "rita"]);
     terminal.wait_for("password:");
-    terminal.send("the kettle sings at noon\r");
+    terminal.send(format!("{PASSWORD}\r"));
     terminal.wait_for("`passkey` for your passkey");
     terminal.send("passkey\r");
     let address = rita.address();
