@@ -7,6 +7,8 @@ use crate::console::widget::frame::{Regions, Shape};
 
 /// Border and titles of a list, which hold no rows.
 const LIST_FRAME: u16 = 3;
+/// In a body with fewer lines the rows themselves need them all.
+const ROOMY: u16 = 24;
 
 /// The parts that a screen draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Panes {
     pub list: Rect,
     /// The detail with its border.
     pub detail: Rect,
+    /// Counts over time above the list; without height where there is no room or no wish for them.
+    pub over_time: Rect,
 }
 
 impl Panes {
@@ -64,6 +68,8 @@ pub struct Wanted {
     pub banner: bool,
     pub filter: bool,
     pub zoomed: bool,
+    /// Counts over time.
+    pub over_time: bool,
 }
 
 /// Divides the window. `strip` tells how many lines the question needs in a given width.
@@ -72,6 +78,8 @@ pub fn lay_out(size: Size, wanted: Wanted, strip: Option<impl FnOnce(u16) -> u16
     let mut regions = Regions::of(area);
     let banner = wanted.banner.then(|| take_top(&mut regions.body));
     let filter = wanted.filter.then(|| take_top(&mut regions.body));
+    let roomy = regions.body.height >= ROOMY && !wanted.zoomed;
+    let over_time = (wanted.over_time && roomy).then(|| take_top(&mut regions.body));
     let (mut list, mut detail) = regions.panes();
     if wanted.zoomed {
         detail = regions.body;
@@ -121,6 +129,7 @@ pub fn lay_out(size: Size, wanted: Wanted, strip: Option<impl FnOnce(u16) -> u16
             shape: regions.shape,
             list,
             detail,
+            over_time: over_time.unwrap_or_default(),
         },
         strip,
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
-use crate::client::{AuditQuery, Chosen, IdempotencyKey, Shelving, StepUpNeeded};
+use crate::client::{AuditQuery, Chosen, HistogramQuery, IdempotencyKey, Shelving, StepUpNeeded};
 use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -20,9 +20,9 @@ use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::query::List;
 use crate::secret::Secret;
 use crate::wire::{
-    BreakGlassView, EventView, Facets, Factors, GrantView, IncidentPreview, IncidentPreviewAsk,
-    IncidentView, LockOn, LockView, Me, Page, RequestView, ServiceView, SessionEnded, Sessions,
-    SignInView, TargetView,
+    BreakGlassView, EventView, Facets, Factors, GrantView, Histogram, IncidentPreview,
+    IncidentPreviewAsk, IncidentView, LockOn, LockView, Me, Page, RequestView, ServiceView,
+    SessionEnded, Sessions, SignInView, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -301,6 +301,11 @@ pub enum Query {
         turn: u64,
         scope: Box<AuditQuery>,
     },
+    /// How many events there were over time. `turn` numbers the question.
+    OverTime {
+        turn: u64,
+        scope: Box<HistogramQuery>,
+    },
     /// A page of the record, newest first. `turn` numbers the filter it belongs to.
     Audit {
         turn: u64,
@@ -333,6 +338,7 @@ pub enum Answer {
     Incident(Box<IncidentView>),
     Audit(Page<EventView>),
     Facets(Facets),
+    OverTime(Histogram),
 }
 
 /// Rows that were asked for by their ids; what is not there is gone, or nobody may see it.

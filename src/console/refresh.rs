@@ -112,6 +112,7 @@ impl Refresher {
             Query::Me
             | Query::Audit { .. }
             | Query::Find { .. }
+            | Query::OverTime { .. }
             | Query::Facets { .. }
             | Query::Past { .. }
             | Query::Sessions

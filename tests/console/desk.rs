@@ -26,7 +26,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use serde_json::json;
 
-use super::sample;
+use super::{over_time, sample};
 
 /// What the server's clock says when the desk is set up.
 pub(crate) fn start() -> DateTime<Utc> {
@@ -409,6 +409,9 @@ impl Desk {
             }
             Query::TryOut(ask) => Answer::TriedOut(Box::new(sample::preview(self, ask))),
             Query::Incident(_) => Answer::Incident(Box::new(self.incident.clone()?)),
+            Query::OverTime { scope, .. } => {
+                Answer::OverTime(over_time::answer(&self.events, scope, self.server_now()))
+            }
             Query::Audit { .. } | Query::Find { .. } => {
                 let (scope, after) = match query {
                     Query::Audit { scope, after, .. } => (scope, after),

@@ -18,6 +18,7 @@ mod many;
 mod memory;
 mod messages;
 mod notice;
+mod over_time;
 mod paint;
 mod palette;
 pub(crate) mod program;

@@ -159,6 +159,7 @@ impl App {
             banner: self.world.banner().or_else(|| self.world.alarm()).is_some(),
             filter: screen.is_some_and(|screen| screen.typing().is_some()),
             zoomed: screen.is_some_and(Screen::zoomed),
+            over_time: screen.is_some_and(Screen::counts_over_time),
         };
         let asked = self.strip.is_some() || self.open.form.is_some();
         let height = |width: u16| {

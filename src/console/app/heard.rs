@@ -251,6 +251,13 @@ impl App {
                 self.take_incident(*view);
                 Vec::new()
             }
+            Answer::OverTime(counts) => match query {
+                Query::OverTime { turn, .. } => self.tell(&News::OverTime {
+                    turn: *turn,
+                    counts: Ok(&counts),
+                }),
+                _ => Vec::new(),
+            },
             Answer::Audit(page) => {
                 let (turn, scope, after) = match query {
                     Query::Audit { turn, scope, after } => (turn, scope, after),
@@ -416,6 +423,10 @@ impl App {
             }
             // Offers are a convenience: without them one types on.
             (_, Query::Facets { .. }) => Vec::new(),
+            (_, Query::OverTime { turn, .. }) => self.tell(&News::OverTime {
+                turn: *turn,
+                counts: Err(failure.text()),
+            }),
             (_, Query::Find { turn, .. }) => self.tell(&News::Found {
                 turn: *turn,
                 page: Err(failure.text()),

@@ -92,6 +92,7 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
         }
         Query::TryOut(ask) => Answer::TriedOut(Box::new(client.preview_incident(ask).await?)),
         Query::Incident(id) => Answer::Incident(Box::new(client.incident(id).await?)),
+        Query::OverTime { scope, .. } => Answer::OverTime(client.histogram(scope).await?),
         Query::Find { scope, .. } => Answer::Audit(client.audit(scope).await?),
         Query::Audit { scope, after, .. } => {
             let query = AuditQuery {

@@ -45,7 +45,7 @@ use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::query::List;
 use crate::text::DisplayText;
-use crate::wire::{EventView, Facet, Page};
+use crate::wire::{EventView, Facet, Histogram, Page};
 
 /// What a screen asks the application for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,11 @@ pub enum News<'a> {
     Uses(Option<&'a str>),
     /// Rows that are over were let go of to save memory.
     Pruned(&'a Pruned),
+    /// How many events there were over time.
+    OverTime {
+        turn: u64,
+        counts: Result<&'a Histogram, &'a str>,
+    },
     /// A page of the record that was asked for in this turn.
     Page {
         turn: u64,
@@ -225,6 +230,11 @@ pub trait Screen: std::fmt::Debug {
     /// Every column: those that are shown in their order, then the others.
     fn columns(&self, _: &World) -> Vec<Shown> {
         Vec::new()
+    }
+
+    /// Whether it wants a line for counts over time.
+    fn counts_over_time(&self) -> bool {
+        false
     }
 
     /// What its rows are sorted by.

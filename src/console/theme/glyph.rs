@@ -79,6 +79,22 @@ glyphs! {
     BarTrouble = "bar-trouble" "▒" "!",
     /// In a chart: the moment that is asked about.
     AsOf = "as-of" "┃" "#",
+    /// In counts over time: next to nothing.
+    Level1 = "level-1" "▁" ".",
+    /// In counts over time: an eighth more.
+    Level2 = "level-2" "▂" ":",
+    /// In counts over time: an eighth more.
+    Level3 = "level-3" "▃" "-",
+    /// In counts over time: half of the most.
+    Level4 = "level-4" "▄" "=",
+    /// In counts over time: an eighth more.
+    Level5 = "level-5" "▅" "+",
+    /// In counts over time: an eighth more.
+    Level6 = "level-6" "▆" "*",
+    /// In counts over time: an eighth more.
+    Level7 = "level-7" "▇" "%",
+    /// In counts over time: as much as anywhere.
+    Level8 = "level-8" "█" "#",
     /// Between two facts on one line.
     Dot = "dot" "·" "-",
 }

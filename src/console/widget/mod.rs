@@ -10,6 +10,7 @@ pub mod countdown;
 pub mod frame;
 pub mod hidden;
 pub mod input;
+pub mod levels;
 pub mod offers;
 pub mod order;
 pub mod status;

@@ -138,6 +138,7 @@ impl Play {
             | Query::Use(_)
             | Query::TryOut(_)
             | Query::Incident(_)
+            | Query::OverTime { .. }
             | Query::Facets { .. } => {
                 return None;
             }

@@ -81,6 +81,10 @@ pub(super) fn draw(
 ) -> Option<Position> {
     let mut cursor = None;
     let rows = audit.record.rows();
+    let here = rows.get(audit.place()).map(|row| row.time);
+    audit
+        .over_time
+        .draw(here, panes.over_time, world, theme, buffer);
     if panes.list.height > 0 {
         let title = if audit.record.is_paused() {
             "Audit, paused"

@@ -3,6 +3,7 @@
 mod column;
 mod face;
 mod jump;
+mod over_time;
 mod walk;
 
 use std::rc::Rc;
@@ -16,6 +17,7 @@ use crate::console::layout::Panes;
 use crate::console::record::Record;
 use crate::console::screen::audit::column::{COLUMNS, about, value, values};
 use crate::console::screen::audit::jump::Goal;
+use crate::console::screen::audit::over_time::OverTime;
 use crate::console::screen::column::{Cells, Shown, menu, no_filter};
 use crate::console::screen::filter_line::{BEGINS, FilterLine, Took};
 use crate::console::screen::{Ask, Choice, News, Screen, Tally, Typing, detail, list};
@@ -75,6 +77,7 @@ pub(super) struct Audit {
     /// Show all of the event that was sought once it is here.
     opens: bool,
     cells: Cells,
+    over_time: OverTime,
 }
 
 impl Audit {
@@ -157,6 +160,10 @@ impl Screen for Audit {
 
     fn list(&self) -> Option<List> {
         Some(List::Audit)
+    }
+
+    fn counts_over_time(&self) -> bool {
+        true
     }
 
     fn columns(&self, world: &World) -> Vec<Shown> {
@@ -302,6 +309,9 @@ impl Screen for Audit {
     }
 
     fn hear(&mut self, news: &News<'_>, world: &World) -> Vec<Ask> {
+        if matches!(news, News::Live { .. }) {
+            self.over_time.refresh();
+        }
         let query = match news {
             News::Live { .. } if !self.asked => return self.restart(),
             News::Live { gap: true } => self.record.cut(),
@@ -311,8 +321,10 @@ impl Screen for Audit {
                 let matching = events
                     .iter()
                     .filter(|event| filter.lets(&event.view, asking));
+                let over_time = &mut self.over_time;
+                let counted = matching.inspect(|event| over_time.push(&event.view));
                 self.record
-                    .push(matching.map(|event| Rc::clone(&event.packed)));
+                    .push(counted.map(|event| Rc::clone(&event.packed)));
                 None
             }
             News::Facets { of, turn, items } => {
@@ -328,6 +340,10 @@ impl Screen for Audit {
                 page,
             } => self.record.later(*turn, *page),
             News::Page { turn, page, .. } => self.record.page(*turn, *page),
+            News::OverTime { turn, counts } => {
+                self.over_time.take(*turn, *counts);
+                None
+            }
             News::Found { turn, page } => return self.found(*turn, *page),
         };
         self.arrive();
@@ -335,6 +351,9 @@ impl Screen for Audit {
     }
 
     fn settle(&mut self, world: &World, panes: &Panes) {
+        if self.asked {
+            self.over_time.fit(panes.over_time, world.now);
+        }
         self.cells.see(COLUMNS, List::Audit, world, panes);
         // Rows that came above must not move those in sight.
         let oldest = self.record.rows().front().map(|row| row.index);
@@ -363,11 +382,15 @@ impl Screen for Audit {
 
     fn tick(&mut self, world: &World) -> Vec<Ask> {
         let took = self.filter.tick(List::Audit, world);
-        self.took(took)
+        let mut asks = self.took(took);
+        let filter = self.filter.filter();
+        asks.extend(self.over_time.ask(filter, world));
+        asks
     }
 
     fn next_change(&self) -> Option<Instant> {
-        self.filter.next_change()
+        let changes = [self.filter.next_change(), self.over_time.next_change()];
+        changes.into_iter().flatten().min()
     }
 
     fn status(&self, world: &World) -> (String, String) {

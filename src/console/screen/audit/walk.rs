@@ -193,6 +193,7 @@ impl Audit {
         self.selected = None;
         self.asked = true;
         self.sought = None;
+        self.over_time.restart();
         let scope = self.scope();
         vec![Ask::Fetch(self.record.restart(scope))]
     }
