@@ -22,6 +22,7 @@ pub mod listen;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod policy;
 pub mod proof;
 pub mod query;
 pub mod requests;
@@ -148,6 +149,7 @@ impl Server {
                 .with_signer(options.checkpoint.map(Signer::kept_in).unwrap_or_default()),
         );
         gate.begin_proofs().await.map_err(fault)?;
+        gate.begin_policy().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)
@@ -197,6 +199,7 @@ impl Server {
         });
         self.tasks
             .spawn(Arc::clone(gate).run_publisher(stop.clone()));
+        self.tasks.spawn(Arc::clone(gate).run_policy(stop.clone()));
         self.tasks
             .spawn(Arc::clone(&self.app.feed).run(stop.clone()));
         self.tasks.spawn({

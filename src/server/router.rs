@@ -19,7 +19,7 @@ use crate::domain::refusal::Refusal;
 use super::error::Failed;
 use super::{
     App, accounts, audit, break_glass, caller, device, facets, grants, health, identity, incidents,
-    locks, log, people, requests, second_factor, services, sessions, stream, targets, why,
+    locks, log, people, policy, requests, second_factor, services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -91,6 +91,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
         .routes(routes!(why::of_grant))
+        .routes(routes!(policy::status))
+        .routes(routes!(policy::text))
+        .routes(routes!(policy::apply))
         .routes(routes!(why::explain))
         .routes(routes!(why::replay))
         .routes(routes!(grants::extend))

@@ -14,6 +14,7 @@ mod incident;
 mod lock;
 mod log;
 mod person;
+mod policy;
 pub mod problem;
 mod request;
 mod schema;
@@ -42,6 +43,7 @@ pub use incident::{
 pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use log::{CheckpointView, EventProofView};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
+pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
