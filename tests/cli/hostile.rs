@@ -167,7 +167,7 @@ const APART: [(&str, &str); 14] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 43] = [
+const POISONED: [&[&str]; 46] = [
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],
