@@ -252,6 +252,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             "/service-accounts/{id}",
             &format!("/service-accounts/s{}", things.owner),
         )
+        .replace("/audit/export", "/audit/export?format=ndjson")
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
         "GET /healthz"
@@ -267,6 +268,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/requests/{id}"
         | "GET /v1/requests/{id}/why"
         | "GET /v1/grants/{id}/why"
+        | "GET /v1/grants/{id}/evidence"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
         | "GET /v1/break-glass"
@@ -278,6 +280,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/incidents/{id}"
         | "GET /v1/audit"
         | "GET /v1/audit/checkpoint"
+        | "GET /v1/audit/export"
         | "GET /v1/audit/{index}/proof"
         | "GET /v1/facets"
         | "GET /v1/sessions"

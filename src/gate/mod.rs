@@ -14,12 +14,14 @@ pub mod catalog;
 mod deeds;
 mod denials;
 mod eligible;
+pub mod evidence;
 pub mod grants;
 pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod reads;
 pub mod reconcile;
 pub mod requests;
 mod reviewers;
@@ -141,6 +143,7 @@ pub struct Gate {
     /// Wakes the workers after a commit that promised work.
     promised: tokio::sync::Notify,
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
+    reads: reads::Reads,
     work: work::Desk,
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
@@ -205,6 +208,7 @@ impl Gate {
             owner,
             promised: tokio::sync::Notify::new(),
             denials: Mutex::new(HashMap::new()),
+            reads: reads::Reads::default(),
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),

@@ -11,6 +11,8 @@ pub mod break_glass;
 pub mod caller;
 pub mod device;
 pub mod error;
+pub mod evidence;
+pub mod export;
 pub mod facets;
 pub mod feed;
 pub mod grants;
@@ -261,6 +263,9 @@ impl Server {
         self.app.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        if let Err(error) = self.app.gate.settle_reads(true).await {
+            tracing::warn!(error = ?error, "who read the history last could not be recorded");
+        }
         if let Err(error) = self.app.gate.store().sequence().await {
             tracing::warn!(
                 error = format!("{error:#}"),

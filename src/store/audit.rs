@@ -127,6 +127,13 @@ struct Row {
     address: Option<String>,
 }
 
+#[derive(sqlx::FromRow)]
+struct Salted {
+    #[sqlx(flatten)]
+    row: Row,
+    salt: Option<String>,
+}
+
 impl Row {
     fn read(self) -> anyhow::Result<Entry> {
         let body: Body = serde_json::from_str(&self.body)
@@ -313,6 +320,28 @@ impl Tx {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as("select event_id, at, idx, body, reason, address from audit where idx >= $1 order by idx limit $2").bind(index).bind(limit).fetch_all(c))
             .context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Every numbered event about a grant or one of these requests, oldest first, each with what its texts are hashed
+    /// with.
+    pub async fn salted_events_about(
+        &mut self,
+        grant: &GrantId,
+        requests: &[RequestId],
+    ) -> anyhow::Result<Vec<(Entry, Option<String>)>> {
+        let mut binds = Binds(vec![Bind::Text(grant.to_string())]);
+        let places: Vec<String> = requests
+            .iter()
+            .map(|id| format!("${}", binds.push(Bind::Text(id.to_string()))))
+            .collect();
+        let sql = format!(
+            "select event_id, at, idx, body, reason, address, salt from audit where idx is not null and (grant_id = $1 or request_id in ({})) order by idx",
+            places.join(", ")
+        );
+        let rows: Vec<Salted> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
+        rows.into_iter()
+            .map(|row| Ok((row.row.read()?, row.salt)))
+            .collect()
     }
 
     /// The oldest event without an index, for the alarm about a stuck sequencer.

@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 mod break_glass;
 mod entry;
 mod event;
+pub mod evidence;
+pub mod export;
 mod facet;
 mod grant;
 mod identity;
@@ -29,6 +31,8 @@ pub use break_glass::{
 };
 pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text};
 pub use event::{ActorView, EventView};
+pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
+pub use export::ExportPage;
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
 pub use identity::{

@@ -1,0 +1,6 @@
+//! What leaves the system, and what must not: exports, deliveries, evidence, and what is erased or pruned.
+
+mod evidence;
+mod export;
+mod ocsf;
+mod reads;
