@@ -314,13 +314,13 @@ fn missing(what: &'static str, name: &impl ToString) -> Refusal {
 }
 
 /// A checkpoint, if this key signed it.
-fn signed_by(text: Option<&str>, key: &VerifyingKey) -> Option<Checkpoint> {
+pub(super) fn signed_by(text: Option<&str>, key: &VerifyingKey) -> Option<Checkpoint> {
     let note = Note::read(text?).ok()?;
     note.verify(key).ok()?.parse().ok()
 }
 
 /// Whether the tree begins as this checkpoint says; the error says what is wrong.
-async fn continues(
+pub(super) async fn continues(
     tx: &mut Tx,
     tree: &Tree,
     before: &Checkpoint,

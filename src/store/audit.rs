@@ -1,15 +1,17 @@
 //! The audit log: events are appended in the transaction of their change, numbered afterwards, and read by index.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Event, EventCode, Outcome};
+use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 use crate::secret;
-use crate::wire::hash_of_text;
+use crate::wire::{ActorView, EventView, hash_of_text};
 
 use super::among::{self, Among};
 use super::grants::{Bind, Binds};
@@ -94,6 +96,42 @@ pub struct Entry {
     pub at: DateTime<Utc>,
     pub event: Event,
     pub origin: Origin,
+}
+
+impl Entry {
+    /// As it is shown to people and sent elsewhere, with the tags that its target has now.
+    pub fn view(&self, tags: BTreeMap<String, String>) -> EventView {
+        let event = &self.event;
+        let (kind, id) = match &event.actor {
+            Actor::Principal(who) => ("principal", Some(who.id.to_string())),
+            Actor::System => ("system", None),
+            Actor::Anonymous => ("anonymous", None),
+        };
+        EventView {
+            index: self.index,
+            id: self.id.clone(),
+            time: self.at,
+            event: event.code.as_str().to_owned(),
+            outcome: event.outcome.as_str().to_owned(),
+            actor: ActorView {
+                kind: kind.to_owned(),
+                name: event.actor.name().to_owned(),
+                id,
+            },
+            principal: event.principal.as_ref().map(ToString::to_string),
+            target: event.target.as_ref().map(ToString::to_string),
+            role: event.role.as_ref().map(ToString::to_string),
+            request: event.request.as_ref().map(ToString::to_string),
+            grant: event.grant.as_ref().map(ToString::to_string),
+            reason: event.reason.clone(),
+            trace: Some(self.origin.trace.clone()),
+            channel: self.origin.channel.clone(),
+            address: self.origin.address.clone(),
+            tags,
+            sentence: event.sentence(),
+            details: event.details.clone(),
+        }
+    }
 }
 
 /// Which events a page shows. Everything absent means "any".

@@ -13,6 +13,7 @@ mod facet;
 mod grant;
 mod identity;
 mod incident;
+mod leaving;
 mod lock;
 mod log;
 mod person;
@@ -43,6 +44,7 @@ pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,
 };
+pub use leaving::{DeliveryView, Erased, Erasure, PruneView, Pruning};
 pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use log::{CheckpointView, EventProofView};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};

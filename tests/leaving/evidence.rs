@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use portcullis::wire::hash_of_text;
+use portcullis::wire::{NewExtension, hash_of_text};
 use serde_json::{Value, json};
 
 use crate::support::person::Person;
@@ -14,6 +14,10 @@ use crate::support::world::{Backend, World, key, on_both, submit};
 async fn taken(world: &World) -> (Person, Value, String) {
     let ada = world.engineer("ada").await;
     let grant = world.granted(&ada).await;
+    let longer = NewExtension {
+        by: "30m".to_owned(),
+        reason: "INC-4127 still stuck".to_owned(),
+    };
     ada.extend(
         &grant.id,
         grant.version,

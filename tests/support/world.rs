@@ -294,6 +294,7 @@ impl World {
                     tokens: self.tokens,
                     identity: settings.identity,
                     break_glass: settings.break_glass,
+                    audit: settings.audit,
                     checkpoint: Some(self.folder.path().join("checkpoint")),
                     ..Options::default()
                 },

@@ -1,7 +1,10 @@
 //! `portcullis audit`: searches the record, and follows it live.
 
+mod deliveries;
+mod erase;
 mod evidence;
 mod export;
+mod prune;
 mod verify;
 
 use chrono::{DateTime, Local, Utc};
@@ -34,6 +37,9 @@ pub(super) struct Arguments {
 enum Command {
     Verify(verify::Verify),
     Export(export::Export),
+    Deliveries(deliveries::Deliveries),
+    Erase(erase::Erase),
+    Prune(prune::Prune),
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,6 +123,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     match arguments.command {
         Some(Command::Verify(asked)) => verify::verify(context, asked).await,
         Some(Command::Export(asked)) => export::run(context, asked).await,
+        Some(Command::Deliveries(asked)) => deliveries::run(context, asked).await,
+        Some(Command::Erase(asked)) => erase::run(context, asked).await,
+        Some(Command::Prune(asked)) => prune::run(context, asked).await,
         None => search(context, arguments.search).await,
     }
 }

@@ -175,6 +175,22 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
     tell(context, &report)
 }
 
+/// The checkpoint of a folder, once all of it was checked with the key that this machine knows of the server.
+pub(super) async fn checked(
+    context: &Context<'_>,
+    client: &Client,
+    folder: PathBuf,
+) -> Result<String, Failure> {
+    let seen = WitnessFile::of(&context.state()?, client.server())?.read()?;
+    let said = key_of(&client.checkpoint().await?.key)?;
+    let key = seen.map_or(said, |seen| seen.key);
+    let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
+    let signed = read_checkpoint(&note, &key).map_err(|error| broken(&error))?;
+    let source = Source::Folder(folder);
+    walk(context, &source, &signed, Vec::new(), &mut |_, _, _| Ok(())).await?;
+    Ok(note)
+}
+
 fn key_of(text: &str) -> Result<VerifyingKey, Failure> {
     text.parse().map_err(|error| {
         let text = format!("the server names no key of its log: {error}");
