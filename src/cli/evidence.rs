@@ -53,7 +53,8 @@ pub(super) async fn run(context: &Context<'_>, asked: Arguments) -> Result<Exit,
     // Whoever is given it later should not be the first to find out.
     let checked = check(&received, &key).map_err(|unfit| broken_evidence(&unfit))?;
     let pretty = serde_json::to_string_pretty(&file).map_err(bad)?;
-    let lines = text::visible_json(&pretty) + "\n";
+    let lines = pretty.lines().map(text::visible_json);
+    let lines = lines.collect::<Vec<_>>().join("\n") + "\n";
     let path = asked
         .file
         .unwrap_or_else(|| PathBuf::from(format!("evidence-{}.json", asked.grant)));

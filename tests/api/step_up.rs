@@ -5,9 +5,8 @@ use futures_util::future::join_all;
 use portcullis::client::{Client, ClientError, StepUpNeeded};
 use portcullis::secret::Secret;
 use portcullis::wire::{
-    Erasure,
-    Approval, Denial, IncidentCommit, IncidentPreviewAsk, Lifting, LockOn, NewExtension, NewLock,
-    RequestView, Revocation, StepUpProof,
+    Approval, Denial, Erasure, IncidentCommit, IncidentPreviewAsk, Lifting, LockOn, NewExtension,
+    NewLock, RequestView, Revocation, StepUpProof,
 };
 use serde_json::json;
 

@@ -20,11 +20,16 @@ fn token(folder: &Path) -> String {
 }
 
 fn collector(port: u16, token: &str) -> String {
-    format!("\n[[siem]]\nname = \"splunk\"\nkind = \"http\"\nurl = \"http://127.0.0.1:{port}/services/collector/event\"\ntoken_file = \"{token}\"\n")
+    format!(
+        "\n[[siem]]\nname = \"splunk\"\nkind = \"http\"\nurl = \"http://127.0.0.1:{port}/services/collector/event\"\ntoken_file = \"{token}\"\n"
+    )
 }
 
 fn receiver(port: u16, ca: &Path) -> String {
-    format!("\n[[siem]]\nname = \"archive\"\nkind = \"syslog\"\naddress = \"127.0.0.1:{port}\"\nca = \"{}\"\n", ca.display())
+    format!(
+        "\n[[siem]]\nname = \"archive\"\nkind = \"syslog\"\naddress = \"127.0.0.1:{port}\"\nca = \"{}\"\n",
+        ca.display()
+    )
 }
 
 async fn work(world: &World, times: usize) {
@@ -37,7 +42,9 @@ async fn work(world: &World, times: usize) {
 async fn arrives(world: &World, arrived: &Arrived) {
     let size = i64::try_from(world.audit().await.len()).unwrap();
     world
-        .until("everything has arrived", async || arrived.is_whole(size).then_some(()))
+        .until("everything has arrived", async || {
+            arrived.is_whole(size).then_some(())
+        })
         .await;
 }
 
@@ -60,7 +67,10 @@ async fn to_all(backend: Backend) {
     arrives(&world, &by_tls).await;
     // Every place says the same as the API does.
     let first: Value = serde_json::from_str(&by_tls.all()[0]).unwrap();
-    assert_eq!((&first["event"], &first["id"]), (&all[0].event.clone().into(), &all[0].id.clone().into()));
+    assert_eq!(
+        (&first["event"], &first["id"]),
+        (&all[0].event.clone().into(), &all[0].id.clone().into())
+    );
     assert_eq!(by_http.tokens.lock().unwrap()[0], "Splunk s3cret-token");
     let lines = world
         .until("the file is whole", async || {
@@ -70,14 +80,18 @@ async fn to_all(backend: Backend) {
         .await;
     for (line, event) in lines.lines().zip(&all) {
         let line: Value = serde_json::from_str(line).unwrap();
-        assert_eq!((&line["metadata"]["sequence"], &line["metadata"]["version"]), (&event.index.into(), &"1.8.0".into()));
+        assert_eq!(
+            (&line["metadata"]["sequence"], &line["metadata"]["version"]),
+            (&event.index.into(), &"1.8.0".into())
+        );
     }
     // A file that was moved away is begun anew, and nothing is left out.
     std::fs::rename(&file, folder.path().join("audit.1")).unwrap();
     submit(&world.engineer("zoe").await).await;
     let size = world.audit().await.len();
     let both = async || {
-        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let text =
+            |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
         let count = text("audit.1").lines().count() + text("audit.ndjson").lines().count();
         (count >= size).then_some(())
     };
@@ -90,7 +104,13 @@ async fn to_all(backend: Backend) {
     assert!(!places.to_string().contains("s3cret"));
     assert!(olga.does(&["audit", "deliveries"]).await.contains("splunk"));
     let metrics = world.http(world.admin()).get("/metrics").await;
-    assert!(metrics.text.contains("portcullis_siem_lag_events{siem=\"splunk\"}"), "{}", metrics.text);
+    assert!(
+        metrics
+            .text
+            .contains("portcullis_siem_lag_events{siem=\"splunk\"}"),
+        "{}",
+        metrics.text
+    );
     let ada = Person::engineer(&world, "nosy").await;
     assert_eq!(ada.run(&["audit", "deliveries"]).await.code, 1);
 }
@@ -144,7 +164,15 @@ async fn whoever_cannot_prove_to_be_the_receiver_gets_nothing() {
         let catalogue = format!("{CATALOGUE}{}", receiver(port, &made.authority()));
         let world = World::with(Backend::Sqlite, POLICY, &catalogue, None).await;
         let failed = async || {
-            let seen = world.gate().store().read().await.unwrap().siem_cursor("archive").await.unwrap();
+            let seen = world
+                .gate()
+                .store()
+                .read()
+                .await
+                .unwrap()
+                .siem_cursor("archive")
+                .await
+                .unwrap();
             seen.filter(|cursor| cursor.attempts > 0)
         };
         let cursor = world.until("it was tried", failed).await;
@@ -225,11 +253,21 @@ async fn a_server_that_is_killed_again_and_again_leaves_nothing_out() {
     let read = || -> Vec<i64> {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         text.lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_i64().unwrap())
+            .map(|line| {
+                serde_json::from_str::<Value>(line).unwrap()["index"]
+                    .as_i64()
+                    .unwrap()
+            })
             .collect()
     };
     while !(whole(&read()) && whole(&arrived.indexes())) {
-        assert!(began.elapsed().as_secs() < 60, "{:?} {:?} {}", read(), arrived.indexes(), node.log());
+        assert!(
+            began.elapsed().as_secs() < 60,
+            "{:?} {:?} {}",
+            read(),
+            arrived.indexes(),
+            node.log()
+        );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     drop(node);

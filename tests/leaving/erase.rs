@@ -3,7 +3,7 @@
 use portcullis::client::AuditQuery;
 use portcullis::wire::{Denial, Erasure};
 
-use super::super::api::refused;
+use crate::api::refused;
 use crate::support::person::Person;
 use crate::support::world::{Backend, World, ask, key, on_both};
 
@@ -33,7 +33,12 @@ async fn found(world: &World, words: &str) -> Vec<String> {
             }
         }
     }
-    if http.get("/v1/audit/export?format=ndjson").await.text.contains(words) {
+    if http
+        .get("/v1/audit/export?format=ndjson")
+        .await
+        .text
+        .contains(words)
+    {
         places.push("export".to_owned());
     }
     places

@@ -18,15 +18,9 @@ async fn taken(world: &World) -> (Person, Value, String) {
         by: "30m".to_owned(),
         reason: "INC-4127 still stuck".to_owned(),
     };
-    ada.extend(
-        &grant.id,
-        grant.version,
-        "30m",
-        "INC-4127 still stuck",
-        &key(),
-    )
-    .await
-    .unwrap();
+    ada.extend(&grant.id, grant.version, &longer, &key())
+        .await
+        .unwrap();
     let vera = Person::of(world, "vera", &["auditor"], &[]).await;
     let path = vera.home().join("case.json");
     let said = vera

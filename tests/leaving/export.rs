@@ -133,12 +133,9 @@ on_both! {
 async fn a_spreadsheet_gets_no_formula_and_a_terminal_no_sequence() {
     let world = World::start(Backend::Sqlite).await;
     let vera = Person::of(&world, "vera", &["auditor"], &[]).await;
-    history(
-        &world,
-        1,
-        "=HYPERLINK(\"http://x\",\"y\"),\u{1b}]0;x\u{7}\u{202e}",
-    )
-    .await;
+    history(&world, 1, "=HYPERLINK(\"http://x\",\"y\"),").await;
+    // Nobody can type the rest; somebody with the database can.
+    world.execute("update audit set reason = reason || char(27) || ']0;x' || char(7) || char(8238) where code = 'request.submitted'").await;
     let csv = vera
         .does(&[
             "audit",

@@ -90,7 +90,10 @@ pub(super) fn frames(mut bytes: &[u8]) -> Vec<String> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
         let space = bytes.iter().position(|byte| *byte == b' ').unwrap();
-        let length: usize = std::str::from_utf8(&bytes[..space]).unwrap().parse().unwrap();
+        let length: usize = std::str::from_utf8(&bytes[..space])
+            .unwrap()
+            .parse()
+            .unwrap();
         let (message, rest) = bytes[space + 1..].split_at(length);
         messages.push(String::from_utf8(message.to_vec()).unwrap());
         bytes = rest;
