@@ -196,6 +196,14 @@ impl Server {
                     .unwrap_or_default();
             }
         });
+        self.tasks.spawn({
+            let (store, stop) = (Arc::clone(gate.store()), stop.clone());
+            async move {
+                stop.run_until_cancelled(store.run_indexer())
+                    .await
+                    .unwrap_or_default();
+            }
+        });
         self.tasks
             .spawn(Arc::clone(gate).run_publisher(stop.clone()));
         self.tasks
