@@ -11,6 +11,7 @@ use crate::domain::event::{EventCode, Outcome};
 use crate::gate::Caller;
 use crate::gate::reads::Read;
 use crate::query::List;
+use crate::query::index::Needed;
 use crate::query::time::Bounds;
 use crate::store::audit::Filter;
 use crate::wire::{EventView, Page};
@@ -82,7 +83,7 @@ pub async fn list(
     let limit = params.limit()?;
     let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
     params.done()?;
-    narrow(&mut filter, wanted.as_ref());
+    let filter = narrowed(&app, filter, wanted.as_ref());
     let newest = after.is_none() && !filter.oldest_first;
     let mut search = Search::new(wanted, limit);
     find(&app, &caller, filter, after, &mut search).await?;
@@ -124,25 +125,41 @@ pub(in crate::server) fn filter(params: &mut Params) -> Result<Filter, Failed> {
     })
 }
 
-/// Lets the database compare what it can of a filter.
-pub(in crate::server) fn narrow(filter: &mut Filter, wanted: Option<&Wanted>) {
+/// What a page shows, for whoever puts reading on record.
+pub(in crate::server) fn shown(events: &[EventView]) -> impl Iterator<Item = (i64, &str)> {
+    events
+        .iter()
+        .map(|event| (event.index, event.event.as_str()))
+}
+
+/// The filter with what the database can make of the `q`.
+pub(in crate::server) fn narrowed(app: &App, filter: Filter, wanted: Option<&Wanted>) -> Filter {
     let Some(wanted) = wanted else {
-        return;
+        return exactly(filter);
     };
     let asked = Bounds {
         from: filter.since,
         until: filter.until,
     };
     let time = both(asked, wanted.time());
-    (filter.since, filter.until) = (time.from, time.until);
-    filter.among = wanted.among();
+    Filter {
+        since: time.from,
+        until: time.until,
+        among: wanted.among(),
+        needed: wanted.needed(&app.gate.rules().current().catalog),
+        ..filter
+    }
 }
 
-/// What a page shows, for whoever puts reading on record.
-pub(in crate::server) fn shown(events: &[EventView]) -> impl Iterator<Item = (i64, &str)> {
-    events
-        .iter()
-        .map(|event| (event.index, event.event.as_str()))
+/// Without a `q` the filter says it all.
+fn exactly(filter: Filter) -> Filter {
+    Filter {
+        needed: Needed {
+            exact: true,
+            ..Needed::default()
+        },
+        ..filter
+    }
 }
 
 /// Events of any kind.
@@ -160,10 +177,15 @@ pub async fn find(
 ) -> Result<(), Failed> {
     let rules = app.gate.rules().current();
     while let Some(more) = search.more() {
-        let page = app.gate.events(caller, filter.clone(), after, more).await?;
-        search.take(
-            page.iter()
-                .map(|entry| (views::event(&rules.catalog, entry), entry.index)),
+        let (limit, deadline) = (usize::try_from(more).unwrap_or_default(), search.deadline());
+        let slice = app
+            .gate
+            .find_events(caller, &filter, after, limit, deadline);
+        let slice = slice.await?;
+        let rows = slice.entries.iter();
+        search.take_until(
+            rows.map(|entry| (views::event(&rules.catalog, entry), entry.index)),
+            slice.next,
         );
         after = search.next;
     }

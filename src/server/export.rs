@@ -9,7 +9,7 @@ use crate::wire::ExportPage;
 use crate::wire::export::Format;
 
 use super::App;
-use super::audit::{Index, filter, find, narrow, shown};
+use super::audit::{Index, filter, find, narrowed, shown};
 use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::query::Params;
@@ -63,7 +63,7 @@ pub async fn piece(
     };
     let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
     params.done()?;
-    narrow(&mut filter, wanted.as_ref());
+    let filter = narrowed(&app, filter, wanted.as_ref());
     let exporting = Exporting {
         format,
         filter: asked.clone(),

@@ -17,6 +17,7 @@ pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod histogram;
 pub mod identity;
 pub mod incidents;
 pub mod instance;
@@ -198,6 +199,14 @@ impl Server {
             let stop = stop.clone();
             async move {
                 stop.run_until_cancelled(store.run_sequencer())
+                    .await
+                    .unwrap_or_default();
+            }
+        });
+        self.tasks.spawn({
+            let (store, stop) = (Arc::clone(gate.store()), stop.clone());
+            async move {
+                stop.run_until_cancelled(store.run_indexer())
                     .await
                     .unwrap_or_default();
             }

@@ -19,8 +19,8 @@ use crate::domain::refusal::Refusal;
 use super::error::Failed;
 use super::{
     App, accounts, audit, break_glass, caller, device, evidence, export, facets, grants, health,
-    identity, incidents, leaving, locks, log, people, requests, second_factor, services, sessions,
-    stream, targets, why,
+    histogram, identity, incidents, leaving, locks, log, people, requests, second_factor, services,
+    sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -117,6 +117,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(leaving::erase))
         .routes(routes!(leaving::prune))
         .routes(routes!(leaving::deliveries))
+        .routes(routes!(histogram::count))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::proof))
         .routes(routes!(facets::count))

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
+use crate::query::index::Needed;
 use crate::secret;
 use crate::wire::{ActorView, EventView, hash_of_text};
 
-use super::among::{self, Among};
+use super::among::{self, Among, Column};
 use super::grants::{Bind, Binds};
 use super::within::Within;
 use super::{Tx, millis, moment, moments, rows};
@@ -151,9 +152,16 @@ pub struct Filter {
     pub text: Vec<String>,
     /// What else of a filter's text can be compared here.
     pub among: Among,
+    /// The same in the words of the index.
+    pub needed: Needed,
+    /// From an index to before another.
+    pub stretch: Option<(i64, i64)>,
     /// The oldest come first.
     pub oldest_first: bool,
 }
+
+const SELECT: &str =
+    "select event_id, at, idx, body, reason, address from audit where idx is not null";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -212,11 +220,24 @@ fn pattern(word: &str) -> String {
 }
 
 impl Filter {
-    fn select(&self, after: Option<i64>, limit: i64) -> (String, Binds) {
+    /// Whether it is about so few events that the database finds them by itself.
+    pub(in crate::store) fn names_few(&self) -> bool {
+        let few =
+            |column: &Column| matches!(column, Column::Event | Column::Request | Column::Grant);
+        self.request.is_some()
+            || self.grant.is_some()
+            || self.among.iter().any(|(column, _)| few(column))
+    }
+
+    /// What the database compares, behind the columns.
+    fn conditions(&self) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
-        let mut sql = String::from(
-            "select event_id, at, idx, body, reason, address from audit where idx is not null",
-        );
+        let mut sql = String::from(SELECT);
+        if let Some((from, until)) = self.stretch {
+            let from = binds.push(Bind::Number(from));
+            let until = binds.push(Bind::Number(until));
+            sql.push_str(&format!(" and idx >= ${from} and idx < ${until}"));
+        }
         let mut equal = |column: &str, value: Option<String>, binds: &mut Binds| {
             if let Some(value) = value {
                 sql.push_str(&format!(
@@ -274,6 +295,11 @@ impl Filter {
             ));
         }
         among::push(&self.among, "principal", &mut sql, &mut binds);
+        (sql, binds)
+    }
+
+    fn select(&self, after: Option<i64>, limit: i64) -> (String, Binds) {
+        let (mut sql, mut binds) = self.conditions();
         let (beyond, order) = if self.oldest_first {
             (">", "asc")
         } else {
@@ -350,6 +376,37 @@ impl Tx {
     ) -> anyhow::Result<Vec<Entry>> {
         let (sql, binds) = filter.select(after, limit);
         let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Those of the events at some indexes that a filter lets through, in its order.
+    pub(in crate::store) async fn events_at(
+        &mut self,
+        filter: &Filter,
+        places: &[i64],
+    ) -> anyhow::Result<Vec<Entry>> {
+        let (mut sql, binds) = filter.conditions();
+        let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+        let order = if filter.oldest_first { "asc" } else { "desc" };
+        sql.push_str(&format!(
+            " and idx in ({}) order by idx {order}",
+            places.join(", ")
+        ));
+        // Each is asked once: nothing is gained by keeping it prepared.
+        let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).persistent(false).fetch_all(c))
+            .context("reading audit events")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Events from an index to before another, oldest first.
+    pub(in crate::store) async fn entries_between(
+        &mut self,
+        from: i64,
+        until: i64,
+    ) -> anyhow::Result<Vec<Entry>> {
+        let sql = format!("{SELECT} and idx >= $1 and idx < $2 order by idx");
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(sql.clone())).bind(from).bind(until).fetch_all(c))
+            .context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
     }
 

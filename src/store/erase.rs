@@ -20,6 +20,7 @@ impl Tx {
     /// events lost any. Texts of events of before there was a tree are in the entry itself and stay.
     pub async fn erase_event(&mut self, entry: &Entry) -> anyhow::Result<u64> {
         let (index, event) = (entry.index, &entry.event);
+        self.texts_were_erased(index, index + 1).await?;
         let sql = "update audit set reason = null, address = null, salt = null where idx = $1 and (reason is not null or address is not null)";
         let mut erased = touch!(self, c => sqlx::query(sql).bind(index).execute(c))
             .context("erasing an event")?;
@@ -28,6 +29,9 @@ impl Tx {
         };
         let request = event.request.as_ref().map_or("", RequestId::as_str);
         let grant = event.grant.as_ref().map_or("", GrantId::as_str);
+        let same = "select distinct idx / 2048 from audit where reason = $1 and (request_id = $2 or grant_id = $3) and idx is not null";
+        let pieces: Vec<(i64,)> = on!(self, c => sqlx::query_as(same).bind(reason).bind(request).bind(grant).fetch_all(c)).context("looking for what says the same")?;
+        self.forget_pieces(&pieces).await?;
         let again = "update audit set reason = null, address = null, salt = null where reason = $1 and (request_id = $2 or grant_id = $3)";
         erased +=
             touch!(self, c => sqlx::query(again).bind(reason).bind(request).bind(grant).execute(c))
@@ -55,6 +59,11 @@ impl Tx {
     /// Erases the texts of every event that a person did or that is about them, up to an index, and what they typed from
     /// what is over; answers how many events lost any.
     pub async fn erase_person(&mut self, name: &PrincipalName, before: i64) -> anyhow::Result<u64> {
+        let of = "select distinct idx / 2048 from audit where (actor = $1 or principal = $1) and idx < $2 and (reason is not null or address is not null)";
+        let pieces: Vec<(i64,)> =
+            on!(self, c => sqlx::query_as(of).bind(name.as_str()).bind(before).fetch_all(c))
+                .context("looking for the events of a person")?;
+        self.forget_pieces(&pieces).await?;
         let sql = "update audit set reason = null, address = null, salt = null where (actor = $1 or principal = $1) and idx < $2 and (reason is not null or address is not null)";
         let erased =
             touch!(self, c => sqlx::query(sql).bind(name.as_str()).bind(before).execute(c))
@@ -86,5 +95,14 @@ impl Tx {
             touch!(self, c => sqlx::query(sqlx::AssertSqlSafe(sql.clone())).bind(name.as_str()).execute(c)).context("erasing the texts of a person")?;
         }
         Ok(erased)
+    }
+
+    /// Makes the index of searches forget what it has of some events, by their numbers divided by 2,048.
+    async fn forget_pieces(&mut self, pieces: &[(i64,)]) -> anyhow::Result<()> {
+        for (piece,) in pieces {
+            let from = piece * 2_048;
+            self.texts_were_erased(from, from + 2_048).await?;
+        }
+        Ok(())
     }
 }

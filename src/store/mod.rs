@@ -73,6 +73,7 @@ pub mod history;
 mod hold;
 pub mod identities;
 pub mod incidents;
+pub mod index;
 pub mod locks;
 mod many;
 pub mod outbox;

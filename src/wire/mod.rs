@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod export;
 mod facet;
 mod grant;
+mod histogram;
 mod identity;
 mod incident;
 mod leaving;
@@ -36,6 +37,7 @@ pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
 pub use export::ExportPage;
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
+pub use histogram::{Bucket, Histogram};
 pub use identity::{
     DeviceFinish, DeviceFinished, DeviceKeyView, DeviceStart, DeviceStarted, NewDeviceKey,
     ProviderFinish, ProviderStart, ProviderStarted, SignInWays,

