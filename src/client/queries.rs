@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::wire::export::Format;
+
 /// Pairs of a URL's query.
 pub(super) type Pairs = Vec<(&'static str, String)>;
 
@@ -56,6 +58,60 @@ pub struct AuditQuery {
     pub limit: Option<u32>,
 }
 
+/// A piece of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportQuery {
+    pub format: Format,
+    /// Which events; its place and its order are not asked for.
+    pub which: AuditQuery,
+    /// The `next` of the piece before.
+    pub after: Option<String>,
+    /// The `to` of the first piece.
+    pub to: Option<i64>,
+    /// The `export` of the first piece.
+    pub export: Option<String>,
+}
+
+impl ExportQuery {
+    pub(super) fn pairs(&self) -> Pairs {
+        let which = AuditQuery {
+            oldest_first: false,
+            after: self.after.clone(),
+            limit: None,
+            ..self.which.clone()
+        };
+        let mut pairs = which.pairs();
+        push(&mut pairs, "format", Some(self.format.as_str().to_owned()));
+        push(&mut pairs, "to", self.to.map(|to| to.to_string()));
+        push(&mut pairs, "export", self.export.clone());
+        pairs
+    }
+}
+
+/// Which audit events are counted over time, and how finely.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistogramQuery {
+    /// A filter.
+    pub q: Option<String>,
+    /// From the oldest event on, unless it says otherwise.
+    pub since: Option<DateTime<Utc>>,
+    /// Until now, unless it says otherwise.
+    pub until: Option<DateTime<Utc>>,
+    pub buckets: Option<u32>,
+}
+
+impl HistogramQuery {
+    pub(super) fn pairs(&self) -> Pairs {
+        let mut pairs = Pairs::new();
+        push(&mut pairs, "q", self.q.clone());
+        push(&mut pairs, "since", self.since.map(moment));
+        push(&mut pairs, "until", self.until.map(moment));
+        let buckets = self.buckets.map(|buckets| buckets.to_string());
+        push(&mut pairs, "buckets", buckets);
+        pairs
+    }
+}
+
 impl RequestsQuery {
     pub(super) fn pairs(&self) -> Pairs {
         list_pairs(
@@ -85,7 +141,6 @@ impl GrantsQuery {
 impl AuditQuery {
     pub(super) fn pairs(&self) -> Pairs {
         let mut pairs = Pairs::new();
-        let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Millis, true);
         push(&mut pairs, "actor", self.actor.clone());
         push(&mut pairs, "event", joined(&self.events));
         push(&mut pairs, "target", self.target.clone());
@@ -124,6 +179,10 @@ fn list_pairs(
     push(&mut pairs, "after", after.cloned());
     push(&mut pairs, "limit", limit.map(|limit| limit.to_string()));
     pairs
+}
+
+fn moment(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn joined(parts: &[String]) -> Option<String> {

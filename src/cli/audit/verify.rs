@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::cli::audit::evidence;
 use crate::cli::{Context, Exit, Failure};
 use crate::client::verify::{Broken, Leaf, Walk, leaves, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
@@ -19,7 +20,7 @@ const AT_ONCE: u64 = 64;
     after_help = "Exit code 0: it is whole. 1: it is not, and the first thing that is wrong is said.\nExample: portcullis audit verify /mnt/worm/portcullis --key \"$(cat portcullis-log.key)\""
 )]
 pub(super) struct Verify {
-    /// A folder that `audit export` wrote; without one, the record of the server
+    /// A folder that `audit export` wrote, or a file of `evidence`; without one, the record of the server
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// The key of the log; without it the one that this machine saw first
@@ -28,17 +29,6 @@ pub(super) struct Verify {
     /// What another machine saw of the log: a file with its key and a checkpoint; may be given several times
     #[arg(long, value_name = "FILE")]
     witness: Vec<PathBuf>,
-}
-
-/// Write the record to a folder in the format of c2sp.org/tlog-tiles, checked on the way
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "What people typed and where they were is in there as salted hashes only.\nExample: portcullis audit export /mnt/worm/portcullis"
-)]
-pub(super) struct Export {
-    /// Where to; made if need be.
-    #[arg(value_name = "FOLDER")]
-    folder: PathBuf,
 }
 
 /// What a check came to.
@@ -100,6 +90,9 @@ fn broken(error: &Broken) -> Failure {
 }
 
 pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit, Failure> {
+    if let Some(file) = asked.folder.as_ref().filter(|path| path.is_file()) {
+        return evidence::verify(context, file, asked.key, &asked.witness);
+    }
     let mut before = Vec::new();
     for path in &asked.witness {
         let text = String::from_utf8_lossy(&read(path)?).into_owned();
@@ -155,7 +148,8 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
     tell(context, &report)
 }
 
-pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit, Failure> {
+/// Writes the log to a folder, checked on the way.
+pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exit, Failure> {
     let client = context.client()?;
     let file = WitnessFile::of(&context.state()?, client.server())?;
     let seen = file.read()?;
@@ -163,7 +157,6 @@ pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit,
     let said = key_of(&view.key)?;
     let key = seen.as_ref().map_or(said, |seen| seen.key.clone());
     let signed = read_checkpoint(&view.checkpoint, &key).map_err(|error| broken(&error))?;
-    let folder = asked.folder;
     let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
         if let Some(bundle) = bundle {
             write(&folder.join(at.bundle_path()), bundle)?;
@@ -180,6 +173,22 @@ pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit,
     write(&folder.join("checkpoint"), view.checkpoint.as_bytes())?;
     file.keep(&key, &view.checkpoint)?;
     tell(context, &report)
+}
+
+/// The checkpoint of a folder, once all of it was checked with the key that this machine knows of the server.
+pub(super) async fn checked(
+    context: &Context<'_>,
+    client: &Client,
+    folder: PathBuf,
+) -> Result<String, Failure> {
+    let seen = WitnessFile::of(&context.state()?, client.server())?.read()?;
+    let said = key_of(&client.checkpoint().await?.key)?;
+    let key = seen.map_or(said, |seen| seen.key);
+    let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
+    let signed = read_checkpoint(&note, &key).map_err(|error| broken(&error))?;
+    let source = Source::Folder(folder);
+    walk(context, &source, &signed, Vec::new(), &mut |_, _, _| Ok(())).await?;
+    Ok(note)
 }
 
 fn key_of(text: &str) -> Result<VerifyingKey, Failure> {

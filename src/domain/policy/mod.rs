@@ -121,6 +121,11 @@ pub struct Policy {
     vocabulary: &'static Vocabulary,
 }
 
+/// The version that a policy of this text has, where hours are those of this zone.
+pub fn version_of(text: &str, zone: &Zone) -> String {
+    read::version(text, zone)
+}
+
 impl Policy {
     /// Reads a policy file. All its problems are reported, in the order of the text; with any, there is no policy.
     pub fn parse(text: &str) -> Result<Self, Vec<PolicyProblem>> {
