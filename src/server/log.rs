@@ -45,6 +45,7 @@ pub async fn checkpoint(
         key: app.gate.log_verifier().await?,
         checkpoint,
         consistency,
+        minimum: app.gate.minimum().await?,
     }))
 }
 

@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use crate::cli::audit::evidence;
 use crate::cli::{Context, Exit, Failure};
-use crate::client::verify::{Broken, Leaf, Walk, leaves, read_checkpoint};
+use crate::client::verify::{Broken, Leaf, Walk, leaves, pruned_to, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
 use crate::client::{Client, ClientError};
 use crate::tlog::{Checkpoint, HEIGHT, Hash, TileAt, VerifyingKey, WIDTH};
 
+/// The file of an exported log that says before which entry nothing but hashes is left.
+const MINIMUM: &str = "minimum";
 /// Bundles that are read at a time.
 const AT_ONCE: u64 = 64;
 
@@ -39,6 +41,8 @@ struct Report {
     key: String,
     entries: u64,
     root: String,
+    /// Of so many at the beginning only the hashes are left.
+    pruned: u64,
     /// Events that were written more than five seconds after one that happened later.
     late: u64,
     /// How many checkpoints of before it was compared with.
@@ -56,6 +60,33 @@ impl Source {
         match self {
             Self::Server(client) => Ok(client.bundle(at).await?),
             Self::Folder(folder) => read(&folder.join(at.bundle_path())),
+        }
+    }
+
+    /// The hashes of a tile whose entries were pruned.
+    async fn pruned(&self, at: TileAt) -> Result<Vec<Hash>, Failure> {
+        let bytes = match self {
+            Self::Server(client) => client.tile(at).await?,
+            Self::Folder(folder) => read(&folder.join(at.to_string()))?,
+        };
+        let (hashes, _) = bytes.as_chunks::<32>();
+        Ok(hashes
+            .iter()
+            .map(|bytes| Hash::from_bytes(*bytes))
+            .collect())
+    }
+
+    /// Before which entry nothing but hashes is left: as the server says, or the file beside the folder's checkpoint.
+    async fn minimum(&self) -> Result<u64, Failure> {
+        match self {
+            Self::Server(client) => {
+                let minimum = client.checkpoint().await?.minimum;
+                Ok(u64::try_from(minimum).unwrap_or_default())
+            }
+            Self::Folder(folder) => {
+                let text = std::fs::read_to_string(folder.join(MINIMUM)).unwrap_or_default();
+                Ok(text.trim().parse().unwrap_or_default())
+            }
         }
     }
 
@@ -168,6 +199,10 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
     let source = Source::Server(Box::new(client));
     let mut report = walk(context, &source, &signed, seen, &mut keep).await?;
     report.key = key.to_string();
+    if report.pruned > 0 {
+        let minimum = format!("{}\n", report.pruned);
+        write(&folder.join(MINIMUM), minimum.as_bytes())?;
+    }
     write(&folder.join("key"), format!("{key}\n").as_bytes())?;
     // Last: what it names is there by now.
     write(&folder.join("checkpoint"), view.checkpoint.as_bytes())?;
@@ -208,6 +243,12 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
         if report.compared > 0 {
             printer.line("it continues what was seen of it before")?;
         }
+        if report.pruned > 0 {
+            let pruned = report.pruned;
+            printer.line(&format!(
+                "the first {pruned} events were pruned, as an event says; their hashes are in their places"
+            ))?;
+        }
         if report.late > 0 {
             let late = report.late;
             printer.line(&format!(
@@ -233,7 +274,25 @@ async fn walk(
     let mut walk = Walk::new(seen);
     let bundles = signed.size.div_ceil(WIDTH);
     let mut above: Vec<Vec<Hash>> = Vec::new();
-    let (mut next, mut told) = (0, 0);
+    let mut full = |node: crate::tlog::Node, hash| {
+        if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
+            let level = usize::from(node.level / HEIGHT) - 1;
+            above.resize(above.len().max(level + 1), Vec::new());
+            if let Some(row) = above.get_mut(level) {
+                row.push(hash);
+            }
+        }
+    };
+    let minimum = source.minimum().await?.min(signed.size);
+    for number in 0..minimum / WIDTH {
+        let at = tile_at(0, number, signed.size);
+        let hashes = source.pruned(at).await?;
+        let taken = walk.take_pruned(&hashes, &mut full);
+        taken.map_err(|error| broken(&error))?;
+        keep(at, None, &hashes)?;
+    }
+    let mut admitted = 0;
+    let (mut next, mut told) = (minimum / WIDTH, 0);
     while next < bundles {
         let mut read = Vec::new();
         for number in next..bundles.min(next + AT_ONCE) {
@@ -256,16 +315,13 @@ async fn walk(
             {
                 return Err(broken(&Broken::Leaf { index }));
             }
-            let full = |node: crate::tlog::Node, hash| {
-                if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
-                    let level = usize::from(node.level / HEIGHT) - 1;
-                    above.resize(above.len().max(level + 1), Vec::new());
-                    if let Some(row) = above.get_mut(level) {
-                        row.push(hash);
-                    }
-                }
-            };
-            walk.take(&leaves, full).map_err(|error| broken(&error))?;
+            let taken = walk.take(&leaves, &mut full);
+            taken.map_err(|error| broken(&error))?;
+            if minimum > 0 {
+                let entries = crate::tlog::Bundle::read(bytes).unwrap_or_default();
+                let said = entries.iter().filter_map(|entry| pruned_to(entry)).max();
+                admitted = admitted.max(said.unwrap_or_default());
+            }
             keep(*at, Some(bytes), &hashes)?;
         }
         let tenth = walk.size() * 10 / signed.size.max(1);
@@ -286,12 +342,16 @@ async fn walk(
         }
     }
     let late = walk.late();
+    if admitted < minimum {
+        return Err(broken(&Broken::Pruned { minimum }));
+    }
     walk.finish(signed).map_err(|error| broken(&error))?;
     Ok(Report {
         origin: signed.origin.clone(),
         key: String::new(),
         entries: signed.size,
         root: signed.root.to_string(),
+        pruned: minimum,
         late,
         compared,
     })
