@@ -248,10 +248,12 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("{index}", "0")
         .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
+        .replace("{version}", "0123456789ab")
         .replace(
             "/service-accounts/{id}",
             &format!("/service-accounts/s{}", things.owner),
         )
+        .replace("/audit/export", "/audit/export?format=ndjson")
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
         "GET /healthz"
@@ -267,6 +269,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/requests/{id}"
         | "GET /v1/requests/{id}/why"
         | "GET /v1/grants/{id}/why"
+        | "GET /v1/grants/{id}/evidence"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
         | "GET /v1/break-glass"
@@ -279,10 +282,14 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/audit"
         | "GET /v1/audit/histogram"
         | "GET /v1/audit/checkpoint"
+        | "GET /v1/audit/export"
+        | "GET /v1/audit/deliveries"
         | "GET /v1/audit/{index}/proof"
         | "GET /v1/facets"
         | "GET /v1/sessions"
         | "GET /v1/factors"
+        | "GET /v1/policy"
+        | "GET /v1/policy/versions/{version}"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
         // Nobody is let in by this server: there is no provider.
@@ -336,6 +343,11 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             None,
             json!({"principal": things.owner, "target": "bastion", "role": "admin", "duration": "1h"}),
         ),
+        // There is no such policy here, and no other than that of the file could come into use.
+        "POST /v1/policy/apply" => (
+            None,
+            json!({"version": "0123456789ab", "instead_of": "0123456789ab", "reason": "CHG-77"}),
+        ),
         "POST /v1/policy/replay" => (None, json!({"policy": "", "days": 1})),
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),
         "POST /v1/requests/{id}/deny" => (Some(1), json!({"comment": "not today"})),
@@ -388,6 +400,12 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         ),
         "POST /v1/sign-in/device/finish" => (None, json!({"handle": "x"})),
         "POST /v1/device-keys" => (None, json!({"thumbprint": "x".repeat(43), "name": "host"})),
+        // Nobody has this event, and an export of nothing: whoever may do it hears so.
+        "POST /v1/audit/erase" => (None, json!({"event": 999_999, "reason": "asked for it"})),
+        "POST /v1/audit/prune" => (
+            None,
+            json!({"to": 0, "checkpoint": "", "reason": "too old"}),
+        ),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

@@ -37,6 +37,7 @@ pub(super) fn spoken(method: &Method, path: &[&str], body: Option<&[u8]>) -> Str
                 said("name")
             )
         }
+        ["v1", "policy", "apply"] => format!("apply policy {}", said("version")),
         ["v1", "device-keys"] => format!("enrol device {}", said("name")),
         ["v1", "factors"] => format!("add a second factor: {}", said("kind")),
         ["v1", "factors", id] if method == Method::DELETE => format!("remove second factor {id}"),
@@ -45,6 +46,14 @@ pub(super) fn spoken(method: &Method, path: &[&str], body: Option<&[u8]>) -> Str
         ["v1", "people", name, "reset-factors"] => {
             format!("remove every second factor of {name}")
         }
+        ["v1", "audit", "erase"] => match body.get("event").and_then(Value::as_i64) {
+            Some(index) => format!("erase the texts of event {index}"),
+            None => format!("erase the texts of {} from the history", said("person")),
+        },
+        ["v1", "audit", "prune"] => match body.get("to").and_then(Value::as_i64) {
+            Some(index) => format!("prune the history before event {index}"),
+            None => format!("prune the history before {}", said("before")),
+        },
         ["v1", rest @ ..] => format!("{method} {}", rest.join("/")),
         _ => format!("{method} {}", path.join("/")),
     }
@@ -104,8 +113,10 @@ mod tests {
                 lock(json!({"kind": "tag", "name": "env", "value": "prod"})),
             ],
             Guarded::LiftLock => vec![post(&["v1", "locks", "L-1", "lift"], json!({}))],
-            // The policy is a file, and no call changes it.
-            Guarded::ChangePolicy => Vec::new(),
+            Guarded::ChangePolicy => vec![post(
+                &["v1", "policy", "apply"],
+                json!({"version": "0123456789ab", "instead_of": "ba9876543210", "reason": "INC-1"}),
+            )],
             Guarded::BreakGlass => vec![post(
                 &["v1", "break-glass"],
                 json!({"target": "bastion", "role": "admin", "duration": "30m"}),
@@ -117,6 +128,14 @@ mod tests {
             Guarded::SealCodes => vec![
                 post(&["v1", "sealed-codes"], json!({"name": "ada", "count": 3})),
                 post(&["v1", "sealed-codes"], json!({"name": "ada", "count": 1})),
+            ],
+            Guarded::EraseHistory => vec![
+                post(&["v1", "audit", "erase"], json!({"person": "ada"})),
+                post(&["v1", "audit", "erase"], json!({"event": 7})),
+            ],
+            Guarded::PruneHistory => vec![
+                post(&["v1", "audit", "prune"], json!({"to": 512})),
+                post(&["v1", "audit", "prune"], json!({"before": "2025-11-01"})),
             ],
             Guarded::EnrolDevice => {
                 vec![post(&["v1", "device-keys"], json!({"name": "build host"}))]
@@ -160,6 +179,10 @@ mod tests {
         sign off break-glass R-1 as not justified
         make 3 sealed codes for ada
         make 1 sealed code for ada
+        erase the texts of ada from the history
+        erase the texts of event 7
+        prune the history before event 512
+        prune the history before 2025-11-01
         enrol device build host
         deny request R-1
         remove every second factor of ben

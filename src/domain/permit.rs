@@ -44,7 +44,9 @@ impl Action {
                 | Self::Invite
                 | Self::ManageServices
                 | Self::SealCodes
+                | Self::ManageHistory
                 | Self::ReadMetrics
+                | Self::ChangePolicy
         )
     }
 }
@@ -72,12 +74,16 @@ actions! {
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
     /// Ask what policy says to others, and what another policy would have said.
     ReadPolicy, "see what policy says to others", [Admin, Auditor];
+    /// Put another policy in the place of the one in use.
+    ChangePolicy, "change the policy", [Admin];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];
     /// Make service accounts, and manage those of others.
     ManageServices, "manage the service accounts of others", [Admin];
     /// Make sealed codes, see whose there are, and revoke them.
     SealCodes, "make sealed codes", [Admin];
+    /// Take something out of the history, as law or its age want.
+    ManageHistory, "erase or prune the history", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
 }
 
@@ -124,7 +130,11 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         _ if who.service.is_some() => "a person, or a scope of the service account",
         Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite | Action::ManageServices | Action::SealCodes => "the product role admin",
+        Action::Invite
+        | Action::ManageServices
+        | Action::SealCodes
+        | Action::ManageHistory
+        | Action::ChangePolicy => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

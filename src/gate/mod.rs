@@ -14,17 +14,23 @@ pub mod catalog;
 mod deeds;
 mod denials;
 mod eligible;
+pub mod erase;
+pub mod evidence;
 pub mod grants;
 pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod policy;
+pub mod prune;
+pub mod reads;
 pub mod reconcile;
 pub mod requests;
 mod reviewers;
 pub mod second_factor;
 pub mod sessions;
+pub mod siem;
 pub mod sight;
 pub mod sweep;
 mod ticket;
@@ -38,7 +44,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::Watcher;
-use crate::config::TokenSettings;
+use crate::config::{AuditSettings, TokenSettings};
 use crate::domain::break_glass::{BreakGlassRefusal, Limits};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::Event;
@@ -141,6 +147,7 @@ pub struct Gate {
     /// Wakes the workers after a commit that promised work.
     promised: tokio::sync::Notify,
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
+    reads: reads::Reads,
     work: work::Desk,
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
@@ -150,6 +157,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Which policy was taken or reported last by this node.
+    policy_told: Mutex<Option<String>>,
     /// Where people sign in, if there is such a place.
     provider: Option<identity::Provider>,
     /// What was signed of the log.
@@ -169,6 +178,10 @@ pub struct Settings {
     pub local_accounts: LocalAccounts,
     /// How long access by break-glass may last.
     pub break_glass: Limits,
+    /// How long the history stays, and where it goes.
+    pub audit: AuditSettings,
+    /// How this node calls itself where the history goes.
+    pub host: String,
 }
 
 /// A transaction in which one caller may change something.
@@ -205,6 +218,7 @@ impl Gate {
             owner,
             promised: tokio::sync::Notify::new(),
             denials: Mutex::new(HashMap::new()),
+            reads: reads::Reads::default(),
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
@@ -212,6 +226,7 @@ impl Gate {
             hasher: secret::Hasher::default(),
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            policy_told: Mutex::default(),
             provider: None,
             signer: log::Signer::default(),
         })
@@ -455,7 +470,8 @@ impl Gate {
             reason = "a count of rows is far below 2^52"
         )]
         metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
-        Ok(())
+        drop(tx);
+        self.measure_siem().await
     }
 }
 

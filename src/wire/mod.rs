@@ -7,14 +7,18 @@ use utoipa::ToSchema;
 mod break_glass;
 mod entry;
 mod event;
+pub mod evidence;
+pub mod export;
 mod facet;
 mod grant;
 mod histogram;
 mod identity;
 mod incident;
+mod leaving;
 mod lock;
 mod log;
 mod person;
+mod policy;
 pub mod problem;
 mod request;
 mod schema;
@@ -30,6 +34,8 @@ pub use break_glass::{
 };
 pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text};
 pub use event::{ActorView, EventView};
+pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
+pub use export::ExportPage;
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
 pub use histogram::{Bucket, Histogram};
@@ -41,9 +47,11 @@ pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,
 };
+pub use leaving::{DeliveryView, Erased, Erasure, PruneView, Pruning};
 pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use log::{CheckpointView, EventProofView};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
+pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,

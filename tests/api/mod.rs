@@ -15,6 +15,7 @@ mod passkey_sign_in;
 mod passkeys;
 mod people;
 mod policy;
+mod policy_changes;
 mod requests;
 mod sealed_codes;
 mod second_factors;
@@ -29,7 +30,7 @@ use portcullis::client::ClientError;
 
 /// The code of a refusal.
 #[track_caller]
-fn refused<T>(result: Result<T, ClientError>) -> String {
+pub(crate) fn refused<T>(result: Result<T, ClientError>) -> String {
     let error = result.err().expect("it is refused");
     error
         .code()

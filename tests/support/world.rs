@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
-use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
+use portcullis::client::{Channel, Client, IdempotencyKey, Session};
 use portcullis::config::TokenSettings;
 use portcullis::domain::second_factor::StepUp;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
-use portcullis::server::{Options, Server};
+use portcullis::server::{Options, Server, views};
+use portcullis::store::audit::Filter;
 use portcullis::store::{Clock, Location};
 use portcullis::targets::{Environment, Installation, KindRole, KindSettings, connector};
 use portcullis::wire::{Approval, EventView, GrantView, Invitation, NewRequest, RequestView};
@@ -237,7 +238,9 @@ impl World {
         ring();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("portcullis.toml"), catalogue).unwrap();
-        std::fs::write(folder.path().join("policy.cedar"), policy).unwrap();
+        if !policy.is_empty() {
+            std::fs::write(folder.path().join("policy.cedar"), policy).unwrap();
+        }
         let location = match backend {
             Backend::Sqlite => Location::Sqlite(folder.path().join("portcullis.db")),
             Backend::Postgres => {
@@ -293,6 +296,7 @@ impl World {
                     tokens: self.tokens,
                     identity: settings.identity,
                     break_glass: settings.break_glass,
+                    audit: settings.audit,
                     checkpoint: Some(self.folder.path().join("checkpoint")),
                     ..Options::default()
                 },
@@ -306,6 +310,47 @@ impl World {
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
         self.start_server().await;
+    }
+
+    /// Another node over the same database, with a copy of the files as they are now.
+    pub(crate) async fn another_node(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["portcullis.toml", "policy.cedar"] {
+            std::fs::copy(self.folder().join(name), folder.path().join(name)).unwrap();
+        }
+        let mut node = Self {
+            server: None,
+            location: self.location.clone(),
+            clock: self.clock.clone(),
+            folder,
+            key: self.key,
+            step_up: self.step_up,
+            tokens: self.tokens,
+            admin: None,
+        };
+        node.start_server().await;
+        node
+    }
+
+    /// Replaces a configuration file as editors do: by a new file in its place.
+    pub(crate) fn replace(&self, name: &str, text: &str) {
+        let fresh = self.folder().join(format!(".{name}.new"));
+        std::fs::write(&fresh, text).unwrap();
+        std::fs::rename(fresh, self.folder().join(name)).unwrap();
+    }
+
+    /// Replaces a configuration file, and has the server look at it.
+    pub(crate) fn rewrite(&self, name: &str, text: &str) {
+        self.replace(name, text);
+        self.reload();
+    }
+
+    /// Waits until events of this code are on record so many times.
+    pub(crate) async fn recorded(&self, code: &str, times: usize) {
+        self.until(&format!("{code} {times} times"), async || {
+            (self.events(&[code]).await == [times]).then_some(())
+        })
+        .await;
     }
 
     /// Stops the server.
@@ -434,23 +479,20 @@ impl World {
         waited.unwrap_or_else(|_| panic!("not within 30 seconds: {what}"))
     }
 
-    /// Every audit event so far, oldest first, once all of them have their index.
+    /// Every audit event so far, oldest first, once all of them have their index. It is looked up beside the server,
+    /// because reading the history is itself an event.
     pub(crate) async fn audit(&self) -> Vec<EventView> {
         self.gate().store().sequence().await.unwrap();
-        let mut all = Vec::new();
-        let mut query = AuditQuery {
-            limit: Some(200),
-            ..AuditQuery::default()
+        let filter = Filter {
+            oldest_first: true,
+            ..Filter::default()
         };
-        loop {
-            let page = self.admin().audit(&query).await.unwrap();
-            all.extend(page.items);
-            query.after = page.next;
-            if query.after.is_none() {
-                all.reverse();
-                return all;
-            }
-        }
+        let mut tx = self.gate().store().read().await.unwrap();
+        let all = tx.events(&filter, None, i64::from(i32::MAX)).await.unwrap();
+        let rules = self.gate().rules().current();
+        all.iter()
+            .map(|entry| views::event(&rules.catalog, entry))
+            .collect()
     }
 
     /// How often each of these events is in the audit.
