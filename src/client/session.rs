@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::device::Device;
 use crate::client::keeping::{Keeping, KeptIn};
+use crate::client::witness::WitnessFile;
 use crate::client::{ClientError, ServerUrl};
 use crate::config::DeviceKeyPlace;
 use crate::secret::{self, Secret};
@@ -110,6 +111,8 @@ pub struct Session {
     server: ServerUrl,
     /// Where the tokens are kept; none for a session that lives in memory only.
     file: Option<PathBuf>,
+    /// Where is kept what was seen of the server's log.
+    witness: Option<WitnessFile>,
     known: Arc<Mutex<Option<Tokens>>>,
     /// The key that signs each call.
     device: Device,
@@ -145,7 +148,10 @@ impl Session {
         // Apart from the tokens: a copy of those alone is worth nothing.
         let key = state.private("device")?.join(format!("{stem}.key"));
         let keeping = Keeping::new(device_key, key, &server.to_string());
-        Ok(Self::with(server, Some(file), Device::kept(keeping)))
+        Ok(Self {
+            witness: Some(WitnessFile::of(state, server)?),
+            ..Self::with(server, Some(file), Device::kept(keeping))
+        })
     }
 
     /// A sign-in that is forgotten with the process.
@@ -157,6 +163,7 @@ impl Session {
         Self {
             server: server.clone(),
             file,
+            witness: None,
             known: Arc::default(),
             device,
             service: None,
@@ -175,6 +182,11 @@ impl Session {
     /// Whether this is a machine with a service token.
     pub(super) fn is_service(&self) -> bool {
         self.service.is_some()
+    }
+
+    /// Where is kept what this machine saw of the server's log; nowhere for a session that lives in memory only.
+    pub fn witness(&self) -> Option<&WitnessFile> {
+        self.witness.as_ref()
     }
 
     /// The server that the sign-in is for.

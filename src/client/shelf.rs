@@ -1,4 +1,5 @@
-//! What a person keeps on this machine of the lists: filters with a name, filters used last, the columns chosen.
+//! What a person keeps on this machine of the lists: filters with a name, filters used last, the columns chosen, and
+//! events of the record to come back to.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,6 +11,10 @@ use crate::query::{List, Saved};
 const REMEMBERED: usize = 50;
 /// How a line begins that names the columns of a list.
 const COLUMNS: &str = "columns ";
+/// How a line begins that names an event.
+const BOOKMARK: &str = "bookmark ";
+/// So many events of all servers are kept.
+const BOOKMARKS: usize = 500;
 
 /// The saved filters and the last ones of each list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub struct Shelf {
     history: Vec<(List, String)>,
     /// The columns that a person chose for a list, from left to right.
     columns: Vec<(List, Vec<String>)>,
+    /// Events by their server and index, those kept last at the end.
+    bookmarks: Vec<(String, i64)>,
 }
 
 /// A change of the shelf.
@@ -32,6 +39,8 @@ pub enum Shelving {
     Forget(String),
     /// A list shows these columns from left to right; none means those that everybody gets.
     Columns(List, Vec<String>),
+    /// An event of a server is kept, or no longer.
+    Bookmark(String, i64),
 }
 
 impl Shelf {
@@ -55,6 +64,21 @@ impl Shelf {
                 if !names.is_empty() {
                     self.columns.push((*list, names.clone()));
                 }
+                Ok(())
+            }
+            Shelving::Bookmark(server, index) => {
+                let entry = (server.clone(), *index);
+                let count = self.bookmarks.len();
+                self.bookmarks.retain(|known| *known != entry);
+                if self.bookmarks.len() < count {
+                    return Ok(());
+                }
+                if count >= BOOKMARKS {
+                    return Err(format!(
+                        "{BOOKMARKS} events are kept, and no more fit: let some go"
+                    ));
+                }
+                self.bookmarks.push(entry);
                 Ok(())
             }
             Shelving::Save { name, text } => self.saved.set(name, text),
@@ -83,6 +107,14 @@ impl Shelf {
             .map_or(&[], |known| known.1.as_slice())
     }
 
+    /// The events of a server that are kept, by their index.
+    pub fn bookmarks(&self, server: &str) -> impl Iterator<Item = i64> {
+        self.bookmarks
+            .iter()
+            .filter(move |known| known.0 == server)
+            .map(|known| known.1)
+    }
+
     fn read(text: &str) -> Self {
         let list_of = |word: &str| List::ALL.into_iter().find(|list| list.as_str() == word);
         let columns = text.lines().filter_map(|line| {
@@ -95,7 +127,12 @@ impl Shelf {
             let list = list_of(word)?;
             Some((list, filter.to_owned()))
         });
+        let bookmarks = text.lines().filter_map(|line| {
+            let (server, index) = line.strip_prefix(BOOKMARK)?.rsplit_once(' ')?;
+            Some((server.to_owned(), index.parse().ok()?))
+        });
         Self {
+            bookmarks: bookmarks.collect(),
             saved: Saved::read(text),
             history: used.collect(),
             columns: columns.collect(),
@@ -108,6 +145,9 @@ impl Shelf {
             let line = format!("{COLUMNS}{} {}\n", list.as_str(), names.join(" "));
             saved.push_str(&line);
         }
+        for (server, index) in &self.bookmarks {
+            saved.push_str(&format!("{BOOKMARK}{server} {index}\n"));
+        }
         self.history.iter().fold(saved, |mut out, (list, text)| {
             out.push_str(&format!(
                 "{} {text}
@@ -119,7 +159,7 @@ impl Shelf {
     }
 }
 
-/// Where the shelf is kept: lines of text, `@name filter`, `list filter` or `columns list names`.
+/// Where the shelf is kept: lines of text, `@name filter`, `list filter`, `columns list names` or `bookmark server index`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShelfFile(PathBuf);
 

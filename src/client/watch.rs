@@ -1,10 +1,10 @@
 //! Looks at the newest checkpoint of a server's log, and demands that it continues what this machine saw before: every
 //! console and every command line is a witness. An event is proved against what was seen so.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::client::epochs::{Chain, epoch_of, follow};
@@ -12,7 +12,8 @@ use crate::client::verify::{Broken, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
 use crate::client::{Client, ClientError};
 use crate::tlog::{Checkpoint, Hash, VerifyingKey, check_consistency, check_inclusion, leaf_hash};
-use crate::wire::{CheckpointView, EventProofView, EventView, LogEntry, Recovered, hash_of_text};
+use crate::wire::evidence::event_of;
+use crate::wire::{CheckpointView, EventProofView, EventView, Recovered};
 
 /// A checkpoint is signed about every ten seconds: whoever asks twice seldom gets two.
 const TRIES: u8 = 3;
@@ -32,22 +33,8 @@ pub struct Watched {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proved {
     pub watched: Watched,
-    pub index: u64,
     /// How many hashes lead from it to the root.
     pub hashes: usize,
-    /// What people typed is compared where it is still there.
-    pub texts: Texts,
-}
-
-/// What became of the texts of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Texts {
-    /// There are none.
-    None,
-    /// They are those whose hashes are in the log.
-    Same,
-    /// They were erased, or are not for everybody: the log has their hashes.
-    Hidden,
 }
 
 /// Why a log was not found to be as it should be.
@@ -59,11 +46,16 @@ pub enum WatchError {
     /// It is not.
     #[error(transparent)]
     Broken(#[from] Broken),
+    #[error("the proof does not show that event {index} is in the log")]
+    Absent { index: i64 },
+    #[error("event {index} says something else than what was recorded")]
+    Differs { index: i64 },
 }
 
-/// Looks at the log, compares, and keeps what was seen.
-pub async fn watch(client: &Client, file: &WitnessFile) -> Result<Watched, WatchError> {
-    let seen = file.read()?;
+/// Looks at the log, compares, and keeps what was seen. It reads no events, so that it costs next to nothing: whether
+/// they are what was signed only `audit verify` says. Without a file there is nothing to compare with.
+pub async fn watch(client: &Client, file: Option<&WitnessFile>) -> Result<Watched, WatchError> {
+    let seen = file.map(WitnessFile::read).transpose()?.flatten();
     let view = newest(client, seen.as_ref()).await?;
     let said: VerifyingKey = view.key.parse().map_err(Broken::Note)?;
     let trusted = seen.as_ref().map_or(said, |seen| seen.key.clone());
@@ -73,7 +65,7 @@ pub async fn watch(client: &Client, file: &WitnessFile) -> Result<Watched, Watch
         continues(seen, &chain, &signed, view.consistency.as_deref())?;
     }
     let news = seen.as_ref().is_none_or(|seen| seen.checkpoint != signed);
-    if news {
+    if let Some(file) = file.filter(|_| news) {
         file.keep(&chain.key, &view.checkpoint)?;
     }
     let known = seen.as_ref().map(|seen| epoch_of(&seen.checkpoint.origin));
@@ -130,7 +122,7 @@ fn hashes(texts: &[String]) -> Option<Vec<Hash>> {
 /// Proves that an event is in the log that this machine watches, and that it says there what it says here.
 pub async fn prove(
     client: &Client,
-    file: &WitnessFile,
+    file: Option<&WitnessFile>,
     event: &EventView,
 ) -> Result<Proved, WatchError> {
     let mut left = TRIES;
@@ -145,7 +137,7 @@ pub async fn prove(
                 let text = "the log grew faster than it could be looked at".to_owned();
                 return Err(ClientError::BadReply { text }.into());
             }
-            return Ok(inclusion(event, &view, watched)?);
+            return inclusion(event, &view, watched);
         }
     }
 }
@@ -154,99 +146,33 @@ fn inclusion(
     event: &EventView,
     view: &EventProofView,
     watched: Watched,
-) -> Result<Proved, Broken> {
-    let index = u64::try_from(event.index).unwrap_or_default();
-    let absent = || Broken::Absent { index };
+) -> Result<Proved, WatchError> {
+    let index = event.index;
+    let absent = || WatchError::Absent { index };
     let bytes = STANDARD.decode(&view.entry).map_err(|_| absent())?;
     let proof = hashes(&view.inclusion).ok_or_else(absent)?;
-    let place = index.checked_sub(view.begins).ok_or_else(absent)?;
-    let signed = &watched.checkpoint;
+    let place = u64::try_from(index).ok();
+    let place = place.and_then(|index| index.checked_sub(view.begins));
+    let signed = (watched.checkpoint.size, watched.checkpoint.root);
     check_inclusion(
         leaf_hash(&bytes),
-        place,
-        (signed.size, signed.root),
+        place.ok_or_else(absent)?,
+        signed,
         &proof,
     )
     .map_err(|_| absent())?;
-    let entry = LogEntry::decode(&bytes).map_err(|why| Broken::Entry { index, why })?;
-    if entry.index != index {
-        let found = entry.index;
-        return Err(Broken::Index { index, found });
-    }
-    if let Some(what) = other(event, &entry) {
-        return Err(Broken::Shown { index, what });
-    }
-    let texts = texts(event, &entry, view.salt.as_deref());
-    Ok(Proved {
-        watched,
-        index,
-        hashes: proof.len(),
-        texts: texts.ok_or(Broken::Shown {
-            index,
-            what: "words",
-        })?,
-    })
-}
-
-/// The first field in which what is shown is not what the log has.
-fn other(event: &EventView, entry: &LogEntry) -> Option<&'static str> {
-    let text = |name: &str| entry.text(name).map(str::to_owned);
-    let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let actor = entry.body.get("actor");
-    let of_actor = |name: &str| {
-        let found = actor.and_then(|actor| actor.get(name));
-        found.and_then(Value::as_str).map(str::to_owned)
+    let (salt, reason) = (view.salt.as_deref(), event.reason.as_deref());
+    let recorded = event_of(&bytes, salt, reason, event.address.as_deref());
+    let shown = EventView {
+        // Not recorded: those of the target as it is now.
+        tags: BTreeMap::new(),
+        ..event.clone()
     };
-    let pairs = [
-        ("id", text("id"), Some(event.id.clone())),
-        ("time", text("at"), Some(moment(event.time))),
-        ("code", text("code"), Some(event.event.clone())),
-        ("outcome", text("outcome"), Some(event.outcome.clone())),
-        ("actor", of_actor("kind"), Some(event.actor.kind.clone())),
-        ("actor", of_actor("id"), event.actor.id.clone()),
-        ("principal", text("principal"), event.principal.clone()),
-        ("target", text("target"), event.target.clone()),
-        ("role", text("role"), event.role.clone()),
-        ("request", text("request"), event.request.clone()),
-        ("grant", text("grant"), event.grant.clone()),
-        ("channel", text("channel"), Some(event.channel.clone())),
-    ];
-    let differs = pairs.into_iter().find(|(_, there, here)| there != here);
-    let named = of_actor("name").is_none_or(|name| name == event.actor.name);
-    let details = entry.body.get("details").and_then(Value::as_object);
-    let same = details.map_or(event.details.is_empty(), |details| {
-        *details == event.details
-    });
-    match (differs, named, same) {
-        (Some((what, ..)), ..) => Some(what),
-        (None, false, _) => Some("actor"),
-        (None, _, false) => Some("details"),
-        _ => None,
+    match recorded {
+        Ok(recorded) if recorded == shown => Ok(Proved {
+            watched,
+            hashes: proof.len(),
+        }),
+        _ => Err(WatchError::Differs { index }),
     }
-}
-
-/// Whether the texts are those whose hashes are in the log; nothing when they are others.
-fn texts(event: &EventView, entry: &LogEntry, salt: Option<&str>) -> Option<Texts> {
-    let pairs = [
-        (entry.text("reason_sha256"), event.reason.as_deref()),
-        (entry.text("address_sha256"), event.address.as_deref()),
-    ];
-    let mut found = Texts::None;
-    for (hash, shown) in pairs {
-        match (hash, shown, salt) {
-            (None, None, _) => {}
-            (Some(hash), Some(shown), Some(salt)) => {
-                if hash_of_text(salt, shown) != hash {
-                    return None;
-                }
-                if found == Texts::None {
-                    found = Texts::Same;
-                }
-            }
-            (Some(_), ..) => found = Texts::Hidden,
-            // A text where the log has none.
-            (None, Some(_), _) => return None,
-        }
-    }
-    Some(found)
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
 use crate::client::{AuditQuery, Chosen, HistogramQuery, IdempotencyKey, Shelving, StepUpNeeded};
+use crate::client::watch::{Proved, Watched};
 use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -301,6 +302,10 @@ pub enum Query {
         turn: u64,
         scope: Box<AuditQuery>,
     },
+    /// Whether the log continues what this machine saw of it.
+    Watch,
+    /// Whether an event is in the log, as it is shown.
+    Prove(Box<EventView>),
     /// How many events there were over time. `turn` numbers the question.
     OverTime {
         turn: u64,
@@ -339,6 +344,10 @@ pub enum Answer {
     Audit(Page<EventView>),
     Facets(Facets),
     OverTime(Histogram),
+    /// What was seen of the log, or what is wrong with it.
+    Watched(Result<Box<Watched>, String>),
+    /// The same of one event.
+    Proved(Result<Box<Proved>, String>),
 }
 
 /// Rows that were asked for by their ids; what is not there is gone, or nobody may see it.

@@ -113,6 +113,8 @@ impl Refresher {
             | Query::Audit { .. }
             | Query::Find { .. }
             | Query::OverTime { .. }
+            | Query::Watch
+            | Query::Prove(_)
             | Query::Facets { .. }
             | Query::Past { .. }
             | Query::Sessions

@@ -58,6 +58,8 @@ pub struct World {
     pub factors: Option<(Factors, Instant)>,
     /// When the list of locks that came last was asked for.
     pub locks_read: Option<Instant>,
+    /// What is wrong with the signed log, as this machine has seen it.
+    pub log_problem: Option<String>,
     /// The uses of break-glass that were in front of the person here.
     pub looked_at: HashSet<RequestId>,
     /// The keys in force.
@@ -86,9 +88,17 @@ impl World {
         self.link.banner(self.now, &retry, &sign_in)
     }
 
-    /// The line below the tabs while somebody broke glass and the person who sits here, who was skipped, has not looked
-    /// at it yet. Only names are in it, none of what anybody typed.
+    /// The line below the tabs while the record is not what it was, or while somebody broke glass and the person who
+    /// sits here, who was skipped, has not looked at it yet. Only names are in it, none of what anybody typed.
     pub fn alarm(&self) -> Option<String> {
+        let log = self.log_problem.as_ref();
+        let log = log.map(|why| {
+            format!("THE AUDIT LOG IS NOT WHOLE: {why}; `portcullis audit verify` tells more")
+        });
+        log.or_else(|| self.broken_glass())
+    }
+
+    fn broken_glass(&self) -> Option<String> {
         let unseen = self
             .store
             .uses()

@@ -26,7 +26,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use serde_json::json;
 
-use super::{over_time, sample};
+use super::{over_time, proofs, sample};
 
 /// What the server's clock says when the desk is set up.
 pub(crate) fn start() -> DateTime<Utc> {
@@ -50,6 +50,8 @@ pub(crate) struct Desk {
     pub(crate) uses: Vec<BreakGlassView>,
     pub(crate) targets: Vec<TargetView>,
     pub(crate) incident: Option<IncidentView>,
+    /// What is wrong with the signed log.
+    pub(crate) log_problem: Option<String>,
     /// Whether questions to the server are answered at once.
     pub(crate) answers: bool,
     size: Size,
@@ -89,6 +91,7 @@ impl Desk {
             uses: Vec::new(),
             targets: Vec::new(),
             incident: None,
+            log_problem: None,
             answers: true,
             size,
         }
@@ -409,6 +412,8 @@ impl Desk {
             }
             Query::TryOut(ask) => Answer::TriedOut(Box::new(sample::preview(self, ask))),
             Query::Incident(_) => Answer::Incident(Box::new(self.incident.clone()?)),
+            Query::Watch => Answer::Watched(proofs::watched(self.log_problem.as_deref())),
+            Query::Prove(event) => Answer::Proved(proofs::proved(self, event)),
             Query::OverTime { scope, .. } => {
                 Answer::OverTime(over_time::answer(&self.events, scope, self.server_now()))
             }

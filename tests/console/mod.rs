@@ -22,6 +22,7 @@ mod over_time;
 mod paint;
 mod palette;
 pub(crate) mod program;
+mod proofs;
 mod pty;
 mod questions;
 mod remapped;

@@ -61,7 +61,7 @@ impl App {
                 self.say(Level::Info, &text);
             }
             Shelving::Forget(name) => self.say(Level::Info, &format!("forgot {name}")),
-            Shelving::Use(..) | Shelving::Columns(..) => {}
+            Shelving::Use(..) | Shelving::Columns(..) | Shelving::Bookmark(..) => {}
         }
         vec![Effect::Shelve(change)]
     }

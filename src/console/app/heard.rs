@@ -27,6 +27,7 @@ impl App {
                     Vec::new()
                 };
                 effects.extend(self.tell(&News::Live { gap }));
+                self.polls.watch_now();
                 effects
             }
             Tidings::Heartbeat { now: server } => {
@@ -92,6 +93,21 @@ impl App {
             }
             Err(failure) => self.unread(query, subject.as_ref(), &failure),
         }
+    }
+
+    /// Says what came of looking for an event in the signed log.
+    fn proved(&mut self, index: i64, proof: &Proof) -> Vec<Effect> {
+        match proof {
+            Proof::Proved(proved) => {
+                let size = proved.watched.checkpoint.size;
+                let text = format!("event {index} is in the signed log of {size} events");
+                self.say(Level::Success, &text);
+            }
+            Proof::Wrong(why) => self.say(Level::Error, &format!("NOT PROVED: {why}")),
+            Proof::Unknown(why) => self.say(Level::Warn, &format!("event {index}: {why}")),
+            Proof::Asked => {}
+        }
+        self.tell(&News::Proved { index, proof })
     }
 
     fn events(&mut self, events: Vec<EventView>) -> Vec<Effect> {
@@ -194,13 +210,13 @@ impl App {
                 self.tell(&News::Locks(None))
             }
             Answer::SignIns(page) => {
-                self.polls.took_people(query);
+                self.polls.took(query);
                 self.world.people_problem = None;
                 self.world.store.take_sign_ins(page.items, trip.sent);
                 Vec::new()
             }
             Answer::Services(page) => {
-                self.polls.took_people(query);
+                self.polls.took(query);
                 self.world.people_problem = None;
                 self.world.store.take_services(page.items, trip.sent);
                 Vec::new()
@@ -250,6 +266,17 @@ impl App {
             Answer::Incident(view) => {
                 self.take_incident(*view);
                 Vec::new()
+            }
+            Answer::Watched(found) => {
+                self.polls.took(query);
+                self.world.log_problem = found.err();
+                Vec::new()
+            }
+            Answer::Proved(found) => {
+                let Query::Prove(event) = query else {
+                    return Vec::new();
+                };
+                self.proved(event.index, &found.map_or_else(Proof::Wrong, Proof::Proved))
             }
             Answer::OverTime(counts) => match query {
                 Query::OverTime { turn, .. } => self.tell(&News::OverTime {
@@ -423,6 +450,14 @@ impl App {
             }
             // Offers are a convenience: without them one types on.
             (_, Query::Facets { .. }) => Vec::new(),
+            // It is looked at again soon, and a server that does not answer is noticed otherwise.
+            (_, Query::Watch) => {
+                self.polls.took(query);
+                Vec::new()
+            }
+            (_, Query::Prove(event)) => {
+                self.proved(event.index, &Proof::Unknown(failure.text().to_owned()))
+            }
             (_, Query::OverTime { turn, .. }) => self.tell(&News::OverTime {
                 turn: *turn,
                 counts: Err(failure.text()),

@@ -135,6 +135,7 @@ impl App {
             people_problem: None,
             factors: None,
             locks_read: None,
+            log_problem: None,
             looked_at: HashSet::new(),
             keymap: settings.keymap.clone(),
             server: clean(&settings.server),

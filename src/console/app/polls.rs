@@ -18,6 +18,8 @@ use crate::wire::{EventView, IncidentPreview, IncidentPreviewAsk, IncidentView, 
 const SESSIONS: Duration = Duration::from_secs(5);
 /// When each was last used changes all the time.
 const PEOPLE: Duration = Duration::from_secs(15);
+/// A log that is rewritten is noticed within this time by every console that is open.
+const LOG: Duration = Duration::from_secs(600);
 /// Somebody waits for each line.
 const RECEIPTS: Duration = Duration::from_secs(1);
 
@@ -50,6 +52,7 @@ pub(super) struct Polls {
     receipts: Poll,
     sign_ins: Poll,
     services: Poll,
+    log: Poll,
 }
 
 impl Polls {
@@ -64,11 +67,17 @@ impl Polls {
         self.services.asked = None;
     }
 
+    /// Another server may be answering: its log is looked at at once.
+    pub(super) fn watch_now(&mut self) {
+        self.log = Poll::default();
+    }
+
     /// These came, or not.
-    pub(super) fn took_people(&mut self, query: &Query) {
+    pub(super) fn took(&mut self, query: &Query) {
         match query {
             Query::SignIns => self.sign_ins.in_flight = false,
             Query::Services => self.services.in_flight = false,
+            Query::Watch => self.log.in_flight = false,
             _ => {}
         }
     }
@@ -99,7 +108,9 @@ impl App {
         let services = self
             .is_front(Place::Services)
             .then(|| self.polls.services.due(PEOPLE, now));
+        let log = self.world.loaded.then(|| self.polls.log.due(LOG, now));
         [
+            log.flatten(),
             sessions,
             receipts,
             review,
@@ -118,6 +129,9 @@ impl App {
         }
         let now = self.world.now;
         let mut queries = Vec::new();
+        if self.world.loaded && self.polls.log.take(LOG, now) {
+            queries.push(Query::Watch);
+        }
         if self.wants_sessions() && self.polls.sessions.take(SESSIONS, now) {
             queries.push(Query::Sessions);
         }
@@ -155,7 +169,7 @@ impl App {
                 self.world.sessions_problem = Some(why.to_owned());
             }
             Query::SignIns | Query::Services => {
-                self.polls.took_people(query);
+                self.polls.took(query);
                 self.world.people_problem = Some(why.to_owned());
             }
             Query::Factors => self.say(

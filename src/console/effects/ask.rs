@@ -1,5 +1,6 @@
 //! Asks the server a question, and gives its answer as the application knows it.
 
+use crate::client::watch::{WatchError, prove, watch};
 use crate::client::{AuditQuery, BreakGlassQuery, Client, ClientError, GrantsQuery, RequestsQuery};
 use crate::console::msg::{Answer, Query, Slice, These};
 use crate::console::store::Subject;
@@ -92,6 +93,8 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
         }
         Query::TryOut(ask) => Answer::TriedOut(Box::new(client.preview_incident(ask).await?)),
         Query::Incident(id) => Answer::Incident(Box::new(client.incident(id).await?)),
+        Query::Watch => Answer::Watched(said(watch(client, client.session().witness()).await)?),
+        Query::Prove(event) => Answer::Proved(said(prove(client, client.session().witness(), event).await)?),
         Query::OverTime { scope, .. } => Answer::OverTime(client.histogram(scope).await?),
         Query::Find { scope, .. } => Answer::Audit(client.audit(scope).await?),
         Query::Audit { scope, after, .. } => {
@@ -103,6 +106,15 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
             Answer::Audit(client.audit(&query).await?)
         }
     })
+}
+
+/// What is wrong with a log is an answer, too; that nobody knows is none.
+fn said<T>(found: Result<T, WatchError>) -> Result<Result<Box<T>, String>, ClientError> {
+    match found {
+        Ok(found) => Ok(Ok(Box::new(found))),
+        Err(WatchError::Client(error)) => Err(error),
+        Err(wrong) => Ok(Err(wrong.to_string())),
+    }
 }
 
 /// Rows by their ids. A list that none of them is of is not asked.

@@ -111,6 +111,13 @@ pub enum Action {
     PreviousDenied,
     NextDenied,
     SameTrace,
+    /// Look for an event in the signed log.
+    Verify,
+    /// Show everything about a person or a target.
+    Story,
+    /// Keep an event to come back to, or let it go.
+    Bookmark,
+    NextBookmark,
     TimeBack,
     TimeForward,
     ZoomIn,

@@ -81,6 +81,14 @@ pub const BINDINGS: &[Binding] = table! {
             "To the nearest event after this one that was refused or failed.";
         SameTrace [k('o')] None "audit.trace" "same trace"
             "Show only what belongs to the same call as the selected event.";
+        Verify [k('V')] None "audit.verify" "prove it"
+            "Prove that the selected event is in the signed log, just as it is shown, and that the log continues what this machine saw before.";
+        Bookmark [k('b')] None "audit.bookmark" "bookmark"
+            "Keep the selected event on this machine to come back to, or let it go.";
+        NextBookmark [k('B')] None "audit.next_bookmark" "next bookmark"
+            "To the nearest older event that is kept, and from the oldest to the newest.";
+        Story [k('O')] None "audit.story" "whole story"
+            "Show everything that the person of the selected event did and had done to them; of an event of nobody, everything about its target.";
         Lock [k('L')] Sweeping "audit.lock" "lock actor"
             "Lock the person behind the event out of everything; asks with the list of what ends.";
     }

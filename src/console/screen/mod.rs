@@ -32,6 +32,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::client::AuditQuery;
 use crate::client::Shelving;
+use crate::client::watch::Proved;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Chord, Place};
 use crate::console::layout::Panes;
@@ -101,6 +102,11 @@ pub enum News<'a> {
     Uses(Option<&'a str>),
     /// Rows that are over were let go of to save memory.
     Pruned(&'a Pruned),
+    /// An event was looked for in the signed log.
+    Proved {
+        index: i64,
+        proof: &'a Proof,
+    },
     /// How many events there were over time.
     OverTime {
         turn: u64,
@@ -118,6 +124,18 @@ pub enum News<'a> {
         turn: u64,
         page: Result<&'a Page<EventView>, &'a str>,
     },
+}
+
+/// Whether an event is in the signed log, as far as that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The question is on its way.
+    Asked,
+    Proved(Box<Proved>),
+    /// It is not, for this reason.
+    Wrong(String),
+    /// Nobody knows, for this reason.
+    Unknown(String),
 }
 
 /// What stands on the tab.

@@ -139,6 +139,8 @@ impl Play {
             | Query::TryOut(_)
             | Query::Incident(_)
             | Query::OverTime { .. }
+            | Query::Watch
+            | Query::Prove(_)
             | Query::Facets { .. } => {
                 return None;
             }

@@ -1,5 +1,7 @@
 //! How the record is drawn, and what its status line says.
 
+use std::collections::HashSet;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
@@ -107,7 +109,9 @@ pub(super) fn draw(
             cell,
             sorted: None,
         };
+        let kept: HashSet<i64> = world.shelf.bookmarks(world.server.as_str()).collect();
         let row = |event: &EventView| Row {
+            marked: kept.contains(&event.index),
             cells: columns
                 .iter()
                 .map(|column| column.cell(event, world, theme))
@@ -144,7 +148,7 @@ pub(super) fn draw(
             } else if narrow {
                 detail::event_preview(event, inner.width)
             } else {
-                detail::event(event, world, inner.width)
+                detail::event(event, audit.proof_of(event), world, inner.width)
             };
             doc.draw(
                 inner,

@@ -12,15 +12,17 @@ use std::time::Instant;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 
+use crate::client::Shelving;
 use crate::console::keymap::{Action, Place};
 use crate::console::layout::Panes;
+use crate::console::msg::Query;
 use crate::console::record::Record;
 use crate::console::screen::audit::column::{COLUMNS, about, value, values};
 use crate::console::screen::audit::jump::Goal;
 use crate::console::screen::audit::over_time::OverTime;
 use crate::console::screen::column::{Cells, Shown, menu, no_filter};
 use crate::console::screen::filter_line::{BEGINS, FilterLine, Took};
-use crate::console::screen::{Ask, Choice, News, Screen, Tally, Typing, detail, list};
+use crate::console::screen::{Ask, Choice, News, Proof, Screen, Tally, Typing, detail, list};
 use crate::console::store::Subject;
 use crate::console::term::input::Key;
 use crate::console::theme::Theme;
@@ -28,6 +30,7 @@ use crate::console::widget::order::scroll;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::query::{List, ast};
+use crate::wire::EventView;
 
 const COMMANDS: &[Action] = &[
     Action::Follow,
@@ -43,6 +46,10 @@ const COMMANDS: &[Action] = &[
     Action::PreviousDenied,
     Action::NextDenied,
     Action::SameTrace,
+    Action::Verify,
+    Action::Story,
+    Action::Bookmark,
+    Action::NextBookmark,
     Action::Export,
     Action::Lock,
     Action::NextMatch,
@@ -78,9 +85,30 @@ pub(super) struct Audit {
     opens: bool,
     cells: Cells,
     over_time: OverTime,
+    /// What came of looking for an event in the signed log, by its number.
+    proof: Option<(i64, Proof)>,
+}
+
+/// Everything that the person of an event did and had done to them; of an event that nobody did, the story of its target.
+fn story(event: &EventView) -> Option<String> {
+    let actor = (event.actor.kind == "principal").then_some(&event.actor.name);
+    match (event.principal.as_ref().or(actor), &event.target) {
+        (Some(person), _) => {
+            let person = ast::plain(person);
+            Some(format!("actor:{person} or principal:{person}"))
+        }
+        (None, Some(target)) => Some(format!("target:{}", ast::plain(target))),
+        (None, None) => None,
+    }
 }
 
 impl Audit {
+    /// What is known about an event in the signed log.
+    fn proof_of(&self, event: &EventView) -> Option<&Proof> {
+        let (index, proof) = self.proof.as_ref()?;
+        (*index == event.index).then_some(proof)
+    }
+
     /// Takes note of what a key did to the filter.
     fn took(&mut self, took: Took) -> Vec<Ask> {
         let mut asks = took.asks;
@@ -194,7 +222,7 @@ impl Screen for Audit {
             Action::NextMatch | Action::PreviousMatch => {
                 return self.matching(action == Action::PreviousMatch, world);
             }
-            Action::Copy | Action::CopyJson => {}
+            Action::Copy | Action::CopyJson | Action::Verify => {}
             _ if self.zoomed => {
                 match list::scrolled(self.scroll, action, panes) {
                     Some(scroll) => self.scroll = scroll,
@@ -216,6 +244,9 @@ impl Screen for Audit {
         if let Some(goal) = current.as_ref().and_then(|here| jump::goal(action, here)) {
             return self.seek(goal, world);
         }
+        if action == Action::NextBookmark {
+            return self.to_bookmark(world);
+        }
         // Who moves by hand is where they want to be.
         self.sought = None;
         match action {
@@ -229,6 +260,25 @@ impl Screen for Audit {
                 None => vec![Ask::Say(
                     Level::Info,
                     "the event belongs to no call".to_owned(),
+                )],
+            },
+            Action::Verify => current.map_or_else(Vec::new, |event| {
+                self.pause();
+                self.proof = Some((event.index, Proof::Asked));
+                vec![Ask::Fetch(Query::Prove(Box::new(event)))]
+            }),
+            Action::Bookmark => current.map_or_else(Vec::new, |event| {
+                let server = world.server.as_str().to_owned();
+                vec![Ask::Shelve(Shelving::Bookmark(server, event.index))]
+            }),
+            Action::Story => match current.as_ref().and_then(story) {
+                Some(filter) => {
+                    let took = self.filter.only(&filter, List::Audit, world);
+                    self.took(took)
+                }
+                None => vec![Ask::Say(
+                    Level::Info,
+                    "the event is about no person and no target".to_owned(),
                 )],
             },
             Action::Export => vec![Ask::Export(Box::new(self.scope()))],
@@ -340,6 +390,13 @@ impl Screen for Audit {
                 page,
             } => self.record.later(*turn, *page),
             News::Page { turn, page, .. } => self.record.page(*turn, *page),
+            News::Proved { index, proof } => {
+                let asked = self.proof.as_ref().is_some_and(|(asked, _)| asked == index);
+                if asked {
+                    self.proof = Some((*index, (*proof).clone()));
+                }
+                None
+            }
             News::OverTime { turn, counts } => {
                 self.over_time.take(*turn, *counts);
                 None
@@ -374,7 +431,7 @@ impl Screen for Audit {
             let doc = if self.raw {
                 detail::json(&event, world, width)
             } else {
-                detail::event(&event, world, width)
+                detail::event(&event, self.proof_of(&event), world, width)
             };
             self.scroll = doc.clamp(self.scroll, height);
         }

@@ -1,7 +1,7 @@
 //! Where somebody is in the record: moving, pausing, following, and going to a place that is not here.
 
 use crate::client::AuditQuery;
-use crate::console::keymap::Place;
+use crate::console::keymap::{Action, Place};
 use crate::console::msg::Query;
 use crate::console::record::Spot;
 use crate::console::screen::audit::Audit;
@@ -125,6 +125,19 @@ impl Audit {
             return Vec::new();
         };
         self.seek(Goal::Match { sought, from, back }, world)
+    }
+
+    /// Goes to the nearest older event that is kept, or from the oldest to the newest.
+    pub(super) fn to_bookmark(&mut self, world: &World) -> Vec<Ask> {
+        let kept: Vec<i64> = world.shelf.bookmarks(world.server.as_str()).collect();
+        let here = self.number().unwrap_or(i64::MAX);
+        let older = kept.iter().copied().filter(|index| *index < here).max();
+        let Some(index) = older.or_else(|| kept.iter().copied().max()) else {
+            let key = world.keymap.key(Place::Audit, Action::Bookmark);
+            let text = format!("no event is kept: {key} keeps the selected one");
+            return vec![Ask::Say(Level::Info, text)];
+        };
+        self.seek(Goal::Event(index), world)
     }
 
     /// What is in force, for the server.

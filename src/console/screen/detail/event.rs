@@ -1,6 +1,7 @@
 //! An event in full and in two lines.
 
 use crate::console::doc::Doc;
+use crate::console::screen::Proof;
 use crate::console::screen::detail::WHOLE;
 use crate::console::show;
 use crate::console::theme::Role;
@@ -8,8 +9,13 @@ use crate::console::world::World;
 use crate::text::suspicious;
 use crate::wire::EventView;
 
-/// An event in full.
-pub(in crate::console::screen) fn event(view: &EventView, world: &World, width: u16) -> Doc {
+/// An event in full, and whether it is in the signed log, where somebody asked.
+pub(in crate::console::screen) fn event(
+    view: &EventView,
+    proof: Option<&Proof>,
+    world: &World,
+    width: u16,
+) -> Doc {
     let now = world.server_now();
     let mut doc = Doc::new(width);
     let look = show::event(view);
@@ -49,6 +55,9 @@ pub(in crate::console::screen) fn event(view: &EventView, world: &World, width: 
     }
     doc.fact("Channel", &view.channel, Role::TextMuted);
     doc.fact("Index", &view.index.to_string(), Role::TextMuted);
+    if let Some(proof) = proof {
+        prove(&mut doc, proof);
+    }
     if let Some(reason) = &view.reason {
         let title = match view.actor.kind.as_str() {
             "principal" => format!("reason, written by {}", view.actor.name),
@@ -63,6 +72,31 @@ pub(in crate::console::screen) fn event(view: &EventView, world: &World, width: 
         doc.fact("Detail", &format!("{name}: {value}"), Role::TextMuted);
     }
     doc
+}
+
+/// What came of looking for an event in the signed log.
+fn prove(doc: &mut Doc, proof: &Proof) {
+    let (text, role) = match proof {
+        Proof::Asked => ("looking for it in the signed log".to_owned(), Role::TextMuted),
+        Proof::Unknown(why) => (format!("not known: {why}"), Role::StatusWarn),
+        Proof::Wrong(why) => (format!("NOT PROVED: {why}"), Role::StatusDanger),
+        Proof::Proved(proved) => {
+            let seen = &proved.watched;
+            let before = match seen.before {
+                Some(before) => format!("; it continues the {before} that this machine saw before"),
+                None => "; this machine sees that log for the first time".to_owned(),
+            };
+            let text = format!(
+                "it is in the signed log of {} events, as it is shown{before}",
+                seen.checkpoint.size
+            );
+            doc.fact("Proof", &text, Role::StatusOk);
+            doc.fact("Root", &seen.checkpoint.root.to_string(), Role::TextMuted);
+            (format!("{}, {} hashes", seen.checkpoint.origin, proved.hashes), Role::TextMuted)
+        }
+    };
+    let label = if matches!(proof, Proof::Proved(_)) { "Log" } else { "Proof" };
+    doc.fact(label, &text, role);
 }
 
 /// An event in two lines.
