@@ -8,6 +8,7 @@ mod break_glass;
 mod calls;
 mod device;
 mod device_flow;
+pub mod epochs;
 mod error;
 mod follow;
 mod here;

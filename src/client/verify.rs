@@ -6,6 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
+use crate::client::epochs::epoch_of;
 use crate::tlog::leaf_hash;
 use crate::tlog::{Bundle, Checkpoint, Frontier, Hash, Node, Note, NoteError, VerifyingKey, WIDTH};
 use crate::wire::{EntryError, LogEntry};
@@ -42,6 +43,10 @@ pub enum Broken {
     Shorter { before: u64, size: u64 },
     #[error("the entries do not lead to the root that was signed: at least one was changed")]
     Root,
+    #[error("epoch {epoch} of the log does not begin with an entry that says what was lost")]
+    Recovery { epoch: u32 },
+    #[error("{size} entries of epoch {epoch} were seen before, and the recovery since says nothing of so many")]
+    Unadmitted { epoch: u32, size: u64 },
 }
 
 impl Broken {
@@ -61,6 +66,8 @@ impl Broken {
             Self::Rewritten { .. } => "log-rewritten",
             Self::Shorter { .. } => "log-shorter",
             Self::Root => "log-root",
+            Self::Recovery { .. } => "log-recovery",
+            Self::Unadmitted { .. } => "log-unadmitted",
         }
     }
 }
@@ -79,11 +86,6 @@ pub fn read_checkpoint(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Bro
     Ok(checkpoint)
 }
 
-/// The epoch that the name of a log ends with.
-fn epoch(origin: &str) -> Option<u32> {
-    origin.rsplit('/').next()?.parse().ok()
-}
-
 /// One leaf of a log, and when its event happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaf {
@@ -91,22 +93,28 @@ pub struct Leaf {
     pub at: DateTime<Utc>,
 }
 
-/// The leaves of one bundle. Bundles can be read side by side: nothing in here depends on the ones before.
-pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, Broken> {
+/// The leaves of one bundle of a log whose first event has the index `begins`. Bundles can be read side by side:
+/// nothing in here depends on the ones before.
+pub fn leaves(
+    number: u64,
+    bytes: &[u8],
+    log: &Checkpoint,
+    begins: u64,
+) -> Result<Vec<Leaf>, Broken> {
     let first = number * WIDTH;
     let expected = log.size.saturating_sub(first).min(WIDTH);
     let entries = Bundle::read(bytes).ok_or(Broken::Bundle { number })?;
     let count = entries.len() as u64;
     if count < expected {
         return Err(Broken::Missing {
-            index: first + count,
+            index: begins + first + count,
             missing: log.size - first - count,
         });
     }
     if count > expected {
         return Err(Broken::Bundle { number });
     }
-    let epoch = epoch(&log.origin);
+    let epoch = epoch_of(&log.origin);
     let leaf = |(index, bytes): (u64, &[u8])| {
         let entry = LogEntry::place(bytes).map_err(|why| Broken::Entry { index, why })?;
         if entry.index != index {
@@ -123,7 +131,7 @@ pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, 
             at: at.ok_or(Broken::Moment { index })?,
         })
     };
-    (first..).zip(entries).map(leaf).collect()
+    (begins + first..).zip(entries).map(leaf).collect()
 }
 
 /// A log that is being read from its beginning.
@@ -134,6 +142,9 @@ pub struct Walk {
     before: Vec<Checkpoint>,
     latest: Option<DateTime<Utc>>,
     late: u64,
+    /// Of a log that ended with a recovery it is only asked whether it is what was seen.
+    asks_only: bool,
+    as_seen: Option<bool>,
 }
 
 impl Walk {
@@ -143,6 +154,14 @@ impl Walk {
         Self {
             before,
             ..Self::default()
+        }
+    }
+
+    /// A walk over what a recovery found: it may well be something else than what was seen, for that is why it is over.
+    pub fn over_ended(before: Vec<Checkpoint>) -> Self {
+        Self {
+            asks_only: true,
+            ..Self::new(before)
         }
     }
 
@@ -165,9 +184,11 @@ impl Walk {
     fn compare(&mut self) -> Result<(), Broken> {
         let size = self.tree.size();
         while let Some(before) = self.before.pop_if(|before| before.size == size) {
-            if before.size > 0 && before.root != self.tree.root() {
+            let same = before.size == 0 || before.root == self.tree.root();
+            if !same && !self.asks_only {
                 return Err(Broken::Rewritten { size });
             }
+            self.as_seen = Some(same && self.as_seen.unwrap_or(true));
         }
         Ok(())
     }
@@ -182,13 +203,16 @@ impl Walk {
         self.late
     }
 
-    /// Whether everything that was read is what was signed.
-    pub fn finish(mut self, signed: &Checkpoint) -> Result<(), Broken> {
+    /// Whether everything that was read is what was signed; answers whether it is what was seen, where anything was.
+    pub fn finish(mut self, signed: &Checkpoint) -> Result<Option<bool>, Broken> {
         self.compare()?;
         let size = self.tree.size();
         if let Some(before) = self.before.pop() {
-            let before = before.size;
-            return Err(Broken::Shorter { before, size });
+            if !self.asks_only {
+                let before = before.size;
+                return Err(Broken::Shorter { before, size });
+            }
+            self.as_seen = Some(false);
         }
         if size < signed.size {
             let missing = signed.size - size;
@@ -200,6 +224,6 @@ impl Walk {
         if self.tree.root() != signed.root {
             return Err(Broken::Root);
         }
-        Ok(())
+        Ok(self.as_seen)
     }
 }

@@ -102,6 +102,10 @@ events! {
     TargetDrifted = "target.drifted", "found a difference on";
     /// What was signed before is not what the database has.
     LogRewritten = "audit.rewritten", "found that the record was rewritten";
+    /// The log goes on in another epoch although what was signed before is not there any more.
+    LogRecovered = "audit.recovered", "began another epoch of the record, without what was lost of it";
+    /// The log is signed with another key, which the one before vouches for.
+    LogKeyRotated = "audit.key_rotated", "changed the key of the record";
     ServerStarted = "server.started", "started";
     ServerStopped = "server.stopped", "stopped";
 }

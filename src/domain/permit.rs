@@ -45,6 +45,7 @@ impl Action {
                 | Self::ManageServices
                 | Self::SealCodes
                 | Self::ReadMetrics
+                | Self::KeepLog
         )
     }
 }
@@ -79,6 +80,8 @@ actions! {
     /// Make sealed codes, see whose there are, and revoke them.
     SealCodes, "make sealed codes", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
+    /// Go on with the audit log where history was lost, and change its key.
+    KeepLog, "recover the audit log or change its key", [Admin];
 }
 
 /// The targets on which the principal's product roles allow the action.
@@ -124,7 +127,7 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         _ if who.service.is_some() => "a person, or a scope of the service account",
         Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite | Action::ManageServices | Action::SealCodes => "the product role admin",
+        Action::Invite | Action::ManageServices | Action::SealCodes | Action::KeepLog => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

@@ -27,7 +27,7 @@ pub use break_glass::{
     BreakGlassView, NewBreakGlass, NewSealedCodes, SealedCodeText, SealedCodeView, SealedCodes,
     SealedSignIn, SignOff, SignOffView,
 };
-pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text};
+pub use entry::{EntryError, LogEntry, Recovered, SCHEMA, hash_of_text};
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
@@ -40,7 +40,7 @@ pub use incident::{
     IncidentScope, IncidentSummary, IncidentView,
 };
 pub use lock::{Lifting, LockOn, LockView, NewLock};
-pub use log::{CheckpointView, EventProofView};
+pub use log::{CheckpointView, EventProofView, LogLinkView, LogRecovery};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{

@@ -161,6 +161,7 @@ on_both! {
         })).unwrap();
         needed(rita.commit_incident(&commit, &key()).await);
         needed(world.admin().reset_factors("rita", &key()).await);
+        needed(world.admin().rotate_log_key(&key()).await);
         // One grant is taken away at once: that must work when little else does.
         let revocation = Revocation { reason: "leaving".to_owned() };
         rita.revoke(&grant.id, grant.version, &revocation, &key()).await.unwrap();

@@ -66,7 +66,10 @@ fn known(refusal: &Refusal) -> usize {
         | R::Identity(_)
         | R::SecondFactor(_)
         | R::BreakGlass(_)
-        | R::Busy => 50,
+        | R::NothingToRecover
+        | R::LogRewritten { .. }
+        | R::LogStuck { .. }
+        | R::Busy => 53,
     }
 }
 
@@ -223,6 +226,11 @@ fn every_refusal() -> Vec<Refusal> {
         },
         R::TooManyStreams { limit: 16 },
         R::Identity(IdentityRefusal::NotOffered),
+        R::NothingToRecover,
+        R::LogRewritten {
+            why: "3 of 12 events that were signed are gone".to_owned(),
+        },
+        R::LogStuck { minutes: 7 },
         R::Busy,
     ]
     .into_iter()

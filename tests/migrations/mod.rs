@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 13] = [
+const SUMS: [(&str, &str); 14] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -73,6 +73,10 @@ const SUMS: [(&str, &str); 13] = [
     (
         "0013_log.sql",
         "10bec8436673c12a8c8cd7798ae95342879e3769469fd75a05b03d04935a3f71",
+    ),
+    (
+        "0014_epochs.sql",
+        "862480ad6d067936a090ae951c07c283adc2bc7cd9b965f69632162bd5719058",
     ),
 ];
 

@@ -1,6 +1,8 @@
 //! `portcullis audit`: searches the record, and follows it live.
 
+mod recover;
 mod verify;
+mod walk;
 
 use chrono::{DateTime, Local, Utc};
 
@@ -30,6 +32,8 @@ pub(super) struct Arguments {
 enum Command {
     Verify(verify::Verify),
     Export(verify::Export),
+    Recover(recover::Recover),
+    RotateKey(recover::RotateKey),
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,7 +79,9 @@ struct Search {
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Some(Command::Verify(asked)) => verify::verify(context, asked).await,
-        Some(Command::Export(asked)) => verify::export(context, asked).await,
+        Some(Command::Export(asked)) => verify::export(context, asked.folder).await,
+        Some(Command::Recover(asked)) => recover::recover(context, asked).await,
+        Some(Command::RotateKey(asked)) => recover::rotate_key(context, asked).await,
         None => search(context, arguments.search).await,
     }
 }

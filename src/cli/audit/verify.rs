@@ -1,17 +1,16 @@
 //! `portcullis audit verify` and `export`: reads the whole log, from a server or from a folder, and checks it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::Serialize;
-
-use crate::cli::{Context, Exit, Failure};
-use crate::client::verify::{Broken, Leaf, Walk, leaves, read_checkpoint};
+use crate::cli::{Context, Exit, Failure, Printer};
+use crate::client::ClientError;
+use crate::client::epochs::{Chain, Told, epoch_of, follow};
+use crate::client::verify::{Broken, Walk, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
-use crate::client::{Client, ClientError};
-use crate::tlog::{Checkpoint, HEIGHT, Hash, TileAt, VerifyingKey, WIDTH};
+use crate::tlog::{Checkpoint, Hash, TileAt, VerifyingKey};
+use crate::wire::LogLinkView;
 
-/// Bundles that are read at a time.
-const AT_ONCE: u64 = 64;
+use super::walk::{LINKS, Log, Report, Source, broken, here, in_part, read, walk, write};
 
 /// Check the record from its first event to its last, against its signature and what this machine saw before
 #[derive(Debug, clap::Args)]
@@ -38,65 +37,7 @@ pub(super) struct Verify {
 pub(super) struct Export {
     /// Where to; made if need be.
     #[arg(value_name = "FOLDER")]
-    folder: PathBuf,
-}
-
-/// What a check came to.
-#[derive(Debug, Serialize)]
-struct Report {
-    origin: String,
-    /// What it was checked with.
-    key: String,
-    entries: u64,
-    root: String,
-    /// Events that were written more than five seconds after one that happened later.
-    late: u64,
-    /// How many checkpoints of before it was compared with.
-    compared: usize,
-}
-
-/// Where a log is read from.
-enum Source {
-    Server(Box<Client>),
-    Folder(PathBuf),
-}
-
-impl Source {
-    async fn bundle(&self, at: TileAt) -> Result<Vec<u8>, Failure> {
-        match self {
-            Self::Server(client) => Ok(client.bundle(at).await?),
-            Self::Folder(folder) => read(&folder.join(at.bundle_path())),
-        }
-    }
-
-    /// The hashes that lie beside the entries, if any do: with them the entry that was changed can be named.
-    fn tile(&self, at: TileAt) -> Option<Vec<Hash>> {
-        let Self::Folder(folder) = self else {
-            return None;
-        };
-        let bytes = std::fs::read(folder.join(at.to_string())).ok()?;
-        let (hashes, rest) = bytes.as_chunks::<32>();
-        let hashes = hashes.iter().map(|bytes| Hash::from_bytes(*bytes));
-        rest.is_empty().then(|| hashes.collect())
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| here(&format!("reading `{}`: {error}", path.display())))
-}
-
-fn here(text: &str) -> Failure {
-    Failure::here(text, "")
-}
-
-fn broken(error: &Broken) -> Failure {
-    Failure {
-        code: Some(error.code()),
-        ..Failure::refused(
-            format!("the audit log is not whole: {error}"),
-            "keep what is there as it is, and tell whoever answers for security",
-        )
-    }
+    pub folder: PathBuf,
 }
 
 pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit, Failure> {
@@ -113,9 +54,10 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
             )
         })?);
     }
-    let (source, note, said) = if let Some(folder) = asked.folder {
+    let (source, note, links, said) = if let Some(folder) = asked.folder {
         let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
-        (Source::Folder(folder), note, None)
+        let links = links_of(&folder)?;
+        (Source::Folder(folder), note, links, None)
     } else {
         let client = context.client()?;
         let file = WitnessFile::of(&context.state()?, client.server())?;
@@ -123,63 +65,142 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
         let view = client.checkpoint().await?;
         let said = key_of(&view.key)?;
         let source = Source::Server(Box::new(client));
-        (source, view.checkpoint, Some((said, file)))
+        (source, view.checkpoint, view.links, Some((said, file)))
     };
-    let pinned = asked
-        .key
-        .or_else(|| before.first().map(|seen| seen.key.clone()));
-    let key = match (pinned, &said) {
-        (Some(key), _) => key,
-        (None, Some((said, _))) => said.clone(),
-        (None, None) => {
-            return Err(Failure::usage(
+    let mut trusted: Vec<VerifyingKey> = asked.key.into_iter().collect();
+    trusted.extend(before.iter().map(|seen| seen.key.clone()));
+    if trusted.is_empty() {
+        let (said, _) = said.as_ref().ok_or_else(|| {
+            Failure::usage(
                 "a folder cannot vouch for itself: say with `--key` or `--witness` whose log it has to be",
                 "a machine that has seen the server shows its key: `portcullis audit verify --json`",
-            ));
-        }
-    };
-    let signed = read_checkpoint(&note, &key).map_err(|error| broken(&error))?;
-    if let Some(other) = before.iter().find(|seen| seen.key != key) {
-        let error = Broken::Origin {
-            expected: key.name().to_owned(),
-            found: other.key.name().to_owned(),
-        };
-        return Err(broken(&error));
+            )
+        })?;
+        trusted.push(said.clone());
     }
-    let seen: Vec<Checkpoint> = before.into_iter().map(|seen| seen.checkpoint).collect();
-    let mut report = walk(context, &source, &signed, seen, &mut |_, _, _| Ok(())).await?;
-    report.key = key.to_string();
+    let (chain, signed) = check_keys(&trusted, &links, &note).map_err(|error| broken(&error))?;
+    let report = check(context, &source, &chain, &signed, &before, &mut |_, _, _, _| Ok(())).await?;
     if let Some((_, file)) = said {
-        file.keep(&key, &note)?;
+        file.keep(&chain.key, &note)?;
     }
     tell(context, &report)
 }
 
-pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit, Failure> {
+/// Follows the log from each of these keys to the one that signed the checkpoint: all of them have to agree.
+fn check_keys(
+    trusted: &[VerifyingKey],
+    links: &[LogLinkView],
+    note: &str,
+) -> Result<(Chain, Checkpoint), Broken> {
+    let mut found = None;
+    for key in trusted {
+        let chain = follow(key, links)?;
+        let signed = read_checkpoint(note, &chain.key)?;
+        found = Some((chain, signed));
+    }
+    found.ok_or(Broken::Checkpoint("there is no key to check it with".to_owned()))
+}
+
+type Keep<'k> = &'k mut dyn FnMut(Option<u32>, TileAt, Option<&[u8]>, &[Hash]) -> Result<(), Failure>;
+
+/// Checks the whole record: what is left of each epoch that ended, and the present one.
+async fn check(
+    context: &Context<'_>,
+    source: &Source,
+    chain: &Chain,
+    signed: &Checkpoint,
+    before: &[Seen],
+    keep: Keep<'_>,
+) -> Result<Report, Failure> {
+    for seen in before {
+        chain.admits(seen).map_err(|error| broken(&error))?;
+    }
+    let seen = |epoch: Option<u32>| -> Vec<Checkpoint> {
+        let all = before.iter().map(|seen| &seen.checkpoint);
+        all.filter(|one| epoch_of(&one.origin) == epoch).cloned().collect()
+    };
+    let mut epochs = Vec::new();
+    for (ended, said) in chain.ended().map_err(|error| broken(&error))? {
+        let log = Log {
+            signed: &ended.found,
+            begins: ended.begins,
+            part: Some(ended.epoch),
+        };
+        let walked = Walk::over_ended(seen(Some(ended.epoch)));
+        let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
+            keep(Some(ended.epoch), at, bundle, hashes)
+        };
+        let walked = walk(context, source, &log, walked, &mut keep).await?;
+        epochs.push(Told {
+            epoch: ended.epoch,
+            recovered_at: said.at.clone(),
+            recovered_by: said.by.clone(),
+            why: said.why.clone(),
+            signed: said.signed_size,
+            found: said.found_size,
+            as_seen: walked.as_seen,
+        });
+    }
+    let (present, begins) = chain.present();
+    let mut seen = seen(present);
+    let compared = seen.len();
+    seen.extend(chain.turns.iter().cloned());
+    let log = Log {
+        signed,
+        begins,
+        part: None,
+    };
+    let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| keep(None, at, bundle, hashes);
+    let walked = walk(context, source, &log, Walk::new(seen), &mut keep).await?;
+    Ok(Report {
+        origin: signed.origin.clone(),
+        key: chain.key.to_string(),
+        begins,
+        entries: signed.size,
+        root: signed.root.to_string(),
+        late: walked.late,
+        compared,
+        epochs,
+    })
+}
+
+/// Writes the log to a folder, checked on the way.
+pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exit, Failure> {
     let client = context.client()?;
     let file = WitnessFile::of(&context.state()?, client.server())?;
-    let seen = file.read()?;
+    let seen: Vec<Seen> = file.read()?.into_iter().collect();
     let view = client.checkpoint().await?;
     let said = key_of(&view.key)?;
-    let key = seen.as_ref().map_or(said, |seen| seen.key.clone());
-    let signed = read_checkpoint(&view.checkpoint, &key).map_err(|error| broken(&error))?;
-    let folder = asked.folder;
-    let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
+    let trusted = seen.first().map_or(said, |seen| seen.key.clone());
+    let keys = check_keys(&[trusted], &view.links, &view.checkpoint);
+    let (chain, signed) = keys.map_err(|error| broken(&error))?;
+    let mut keep = |part: Option<u32>, at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
+        let folder = in_part(&folder, part);
         if let Some(bundle) = bundle {
             write(&folder.join(at.bundle_path()), bundle)?;
         }
         let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
         write(&folder.join(at.to_string()), &bytes)
     };
-    let seen = seen.into_iter().map(|seen| seen.checkpoint).collect();
     let source = Source::Server(Box::new(client));
-    let mut report = walk(context, &source, &signed, seen, &mut keep).await?;
-    report.key = key.to_string();
-    write(&folder.join("key"), format!("{key}\n").as_bytes())?;
+    let report = check(context, &source, &chain, &signed, &seen, &mut keep).await?;
+    let links = serde_json::to_string_pretty(&view.links).map_err(|error| here(&error.to_string()))?;
+    write(&folder.join(LINKS), links.as_bytes())?;
+    write(&folder.join("key"), format!("{}\n", chain.key).as_bytes())?;
     // Last: what it names is there by now.
     write(&folder.join("checkpoint"), view.checkpoint.as_bytes())?;
-    file.keep(&key, &view.checkpoint)?;
+    file.keep(&chain.key, &view.checkpoint)?;
     tell(context, &report)
+}
+
+/// What vouches for the keys of a log in a folder; one that has had only one key may be without.
+fn links_of(folder: &std::path::Path) -> Result<Vec<LogLinkView>, Failure> {
+    let path = folder.join(LINKS);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(&read(&path)?)
+        .map_err(|error| here(&format!("`{}` cannot be read: {error}", path.display())))
 }
 
 fn key_of(text: &str) -> Result<VerifyingKey, Failure> {
@@ -196,6 +217,9 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
             report.entries, report.origin
         ))?;
         printer.line(&format!("root {}", report.root))?;
+        for told in &report.epochs {
+            tell_epoch(printer, told)?;
+        }
         if report.compared > 0 {
             printer.line("it continues what was seen of it before")?;
         }
@@ -210,128 +234,17 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::DONE)
 }
 
-/// What is done with each tile once it is known: its entries where it is one of the lowest level, and its hashes.
-type Keep<'k> = &'k mut dyn FnMut(TileAt, Option<&[u8]>, &[Hash]) -> Result<(), Failure>;
 
-async fn walk(
-    context: &Context<'_>,
-    source: &Source,
-    signed: &Checkpoint,
-    seen: Vec<Checkpoint>,
-    keep: Keep<'_>,
-) -> Result<Report, Failure> {
-    let compared = seen.len();
-    let mut walk = Walk::new(seen);
-    let bundles = signed.size.div_ceil(WIDTH);
-    let mut above: Vec<Vec<Hash>> = Vec::new();
-    let (mut next, mut told) = (0, 0);
-    while next < bundles {
-        let mut read = Vec::new();
-        for number in next..bundles.min(next + AT_ONCE) {
-            let at = tile_at(0, number, signed.size);
-            read.push((at, source.bundle(at).await?));
-        }
-        next += AT_ONCE;
-        let (read, found) = hashed(read, signed).await?;
-        for ((at, bytes), leaves) in read.iter().zip(found) {
-            let leaves = leaves.map_err(|error| broken(&error))?;
-            let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash).collect();
-            if let Some(beside) = source.tile(*at)
-                && let Some(index) = (at.number * WIDTH..)
-                    .zip(
-                        hashes
-                            .iter()
-                            .zip(beside.iter().map(Some).chain(std::iter::repeat(None))),
-                    )
-                    .find_map(|(index, (hash, beside))| (Some(hash) != beside).then_some(index))
-            {
-                return Err(broken(&Broken::Leaf { index }));
-            }
-            let full = |node: crate::tlog::Node, hash| {
-                if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
-                    let level = usize::from(node.level / HEIGHT) - 1;
-                    above.resize(above.len().max(level + 1), Vec::new());
-                    if let Some(row) = above.get_mut(level) {
-                        row.push(hash);
-                    }
-                }
-            };
-            walk.take(&leaves, full).map_err(|error| broken(&error))?;
-            keep(*at, Some(bytes), &hashes)?;
-        }
-        let tenth = walk.size() * 10 / signed.size.max(1);
-        if tenth > told && bundles > AT_ONCE && context.printer.is_terminal() {
-            told = tenth;
-            let done = tenth * 10;
-            let note = format!("{done} % of {} events", signed.size);
-            context.printer.note(&note);
-        }
+/// Says of an epoch that ended what everybody has to know who relies on the record.
+fn tell_epoch(printer: &Printer, told: &Told) -> Result<(), Failure> {
+    let Told { epoch, signed, found, .. } = told;
+    printer.line(&format!(
+        "HISTORY WAS LOST in epoch {epoch}: {signed} events were signed, {found} are there. {} went on at {}: {}",
+        told.recovered_by, told.recovered_at, told.why
+    ))?;
+    match told.as_seen {
+        Some(true) => printer.line(&format!("what is left of epoch {epoch} is what this machine saw of it")),
+        Some(false) => printer.line(&format!("what is left of epoch {epoch} is NOT what this machine saw of it")),
+        None => Ok(()),
     }
-    for (level, row) in (1..).zip(&above) {
-        for (number, hashes) in (0..).zip(row.chunks(256)) {
-            keep(
-                tile_at(level, number, signed.size >> (u32::from(level) * 8)),
-                None,
-                hashes,
-            )?;
-        }
-    }
-    let late = walk.late();
-    walk.finish(signed).map_err(|error| broken(&error))?;
-    Ok(Report {
-        origin: signed.origin.clone(),
-        key: String::new(),
-        entries: signed.size,
-        root: signed.root.to_string(),
-        late,
-        compared,
-    })
-}
-
-type Read = Vec<(TileAt, Vec<u8>)>;
-type Found = Vec<Result<Vec<Leaf>, Broken>>;
-
-/// Hashes bundles on every core.
-async fn hashed(read: Read, signed: &Checkpoint) -> Result<(Read, Found), Failure> {
-    let signed = signed.clone();
-    let work = move || {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let share = read.len().div_ceil(cores).max(1);
-        let signed = &signed;
-        let found = std::thread::scope(|scope| {
-            let parts: Vec<_> = read
-                .chunks(share)
-                .map(|part| {
-                    let each = |(at, bytes): &(TileAt, Vec<u8>)| leaves(at.number, bytes, signed);
-                    scope.spawn(move || part.iter().map(each).collect::<Found>())
-                })
-                .collect();
-            let parts = parts.into_iter().map(std::thread::ScopedJoinHandle::join);
-            parts.collect::<Result<Vec<Found>, _>>()
-        });
-        found
-            .ok()
-            .map(|parts| (read, parts.into_iter().flatten().collect()))
-    };
-    let done = tokio::task::spawn_blocking(work).await.ok().flatten();
-    done.ok_or_else(|| here("the check was broken off"))
-}
-
-fn tile_at(level: u8, number: u64, hashes: u64) -> TileAt {
-    let width = hashes.saturating_sub(number * WIDTH).min(WIDTH);
-    TileAt {
-        level,
-        number,
-        width: u16::try_from(width).unwrap_or(256),
-    }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let shown = path.display();
-    let folder = path.parent().unwrap_or(path);
-    let beside = path.with_added_extension("new");
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&beside, bytes))
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|error| here(&format!("writing `{shown}`: {error}")))
 }

@@ -89,6 +89,8 @@ guarded! {
     SignOff, "sign off a break-glass", Required;
     SealCodes, "make sealed codes", Required;
     EnrolDevice, "enrol a device", Required;
+    RecoverLog, "recover the audit log", Required;
+    RotateLogKey, "change the key of the audit log", Required;
     /// Gives nothing, but whoever stole a device should not be able to speak for its person either.
     Deny, "deny a request", FromDevice;
     /// Take every second factor of somebody else away.
