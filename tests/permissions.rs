@@ -277,6 +277,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/incidents"
         | "GET /v1/incidents/{id}"
         | "GET /v1/audit"
+        | "GET /v1/audit/histogram"
         | "GET /v1/audit/checkpoint"
         | "GET /v1/audit/{index}/proof"
         | "GET /v1/facets"

@@ -1,16 +1,19 @@
 //! One method for each endpoint.
 
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 
 use crate::client::send::{Call, Client};
-use crate::client::{AuditQuery, ClientError, GrantsQuery, IdempotencyKey, RequestsQuery};
+use crate::client::{
+    AuditQuery, ClientError, GrantsQuery, HistogramQuery, IdempotencyKey, RequestsQuery,
+};
 use crate::wire::{
-    Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, IncidentCommit,
-    IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation, InvitationCode,
-    Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page, PolicyAnswer,
-    PolicyQuestion, ProviderFinish, ProviderStart, ProviderStarted, ReplayAsk, ReplayPage,
-    RequestView, Revocation, ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded,
-    Sessions, SignIn, SignInView, SignInWays, TargetView, Tokens, WhyView,
+    Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, Histogram,
+    IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation,
+    InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page,
+    PolicyAnswer, PolicyQuestion, ProviderFinish, ProviderStart, ProviderStarted, ReplayAsk,
+    ReplayPage, RequestView, Revocation, ServiceRotation, ServiceToken, ServiceView, SessionEnd,
+    SessionEnded, Sessions, SignIn, SignInView, SignInWays, TargetView, Tokens, WhyView,
 };
 
 impl Client {
@@ -470,6 +473,39 @@ impl Client {
     pub async fn audit(&self, query: &AuditQuery) -> Result<Page<EventView>, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "audit"]).query(query.pairs()))
             .await
+    }
+
+    /// How many audit events there were over time.
+    pub async fn histogram(&self, query: &HistogramQuery) -> Result<Histogram, ClientError> {
+        let call = Call::new(Method::GET, &["v1", "audit", "histogram"]);
+        self.call(call.query(query.pairs())).await
+    }
+
+    /// The first audit event at or after a moment that a filter lets through. Pages in both directions begin at its
+    /// index.
+    pub async fn audit_at(
+        &self,
+        at: DateTime<Utc>,
+        q: Option<&str>,
+    ) -> Result<Option<EventView>, ClientError> {
+        let mut query = AuditQuery {
+            since: Some(at),
+            q: q.map(ToOwned::to_owned),
+            oldest_first: true,
+            limit: Some(1),
+            ..AuditQuery::default()
+        };
+        loop {
+            let page = self.audit(&query).await?;
+            if let Some(event) = page.items.into_iter().next() {
+                return Ok(Some(event));
+            }
+            // A server looks through so much at once.
+            let Some(next) = page.next else {
+                return Ok(None);
+            };
+            query.after = Some(next);
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub use here::{device, has_browser, open_browser};
 pub use http::http;
 pub use keeping::KeptIn;
 pub use key::IdempotencyKey;
-pub use queries::{AuditQuery, GrantsQuery, RequestsQuery};
+pub use queries::{AuditQuery, GrantsQuery, HistogramQuery, RequestsQuery};
 pub use second_factor::NewTotp;
 pub use send::{Channel, Client};
 pub use server_url::ServerUrl;

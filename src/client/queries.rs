@@ -56,6 +56,30 @@ pub struct AuditQuery {
     pub limit: Option<u32>,
 }
 
+/// Which audit events are counted over time, and how finely.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistogramQuery {
+    /// A filter.
+    pub q: Option<String>,
+    /// From the oldest event on, unless it says otherwise.
+    pub since: Option<DateTime<Utc>>,
+    /// Until now, unless it says otherwise.
+    pub until: Option<DateTime<Utc>>,
+    pub buckets: Option<u32>,
+}
+
+impl HistogramQuery {
+    pub(super) fn pairs(&self) -> Pairs {
+        let mut pairs = Pairs::new();
+        push(&mut pairs, "q", self.q.clone());
+        push(&mut pairs, "since", self.since.map(moment));
+        push(&mut pairs, "until", self.until.map(moment));
+        let buckets = self.buckets.map(|buckets| buckets.to_string());
+        push(&mut pairs, "buckets", buckets);
+        pairs
+    }
+}
+
 impl RequestsQuery {
     pub(super) fn pairs(&self) -> Pairs {
         list_pairs(
@@ -85,7 +109,6 @@ impl GrantsQuery {
 impl AuditQuery {
     pub(super) fn pairs(&self) -> Pairs {
         let mut pairs = Pairs::new();
-        let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Millis, true);
         push(&mut pairs, "actor", self.actor.clone());
         push(&mut pairs, "event", joined(&self.events));
         push(&mut pairs, "target", self.target.clone());
@@ -124,6 +147,10 @@ fn list_pairs(
     push(&mut pairs, "after", after.cloned());
     push(&mut pairs, "limit", limit.map(|limit| limit.to_string()));
     pairs
+}
+
+fn moment(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn joined(parts: &[String]) -> Option<String> {

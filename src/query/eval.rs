@@ -90,6 +90,11 @@ fn small(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Says whether a word passes a test.
+pub(super) fn is(test: &Test, value: &str, context: Context<'_>) -> bool {
+    text(test, value, false, context)
+}
+
 fn passes(test: &Test, value: Value<'_>, prose: bool, context: Context<'_>) -> bool {
     match value {
         Value::Text(has) => text(test, has, prose, context),

@@ -3,8 +3,8 @@
 //!
 //! [`parse()`] reads a text and always gives what could be understood of it, with a [`Problem`] for each part that
 //! could not. [`Expr::lets`] says whether a row passes; it is pure, and everything that depends on who asks and when
-//! is in its [`Context`]. [`needs`] tells a database what every passing row has in common, [`complete`] what could be
-//! typed next.
+//! is in its [`Context`]. [`needs`] tells a database what every passing row has in common, [`index`] an index what to look up,
+//! [`complete`] what could be typed next.
 //!
 //! It never does I/O, reads no clock, and knows no store: the rows are the bodies of `wire`.
 //!
@@ -15,6 +15,7 @@ pub mod ast;
 pub mod complete;
 pub mod eval;
 pub mod fields;
+pub mod index;
 pub mod lex;
 pub mod needs;
 pub mod parse;

@@ -15,6 +15,7 @@ pub mod facets;
 pub mod feed;
 pub mod grants;
 pub mod health;
+pub mod histogram;
 pub mod identity;
 pub mod incidents;
 pub mod instance;

@@ -18,8 +18,9 @@ use crate::domain::refusal::Refusal;
 
 use super::error::Failed;
 use super::{
-    App, accounts, audit, break_glass, caller, device, facets, grants, health, identity, incidents,
-    locks, log, people, requests, second_factor, services, sessions, stream, targets, why,
+    App, accounts, audit, break_glass, caller, device, facets, grants, health, histogram, identity,
+    incidents, locks, log, people, requests, second_factor, services, sessions, stream, targets,
+    why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -111,6 +112,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(incidents::preview))
         .routes(routes!(incidents::show))
         .routes(routes!(audit::list))
+        .routes(routes!(histogram::count))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::proof))
         .routes(routes!(log::recover))

@@ -9,6 +9,7 @@ mod entry;
 mod event;
 mod facet;
 mod grant;
+mod histogram;
 mod identity;
 mod incident;
 mod lock;
@@ -31,6 +32,7 @@ pub use entry::{EntryError, LogEntry, Recovered, SCHEMA, hash_of_text};
 pub use event::{ActorView, EventView};
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
+pub use histogram::{Bucket, Histogram};
 pub use identity::{
     DeviceFinish, DeviceFinished, DeviceKeyView, DeviceStart, DeviceStarted, NewDeviceKey,
     ProviderFinish, ProviderStart, ProviderStarted, SignInWays,

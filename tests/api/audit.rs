@@ -1,6 +1,6 @@
 //! Searching the audit history.
 
-use portcullis::client::{AuditQuery, Client};
+use portcullis::client::{AuditQuery, Client, HistogramQuery};
 use portcullis::wire::{Denial, EventView};
 
 use super::refused;
@@ -228,5 +228,39 @@ on_both! {
         for good in ["after=0", "since=2026-01-01T00:00:00Z", "since=2026-01-01T01:00:00%2B01:00", "&&", "text="] {
             assert_eq!(http.get(&format!("/v1/audit?{good}")).await.status, 200, "{good}");
         }
+    }
+}
+
+on_both! {
+    async fn events_are_counted_over_time_by_those_who_may_see_them(world: World, clock by hand) {
+        let ada = world.engineer("ada").await;
+        submit(&ada).await;
+        world.pass(chrono::TimeDelta::hours(3));
+        let ben = world.engineer("ben").await;
+        submit(&ben).await;
+        let all = world.audit().await;
+        let root = world.admin();
+        let whole = root.histogram(&HistogramQuery { buckets: Some(3), ..HistogramQuery::default() }).await.unwrap();
+        assert_eq!(whole.total, u64::try_from(all.len()).unwrap());
+        assert_eq!(whole.buckets.iter().map(|bucket| bucket.count).sum::<u64>(), whole.total);
+        assert_eq!(whole.buckets[1].count, 0);
+        assert!(!whole.partial);
+        let of = async |who: &Client, q: &str| {
+            let query = HistogramQuery { q: Some(q.to_owned()), since: Some(whole.since), until: Some(whole.until), buckets: Some(2) };
+            let counted = who.histogram(&query).await.unwrap();
+            counted.buckets.into_iter().map(|bucket| bucket.count).collect::<Vec<_>>()
+        };
+        assert_eq!(of(root, "event:request.submitted").await, [1, 1]);
+        assert_eq!(of(root, "event:request.submitted actor:ada").await, [1, 0]);
+        assert_eq!(of(root, "event:request.* -reason:nothing").await, [1, 1]);
+        assert_eq!(of(root, "time:<2000-01-01").await, [0, 0]);
+        assert_eq!(of(&ben, "event:request.submitted").await, [0, 1], "only what he may see");
+        for (query, status) in [("buckets=0", 400), ("buckets=501", 400), ("q=usr:ada", 422), ("since=2026", 400), ("until=2000-01-01T00:00:00Z", 200)] {
+            assert_eq!(world.http(root).get(&format!("/v1/audit/histogram?{query}")).await.status, status, "{query}");
+        }
+        let later = root.audit_at(whole.buckets[1].since, None).await.unwrap().unwrap();
+        assert_eq!(later.event, "principal.invited");
+        assert_eq!(root.audit_at(whole.buckets[1].since, Some("actor:ben event:request.*")).await.unwrap().unwrap().event, "request.submitted");
+        assert_eq!(root.audit_at(whole.until, None).await.unwrap(), None);
     }
 }
