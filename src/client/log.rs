@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 
-use crate::client::{ClientError, IdempotencyKey};
 use crate::client::send::{Call, Client};
+use crate::client::{ClientError, IdempotencyKey};
 use crate::tlog::TileAt;
 use crate::wire::{CheckpointView, LogLinkView, LogRecovery};
 

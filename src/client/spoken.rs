@@ -124,7 +124,10 @@ mod tests {
                 vec![post(&["v1", "device-keys"], json!({"name": "build host"}))]
             }
             Guarded::RecoverLog => {
-                vec![post(&["v1", "audit", "recover"], json!({"reason": "INC-1"}))]
+                vec![post(
+                    &["v1", "audit", "recover"],
+                    json!({"reason": "INC-1"}),
+                )]
             }
             Guarded::RotateLogKey => vec![post(&["v1", "audit", "rotate-key"], Value::Null)],
             Guarded::ResetFactors => {

@@ -45,7 +45,9 @@ pub enum Broken {
     Root,
     #[error("epoch {epoch} of the log does not begin with an entry that says what was lost")]
     Recovery { epoch: u32 },
-    #[error("{size} entries of epoch {epoch} were seen before, and the recovery since says nothing of so many")]
+    #[error(
+        "{size} entries of epoch {epoch} were seen before, and the recovery since says nothing of so many"
+    )]
     Unadmitted { epoch: u32, size: u64 },
 }
 

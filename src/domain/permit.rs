@@ -127,7 +127,9 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         _ if who.service.is_some() => "a person, or a scope of the service account",
         Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite | Action::ManageServices | Action::SealCodes | Action::KeepLog => "the product role admin",
+        Action::Invite | Action::ManageServices | Action::SealCodes | Action::KeepLog => {
+            "the product role admin"
+        }
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

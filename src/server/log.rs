@@ -76,7 +76,9 @@ pub async fn rotate_key(
 ) -> Result<(StatusCode, Json<LogLinkView>), Failed> {
     match app.gate.rotate_log_key(&call.caller, &call.once).await {
         Ok(seen) => Ok((StatusCode::CREATED, Json(link(seen)))),
-        Err(error) => Err(app.refused(&call.caller, error, "the key of the audit log").await),
+        Err(error) => Err(app
+            .refused(&call.caller, error, "the key of the audit log")
+            .await),
     }
 }
 

@@ -70,17 +70,19 @@ impl Tx {
         }
     }
 
-    /// Gives the event of this kind that waits the next index, and nothing else; it was written in this transaction.
-    async fn number_own(&mut self, code: EventCode) -> anyhow::Result<i64> {
-        let from = self.log_size().await?;
-        let numbered = touch!(self, c => sqlx::query("update audit set idx = $1 where idx is null and code = $2")
-            .bind(from).bind(code.as_str()).execute(c))
-        .context("numbering an event")?;
-        anyhow::ensure!(numbered == 1, "{numbered} events of `{}` wait", code.as_str());
-        let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(from + 1).bind(from).execute(c))
-            .context("moving the head of the log")?;
-        anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
-        Ok(from)
+    /// Makes the tree of this epoch anew from its events, after somebody wrote another epoch into the head.
+    pub async fn grow_anew(&mut self, epoch: Epoch, generation: u32) -> anyhow::Result<Tree> {
+        touch!(self, c => sqlx::query("update log_head set epoch = $1, begins = $2, generation = $3, tree_size = 0, frontier = '', root = null where id = 1")
+            .bind(i64::from(epoch.number)).bind(i64::try_from(epoch.begins)?).bind(i64::from(generation)).execute(c))
+        .context("making the tree anew")?;
+        self.forget_nodes(epoch.number).await?;
+        self.grow_all().await
+    }
+
+    async fn forget_nodes(&mut self, epoch: u32) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("delete from log_nodes where epoch = $1").bind(i64::from(epoch)).execute(c))
+            .context("forgetting nodes of the tree")?;
+        Ok(())
     }
 
     /// Begins an epoch with the event of this kind, which was written in this transaction, after [`Tx::settle_log`].
@@ -90,8 +92,7 @@ impl Tx {
             .bind(i64::from(number)).bind(begins).execute(c))
         .context("beginning an epoch of the log")?;
         // A database of before may be one that has seen this epoch.
-        touch!(self, c => sqlx::query("delete from log_nodes where epoch = $1").bind(i64::from(number)).execute(c))
-            .context("beginning an epoch of the log")?;
+        self.forget_nodes(number).await?;
         self.grow_all().await
     }
 

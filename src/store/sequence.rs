@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::domain::event::EventCode;
+
 use super::{Inner, Store, Tx};
 
 /// Events that one pass numbers at most.
@@ -81,6 +83,23 @@ impl Tx {
         let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(to).bind(from).execute(c)).context("moving the head of the log")?;
         anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
         Ok(to - from)
+    }
+
+    /// Gives the event of this kind that waits the next index, and nothing else; it was written in this transaction.
+    pub(in crate::store) async fn number_own(&mut self, code: EventCode) -> anyhow::Result<i64> {
+        let from = self.log_size().await?;
+        let numbered = touch!(self, c => sqlx::query("update audit set idx = $1 where idx is null and code = $2")
+            .bind(from).bind(code.as_str()).execute(c))
+        .context("numbering an event")?;
+        anyhow::ensure!(
+            numbered == 1,
+            "{numbered} events of `{}` wait",
+            code.as_str()
+        );
+        let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(from + 1).bind(from).execute(c))
+            .context("moving the head of the log")?;
+        anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
+        Ok(from)
     }
 }
 

@@ -185,8 +185,7 @@ impl Recovered {
     /// Whether it admits that as much was signed as this.
     pub fn covers(&self, epoch: u32, size: u64, root: &str) -> bool {
         let same = self.signed_size == size && self.signed_root == root;
-        self.signed_epoch > epoch
-            || self.signed_epoch == epoch && (self.signed_size > size || same)
+        self.signed_epoch > epoch || self.signed_epoch == epoch && (self.signed_size > size || same)
     }
 }
 

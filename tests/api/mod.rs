@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod break_glass;
 mod claims;
+mod closed;
 mod deeds;
 mod events;
 mod grants;

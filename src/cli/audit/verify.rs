@@ -79,7 +79,15 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
         trusted.push(said.clone());
     }
     let (chain, signed) = check_keys(&trusted, &links, &note).map_err(|error| broken(&error))?;
-    let report = check(context, &source, &chain, &signed, &before, &mut |_, _, _, _| Ok(())).await?;
+    let report = check(
+        context,
+        &source,
+        &chain,
+        &signed,
+        &before,
+        &mut |_, _, _, _| Ok(()),
+    )
+    .await?;
     if let Some((_, file)) = said {
         file.keep(&chain.key, &note)?;
     }
@@ -98,10 +106,13 @@ fn check_keys(
         let signed = read_checkpoint(note, &chain.key)?;
         found = Some((chain, signed));
     }
-    found.ok_or(Broken::Checkpoint("there is no key to check it with".to_owned()))
+    found.ok_or(Broken::Checkpoint(
+        "there is no key to check it with".to_owned(),
+    ))
 }
 
-type Keep<'k> = &'k mut dyn FnMut(Option<u32>, TileAt, Option<&[u8]>, &[Hash]) -> Result<(), Failure>;
+type Keep<'k> =
+    &'k mut dyn FnMut(Option<u32>, TileAt, Option<&[u8]>, &[Hash]) -> Result<(), Failure>;
 
 /// Checks the whole record: what is left of each epoch that ended, and the present one.
 async fn check(
@@ -117,7 +128,9 @@ async fn check(
     }
     let seen = |epoch: Option<u32>| -> Vec<Checkpoint> {
         let all = before.iter().map(|seen| &seen.checkpoint);
-        all.filter(|one| epoch_of(&one.origin) == epoch).cloned().collect()
+        all.filter(|one| epoch_of(&one.origin) == epoch)
+            .cloned()
+            .collect()
     };
     let mut epochs = Vec::new();
     for (ended, said) in chain.ended().map_err(|error| broken(&error))? {
@@ -150,7 +163,8 @@ async fn check(
         begins,
         part: None,
     };
-    let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| keep(None, at, bundle, hashes);
+    let mut keep =
+        |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| keep(None, at, bundle, hashes);
     let walked = walk(context, source, &log, Walk::new(seen), &mut keep).await?;
     Ok(Report {
         origin: signed.origin.clone(),
@@ -184,7 +198,8 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
     };
     let source = Source::Server(Box::new(client));
     let report = check(context, &source, &chain, &signed, &seen, &mut keep).await?;
-    let links = serde_json::to_string_pretty(&view.links).map_err(|error| here(&error.to_string()))?;
+    let links =
+        serde_json::to_string_pretty(&view.links).map_err(|error| here(&error.to_string()))?;
     write(&folder.join(LINKS), links.as_bytes())?;
     write(&folder.join("key"), format!("{}\n", chain.key).as_bytes())?;
     // Last: what it names is there by now.
@@ -234,17 +249,25 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::DONE)
 }
 
-
 /// Says of an epoch that ended what everybody has to know who relies on the record.
 fn tell_epoch(printer: &Printer, told: &Told) -> Result<(), Failure> {
-    let Told { epoch, signed, found, .. } = told;
+    let Told {
+        epoch,
+        signed,
+        found,
+        ..
+    } = told;
     printer.line(&format!(
         "HISTORY WAS LOST in epoch {epoch}: {signed} events were signed, {found} are there. {} went on at {}: {}",
         told.recovered_by, told.recovered_at, told.why
     ))?;
     match told.as_seen {
-        Some(true) => printer.line(&format!("what is left of epoch {epoch} is what this machine saw of it")),
-        Some(false) => printer.line(&format!("what is left of epoch {epoch} is NOT what this machine saw of it")),
+        Some(true) => printer.line(&format!(
+            "what is left of epoch {epoch} is what this machine saw of it"
+        )),
+        Some(false) => printer.line(&format!(
+            "what is left of epoch {epoch} is NOT what this machine saw of it"
+        )),
         None => Ok(()),
     }
 }

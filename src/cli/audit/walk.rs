@@ -78,7 +78,10 @@ impl Source {
 
 /// Where an epoch that ended lies below the log.
 pub(super) fn in_part(folder: &Path, part: Option<u32>) -> PathBuf {
-    part.map_or_else(|| folder.to_owned(), |part| folder.join(format!("epoch/{part}")))
+    part.map_or_else(
+        || folder.to_owned(),
+        |part| folder.join(format!("epoch/{part}")),
+    )
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -185,7 +188,8 @@ async fn hashed(read: Read, log: &Log<'_>) -> Result<(Read, Found), Failure> {
             let parts: Vec<_> = read
                 .chunks(share)
                 .map(|part| {
-                    let each = |(at, bytes): &(TileAt, Vec<u8>)| leaves(at.number, bytes, signed, begins);
+                    let each =
+                        |(at, bytes): &(TileAt, Vec<u8>)| leaves(at.number, bytes, signed, begins);
                     scope.spawn(move || part.iter().map(each).collect::<Found>())
                 })
                 .collect();

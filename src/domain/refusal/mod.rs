@@ -411,7 +411,8 @@ impl Refusal {
             Self::SecondFactor(refusal) => refusal.text(),
             Self::BreakGlass(refusal) => refusal.text(),
             Self::NothingToRecover => {
-                "the record is what was signed before, so there is nothing to recover from".to_owned()
+                "the record is what was signed before, so there is nothing to recover from"
+                    .to_owned()
             }
             Self::LogRewritten { why } => {
                 format!("the record is not what was signed before: {why}")

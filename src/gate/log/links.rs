@@ -48,7 +48,10 @@ impl Gate {
     /// What the name of every epoch of this log begins with.
     fn log_name(&self) -> String {
         let id = self.rules.key().derive("audit log name", &[]);
-        format!("portcullis/audit/{}/", hex(id.get(..16).unwrap_or_default()))
+        format!(
+            "portcullis/audit/{}/",
+            hex(id.get(..16).unwrap_or_default())
+        )
     }
 
     pub(super) fn log_key(&self, (epoch, generation): KeyAt) -> Result<SigningKey, Error> {
@@ -57,7 +60,10 @@ impl Gate {
         let parts = [name.as_str(), turn.as_str()];
         // The first is derived as it was when there was no other.
         let parts = parts.get(..if generation == 1 { 1 } else { 2 });
-        let seed = self.rules.key().derive("audit log", parts.unwrap_or_default());
+        let seed = self
+            .rules
+            .key()
+            .derive("audit log", parts.unwrap_or_default());
         Ok(SigningKey::from_seed(&name, &seed).context("making the key of the log")?)
     }
 
@@ -109,7 +115,9 @@ impl Gate {
         };
         let fits = signed.checkpoint.size == 1 && signed.checkpoint.root == leaf_hash(&entry);
         let read = LogEntry::decode(&entry).ok();
-        Ok(read.filter(|_| fits).and_then(|entry| Recovered::read(&entry)))
+        Ok(read
+            .filter(|_| fits)
+            .and_then(|entry| Recovered::read(&entry)))
     }
 
     /// Follows the links from the first key on; answers how many vouch for theirs, and the key that they lead to.

@@ -1,11 +1,13 @@
 //! The tamper-evident log towards the outside: signed checkpoints, tiles, bundles of entries, and proofs.
 //!
 //! What is read is here; `sign` is what a node signs and when it refuses to, `links` is how one key of the log vouches
-//! for the next, and `recover` is what an operator does about either.
+//! for the next, and `recover` is what an operator does about either;
+//! `stuck` is what happens when the log does not keep up.
 
 mod links;
 mod recover;
 mod sign;
+mod stuck;
 
 use anyhow::Context as _;
 

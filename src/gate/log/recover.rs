@@ -40,12 +40,22 @@ impl Gate {
         let lost = self.lost(&mut writing.tx, &tree, &state).await?;
         let lost = lost.ok_or(Refusal::NothingToRecover)?;
         let links = writing.tx.links().await?;
-        let (good, ..) = self.follow(&mut writing.tx, &links).await?;
+        let (good, at, epoch) = self.follow(&mut writing.tx, &links).await?;
+        // What was found is told under a name that others can follow.
+        let tree = if (at, epoch) == (key_at(&tree), tree.epoch) {
+            tree
+        } else {
+            writing.tx.grow_anew(epoch, at.1).await?
+        };
         let (links, wrong) = links.split_at(good);
         writing.tx.forget_links(wrong).await?;
         let before = lost.before.as_ref().or(state.last.as_ref());
         let mut keys: Vec<KeyAt> = vec![(super::FIRST, 1), key_at(&tree)];
-        keys.extend(links.iter().map(|link| (link.epoch.number, link.generation)));
+        keys.extend(
+            links
+                .iter()
+                .map(|link| (link.epoch.number, link.generation)),
+        );
         keys.extend(before.map(|before| before.by));
         keys.sort_unstable();
         keys.dedup();
@@ -65,7 +75,10 @@ impl Gate {
         self.write_own(&mut writing, event).await?;
         let code = EventCode::LogRecovered;
         let tree = writing.tx.begin_epoch(epoch, code).await?;
-        tracing::warn!(epoch, "an epoch of the audit log was begun: what was signed before is not there any more");
+        tracing::warn!(
+            epoch,
+            "an epoch of the audit log was begun: what was signed before is not there any more"
+        );
         let link = self.link(&mut writing, &tree, &keys).await?;
         self.commit_link(writing, link, &mut state).await
     }
@@ -100,7 +113,9 @@ impl Gate {
         self.write_own(&mut writing, event).await?;
         let code = EventCode::LogKeyRotated;
         let tree = writing.tx.begin_generation(generation + 1, code).await?;
-        let link = self.link(&mut writing, &tree, &[(epoch, generation)]).await?;
+        let link = self
+            .link(&mut writing, &tree, &[(epoch, generation)])
+            .await?;
         self.commit_link(writing, link, &mut state).await
     }
 
@@ -141,9 +156,19 @@ impl Gate {
         };
         writing.tx.insert_link(&link).await?;
         let size = now.size;
-        writing.tx.keep_checkpoint((tree.epoch, tree.generation), size, &note).await?;
+        writing
+            .tx
+            .keep_checkpoint((tree.epoch, tree.generation), size, &note)
+            .await?;
         let (by, checkpoint) = (at, now);
-        Ok((link, Signed { by, checkpoint, note }))
+        Ok((
+            link,
+            Signed {
+                by,
+                checkpoint,
+                note,
+            },
+        ))
     }
 
     async fn commit_link(

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -32,6 +33,8 @@ pub struct Signer {
     /// Where the last checkpoint that this node signed is kept, if anywhere.
     kept: Option<PathBuf>,
     pub(super) state: Mutex<State>,
+    /// Events wait for their place for so long that nothing is decided.
+    pub(super) stuck: AtomicBool,
 }
 
 #[derive(Default)]
@@ -54,7 +57,7 @@ impl Signer {
     pub fn kept_in(path: PathBuf) -> Self {
         Self {
             kept: Some(path),
-            state: Mutex::default(),
+            ..Self::default()
         }
     }
 }
@@ -109,13 +112,19 @@ impl Gate {
             let note = Note::new(now.to_string()).context("a checkpoint is no note")?;
             let note = note.signed(&key).to_string();
             let mut tx = self.store.write().await?;
-            let kept = tx.keep_checkpoint((tree.epoch, tree.generation), size, &note).await?;
+            let kept = tx
+                .keep_checkpoint((tree.epoch, tree.generation), size, &note)
+                .await?;
             self.store.commit(tx).await?;
             if kept {
                 // After the commit: what is kept here has to be in the database.
                 self.keep(&note)?;
                 let (by, checkpoint) = (at, now);
-                state.last = Some(Signed { by, checkpoint, note });
+                state.last = Some(Signed {
+                    by,
+                    checkpoint,
+                    note,
+                });
             }
         } else if let Some(theirs) = theirs
             && state.last.as_ref() != Some(&theirs)
