@@ -102,7 +102,7 @@ async fn write(root: Client, nth: u64, told: Arc<Told>) {
         let (name, key) = (format!("w{nth}-{turn}"), IdempotencyKey::new().unwrap());
         let invitation = Invitation {
             name: name.clone(),
-            roles: Vec::new(),
+            roles: vec!["requester".to_owned()],
             groups: Vec::new(),
         };
         loop {
@@ -110,6 +110,13 @@ async fn write(root: Client, nth: u64, told: Arc<Told>) {
                 Ok(_) => break,
                 // It was carried out before the server died, and its answer, which has a code, is told only once.
                 Err(error) if error.code() == Some("idempotency-key-reused") => break,
+                Err(error)
+                    if error
+                        .code()
+                        .is_some_and(|code| code != "busy" && code != "fault") =>
+                {
+                    panic!("{error}")
+                }
                 Err(_) if told.done.load(Ordering::SeqCst) => return,
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
             }

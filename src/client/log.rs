@@ -14,6 +14,13 @@ impl Client {
             .await
     }
 
+    /// A checkpoint of everything that was committed before, for those who may read everybody's history.
+    pub async fn fresh_checkpoint(&self) -> Result<CheckpointView, ClientError> {
+        let call = Call::new(Method::GET, &["v1", "audit", "checkpoint"]);
+        self.call(call.query(vec![("fresh", "true".to_owned())]).long())
+            .await
+    }
+
     /// The newest checkpoint with the proof that it continues a log of this size.
     pub async fn checkpoint_from(&self, size: u64) -> Result<CheckpointView, ClientError> {
         let call = Call::new(Method::GET, &["v1", "audit", "checkpoint"]);

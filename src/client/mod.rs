@@ -22,6 +22,7 @@ mod oidc_page;
 mod passkey;
 mod passkey_page;
 mod queries;
+pub mod replay;
 mod second_factor;
 mod send;
 mod server_url;

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::client::epochs::epoch_of;
+use crate::client::replay::Told;
 use crate::tlog::leaf_hash;
 use crate::tlog::{Bundle, Checkpoint, Frontier, Hash, Node, Note, NoteError, VerifyingKey, WIDTH};
 use crate::wire::{EntryError, LogEntry};
@@ -43,6 +44,22 @@ pub enum Broken {
     Shorter { before: u64, size: u64 },
     #[error("the entries do not lead to the root that was signed: at least one was changed")]
     Root,
+    #[error(
+        "entry {index} is about grant `{grant}` and does not follow from what the log says of it before"
+    )]
+    GrantStory { grant: String, index: u64 },
+    #[error(
+        "the {what} of grant `{grant}` in the database is not what the log says, last in entry {index}"
+    )]
+    GrantDiffers {
+        grant: String,
+        what: &'static str,
+        index: u64,
+    },
+    #[error("grant `{grant}` is in the database, and no entry of the log made it")]
+    GrantUnknown { grant: String },
+    #[error("grant `{grant}` is not in the database, and the log has it, last in entry {index}")]
+    GrantGone { grant: String, index: u64 },
     #[error("epoch {epoch} of the log does not begin with an entry that says what was lost")]
     Recovery { epoch: u32 },
     #[error(
@@ -68,6 +85,10 @@ impl Broken {
             Self::Rewritten { .. } => "log-rewritten",
             Self::Shorter { .. } => "log-shorter",
             Self::Root => "log-root",
+            Self::GrantStory { .. } => "grant-story",
+            Self::GrantDiffers { .. } => "grant-differs",
+            Self::GrantUnknown { .. } => "grant-unknown",
+            Self::GrantGone { .. } => "grant-gone",
             Self::Recovery { .. } => "log-recovery",
             Self::Unadmitted { .. } => "log-unadmitted",
         }
@@ -88,11 +109,12 @@ pub fn read_checkpoint(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Bro
     Ok(checkpoint)
 }
 
-/// One leaf of a log, and when its event happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One leaf of a log, when its event happened, and what it says of a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
     pub hash: Hash,
     pub at: DateTime<Utc>,
+    pub told: Option<Box<Told>>,
 }
 
 /// The leaves of one bundle of a log whose first event has the index `begins`. Bundles can be read side by side:
@@ -131,6 +153,7 @@ pub fn leaves(
         Ok(Leaf {
             hash: leaf_hash(bytes),
             at: at.ok_or(Broken::Moment { index })?,
+            told: Told::read(index, bytes).map(Box::new),
         })
     };
     (begins + first..).zip(entries).map(leaf).collect()

@@ -27,6 +27,7 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// Says what the log is, signed; with `from`, also that it continues the log of that size.
 #[utoipa::path(get, path = "/v1/audit/checkpoint", tag = "audit", params(
     ("from" = Option<i64>, Query, minimum = 0, description = "the size of a log that was seen before"),
+    ("fresh" = Option<String>, Query, pattern = "^true$", description = "with everything that was committed before this call; for those who may read everybody's history"),
 ), responses((status = 200, body = CheckpointView), Problems))]
 pub async fn checkpoint(
     State(app): State<App>,
@@ -34,8 +35,13 @@ pub async fn checkpoint(
     mut params: Params,
 ) -> Result<Json<CheckpointView>, Failed> {
     let from = params.parsed::<Index>("from")?;
+    let fresh = params.words("fresh", &["true"])?;
     params.done()?;
-    let checkpoint = app.gate.checkpoint(&caller).await?;
+    let checkpoint = if fresh.is_empty() {
+        app.gate.checkpoint(&caller).await?
+    } else {
+        app.gate.fresh_checkpoint(&caller).await?
+    };
     let consistency = match from {
         None => None,
         Some(from) => {

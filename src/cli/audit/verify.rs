@@ -1,16 +1,20 @@
 //! `portcullis audit verify` and `export`: reads the whole log, from a server or from a folder, and checks it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::cli::requests::PAGE;
 use crate::cli::{Context, Exit, Failure, Printer};
-use crate::client::ClientError;
 use crate::client::epochs::{Chain, Told, epoch_of, follow};
+use crate::client::replay::{GrantRow, Grants};
 use crate::client::verify::{Broken, Walk, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
+use crate::client::{Client, ClientError, GrantsQuery};
 use crate::tlog::{Checkpoint, Hash, TileAt, VerifyingKey};
-use crate::wire::LogLinkView;
+use crate::wire::{CheckpointView, LogLinkView};
 
-use super::walk::{LINKS, Log, Report, Source, broken, here, in_part, read, walk, write};
+use super::walk::{
+    GRANTS, LINKS, Lives, Log, Report, Source, broken, here, in_part, read, walk, write,
+};
 
 /// Check the record from its first event to its last, against its signature and what this machine saw before
 #[derive(Debug, clap::Args)]
@@ -54,18 +58,18 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
             )
         })?);
     }
-    let (source, note, links, said) = if let Some(folder) = asked.folder {
+    let (source, note, links, grants, said) = if let Some(folder) = asked.folder {
         let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
-        let links = links_of(&folder)?;
-        (Source::Folder(folder), note, links, None)
+        let (links, grants) = (links_of(&folder)?, grants_of(&folder)?);
+        (Source::Folder(folder), note, links, grants, None)
     } else {
         let client = context.client()?;
         let file = WitnessFile::of(&context.state()?, client.server())?;
         before.extend(file.read()?);
-        let view = client.checkpoint().await?;
-        let said = key_of(&view.key)?;
+        let (grants, view) = grants_and_checkpoint(context, &client).await?;
+        let said = Some((key_of(&view.key)?, file));
         let source = Source::Server(Box::new(client));
-        (source, view.checkpoint, view.links, Some((said, file)))
+        (source, view.checkpoint, view.links, Some(grants), said)
     };
     let mut trusted: Vec<VerifyingKey> = asked.key.into_iter().collect();
     trusted.extend(before.iter().map(|seen| seen.key.clone()));
@@ -79,15 +83,10 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
         trusted.push(said.clone());
     }
     let (chain, signed) = check_keys(&trusted, &links, &note).map_err(|error| broken(&error))?;
-    let report = check(
-        context,
-        &source,
-        &chain,
-        &signed,
-        &before,
-        &mut |_, _, _, _| Ok(()),
-    )
-    .await?;
+    let mut lives = Lives::new(grants, !chain.recoveries.is_empty());
+    let log = (&chain, &signed);
+    let mut keep = |_: Option<u32>, _: TileAt, _: Option<&[u8]>, _: &[Hash]| Ok(());
+    let report = check(context, &source, log, &before, &mut lives, &mut keep).await?;
     if let Some((_, file)) = said {
         file.keep(&chain.key, &note)?;
     }
@@ -118,9 +117,9 @@ type Keep<'k> =
 async fn check(
     context: &Context<'_>,
     source: &Source,
-    chain: &Chain,
-    signed: &Checkpoint,
+    (chain, signed): (&Chain, &Checkpoint),
     before: &[Seen],
+    lives: &mut Lives,
     keep: Keep<'_>,
 ) -> Result<Report, Failure> {
     for seen in before {
@@ -143,7 +142,7 @@ async fn check(
         let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
             keep(Some(ended.epoch), at, bundle, hashes)
         };
-        let walked = walk(context, source, &log, walked, &mut keep).await?;
+        let walked = walk(context, source, &log, walked, lives, &mut keep).await?;
         epochs.push(Told {
             epoch: ended.epoch,
             recovered_at: said.at.clone(),
@@ -165,7 +164,8 @@ async fn check(
     };
     let mut keep =
         |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| keep(None, at, bundle, hashes);
-    let walked = walk(context, source, &log, Walk::new(seen), &mut keep).await?;
+    let walked = walk(context, source, &log, Walk::new(seen), lives, &mut keep).await?;
+    let grants = lives.finish().map_err(|error| broken(&error))?;
     Ok(Report {
         origin: signed.origin.clone(),
         key: chain.key.to_string(),
@@ -174,6 +174,8 @@ async fn check(
         root: signed.root.to_string(),
         late: walked.late,
         compared,
+        grants,
+        unexplained: std::mem::take(&mut lives.unexplained),
         epochs,
     })
 }
@@ -183,7 +185,8 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
     let client = context.client()?;
     let file = WitnessFile::of(&context.state()?, client.server())?;
     let seen: Vec<Seen> = file.read()?.into_iter().collect();
-    let view = client.checkpoint().await?;
+    let (grants, view) = grants_and_checkpoint(context, &client).await?;
+    let written = grants.write().map_err(|error| here(&error.to_string()))?;
     let said = key_of(&view.key)?;
     let trusted = seen.first().map_or(said, |seen| seen.key.clone());
     let keys = check_keys(&[trusted], &view.links, &view.checkpoint);
@@ -197,7 +200,10 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
         write(&folder.join(at.to_string()), &bytes)
     };
     let source = Source::Server(Box::new(client));
-    let report = check(context, &source, &chain, &signed, &seen, &mut keep).await?;
+    let mut lives = Lives::new(Some(grants), !chain.recoveries.is_empty());
+    let log = (&chain, &signed);
+    let report = check(context, &source, log, &seen, &mut lives, &mut keep).await?;
+    write(&folder.join(GRANTS), written.as_bytes())?;
     let links =
         serde_json::to_string_pretty(&view.links).map_err(|error| here(&error.to_string()))?;
     write(&folder.join(LINKS), links.as_bytes())?;
@@ -208,8 +214,40 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
     tell(context, &report)
 }
 
+/// Every grant, and then a checkpoint of everything that made them what they are.
+async fn grants_and_checkpoint(
+    context: &Context<'_>,
+    client: &Client,
+) -> Result<(Grants, CheckpointView), Failure> {
+    let read_at = context.now(client).await?;
+    let (mut query, mut rows) = (GrantsQuery::default(), Vec::new());
+    query.limit = Some(PAGE);
+    loop {
+        let page = client.grants(&query).await?;
+        rows.extend(page.items.into_iter().map(GrantRow::from));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    let view = client.fresh_checkpoint().await?;
+    Ok((Grants { read_at, rows }, view))
+}
+
+/// The grants beside a log in a folder; one that another tool has written may be without.
+fn grants_of(folder: &Path) -> Result<Option<Grants>, Failure> {
+    let path = folder.join(GRANTS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+    let grants = Grants::read(&text)
+        .map_err(|error| here(&format!("`{}` cannot be read: {error}", path.display())))?;
+    Ok(Some(grants))
+}
+
 /// What vouches for the keys of a log in a folder; one that has had only one key may be without.
-fn links_of(folder: &std::path::Path) -> Result<Vec<LogLinkView>, Failure> {
+fn links_of(folder: &Path) -> Result<Vec<LogLinkView>, Failure> {
     let path = folder.join(LINKS);
     if !path.exists() {
         return Ok(Vec::new());
@@ -232,6 +270,15 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
             report.entries, report.origin
         ))?;
         printer.line(&format!("root {}", report.root))?;
+        match report.grants {
+            Some(count) => {
+                printer.line(&format!("{count} grants are what the record says of them"))?
+            }
+            None => printer.line("there are no grants beside it that it could be compared with")?,
+        }
+        for what in &report.unexplained {
+            printer.line(&format!("after the loss of history: {what}"))?;
+        }
         for told in &report.epochs {
             tell_epoch(printer, told)?;
         }

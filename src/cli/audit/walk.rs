@@ -6,12 +6,15 @@ use serde::Serialize;
 
 use crate::cli::{Context, Failure};
 use crate::client::Client;
-use crate::client::epochs::Told;
+use crate::client::epochs::Told as Ended;
+use crate::client::replay::{Grants, Replay, Told};
 use crate::client::verify::{Broken, Leaf, Walk, leaves};
 use crate::tlog::{Checkpoint, HEIGHT, Hash, TileAt, WIDTH};
 
 /// Bundles that are read at a time.
 const AT_ONCE: u64 = 64;
+/// The file of an exported log that has the grants as the server had them.
+pub(super) const GRANTS: &str = "grants";
 /// The file of an exported log that has what vouches for its keys.
 pub(super) const LINKS: &str = "links";
 
@@ -31,6 +34,53 @@ pub(super) struct Walked {
     pub as_seen: Option<bool>,
 }
 
+/// The grants that the log has to explain, if they are known.
+pub(super) struct Lives {
+    replay: Option<Replay>,
+    /// What the log cannot explain is no wonder where history was lost: it is told, and the check goes on.
+    lossy: bool,
+    pub unexplained: Vec<String>,
+}
+
+impl Lives {
+    pub(super) fn new(grants: Option<Grants>, lossy: bool) -> Self {
+        Self {
+            replay: grants.map(Replay::new),
+            lossy,
+            unexplained: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, told: &Told) -> Result<(), Broken> {
+        let Some(replay) = &mut self.replay else {
+            return Ok(());
+        };
+        let taken = replay.take(told);
+        self.or_told(taken)
+    }
+
+    /// Answers how many grants were compared.
+    pub(super) fn finish(&mut self) -> Result<Option<usize>, Broken> {
+        let Some(replay) = self.replay.take() else {
+            return Ok(None);
+        };
+        let count = replay.count();
+        let finished = replay.finish();
+        self.or_told(finished)?;
+        Ok(Some(count))
+    }
+
+    fn or_told(&mut self, result: Result<(), Broken>) -> Result<(), Broken> {
+        match result {
+            Err(error) if self.lossy => {
+                self.unexplained.push(error.to_string());
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
 /// What a check came to.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -45,9 +95,14 @@ pub(super) struct Report {
     pub late: u64,
     /// How many checkpoints of before it was compared with.
     pub compared: usize,
+    /// How many grants of the server follow from the log; nothing where they are not known.
+    pub grants: Option<usize>,
+    /// What does not follow from the log, because history was lost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unexplained: Vec<String>,
     /// The epochs that ended with a recovery.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub epochs: Vec<Told>,
+    pub epochs: Vec<Ended>,
 }
 
 /// Where a log is read from.
@@ -110,6 +165,7 @@ pub(super) async fn walk(
     source: &Source,
     log: &Log<'_>,
     mut walk: Walk,
+    lives: &mut Lives,
     keep: Keep<'_>,
 ) -> Result<Walked, Failure> {
     let signed = log.signed;
@@ -150,6 +206,9 @@ pub(super) async fn walk(
                 }
             };
             walk.take(&leaves, full).map_err(|error| broken(&error))?;
+            for told in leaves.iter().filter_map(|leaf| leaf.told.as_deref()) {
+                lives.take(told).map_err(|error| broken(&error))?;
+            }
             keep(*at, Some(bytes), &hashes)?;
         }
         let tenth = walk.size() * 10 / signed.size.max(1);

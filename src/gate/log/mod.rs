@@ -45,6 +45,14 @@ impl Gate {
         Ok(newest(&tx.tree().await?)?)
     }
 
+    /// A checkpoint of everything that was committed before, for those who may read everybody's history.
+    pub async fn fresh_checkpoint(&self, caller: &Caller) -> Result<String, Error> {
+        permit(&caller.principal, Action::ReadAudit)?;
+        self.store.sequence().await?;
+        self.publish().await?;
+        self.checkpoint(caller).await
+    }
+
     /// That the log of one size is the beginning of the one of another.
     pub async fn consistency(
         &self,
