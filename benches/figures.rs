@@ -5,6 +5,7 @@ mod api;
 mod bare;
 mod console;
 mod fill;
+mod history;
 mod http;
 mod idle;
 mod live;
@@ -57,6 +58,23 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("log") {
         log::figures().await?;
+    }
+    let history = names.iter().find_map(|name| name.strip_prefix("history="));
+    let events = history.map(history::count).transpose()?;
+    if events.is_some() || wanted("history") {
+        let on = ["sqlite", "postgres"].map(|name| {
+            (
+                name,
+                names.iter().any(|asked| asked == &format!("on={name}")),
+            )
+        });
+        let only = on.iter().any(|(_, asked)| *asked);
+        let on: Vec<&str> = on
+            .into_iter()
+            .filter(|(_, asked)| *asked || !only)
+            .map(|(name, _)| name)
+            .collect();
+        history::figures(events.unwrap_or(history::USUALLY), &on).await?;
     }
     if wanted("server") {
         idle::server().await?;

@@ -106,6 +106,16 @@ events! {
     LogRecovered = "audit.recovered", "began another epoch of the record, without what was lost of it";
     /// The log is signed with another key, which the one before vouches for.
     LogKeyRotated = "audit.key_rotated", "changed the key of the record";
+    /// Pages of it, or the log itself; many reads of a minute are one event.
+    HistoryRead = "audit.read", "read the history";
+    ExportStarted = "audit.export_started", "began to export the history";
+    /// What an export came to, also when it was broken off.
+    HistoryExported = "audit.exported", "exported the history";
+    EvidenceTaken = "audit.evidence", "took out the evidence of";
+    HistoryErased = "audit.erased", "erased free text and addresses from the history";
+    HistoryPruned = "audit.pruned", "pruned the history";
+    DeliveryFailed = "delivery.failed", "could not deliver the history to a SIEM";
+    DeliveryResumed = "delivery.resumed", "delivers the history to a SIEM again";
     ServerStarted = "server.started", "started";
     ServerStopped = "server.stopped", "stopped";
 }

@@ -9,7 +9,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::domain::event::{EventCode, Outcome};
 use crate::gate::Caller;
+use crate::gate::reads::Read;
 use crate::query::List;
+use crate::query::index::Needed;
 use crate::query::time::Bounds;
 use crate::store::audit::Filter;
 use crate::wire::{EventView, Page};
@@ -69,7 +71,33 @@ pub async fn list(
     Signed(caller): Signed,
     mut params: Params,
 ) -> Result<Json<Page<EventView>>, Failed> {
-    let mut filter = Filter {
+    let asked = params.said();
+    let mut filter = filter(&mut params)?;
+    let order = params.words("order", &["newest", "oldest"])?;
+    filter.oldest_first = match order.as_slice() {
+        [] | ["newest"] => false,
+        ["oldest"] => true,
+        _ => return Err(senseless("`order` takes `newest` or `oldest`")),
+    };
+    let after = params.parsed::<Index>("after")?.map(|index| index.0);
+    let limit = params.limit()?;
+    let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
+    params.done()?;
+    let filter = narrowed(&app, filter, wanted.as_ref());
+    let newest = after.is_none() && !filter.oldest_first;
+    let mut search = Search::new(wanted, limit);
+    find(&app, &caller, filter, after, &mut search).await?;
+    let read = Read::of(asked, newest, shown(&search.found));
+    app.gate.note_read(&caller, read).await;
+    Ok(Json(Page {
+        items: search.found,
+        next: search.next.map(|index| index.to_string()),
+    }))
+}
+
+/// Reads what can be asked for one by one.
+pub(in crate::server) fn filter(params: &mut Params) -> Result<Filter, Failed> {
+    Ok(Filter {
         actor: params.short("actor", NAME_MAX)?,
         events: params
             .text("event")
@@ -94,32 +122,44 @@ pub async fn list(
             .map(|text| text.split_whitespace().take(8).map(str::to_owned).collect())
             .unwrap_or_default(),
         ..any()
+    })
+}
+
+/// What a page shows, for whoever puts reading on record.
+pub(in crate::server) fn shown(events: &[EventView]) -> impl Iterator<Item = (i64, &str)> {
+    events
+        .iter()
+        .map(|event| (event.index, event.event.as_str()))
+}
+
+/// The filter with what the database can make of the `q`.
+pub(in crate::server) fn narrowed(app: &App, filter: Filter, wanted: Option<&Wanted>) -> Filter {
+    let Some(wanted) = wanted else {
+        return exactly(filter);
     };
-    let order = params.words("order", &["newest", "oldest"])?;
-    filter.oldest_first = match order.as_slice() {
-        [] | ["newest"] => false,
-        ["oldest"] => true,
-        _ => return Err(senseless("`order` takes `newest` or `oldest`")),
+    let asked = Bounds {
+        from: filter.since,
+        until: filter.until,
     };
-    let after = params.parsed::<Index>("after")?.map(|index| index.0);
-    let limit = params.limit()?;
-    let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
-    params.done()?;
-    if let Some(wanted) = &wanted {
-        let asked = Bounds {
-            from: filter.since,
-            until: filter.until,
-        };
-        let time = both(asked, wanted.time());
-        (filter.since, filter.until) = (time.from, time.until);
-        filter.among = wanted.among();
+    let time = both(asked, wanted.time());
+    Filter {
+        since: time.from,
+        until: time.until,
+        among: wanted.among(),
+        needed: wanted.needed(&app.gate.rules().current().catalog),
+        ..filter
     }
-    let mut search = Search::new(wanted, limit);
-    find(&app, &caller, filter, after, &mut search).await?;
-    Ok(Json(Page {
-        items: search.found,
-        next: search.next.map(|index| index.to_string()),
-    }))
+}
+
+/// Without a `q` the filter says it all.
+fn exactly(filter: Filter) -> Filter {
+    Filter {
+        needed: Needed {
+            exact: true,
+            ..Needed::default()
+        },
+        ..filter
+    }
 }
 
 /// Events of any kind.
@@ -137,10 +177,15 @@ pub async fn find(
 ) -> Result<(), Failed> {
     let rules = app.gate.rules().current();
     while let Some(more) = search.more() {
-        let page = app.gate.events(caller, filter.clone(), after, more).await?;
-        search.take(
-            page.iter()
-                .map(|entry| (views::event(&rules.catalog, entry), entry.index)),
+        let (limit, deadline) = (usize::try_from(more).unwrap_or_default(), search.deadline());
+        let slice = app
+            .gate
+            .find_events(caller, &filter, after, limit, deadline);
+        let slice = slice.await?;
+        let rows = slice.entries.iter();
+        search.take_until(
+            rows.map(|entry| (views::event(&rules.catalog, entry), entry.index)),
+            slice.next,
         );
         after = search.next;
     }

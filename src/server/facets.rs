@@ -1,14 +1,19 @@
 //! Handler under `/v1/facets`: which values a field has at the moment, for completing filters.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use tokio::time::Instant;
 
+use crate::catalog::Catalog;
 use crate::domain::nearest::list as listed;
 use crate::domain::refusal::Refusal;
+use crate::gate::Caller;
 use crate::query::eval::Value;
 use crate::query::{Context, List, Name, Row, fields};
+use crate::store::audit::Filter;
 use crate::wire::{Facet, Facets};
 
 use super::App;
@@ -20,6 +25,8 @@ use super::{audit, break_glass, grants, locks, requests, sessions};
 
 /// The newest rows that are looked at: enough to find the usual values, few enough to be asked at every key.
 const NEWEST: usize = 2_000;
+/// The index of events is asked for so long: years of them need longer.
+const LOOKS_FOR: Duration = Duration::from_millis(300);
 /// Nobody reads further down.
 const MOST: usize = 20;
 /// A name is never longer.
@@ -99,18 +106,53 @@ pub async fn count(
             counts.add(&search.found, context);
             search.next.is_some()
         }
-        List::Audit => {
-            let mut search = Search::newest(wanted, NEWEST);
-            audit::find(&app, &caller, audit::any(), None, &mut search).await?;
-            counts.add(&search.found, context);
-            search.next.is_some()
-        }
+        List::Audit => events(&app, &caller, wanted, &mut counts, context).await?,
     };
     Ok(Json(Facets {
         field,
         items: counts.most(),
         approximate,
     }))
+}
+
+/// Counts among audit events: by the index, where it says it all, and looking at what is not in there. Says whether there
+/// are more events than were counted.
+async fn events(
+    app: &App,
+    caller: &Caller,
+    wanted: Option<Wanted>,
+    counts: &mut Counts,
+    context: Context<'_>,
+) -> Result<bool, Failed> {
+    let filter = audit::narrowed(app, audit::any(), wanted.as_ref());
+    let field = match &counts.what {
+        What::Field(name) => *name,
+        What::Tag(_) => Name::Target,
+    };
+    let deadline = Instant::now() + LOOKS_FOR;
+    let counted = app.gate.count_values(caller, &filter, field, deadline);
+    let (mut rest, mut more) = (vec![filter.stretch], false);
+    if let Some(counted) = counted.await? {
+        let rules = app.gate.rules().current();
+        for (value, count) in counted.counts {
+            counts.put(value, count, &rules.catalog);
+        }
+        rest = counted.rest.into_iter().map(Some).collect();
+        more = counted.partial;
+    }
+    let mut left = NEWEST;
+    for stretch in rest {
+        let mut search = Search::newest(wanted.clone(), left);
+        let filter = Filter {
+            stretch,
+            ..filter.clone()
+        };
+        audit::find(app, caller, filter, None, &mut search).await?;
+        counts.add(&search.found, context);
+        left = left.saturating_sub(search.looked());
+        more |= search.next.is_some();
+    }
+    Ok(more)
 }
 
 fn what(field: &str, list: List) -> Result<What, Failed> {
@@ -146,6 +188,27 @@ struct Counts {
 }
 
 impl Counts {
+    /// Counts a value of the field, or a target whose tag is meant.
+    fn put(&mut self, value: String, count: u64, catalog: &Catalog) {
+        let value = match &self.what {
+            What::Field(_) => Some(value),
+            What::Tag(name) => value
+                .parse()
+                .ok()
+                .and_then(|target| catalog.target(&target))
+                .and_then(|target| {
+                    let mut tags = target.tags.iter();
+                    tags.find(|(key, _)| key.eq_ignore_ascii_case(name))
+                })
+                .map(|(_, value)| value.clone()),
+        };
+        let fits =
+            |value: &String| !value.is_empty() && value.to_lowercase().starts_with(&self.prefix);
+        if let Some(value) = value.filter(fits) {
+            *self.seen.entry(value).or_default() += count;
+        }
+    }
+
     fn add<R: Row>(&mut self, rows: &[R], context: Context<'_>) {
         for row in rows {
             // A row has a value once, also where it names it twice.

@@ -1,8 +1,11 @@
 //! Handler under `/v1/audit/histogram`: how many events there were over time.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
 use crate::gate::Caller;
 use crate::query::List;
@@ -15,13 +18,15 @@ use super::audit;
 use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::query::Params;
-use super::search::{Search, Wanted, both, senseless};
+use super::search::{Search, Wanted, senseless};
 
 /// Nobody has a wider screen.
 const MOST: usize = 500;
 const USUALLY: usize = 60;
-/// The newest events that are looked at.
-const NEWEST: usize = 5_000;
+/// Events that are looked at one by one, where an index does not say it all.
+const MOST_LOOKED_AT: usize = 20_000;
+/// A histogram is asked for at every key.
+const LOOKS_FOR: Duration = Duration::from_millis(500);
 
 /// Counts audit events over time. Those who may not read everybody's count their own.
 #[utoipa::path(get, path = "/v1/audit/histogram", tag = "audit", params(
@@ -46,32 +51,53 @@ pub async fn count(
     };
     let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
     params.done()?;
-    let time = match &wanted {
-        Some(wanted) => both(asked, wanted.time()),
-        None => asked,
-    };
-    let filter = Filter {
-        since: time.from,
-        until: time.until,
-        among: wanted.as_ref().map(Wanted::among).unwrap_or_default(),
+    let asked = Filter {
+        since: asked.from,
+        until: asked.until,
         ..audit::any()
     };
-    let until = match time.until {
+    let filter = audit::narrowed(&app, asked, wanted.as_ref());
+    let until = match filter.until {
         Some(until) => until,
         // What happened at this very moment counts.
         None => app.gate.now().await? + TimeDelta::milliseconds(1),
     };
-    let since = match time.from {
+    let since = match filter.since {
         Some(since) => since,
         None => oldest(&app, &caller).await?.unwrap_or(until),
     };
     let mut bars = Bars::new(since.min(until), until, buckets);
-    let mut search = Search::newest(wanted, NEWEST);
-    audit::find(&app, &caller, filter, None, &mut search).await?;
-    for event in &search.found {
-        bars.add(event);
+    let filter = Filter {
+        since: Some(bars.since),
+        until: Some(bars.until),
+        ..filter
+    };
+    let deadline = Instant::now() + LOOKS_FOR;
+    let moments: Vec<DateTime<Utc>> = (0..=buckets).map(|number| bars.begins(number)).collect();
+    let counted = app
+        .gate
+        .count_events(&caller, &filter, &moments, deadline)
+        .await?;
+    let (mut rest, mut partial) = (vec![filter.stretch], false);
+    if let Some(counted) = counted {
+        bars.counts = counted.counts;
+        rest = counted.rest.into_iter().map(Some).collect();
+        partial = counted.partial;
     }
-    Ok(Json(bars.told(search.next.is_some())))
+    let mut left = MOST_LOOKED_AT;
+    for stretch in rest {
+        let time = deadline.saturating_duration_since(Instant::now());
+        let mut search = Search::newest(wanted.clone(), left).for_at_most(time);
+        let filter = Filter {
+            stretch,
+            ..filter.clone()
+        };
+        audit::find(&app, &caller, filter, None, &mut search).await?;
+        search.found.iter().for_each(|event| bars.add(event));
+        left = left.saturating_sub(search.looked());
+        partial |= search.next.is_some();
+    }
+    Ok(Json(bars.told(partial)))
 }
 
 /// When the oldest event was that the caller may see.
@@ -80,8 +106,12 @@ async fn oldest(app: &App, caller: &Caller) -> Result<Option<DateTime<Utc>>, Fai
         oldest_first: true,
         ..audit::any()
     };
-    let first = app.gate.events(caller, filter, None, 1).await?;
-    Ok(first.first().map(|entry| entry.at))
+    let deadline = Instant::now() + LOOKS_FOR;
+    let first = app
+        .gate
+        .find_events(caller, &filter, None, 1, deadline)
+        .await?;
+    Ok(first.entries.first().map(|entry| entry.at))
 }
 
 /// Counts of stretches of time of the same length.

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::domain::refusal::Refusal;
 use crate::gate::Caller;
 use crate::gate::log::SeenLink;
-use crate::tlog::{Checkpoint, Hash, Note, TileAt};
+use crate::gate::reads::Read;
+use crate::tlog::{Checkpoint, Hash, Note, TileAt, WIDTH};
 use crate::wire::{CheckpointView, EventProofView, LogLinkView, LogRecovery};
 
 use super::App;
@@ -165,7 +166,16 @@ async fn part(
     };
     let bytes = if level == "entries" {
         let at = TileAt::read("0", rest).ok_or_else(unknown)?;
-        app.gate.bundle(caller, epoch, at).await?
+        let bundle = app.gate.bundle(caller, epoch, at).await?;
+        let first = i64::try_from(at.number.saturating_mul(WIDTH)).unwrap_or(i64::MAX);
+        let range = first..first.saturating_add(i64::from(at.width));
+        let read = Read::of(
+            "the log itself".to_owned(),
+            false,
+            range.map(|index| (index, "")),
+        );
+        app.gate.note_read(caller, read).await;
+        bundle
     } else {
         let at = TileAt::read(level, rest).ok_or_else(unknown)?;
         let hashes = app.gate.tile(caller, epoch, at).await?;

@@ -7,8 +7,10 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use crate::catalog::Catalog;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::gate::{Caller, Gate};
+use crate::query::index::{self, Needed};
 use crate::query::time::Bounds;
 use crate::query::{self, Context, Expr, List, Name, Row, Saved, needs};
 use crate::store::among::{Among, Column};
@@ -22,6 +24,9 @@ const LOOKED_AT: usize = 5_000;
 const LOOKS_FOR: Duration = Duration::from_secs(2);
 /// Rows read from the database at once.
 const CHUNK: usize = 500;
+
+/// More targets than this are not looked up one by one: they are a part of everything.
+const TARGETS: usize = 64;
 
 /// A filter with who asked for it, and when.
 #[derive(Debug, Clone)]
@@ -105,6 +110,7 @@ impl Wanted {
                 (Name::Principal, Column::Person),
             ],
             List::Audit => &[
+                (Name::Id, Column::Event),
                 (Name::Event, Column::Code),
                 (Name::Outcome, Column::Outcome),
                 (Name::Actor, Column::Actor),
@@ -130,6 +136,21 @@ impl Wanted {
             Some((*column, values.into_iter().filter_map(stored).collect()))
         });
         needed.collect()
+    }
+
+    /// What an index of events can be asked for.
+    pub fn needed(&self, catalog: &Catalog) -> Needed {
+        let tagged = |name: &str, takes: &dyn Fn(&str) -> bool| {
+            let targets = catalog.targets.values().map(|entry| &entry.target);
+            let has = targets.filter(|target| {
+                let mut tags = target.tags.iter();
+                let tag = tags.find(|(key, _)| key.eq_ignore_ascii_case(name));
+                tag.is_some_and(|(_, value)| takes(value))
+            });
+            let named: Vec<String> = has.map(|target| target.name.to_string()).collect();
+            (named.len() <= TARGETS).then_some(named)
+        };
+        index::needed(&self.expr, self.context(), &tagged)
     }
 
     /// Says whether it asks for states, so that no other states are chosen for it.
@@ -194,6 +215,25 @@ impl<V: Row, C: Clone> Search<V, C> {
         }
     }
 
+    /// Looks for so long at most.
+    #[must_use]
+    pub fn for_at_most(self, time: Duration) -> Self {
+        Self {
+            until: Instant::now() + time,
+            ..self
+        }
+    }
+
+    /// How many rows it has looked at.
+    pub fn looked(&self) -> usize {
+        self.looked
+    }
+
+    /// When it ends.
+    pub fn deadline(&self) -> Instant {
+        self.until
+    }
+
     /// How many rows to read next; `None` when that was enough.
     pub fn more(&mut self) -> Option<i64> {
         if self.over || self.found.len() >= self.limit {
@@ -228,6 +268,24 @@ impl<V: Row, C: Clone> Search<V, C> {
             self.over = true;
             self.next = None;
         }
+    }
+
+    /// The same for rows of which it is known where the next ones are; fewer than were asked for are all that there was
+    /// time for.
+    pub fn take_until(&mut self, rows: impl ExactSizeIterator<Item = (V, C)>, next: Option<C>) {
+        let read = rows.len();
+        for (at, (row, after)) in rows.enumerate() {
+            self.looked += 1;
+            self.next = Some(after);
+            if self.wanted.as_ref().is_none_or(|wanted| wanted.lets(&row)) {
+                self.found.push(row);
+            }
+            if self.found.len() >= self.limit && at + 1 < read {
+                return;
+            }
+        }
+        self.over = next.is_none() || read < self.asked;
+        self.next = next;
     }
 }
 

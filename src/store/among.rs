@@ -9,6 +9,8 @@ use super::grants::{Bind, Binds};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     Id,
+    /// The id of an audit event.
+    Event,
     State,
     Target,
     /// Whose it is, by name.
@@ -40,6 +42,7 @@ pub(in crate::store) fn push(among: &Among, person: &str, sql: &mut String, bind
         let places = places.join(", ");
         let column = match column {
             Column::Id => "id",
+            Column::Event => "event_id",
             Column::State => "state",
             Column::Target => "target",
             Column::Person => {

@@ -1,17 +1,20 @@
 //! The audit log: events are appended in the transaction of their change, numbered afterwards, and read by index.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Event, EventCode, Outcome};
+use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
+use crate::query::index::Needed;
 use crate::secret;
-use crate::wire::hash_of_text;
+use crate::wire::{ActorView, EventView, hash_of_text};
 
-use super::among::{self, Among};
+use super::among::{self, Among, Column};
 use super::grants::{Bind, Binds};
 use super::within::Within;
 use super::{Tx, millis, moment, moments, rows};
@@ -96,6 +99,42 @@ pub struct Entry {
     pub origin: Origin,
 }
 
+impl Entry {
+    /// As it is shown to people and sent elsewhere, with the tags that its target has now.
+    pub fn view(&self, tags: BTreeMap<String, String>) -> EventView {
+        let event = &self.event;
+        let (kind, id) = match &event.actor {
+            Actor::Principal(who) => ("principal", Some(who.id.to_string())),
+            Actor::System => ("system", None),
+            Actor::Anonymous => ("anonymous", None),
+        };
+        EventView {
+            index: self.index,
+            id: self.id.clone(),
+            time: self.at,
+            event: event.code.as_str().to_owned(),
+            outcome: event.outcome.as_str().to_owned(),
+            actor: ActorView {
+                kind: kind.to_owned(),
+                name: event.actor.name().to_owned(),
+                id,
+            },
+            principal: event.principal.as_ref().map(ToString::to_string),
+            target: event.target.as_ref().map(ToString::to_string),
+            role: event.role.as_ref().map(ToString::to_string),
+            request: event.request.as_ref().map(ToString::to_string),
+            grant: event.grant.as_ref().map(ToString::to_string),
+            reason: event.reason.clone(),
+            trace: Some(self.origin.trace.clone()),
+            channel: self.origin.channel.clone(),
+            address: self.origin.address.clone(),
+            tags,
+            sentence: event.sentence(),
+            details: event.details.clone(),
+        }
+    }
+}
+
 /// Which events a page shows. Everything absent means "any".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -113,9 +152,16 @@ pub struct Filter {
     pub text: Vec<String>,
     /// What else of a filter's text can be compared here.
     pub among: Among,
+    /// The same in the words of the index.
+    pub needed: Needed,
+    /// From an index to before another.
+    pub stretch: Option<(i64, i64)>,
     /// The oldest come first.
     pub oldest_first: bool,
 }
+
+const SELECT: &str =
+    "select event_id, at, idx, body, reason, address from audit where idx is not null";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -125,6 +171,13 @@ struct Row {
     body: String,
     reason: Option<String>,
     address: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Salted {
+    #[sqlx(flatten)]
+    row: Row,
+    salt: Option<String>,
 }
 
 impl Row {
@@ -167,11 +220,24 @@ fn pattern(word: &str) -> String {
 }
 
 impl Filter {
-    fn select(&self, after: Option<i64>, limit: i64) -> (String, Binds) {
+    /// Whether it is about so few events that the database finds them by itself.
+    pub(in crate::store) fn names_few(&self) -> bool {
+        let few =
+            |column: &Column| matches!(column, Column::Event | Column::Request | Column::Grant);
+        self.request.is_some()
+            || self.grant.is_some()
+            || self.among.iter().any(|(column, _)| few(column))
+    }
+
+    /// What the database compares, behind the columns.
+    fn conditions(&self) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
-        let mut sql = String::from(
-            "select event_id, at, idx, body, reason, address from audit where idx is not null",
-        );
+        let mut sql = String::from(SELECT);
+        if let Some((from, until)) = self.stretch {
+            let from = binds.push(Bind::Number(from));
+            let until = binds.push(Bind::Number(until));
+            sql.push_str(&format!(" and idx >= ${from} and idx < ${until}"));
+        }
         let mut equal = |column: &str, value: Option<String>, binds: &mut Binds| {
             if let Some(value) = value {
                 sql.push_str(&format!(
@@ -229,6 +295,11 @@ impl Filter {
             ));
         }
         among::push(&self.among, "principal", &mut sql, &mut binds);
+        (sql, binds)
+    }
+
+    fn select(&self, after: Option<i64>, limit: i64) -> (String, Binds) {
+        let (mut sql, mut binds) = self.conditions();
         let (beyond, order) = if self.oldest_first {
             (">", "asc")
         } else {
@@ -308,11 +379,64 @@ impl Tx {
         rows.into_iter().map(Row::read).collect()
     }
 
+    /// Those of the events at some indexes that a filter lets through, in its order.
+    pub(in crate::store) async fn events_at(
+        &mut self,
+        filter: &Filter,
+        places: &[i64],
+    ) -> anyhow::Result<Vec<Entry>> {
+        let (mut sql, binds) = filter.conditions();
+        let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+        let order = if filter.oldest_first { "asc" } else { "desc" };
+        sql.push_str(&format!(
+            " and idx in ({}) order by idx {order}",
+            places.join(", ")
+        ));
+        // Each is asked once: nothing is gained by keeping it prepared.
+        let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).persistent(false).fetch_all(c))
+            .context("reading audit events")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Events from an index to before another, oldest first.
+    pub(in crate::store) async fn entries_between(
+        &mut self,
+        from: i64,
+        until: i64,
+    ) -> anyhow::Result<Vec<Entry>> {
+        let sql = format!("{SELECT} and idx >= $1 and idx < $2 order by idx");
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(sql.clone())).bind(from).bind(until).fetch_all(c))
+            .context("reading audit events")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
     /// Events from an index on, oldest first: what a stream continues with.
     pub async fn events_from(&mut self, index: i64, limit: i64) -> anyhow::Result<Vec<Entry>> {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as("select event_id, at, idx, body, reason, address from audit where idx >= $1 order by idx limit $2").bind(index).bind(limit).fetch_all(c))
             .context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Every numbered event about a grant or one of these requests, oldest first, each with what its texts are hashed
+    /// with.
+    pub async fn salted_events_about(
+        &mut self,
+        grant: &GrantId,
+        requests: &[RequestId],
+    ) -> anyhow::Result<Vec<(Entry, Option<String>)>> {
+        let mut binds = Binds(vec![Bind::Text(grant.to_string())]);
+        let places: Vec<String> = requests
+            .iter()
+            .map(|id| format!("${}", binds.push(Bind::Text(id.to_string()))))
+            .collect();
+        let sql = format!(
+            "select event_id, at, idx, body, reason, address, salt from audit where idx is not null and (grant_id = $1 or request_id in ({})) order by idx",
+            places.join(", ")
+        );
+        let rows: Vec<Salted> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
+        rows.into_iter()
+            .map(|row| Ok((row.row.read()?, row.salt)))
+            .collect()
     }
 
     /// The oldest event without an index, for the alarm about a stuck sequencer.

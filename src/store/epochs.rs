@@ -72,6 +72,8 @@ impl Tx {
 
     /// Makes the tree of this epoch anew from its events, after somebody wrote another epoch into the head.
     pub async fn grow_anew(&mut self, epoch: Epoch, generation: u32) -> anyhow::Result<Tree> {
+        let gone = u64::try_from(self.minimum().await?)? > epoch.begins;
+        anyhow::ensure!(!gone, "a log that was pruned cannot be made anew");
         touch!(self, c => sqlx::query("update log_head set epoch = $1, begins = $2, generation = $3, tree_size = 0, frontier = '', root = null where id = 1")
             .bind(i64::from(epoch.number)).bind(i64::try_from(epoch.begins)?).bind(i64::from(generation)).execute(c))
         .context("making the tree anew")?;

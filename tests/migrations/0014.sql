@@ -1,3 +1,3 @@
--- What a database of version 14 may hold: a log that began anew once.
-insert into log_links (epoch, generation, begins, at, note) values (2, 1, 5, 1800000000000, 'a note');
-insert into log_nodes (epoch, level, idx, hash) values (2, 8, 0, '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=');
+-- What a database of version 14 may hold: a row of the index of events, and its segment, far beyond the events that there are.
+insert into log_index (id, terms) values (7000000, '');
+insert into log_segments (first_idx, events, erased, seen) values (65536000, 65536, 1, 1);

@@ -1,10 +1,17 @@
 //! `portcullis audit`: searches the record, and follows it live.
 
+mod deliveries;
+mod erase;
+mod evidence;
+mod export;
+mod prune;
 mod recover;
 mod verify;
 mod walk;
 
 use chrono::{DateTime, Local, Utc};
+
+pub(super) use evidence::broken as broken_evidence;
 
 use crate::cli::requests::PAGE;
 use crate::cli::when::{Toward, When};
@@ -31,13 +38,29 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Verify(verify::Verify),
-    Export(verify::Export),
     Recover(recover::Recover),
     RotateKey(recover::RotateKey),
+    Export(export::Export),
+    Deliveries(deliveries::Deliveries),
+    Erase(erase::Erase),
+    Prune(prune::Prune),
 }
 
 #[derive(Debug, clap::Args)]
 struct Search {
+    #[command(flatten)]
+    which: Which,
+    /// Go on with what happens from now on
+    #[arg(long, conflicts_with = "until")]
+    follow: bool,
+    /// At most so many of what has happened
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    limit: u32,
+}
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+struct Which {
     /// Who did it
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
@@ -68,33 +91,55 @@ struct Search {
     /// Only events that a filter lets through, like 'outcome:denied env:prod'; --help explains
     #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
     filter: Option<String>,
-    /// Go on with what happens from now on
-    #[arg(long, conflicts_with = "until")]
-    follow: bool,
-    /// At most so many of what has happened
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    limit: u32,
+}
+
+impl Which {
+    /// What the server is asked for.
+    async fn query(self, context: &Context<'_>) -> Result<(Client, AuditQuery), Failure> {
+        let filter = match &self.filter {
+            Some(text) => Some(filter::read(context, text, List::Audit)?),
+            None => None,
+        };
+        let client = context.client()?;
+        let mut query = query(context, &client, self).await?;
+        query.q = filter;
+        Ok((client, query))
+    }
+
+    fn is_everything(&self) -> bool {
+        let texts = [
+            &self.actor,
+            &self.target,
+            &self.outcome,
+            &self.text,
+            &self.filter,
+        ];
+        texts.iter().all(|text| text.is_none())
+            && self.event.is_empty()
+            && self.request.is_none()
+            && self.grant.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Some(Command::Verify(asked)) => verify::verify(context, asked).await,
-        Some(Command::Export(asked)) => verify::export(context, asked.folder).await,
         Some(Command::Recover(asked)) => recover::recover(context, asked).await,
         Some(Command::RotateKey(asked)) => recover::rotate_key(context, asked).await,
+        Some(Command::Export(asked)) => export::run(context, asked).await,
+        Some(Command::Deliveries(asked)) => deliveries::run(context, asked).await,
+        Some(Command::Erase(asked)) => erase::run(context, asked).await,
+        Some(Command::Prune(asked)) => prune::run(context, asked).await,
         None => search(context, arguments.search).await,
     }
 }
 
 async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failure> {
-    let filter = match &arguments.filter {
-        Some(text) => Some(filter::read(context, text, List::Audit)?),
-        None => None,
-    };
-    let client = context.client()?;
     let (follows, limit) = (arguments.follow, arguments.limit);
-    let mut query = query(context, &client, arguments).await?;
-    query.q.clone_from(&filter);
+    let (client, query) = arguments.which.query(context).await?;
+    let filter = query.q.clone();
     if !follows {
         let events = past(&client, query, limit).await?;
         print_all(context, &events)?;
@@ -137,7 +182,7 @@ async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failur
 async fn query(
     context: &Context<'_>,
     client: &Client,
-    arguments: Search,
+    arguments: Which,
 ) -> Result<AuditQuery, Failure> {
     let now = match (arguments.since, arguments.until) {
         (None, None) => DateTime::UNIX_EPOCH,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::audit::evidence;
 use crate::cli::requests::PAGE;
 use crate::cli::{Context, Exit, Failure, Printer};
 use crate::client::epochs::{Chain, Told, epoch_of, follow};
@@ -22,7 +23,7 @@ use super::walk::{
     after_help = "Exit code 0: it is whole. 1: it is not, and the first thing that is wrong is said.\nExample: portcullis audit verify /mnt/worm/portcullis --key \"$(cat portcullis-log.key)\""
 )]
 pub(super) struct Verify {
-    /// A folder that `audit export` wrote; without one, the record of the server
+    /// A folder that `audit export` wrote, or a file of `evidence`; without one, the record of the server
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// The key of the log; without it the one that this machine saw first
@@ -33,18 +34,10 @@ pub(super) struct Verify {
     witness: Vec<PathBuf>,
 }
 
-/// Write the record to a folder in the format of c2sp.org/tlog-tiles, checked on the way
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "What people typed and where they were is in there as salted hashes only.\nExample: portcullis audit export /mnt/worm/portcullis"
-)]
-pub(super) struct Export {
-    /// Where to; made if need be.
-    #[arg(value_name = "FOLDER")]
-    pub folder: PathBuf,
-}
-
 pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit, Failure> {
+    if let Some(file) = asked.folder.as_ref().filter(|path| path.is_file()) {
+        return evidence::verify(context, file, asked.key, &asked.witness);
+    }
     let mut before = Vec::new();
     for path in &asked.witness {
         let text = String::from_utf8_lossy(&read(path)?).into_owned();
@@ -212,6 +205,25 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
     write(&folder.join("checkpoint"), view.checkpoint.as_bytes())?;
     file.keep(&chain.key, &view.checkpoint)?;
     tell(context, &report)
+}
+
+/// The checkpoint of a folder, once all of it was checked with the key that this machine knows of the server.
+pub(super) async fn checked(
+    context: &Context<'_>,
+    client: &Client,
+    folder: PathBuf,
+) -> Result<String, Failure> {
+    let seen = WitnessFile::of(&context.state()?, client.server())?.read()?;
+    let said = key_of(&client.checkpoint().await?.key)?;
+    let trusted = seen.map_or(said, |seen| seen.key);
+    let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
+    let keys = check_keys(&[trusted], &links_of(&folder)?, &note);
+    let (chain, signed) = keys.map_err(|error| broken(&error))?;
+    let source = Source::Folder(folder);
+    let mut keep = |_: Option<u32>, _: TileAt, _: Option<&[u8]>, _: &[Hash]| Ok(());
+    let mut lives = Lives::new(None, false);
+    check(context, &source, (&chain, &signed), &[], &mut lives, &mut keep).await?;
+    Ok(note)
 }
 
 /// Every grant, and then a checkpoint of everything that made them what they are.

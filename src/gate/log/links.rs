@@ -20,11 +20,11 @@ use super::FIRST;
 pub(super) const GENERATIONS_MAX: u32 = 32;
 
 /// Which key of the log: its epoch, and its generation in there.
-pub(super) type KeyAt = (u32, u32);
+pub(in crate::gate) type KeyAt = (u32, u32);
 
 /// A checkpoint, the note that it is in, and the key that signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signed {
+pub(in crate::gate) struct Signed {
     pub by: KeyAt,
     pub checkpoint: Checkpoint,
     pub note: String,
@@ -40,7 +40,7 @@ pub struct SeenLink {
     pub entry: Option<Vec<u8>>,
 }
 
-pub(super) fn key_at(tree: &Tree) -> KeyAt {
+pub(in crate::gate) fn key_at(tree: &Tree) -> KeyAt {
     (tree.epoch.number, tree.generation)
 }
 
@@ -54,7 +54,7 @@ impl Gate {
         )
     }
 
-    pub(super) fn log_key(&self, (epoch, generation): KeyAt) -> Result<SigningKey, Error> {
+    pub(in crate::gate) fn log_key(&self, (epoch, generation): KeyAt) -> Result<SigningKey, Error> {
         let name = format!("{}{epoch}", self.log_name());
         let turn = generation.to_string();
         let parts = [name.as_str(), turn.as_str()];
@@ -83,7 +83,7 @@ impl Gate {
     }
 
     /// A checkpoint, if any key of ours signed it; the newest of those that did.
-    pub(super) fn signed_by_us(&self, note: &str) -> Result<Option<Signed>, Error> {
+    pub(in crate::gate) fn signed_by_us(&self, note: &str) -> Result<Option<Signed>, Error> {
         let name = self.log_name();
         let epoch = Note::read(note).ok().and_then(|read| {
             let checkpoint: Checkpoint = read.unverified().parse().ok()?;

@@ -16,12 +16,15 @@ use crate::domain::permit::{Action, permit, permit_at};
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 use crate::store::tree::{Epoch, Tree};
+use crate::wire::export::SignedLog;
 use crate::tlog::{Bundle, Checkpoint, Hash, Node, Note, TileAt, WIDTH, consistency, inclusion};
 
 use super::{Caller, Error, Gate};
 
 pub use links::SeenLink;
+pub(in crate::gate) use links::key_at;
 pub use sign::Signer;
+pub(in crate::gate) use sign::continues;
 
 /// The epoch that every log begins with.
 const FIRST: u32 = 1;
@@ -156,7 +159,7 @@ impl Gate {
     }
 }
 
-fn newest(tree: &Tree) -> Result<String, Refusal> {
+pub(in crate::gate) fn newest(tree: &Tree) -> Result<String, Refusal> {
     tree.checkpoint.clone().ok_or_else(|| Refusal::NotFound {
         what: "checkpoint of epoch",
         name: tree.epoch.number.to_string(),
@@ -187,4 +190,14 @@ async fn part(tx: &mut Tx, wanted: Option<u32>) -> Result<(Epoch, u64), Error> {
         Some((epoch, size))
     });
     Ok(found.ok_or_else(|| missing("epoch", &number))?)
+}
+
+/// What a checkpoint of our own says, for those who check it themselves.
+pub(in crate::gate) fn signed(note: &str) -> Option<SignedLog> {
+    let checkpoint: Checkpoint = Note::read(note).ok()?.unverified().parse().ok()?;
+    Some(SignedLog {
+        origin: checkpoint.origin,
+        size: checkpoint.size,
+        root: checkpoint.root.to_string(),
+    })
 }

@@ -272,7 +272,7 @@ pub(super) fn checkpoint(key: &SigningKey, tree: &Tree) -> Checkpoint {
 }
 
 /// Whether the tree begins as this checkpoint says; the error says what is wrong.
-async fn continues(
+pub(in crate::gate) async fn continues(
     tx: &mut Tx,
     tree: &Tree,
     before: &Checkpoint,
