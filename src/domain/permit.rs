@@ -134,9 +134,7 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         | Action::ManageServices
         | Action::SealCodes
         | Action::ManageHistory
-        | Action::KeepLog => {
-            "the product role admin"
-        }
+        | Action::KeepLog => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

@@ -12,7 +12,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::request::check_reason;
 use crate::domain::second_factor::Guarded;
 use crate::store::Tx;
-use crate::tlog::{Checkpoint, WIDTH};
+use crate::tlog::WIDTH;
 
 use super::log::continues;
 use super::{Caller, Error, Gate, OnceKey, Opened};

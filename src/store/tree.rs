@@ -180,7 +180,8 @@ impl Tx {
         let first = at.number * WIDTH;
         let end = i64::try_from(epoch.begins + first)?.saturating_add(count);
         let hashes: Vec<Hash> = if at.level == 0 && end <= self.minimum().await? {
-            self.pruned_leaves(epoch, i64::try_from(first)?, count).await?
+            self.pruned_leaves(epoch, i64::try_from(first)?, count)
+                .await?
         } else if at.level == 0 {
             let entries = self.entries(first, count, epoch).await?;
             entries.iter().map(|entry| leaf_hash(entry)).collect()

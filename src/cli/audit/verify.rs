@@ -222,7 +222,15 @@ pub(super) async fn checked(
     let source = Source::Folder(folder);
     let mut keep = |_: Option<u32>, _: TileAt, _: Option<&[u8]>, _: &[Hash]| Ok(());
     let mut lives = Lives::new(None, false);
-    check(context, &source, (&chain, &signed), &[], &mut lives, &mut keep).await?;
+    check(
+        context,
+        &source,
+        (&chain, &signed),
+        &[],
+        &mut lives,
+        &mut keep,
+    )
+    .await?;
     Ok(note)
 }
 

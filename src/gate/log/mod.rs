@@ -16,8 +16,8 @@ use crate::domain::permit::{Action, permit, permit_at};
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 use crate::store::tree::{Epoch, Tree};
-use crate::wire::export::SignedLog;
 use crate::tlog::{Bundle, Checkpoint, Hash, Node, Note, TileAt, WIDTH, consistency, inclusion};
+use crate::wire::export::SignedLog;
 
 use super::{Caller, Error, Gate};
 
