@@ -130,8 +130,6 @@ on_both! {
             ("invite", root.invite(&invitation("eve"), &key()).await.map(drop)),
             ("service account", root.create_service(&service, &key()).await.map(drop)),
             ("sealed codes", root.seal(&serde_json::from_value(serde_json::json!({"name": "ada", "count": 2, "expires": "30d"})).unwrap(), &key()).await.map(drop)),
-            ("recovery codes", ada.new_recovery_codes(&key()).await.map(drop)),
-            ("reset factors", root.reset_factors("ada", &key()).await.map(drop)),
             ("rotate the key of the log", root.rotate_log_key(&key()).await.map(drop)),
             ("sign in", nobody.sign_in(&code, None, Some("test")).await.map(drop)),
         ];

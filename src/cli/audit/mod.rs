@@ -16,6 +16,7 @@ pub(super) use evidence::broken as broken_evidence;
 use crate::cli::requests::PAGE;
 use crate::cli::when::{Toward, When};
 use crate::cli::{Context, Exit, Failure, filter, words};
+use crate::client::witness::{WitnessFile, look};
 use crate::client::{AuditQuery, Client, Followed, follow, follow_matching};
 use crate::domain::ids::{GrantId, RequestId};
 use crate::query::List;
@@ -136,9 +137,24 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     }
 }
 
+/// Says loudly when the record that is searched is not the one that this machine saw; what is there is shown all the
+/// same, for whoever has to find out.
+async fn witness(context: &Context<'_>, client: &Client) -> Result<(), Failure> {
+    let file = WitnessFile::of(&context.state()?, client.server())?;
+    // A server that does not say what its log is will be heard in the search itself.
+    if let Ok(Err(error)) = look(client, &file).await {
+        let hint = "`portcullis audit verify` tells more";
+        context
+            .printer
+            .note(&format!("THE AUDIT LOG IS NOT WHOLE: {error}; {hint}"));
+    }
+    Ok(())
+}
+
 async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failure> {
     let (follows, limit) = (arguments.follow, arguments.limit);
     let (client, query) = arguments.which.query(context).await?;
+    witness(context, &client).await?;
     let filter = query.q.clone();
     if !follows {
         let events = past(&client, query, limit).await?;

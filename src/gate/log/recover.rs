@@ -178,7 +178,7 @@ impl Gate {
         state: &mut super::sign::State,
     ) -> Result<SeenLink, Error> {
         self.store.commit(writing.tx).await?;
-        self.keep(&signed.note)?;
+        self.keep(&signed)?;
         state.last = Some(signed);
         state.broken = None;
         metrics::gauge!("portcullis_audit_rewritten").set(0.0);

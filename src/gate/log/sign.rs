@@ -3,7 +3,8 @@
 //! A node signs nothing that does not continue what it or another node signed before. What it signed last it keeps
 //! in a file of its own, so that a database that was rolled back is noticed even when the database says otherwise.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -118,19 +119,20 @@ impl Gate {
             self.store.commit(tx).await?;
             if kept {
                 // After the commit: what is kept here has to be in the database.
-                self.keep(&note)?;
                 let (by, checkpoint) = (at, now);
-                state.last = Some(Signed {
+                let signed = Signed {
                     by,
                     checkpoint,
                     note,
-                });
+                };
+                self.keep(&signed)?;
+                state.last = Some(signed);
             }
         } else if let Some(theirs) = theirs
             && state.last.as_ref() != Some(&theirs)
         {
             // Another node signed it, and this one saw it: that is worth as much.
-            self.keep(&theirs.note)?;
+            self.keep(&theirs)?;
             state.last = Some(theirs);
         }
         state.broken = None;
@@ -232,14 +234,47 @@ impl Gate {
         Ok(kept)
     }
 
-    pub(super) fn keep(&self, note: &str) -> Result<(), Error> {
+    /// Keeps a checkpoint where this node looks when it starts, and where others look who trust no node.
+    pub(super) fn keep(&self, signed: &Signed) -> Result<(), Error> {
+        if let Some(folder) = &self.settings.audit.checkpoints {
+            // It is for others: without it the log is as good as ever, and the next checkpoint is tried again.
+            if let Err(error) = self.add_to(folder, signed) {
+                metrics::counter!("portcullis_audit_checkpoints_not_written").increment(1);
+                tracing::error!(error = ?error, folder = %folder.display(), "a checkpoint could not be added to the folder");
+            }
+        }
         let Some(path) = &self.signer.kept else {
             return Ok(());
         };
         let beside = path.with_extension("new");
-        let written = std::fs::write(&beside, note).and_then(|()| std::fs::rename(&beside, path));
+        let written = std::fs::write(&beside, &signed.note);
+        let written = written.and_then(|()| std::fs::rename(&beside, path));
         let shown = path.display();
         Ok(written.with_context(|| format!("keeping the checkpoint in `{shown}`"))?)
+    }
+
+    /// Adds a file with a checkpoint and its key. INVARIANT: no file that is there is ever changed
+    /// (`every_checkpoint_is_added_to_a_folder_and_none_is_changed`).
+    fn add_to(&self, folder: &Path, signed: &Signed) -> Result<(), Error> {
+        let key = self.log_key(signed.by)?;
+        let name = key.verifying().name().replace('/', "-");
+        let (_, generation) = signed.by;
+        let path = folder.join(format!(
+            "{name}-{generation}-{:012}",
+            signed.checkpoint.size
+        ));
+        std::fs::create_dir_all(folder).context("making the folder")?;
+        let text = format!("{}\n{}", key.verifying(), signed.note);
+        let file = std::fs::File::create_new(&path);
+        let written = file.and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+        match written {
+            // Another node was first, or this one before it was started again.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            written => Ok(written.with_context(|| format!("adding `{}`", path.display()))?),
+        }
     }
 
     /// Says once, where everybody looks, that the record is not what was signed.
