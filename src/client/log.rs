@@ -74,11 +74,14 @@ impl Client {
         self.call(Call::new(Method::GET, &path)).await
     }
 
-    /// The hashes of a tile.
-    pub async fn tile(&self, at: TileAt) -> Result<Vec<u8>, ClientError> {
+    /// The hashes of a tile, of the present epoch or of one before.
+    pub async fn tile(&self, epoch: Option<u32>, at: TileAt) -> Result<Vec<u8>, ClientError> {
         let path = at.to_string();
+        let epoch = epoch.map(|epoch| epoch.to_string());
+        let part = epoch.iter().flat_map(|epoch| ["epoch", epoch.as_str()]);
         let path: Vec<&str> = ["v1", "audit", "log"]
             .into_iter()
+            .chain(part)
             .chain(path.split('/'))
             .collect();
         self.bytes(Call::new(Method::GET, &path).long()).await

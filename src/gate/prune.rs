@@ -64,11 +64,18 @@ impl Gate {
             self.finish(writing, &vec![Step::new(Record::Nothing, event)])
                 .await?;
         }
+        self.store.sequence().await?;
+        self.publish().await?;
         let began = Instant::now();
         while began.elapsed() < PATIENCE && self.prune_due().await? {}
         let (mut tx, _) = self.look().await?;
         let (minimum, to) = tx.pruning().await?;
         Ok(Pruned { minimum, to })
+    }
+
+    /// The first event that is still there.
+    pub async fn minimum(&self) -> Result<i64, Error> {
+        Ok(self.store.glance().await?.minimum().await?)
     }
 
     /// Takes away some of what goes; answers whether there is more. The sweeper goes on where a node stopped.
@@ -78,6 +85,9 @@ impl Gate {
             return Ok(false);
         }
         let mut tx = self.store.write().await?;
+        if !tx.pruning_is_signed().await? {
+            return Ok(false);
+        }
         let epoch = tx.tree().await?.epoch;
         let gone = tx.prune_some(epoch).await?;
         self.store.commit(tx).await?;

@@ -57,6 +57,7 @@ pub async fn checkpoint(
         checkpoint,
         consistency,
         links: links.into_iter().map(link).collect(),
+        minimum: app.gate.minimum().await?,
     }))
 }
 

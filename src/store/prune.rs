@@ -43,6 +43,15 @@ impl Tx {
         }
     }
 
+    /// Whether what says that the log is pruned is in a log that was signed: before that, whoever checks it would miss
+    /// what goes.
+    pub async fn pruning_is_signed(&mut self) -> anyhow::Result<bool> {
+        let waits = "select (select count(*) from audit where idx is null and code = 'audit.pruned') + (select count(*) from audit where idx >= (select checkpoint_size from log_head where id = 1) and code = 'audit.pruned')";
+        let (waits,): (i64,) = on!(self, c => sqlx::query_as(waits).fetch_one(c))
+            .context("looking whether the pruning is signed")?;
+        Ok(waits == 0)
+    }
+
     /// Takes away some of what goes, and keeps its leaves; answers how many events went. INVARIANT: a leaf is kept in
     /// the transaction that takes its event away, so that at no moment one of them is missing.
     pub async fn prune_some(&mut self, epoch: Epoch) -> anyhow::Result<i64> {

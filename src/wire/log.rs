@@ -15,6 +15,9 @@ pub struct CheckpointView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub consistency: Option<Vec<String>>,
+    /// The first event that is still there: of those before it the hashes are left.
+    #[serde(default)]
+    pub minimum: i64,
     /// What vouches for each key but the first, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LogLinkView>,

@@ -5,5 +5,6 @@ mod erase;
 mod evidence;
 mod export;
 mod ocsf;
+mod prune;
 mod reads;
 mod receivers;

@@ -13,8 +13,7 @@ use crate::client::{Client, ClientError, GrantsQuery};
 use crate::tlog::{Checkpoint, Hash, TileAt, VerifyingKey};
 use crate::wire::{CheckpointView, LogLinkView};
 
-use super::walk::{
-    GRANTS, LINKS, Lives, Log, Report, Source, broken, here, in_part, read, walk, write,
+use super::walk::{GRANTS, MINIMUM, LINKS, Lives, Log, Report, Source, broken, here, in_part, read, walk, write,
 };
 
 /// Check the record from its first event to its last, against its signature and what this machine saw before
@@ -124,7 +123,7 @@ async fn check(
             .cloned()
             .collect()
     };
-    let mut epochs = Vec::new();
+    let (mut epochs, mut pruned) = (Vec::new(), 0);
     for (ended, said) in chain.ended().map_err(|error| broken(&error))? {
         let log = Log {
             signed: &ended.found,
@@ -136,6 +135,7 @@ async fn check(
             keep(Some(ended.epoch), at, bundle, hashes)
         };
         let walked = walk(context, source, &log, walked, lives, &mut keep).await?;
+        pruned += walked.pruned;
         epochs.push(Told {
             epoch: ended.epoch,
             recovered_at: said.at.clone(),
@@ -165,6 +165,7 @@ async fn check(
         begins,
         entries: signed.size,
         root: signed.root.to_string(),
+        pruned: pruned + walked.pruned,
         late: walked.late,
         compared,
         grants,
@@ -197,6 +198,10 @@ pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exi
     let log = (&chain, &signed);
     let report = check(context, &source, log, &seen, &mut lives, &mut keep).await?;
     write(&folder.join(GRANTS), written.as_bytes())?;
+    if report.pruned > 0 {
+        let minimum = format!("{}\n", report.pruned);
+        write(&folder.join(MINIMUM), minimum.as_bytes())?;
+    }
     let links =
         serde_json::to_string_pretty(&view.links).map_err(|error| here(&error.to_string()))?;
     write(&folder.join(LINKS), links.as_bytes())?;
@@ -304,6 +309,12 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
         }
         if report.compared > 0 {
             printer.line("it continues what was seen of it before")?;
+        }
+        if report.pruned > 0 {
+            let pruned = report.pruned;
+            printer.line(&format!(
+                "the first {pruned} events were pruned, as an event says; their hashes are in their places"
+            ))?;
         }
         if report.late > 0 {
             let late = report.late;

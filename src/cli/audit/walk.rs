@@ -8,11 +8,13 @@ use crate::cli::{Context, Failure};
 use crate::client::Client;
 use crate::client::epochs::Told as Ended;
 use crate::client::replay::{Grants, Replay, Told};
-use crate::client::verify::{Broken, Leaf, Walk, leaves};
+use crate::client::verify::{Broken, Leaf, Walk, leaves, pruned_to};
 use crate::tlog::{Checkpoint, HEIGHT, Hash, TileAt, WIDTH};
 
 /// Bundles that are read at a time.
 const AT_ONCE: u64 = 64;
+/// The file of an exported log that says before which entry nothing but hashes is left.
+pub(super) const MINIMUM: &str = "minimum";
 /// The file of an exported log that has the grants as the server had them.
 pub(super) const GRANTS: &str = "grants";
 /// The file of an exported log that has what vouches for its keys.
@@ -30,6 +32,8 @@ pub(super) struct Log<'l> {
 
 /// What a walk came to.
 pub(super) struct Walked {
+    /// Of so many at the beginning only the hashes are left.
+    pub pruned: u64,
     pub late: u64,
     pub as_seen: Option<bool>,
 }
@@ -48,6 +52,13 @@ impl Lives {
             replay: grants.map(Replay::new),
             lossy,
             unexplained: Vec::new(),
+        }
+    }
+
+    /// The beginning of the log is pruned: of some grants it tells the end of the story only.
+    fn begin_late(&mut self) {
+        if let Some(replay) = &mut self.replay {
+            replay.begin_late();
         }
     }
 
@@ -91,6 +102,8 @@ pub(super) struct Report {
     pub root: String,
     /// The index of its first event.
     pub begins: u64,
+    /// Of so many at the beginning only the hashes are left.
+    pub pruned: u64,
     /// Events that were written more than five seconds after one that happened later.
     pub late: u64,
     /// How many checkpoints of before it was compared with.
@@ -116,6 +129,33 @@ impl Source {
         match self {
             Self::Server(client) => Ok(client.bundle(part, at).await?),
             Self::Folder(folder) => read(&in_part(folder, part).join(at.bundle_path())),
+        }
+    }
+
+    /// The hashes of a tile whose entries were pruned.
+    async fn pruned(&self, part: Option<u32>, at: TileAt) -> Result<Vec<Hash>, Failure> {
+        let bytes = match self {
+            Self::Server(client) => client.tile(part, at).await?,
+            Self::Folder(folder) => read(&in_part(folder, part).join(at.to_string()))?,
+        };
+        let (hashes, _) = bytes.as_chunks::<32>();
+        Ok(hashes
+            .iter()
+            .map(|bytes| Hash::from_bytes(*bytes))
+            .collect())
+    }
+
+    /// Before which entry nothing but hashes is left: as the server says, or the file beside the folder's checkpoint.
+    async fn minimum(&self) -> Result<u64, Failure> {
+        match self {
+            Self::Server(client) => {
+                let minimum = client.checkpoint().await?.minimum;
+                Ok(u64::try_from(minimum).unwrap_or_default())
+            }
+            Self::Folder(folder) => {
+                let text = std::fs::read_to_string(folder.join(MINIMUM)).unwrap_or_default();
+                Ok(text.trim().parse().unwrap_or_default())
+            }
         }
     }
 
@@ -171,7 +211,29 @@ pub(super) async fn walk(
     let signed = log.signed;
     let bundles = signed.size.div_ceil(WIDTH);
     let mut above: Vec<Vec<Hash>> = Vec::new();
-    let (mut next, mut told) = (0, 0);
+    let mut full = |node: crate::tlog::Node, hash| {
+        if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
+            let level = usize::from(node.level / HEIGHT) - 1;
+            above.resize(above.len().max(level + 1), Vec::new());
+            if let Some(row) = above.get_mut(level) {
+                row.push(hash);
+            }
+        }
+    };
+    let minimum = source.minimum().await?.saturating_sub(log.begins);
+    let minimum = minimum.min(signed.size);
+    for number in 0..minimum / WIDTH {
+        let at = tile_at(0, number, signed.size);
+        let hashes = source.pruned(log.part, at).await?;
+        let taken = walk.take_pruned(&hashes, &mut full);
+        taken.map_err(|error| broken(&error))?;
+        keep(at, None, &hashes)?;
+    }
+    if minimum > 0 {
+        lives.begin_late();
+    }
+    let mut admitted = 0;
+    let (mut next, mut told) = (minimum / WIDTH, 0);
     while next < bundles {
         let mut read = Vec::new();
         for number in next..bundles.min(next + AT_ONCE) {
@@ -196,16 +258,13 @@ pub(super) async fn walk(
                     index: log.begins + index,
                 }));
             }
-            let full = |node: crate::tlog::Node, hash| {
-                if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
-                    let level = usize::from(node.level / HEIGHT) - 1;
-                    above.resize(above.len().max(level + 1), Vec::new());
-                    if let Some(row) = above.get_mut(level) {
-                        row.push(hash);
-                    }
-                }
-            };
-            walk.take(&leaves, full).map_err(|error| broken(&error))?;
+            let taken = walk.take(&leaves, &mut full);
+            taken.map_err(|error| broken(&error))?;
+            if minimum > 0 {
+                let entries = crate::tlog::Bundle::read(bytes).unwrap_or_default();
+                let said = entries.iter().filter_map(|entry| pruned_to(entry)).max();
+                admitted = admitted.max(said.unwrap_or_default());
+            }
             for told in leaves.iter().filter_map(|leaf| leaf.told.as_deref()) {
                 lives.take(told).map_err(|error| broken(&error))?;
             }
@@ -229,8 +288,15 @@ pub(super) async fn walk(
         }
     }
     let late = walk.late();
+    if admitted < minimum {
+        return Err(broken(&Broken::Pruned { minimum }));
+    }
     let as_seen = walk.finish(signed).map_err(|error| broken(&error))?;
-    Ok(Walked { late, as_seen })
+    Ok(Walked {
+        pruned: minimum,
+        late,
+        as_seen,
+    })
 }
 
 type Read = Vec<(TileAt, Vec<u8>)>;

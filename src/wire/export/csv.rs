@@ -81,7 +81,7 @@ fn field(text: &str) -> String {
     let clean: String = text
         .chars()
         .flat_map(|c| match c {
-            '\n' | '\r' | '\t' => vec![c],
+            '\n' | '\r' => vec![c],
             c if hidden(c) => c.escape_unicode().collect(),
             c => vec![c],
         })
