@@ -13,7 +13,8 @@ use crate::client::{Client, ClientError, GrantsQuery};
 use crate::tlog::{Checkpoint, Hash, TileAt, VerifyingKey};
 use crate::wire::{CheckpointView, LogLinkView};
 
-use super::walk::{GRANTS, MINIMUM, LINKS, Lives, Log, Report, Source, broken, here, in_part, read, walk, write,
+use super::walk::{
+    GRANTS, LINKS, Lives, Log, MINIMUM, Report, Source, broken, here, in_part, read, walk, write,
 };
 
 /// Check the record from its first event to its last, against its signature and what this machine saw before
