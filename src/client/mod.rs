@@ -22,6 +22,7 @@ pub mod oidc;
 mod oidc_page;
 mod passkey;
 mod passkey_page;
+mod policies;
 mod queries;
 pub mod replay;
 mod second_factor;

@@ -47,6 +47,7 @@ impl Action {
                 | Self::ManageHistory
                 | Self::ReadMetrics
                 | Self::KeepLog
+                | Self::ChangePolicy
         )
     }
 }
@@ -74,6 +75,8 @@ actions! {
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
     /// Ask what policy says to others, and what another policy would have said.
     ReadPolicy, "see what policy says to others", [Admin, Auditor];
+    /// Put another policy in the place of the one in use.
+    ChangePolicy, "change the policy", [Admin];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];
     /// Make service accounts, and manage those of others.
@@ -134,6 +137,7 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         | Action::ManageServices
         | Action::SealCodes
         | Action::ManageHistory
+        | Action::ChangePolicy
         | Action::KeepLog => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {

@@ -76,6 +76,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::OverTotalCap { .. }
         | R::LockOver { .. }
         | R::PreviewNotValid { .. }
+        | R::PolicyInUse { .. }
         | R::NothingToRecover
         | R::LogRewritten { .. } => StatusCode::CONFLICT,
         R::Locked { .. } => StatusCode::LOCKED,

@@ -16,6 +16,7 @@ mod passkey_sign_in;
 mod passkeys;
 mod people;
 mod policy;
+mod policy_changes;
 mod recover;
 mod requests;
 mod sealed_codes;

@@ -43,6 +43,8 @@ const BY_THE_GATE: [(EventCode, &str); 55] = [
     (EventCode::PasswordSet, "api::accounts"),
     (EventCode::ConfigLoaded, "reload"),
     (EventCode::ConfigRejected, "reload"),
+    (EventCode::PolicyWaiting, "api::policy_changes"),
+    (EventCode::PolicyApplied, "api::policy_changes"),
     (EventCode::TlsLoaded, "api::tls"),
     (EventCode::TlsRejected, "api::tls"),
     (EventCode::LogRewritten, "api::log"),

@@ -55,6 +55,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::LockOver { .. }
         | R::PreviewNotValid { .. }
         | R::TooManyItems { .. }
+        | R::PolicyInUse { .. }
         | R::Conflict { .. }
         | R::VersionRequired
         | R::IdempotencyKeyRequired
@@ -69,7 +70,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::NothingToRecover
         | R::LogRewritten { .. }
         | R::LogStuck { .. }
-        | R::Busy => 53,
+        | R::Busy => 54,
     }
 }
 
@@ -201,6 +202,9 @@ fn every_refusal() -> Vec<Refusal> {
         },
         R::PreviewNotValid {
             why: "it is older than 5 minutes",
+        },
+        R::PolicyInUse {
+            version: "0123456789ab".to_owned(),
         },
         R::TooManyItems {
             count: 7_000,
