@@ -7,8 +7,8 @@ use crate::client::send::{Call, Client};
 use crate::client::{ClientError, IdempotencyKey};
 use crate::tlog::TileAt;
 use crate::wire::{
-    CheckpointView, DeliveryView, Erased, Erasure, ExportPage, LogLinkView, LogRecovery, Page,
-    PruneView, Pruning,
+    CheckpointView, DeliveryView, Erased, Erasure, EventProofView, ExportPage, LogLinkView,
+    LogRecovery, Page, PruneView, Pruning,
 };
 
 impl Client {
@@ -30,6 +30,13 @@ impl Client {
         let call = Call::new(Method::GET, &["v1", "audit", "checkpoint"]);
         let query = vec![("from", size.to_string())];
         self.call(call.query(query)).await
+    }
+
+    /// That an event is in the log, as the server says it: nothing of it is checked.
+    pub async fn event_proof(&self, index: i64) -> Result<EventProofView, ClientError> {
+        let index = index.to_string();
+        let path = ["v1", "audit", index.as_str(), "proof"];
+        self.call(Call::new(Method::GET, &path)).await
     }
 
     /// Goes on with the log where history was lost.

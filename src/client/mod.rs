@@ -34,6 +34,7 @@ mod spoken;
 pub mod sse;
 mod step_up;
 pub mod verify;
+pub mod watch;
 pub mod witness;
 
 pub use break_glass::BreakGlassQuery;

@@ -154,13 +154,8 @@ fn inclusion(
     let place = u64::try_from(index).ok();
     let place = place.and_then(|index| index.checked_sub(view.begins));
     let signed = (watched.checkpoint.size, watched.checkpoint.root);
-    check_inclusion(
-        leaf_hash(&bytes),
-        place.ok_or_else(absent)?,
-        signed,
-        &proof,
-    )
-    .map_err(|_| absent())?;
+    check_inclusion(leaf_hash(&bytes), place.ok_or_else(absent)?, signed, &proof)
+        .map_err(|_| absent())?;
     let (salt, reason) = (view.salt.as_deref(), event.reason.as_deref());
     let recorded = event_of(&bytes, salt, reason, event.address.as_deref());
     let shown = EventView {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
-use crate::client::{AuditQuery, Chosen, HistogramQuery, IdempotencyKey, Shelving, StepUpNeeded};
 use crate::client::watch::{Proved, Watched};
+use crate::client::{AuditQuery, Chosen, HistogramQuery, IdempotencyKey, Shelving, StepUpNeeded};
 use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -176,7 +176,7 @@ impl Failure {
 }
 
 /// Something asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Follow the live stream from now on.
     Connect,
@@ -250,7 +250,7 @@ pub enum Slice {
 }
 
 /// A question to the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Query {
     Me,
     Requests {

@@ -120,6 +120,7 @@ pub async fn proof(
         index: index.0,
         begins: proof.begins,
         entry: STANDARD.encode(&proof.entry),
+        salt: proof.salt,
         checkpoint: proof.checkpoint,
         key: app.gate.log_verifier().await?,
         inclusion: texts(&proof.hashes),

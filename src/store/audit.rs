@@ -417,6 +417,13 @@ impl Tx {
         rows.into_iter().map(Row::read).collect()
     }
 
+    /// With what the texts of an event were hashed, while they are there.
+    pub async fn salt_of(&mut self, index: i64) -> anyhow::Result<Option<String>> {
+        let row: Option<(Option<String>,)> = on!(self, c => sqlx::query_as("select salt from audit where idx = $1").bind(index).fetch_optional(c))
+            .context("reading the salt of an event")?;
+        Ok(row.and_then(|(salt,)| salt))
+    }
+
     /// Every numbered event about a grant or one of these requests, oldest first, each with what its texts are hashed
     /// with.
     pub async fn salted_events_about(

@@ -64,6 +64,10 @@ pub struct EventProofView {
     pub begins: u64,
     /// The bytes that are hashed, in base64: index, epoch, and the event as canonical JSON (RFC 8785).
     pub entry: String,
+    /// With it, reason and address have the hashes that `entry` has; absent where there is no text, or it was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub salt: Option<String>,
     /// A signed note about a log that has the event.
     pub checkpoint: String,
     /// The public key as `name+hash+key`.

@@ -14,7 +14,10 @@ pub(super) fn watched(problem: Option<&str>) -> Result<Box<Watched>, String> {
     }
     let name = "portcullis/audit/00/1";
     Ok(Box::new(Watched {
-        key: SigningKey::from_seed(name, &[7; 32]).unwrap().verifying().clone(),
+        key: SigningKey::from_seed(name, &[7; 32])
+            .unwrap()
+            .verifying()
+            .clone(),
         checkpoint: Checkpoint {
             origin: name.to_owned(),
             size: 3_400,
@@ -28,7 +31,9 @@ pub(super) fn watched(problem: Option<&str>) -> Result<Box<Watched>, String> {
 pub(super) fn proved(desk: &Desk, event: &EventView) -> Result<Box<Proved>, String> {
     if desk.events.iter().all(|known| known != event) {
         let index = event.index;
-        return Err(format!("event {index} says something else than what was recorded"));
+        return Err(format!(
+            "event {index} says something else than what was recorded"
+        ));
     }
     Ok(Box::new(Proved {
         watched: *watched(None)?,
@@ -54,7 +59,10 @@ fn an_event_is_proved_in_place() {
     desk.keys("4 k V Enter");
     let screen = desk.screen();
     let said = "it is in the signed log of 3400 events, as it is shown; it continues the 3300 that";
-    assert!(screen.contains(said) && screen.contains("12 hashes"), "{screen}");
+    assert!(
+        screen.contains(said) && screen.contains("12 hashes"),
+        "{screen}"
+    );
     // It is said of that event and of no other.
     desk.keys("n");
     assert!(!desk.screen().contains("12 hashes"), "{}", desk.screen());
@@ -65,7 +73,10 @@ fn on_a_small_screen_the_proof_is_said_aloud() {
     let mut desk = desk(80, 24);
     desk.keys("4 V");
     let screen = desk.screen();
-    assert!(screen.contains("event 59 is in the signed log of 3400 events"), "{screen}");
+    assert!(
+        screen.contains("event 59 is in the signed log of 3400 events"),
+        "{screen}"
+    );
 }
 
 #[test]
@@ -75,7 +86,10 @@ fn an_event_that_is_not_what_was_recorded_is_not_proved() {
     desk.events[59].reason = Some("another".to_owned());
     desk.keys("V");
     let screen = desk.screen();
-    assert!(screen.contains("NOT PROVED: event 59 says something else"), "{screen}");
+    assert!(
+        screen.contains("NOT PROVED: event 59 says something else"),
+        "{screen}"
+    );
 }
 
 #[test]
@@ -84,7 +98,8 @@ fn a_log_that_is_not_what_it_was_is_said_on_every_screen() {
     desk.log_problem = Some("the first 12 entries are not those that were seen before".to_owned());
     desk.connect();
     desk.wait(1_000);
-    let banner = "THE AUDIT LOG IS NOT WHOLE: the first 12 entries are not those that were seen before";
+    let banner =
+        "THE AUDIT LOG IS NOT WHOLE: the first 12 entries are not those that were seen before";
     assert!(desk.screen().contains(banner), "{}", desk.screen());
     desk.keys("2");
     assert!(desk.screen().contains(banner), "{}", desk.screen());
@@ -100,7 +115,10 @@ fn the_story_of_a_person_is_one_key_away() {
     desk.keys("4 k k O");
     let screen = desk.screen();
     assert!(screen.contains("actor:rob or principal:rob"), "{screen}");
-    assert!(screen.contains("20 of 20 here") && !screen.contains(" ann "), "{screen}");
+    assert!(
+        screen.contains("20 of 20 here") && !screen.contains(" ann "),
+        "{screen}"
+    );
     desk.keys("Esc");
     assert!(desk.screen().contains("60 of 60 here"), "{}", desk.screen());
 }
@@ -109,7 +127,12 @@ fn the_story_of_a_person_is_one_key_away() {
 fn events_that_are_kept_are_come_back_to_from_anywhere() {
     let mut desk = desk(120, 40);
     desk.keys("4 B");
-    assert!(desk.screen().contains("no event is kept: b keeps the selected one"), "{}", desk.screen());
+    assert!(
+        desk.screen()
+            .contains("no event is kept: b keeps the selected one"),
+        "{}",
+        desk.screen()
+    );
     desk.keys("k k b k k k b G");
     desk.keys("B");
     assert!(desk.screen().contains("Event 57 "), "{}", desk.screen());

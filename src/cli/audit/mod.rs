@@ -16,7 +16,8 @@ pub(super) use evidence::broken as broken_evidence;
 use crate::cli::requests::PAGE;
 use crate::cli::when::{Toward, When};
 use crate::cli::{Context, Exit, Failure, filter, words};
-use crate::client::witness::{WitnessFile, look};
+use crate::client::watch::{WatchError, watch};
+use crate::client::witness::WitnessFile;
 use crate::client::{AuditQuery, Client, Followed, follow, follow_matching};
 use crate::domain::ids::{GrantId, RequestId};
 use crate::query::List;
@@ -142,7 +143,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
 async fn witness(context: &Context<'_>, client: &Client) -> Result<(), Failure> {
     let file = WitnessFile::of(&context.state()?, client.server())?;
     // A server that does not say what its log is will be heard in the search itself.
-    if let Ok(Err(error)) = look(client, &file).await {
+    if let Err(error) = watch(client, Some(&file)).await
+        && !matches!(error, WatchError::Client(_))
+    {
         let hint = "`portcullis audit verify` tells more";
         context
             .printer

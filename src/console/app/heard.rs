@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::client::AuditQuery;
 use crate::console::app::App;
 use crate::console::msg::{Answer, Effect, Failure, Query, Slice, Tidings, Trip};
-use crate::console::screen::News;
+use crate::console::screen::{News, Proof};
 use crate::console::store::{Subject, Told};
 use crate::console::widget::toast::Level;
 use crate::wire::{EventView, GrantView, Page, RequestView};
@@ -96,7 +96,7 @@ impl App {
     }
 
     /// Says what came of looking for an event in the signed log.
-    fn proved(&mut self, index: i64, proof: &Proof) -> Vec<Effect> {
+    fn proof_came(&mut self, index: i64, proof: &Proof) -> Vec<Effect> {
         match proof {
             Proof::Proved(proved) => {
                 let size = proved.watched.checkpoint.size;
@@ -276,7 +276,7 @@ impl App {
                 let Query::Prove(event) = query else {
                     return Vec::new();
                 };
-                self.proved(event.index, &found.map_or_else(Proof::Wrong, Proof::Proved))
+                self.proof_came(event.index, &found.map_or_else(Proof::Wrong, Proof::Proved))
             }
             Answer::OverTime(counts) => match query {
                 Query::OverTime { turn, .. } => self.tell(&News::OverTime {
@@ -456,7 +456,7 @@ impl App {
                 Vec::new()
             }
             (_, Query::Prove(event)) => {
-                self.proved(event.index, &Proof::Unknown(failure.text().to_owned()))
+                self.proof_came(event.index, &Proof::Unknown(failure.text().to_owned()))
             }
             (_, Query::OverTime { turn, .. }) => self.tell(&News::OverTime {
                 turn: *turn,

@@ -94,7 +94,9 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
         Query::TryOut(ask) => Answer::TriedOut(Box::new(client.preview_incident(ask).await?)),
         Query::Incident(id) => Answer::Incident(Box::new(client.incident(id).await?)),
         Query::Watch => Answer::Watched(said(watch(client, client.session().witness()).await)?),
-        Query::Prove(event) => Answer::Proved(said(prove(client, client.session().witness(), event).await)?),
+        Query::Prove(event) => Answer::Proved(said(
+            prove(client, client.session().witness(), event).await,
+        )?),
         Query::OverTime { scope, .. } => Answer::OverTime(client.histogram(scope).await?),
         Query::Find { scope, .. } => Answer::Audit(client.audit(scope).await?),
         Query::Audit { scope, after, .. } => {

@@ -49,7 +49,7 @@ use crate::text::DisplayText;
 use crate::wire::{EventView, Facet, Histogram, Page};
 
 /// What a screen asks the application for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     /// Read something from the server.
     Fetch(Query),
@@ -103,10 +103,7 @@ pub enum News<'a> {
     /// Rows that are over were let go of to save memory.
     Pruned(&'a Pruned),
     /// An event was looked for in the signed log.
-    Proved {
-        index: i64,
-        proof: &'a Proof,
-    },
+    Proved { index: i64, proof: &'a Proof },
     /// How many events there were over time.
     OverTime {
         turn: u64,

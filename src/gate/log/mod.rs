@@ -34,6 +34,8 @@ const FIRST: u32 = 1;
 pub struct EntryProof {
     /// The bytes that are hashed.
     pub entry: Vec<u8>,
+    /// What its hashed texts are salted with, while they are there.
+    pub salt: Option<String>,
     /// The index of the first event of its log.
     pub begins: u64,
     pub checkpoint: String,
@@ -77,6 +79,7 @@ impl Gate {
         if !event.is_some_and(|event| self.may_see(caller, event)) {
             return Err(missing("event", &index).into());
         }
+        let salt = tx.salt_of(place).await?;
         let tree = tx.tree().await?;
         let checkpoint = newest(&tree)?;
         let signed: Checkpoint = Note::read(&checkpoint)
@@ -95,6 +98,7 @@ impl Gate {
         let entry = tx.entries(place, 1, tree.epoch).await?.pop();
         Ok(EntryProof {
             entry: entry.ok_or_else(waits)?,
+            salt,
             begins,
             checkpoint,
             hashes: hashes.ok_or_else(waits)?,

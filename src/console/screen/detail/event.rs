@@ -77,7 +77,10 @@ pub(in crate::console::screen) fn event(
 /// What came of looking for an event in the signed log.
 fn prove(doc: &mut Doc, proof: &Proof) {
     let (text, role) = match proof {
-        Proof::Asked => ("looking for it in the signed log".to_owned(), Role::TextMuted),
+        Proof::Asked => (
+            "looking for it in the signed log".to_owned(),
+            Role::TextMuted,
+        ),
         Proof::Unknown(why) => (format!("not known: {why}"), Role::StatusWarn),
         Proof::Wrong(why) => (format!("NOT PROVED: {why}"), Role::StatusDanger),
         Proof::Proved(proved) => {
@@ -92,10 +95,17 @@ fn prove(doc: &mut Doc, proof: &Proof) {
             );
             doc.fact("Proof", &text, Role::StatusOk);
             doc.fact("Root", &seen.checkpoint.root.to_string(), Role::TextMuted);
-            (format!("{}, {} hashes", seen.checkpoint.origin, proved.hashes), Role::TextMuted)
+            (
+                format!("{}, {} hashes", seen.checkpoint.origin, proved.hashes),
+                Role::TextMuted,
+            )
         }
     };
-    let label = if matches!(proof, Proof::Proved(_)) { "Log" } else { "Proof" };
+    let label = if matches!(proof, Proof::Proved(_)) {
+        "Log"
+    } else {
+        "Proof"
+    };
     doc.fact(label, &text, role);
 }
 
