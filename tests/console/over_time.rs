@@ -87,7 +87,7 @@ fn counts_over_time_stand_above_the_record_and_show_where_a_burst_was() {
     desk.keys("4");
     let said = line(&desk);
     assert!(said.starts_with(" 30d "), "{said}");
-    assert!(said.contains("  peak 41 at "), "{said}");
+    assert!(said.contains("  peak 39 at 11-10 03:12"), "{said}");
     assert_eq!(said.matches('█').count(), 1, "{said}");
     // A column for each: the screen says how many there is room for.
     assert_eq!(asked(&desk)[0].buckets, Some(84));

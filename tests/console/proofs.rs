@@ -64,7 +64,7 @@ fn an_event_is_proved_in_place() {
         "{screen}"
     );
     // It is said of that event and of no other.
-    desk.keys("n");
+    desk.keys(">");
     assert!(!desk.screen().contains("12 hashes"), "{}", desk.screen());
 }
 
@@ -114,7 +114,7 @@ fn the_story_of_a_person_is_one_key_away() {
     let mut desk = desk(120, 40);
     desk.keys("4 k k O");
     let screen = desk.screen();
-    assert!(screen.contains("actor:rob or principal:rob"), "{screen}");
+    assert!(screen.contains("actor:rob OR principal:rob"), "{screen}");
     assert!(
         screen.contains("20 of 20 here") && !screen.contains(" ann "),
         "{screen}"

@@ -95,7 +95,7 @@ fn story(event: &EventView) -> Option<String> {
     match (event.principal.as_ref().or(actor), &event.target) {
         (Some(person), _) => {
             let person = ast::plain(person);
-            Some(format!("actor:{person} or principal:{person}"))
+            Some(format!("actor:{person} OR principal:{person}"))
         }
         (None, Some(target)) => Some(format!("target:{}", ast::plain(target))),
         (None, None) => None,
