@@ -6,6 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::client::verify::{Broken, read_checkpoint};
+use crate::domain::policy::version_of;
 use crate::tlog::{Checkpoint, Hash, Note, NoteError, VerifyingKey, check_inclusion, leaf_hash};
 use crate::wire::evidence::{EVIDENCE, NOT_PROVEN, Unlike, event_of, parts, seal};
 use crate::wire::{EntryError, EvidenceEvent, EvidenceView};
@@ -186,8 +187,12 @@ fn check_policy(evidence: &EvidenceView) -> Result<(), Unfit> {
         asked.then_some(version)
     });
     let mut named = named.filter(|version| *version != policy.version);
-    let text = policy.text.as_deref();
-    let fits = text.is_none_or(|text| crate::domain::policy::version_of(text) == policy.version);
+    let zone = policy.time_zone.as_deref().unwrap_or("UTC").parse();
+    let fits = match (&policy.text, zone) {
+        (None, _) => true,
+        (Some(text), Ok(zone)) => version_of(text, &zone) == policy.version,
+        (Some(_), Err(_)) => false,
+    };
     if named.next().is_some() || !fits {
         return Err(Unfit::Policy);
     }

@@ -21,6 +21,7 @@ pub mod oidc;
 mod oidc_page;
 mod passkey;
 mod passkey_page;
+mod policies;
 mod queries;
 mod second_factor;
 mod send;

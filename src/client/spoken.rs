@@ -37,6 +37,7 @@ pub(super) fn spoken(method: &Method, path: &[&str], body: Option<&[u8]>) -> Str
                 said("name")
             )
         }
+        ["v1", "policy", "apply"] => format!("apply policy {}", said("version")),
         ["v1", "device-keys"] => format!("enrol device {}", said("name")),
         ["v1", "factors"] => format!("add a second factor: {}", said("kind")),
         ["v1", "factors", id] if method == Method::DELETE => format!("remove second factor {id}"),
@@ -112,8 +113,10 @@ mod tests {
                 lock(json!({"kind": "tag", "name": "env", "value": "prod"})),
             ],
             Guarded::LiftLock => vec![post(&["v1", "locks", "L-1", "lift"], json!({}))],
-            // The policy is a file, and no call changes it.
-            Guarded::ChangePolicy => Vec::new(),
+            Guarded::ChangePolicy => vec![post(
+                &["v1", "policy", "apply"],
+                json!({"version": "0123456789ab", "instead_of": "ba9876543210", "reason": "INC-1"}),
+            )],
             Guarded::BreakGlass => vec![post(
                 &["v1", "break-glass"],
                 json!({"target": "bastion", "role": "admin", "duration": "30m"}),

@@ -95,6 +95,9 @@ events! {
     PasswordSet = "account.password_set", "set a password";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
+    /// The file has another policy than the one in use.
+    PolicyWaiting = "policy.waiting", "found a changed policy, which waits until an admin applies it";
+    PolicyApplied = "policy.applied", "put another policy into use";
     TlsLoaded = "tls.loaded", "took over a new certificate of the server";
     TlsRejected = "tls.rejected", "kept the old certificate of the server: the new files cannot be used";
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";

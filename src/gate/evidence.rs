@@ -7,6 +7,7 @@ use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::permit::{Action, permit_at};
 use crate::store::audit::Entry;
+use crate::store::policies::Kept;
 use crate::tlog::{Checkpoint, Hash, Note, inclusion};
 use crate::wire::evidence::seal;
 
@@ -34,7 +35,7 @@ pub struct SeenEvidence {
     /// Further requests about it.
     pub requests: Vec<SeenRequest>,
     /// The text of the policy under which it was asked for, if it was kept.
-    pub policy: Option<String>,
+    pub policy: Option<Kept>,
     pub sessions: Vec<SeenSession>,
     pub events: Vec<Proved>,
     pub checkpoint: String,
@@ -80,7 +81,7 @@ impl Gate {
             grant,
             request,
             requests,
-            policy: why.text,
+            policy: why.kept,
             sessions,
             events,
             checkpoint,

@@ -22,6 +22,7 @@ pub mod incidents;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod policy;
 pub mod prune;
 pub mod reads;
 pub mod reconcile;
@@ -156,6 +157,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Which policy was taken or reported last by this node.
+    policy_told: Mutex<Option<String>>,
     /// Where people sign in, if there is such a place.
     provider: Option<identity::Provider>,
     /// What was signed of the log.
@@ -223,6 +226,7 @@ impl Gate {
             hasher: secret::Hasher::default(),
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            policy_told: Mutex::default(),
             provider: None,
             signer: log::Signer::default(),
         })

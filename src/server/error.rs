@@ -75,7 +75,8 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. }
         | R::LockOver { .. }
-        | R::PreviewNotValid { .. } => StatusCode::CONFLICT,
+        | R::PreviewNotValid { .. }
+        | R::PolicyInUse { .. } => StatusCode::CONFLICT,
         R::Locked { .. } => StatusCode::LOCKED,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
         R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,

@@ -45,7 +45,8 @@ pub async fn show(
             .collect(),
         policy: EvidencePolicy {
             version: seen.request.request.snapshot.policy_version.clone(),
-            text: seen.policy,
+            time_zone: seen.policy.as_ref().map(|kept| kept.time_zone.clone()),
+            text: seen.policy.map(|kept| kept.text),
         },
         sessions: sessions
             .map(|session| session_view(&rules.catalog, session, who))

@@ -51,6 +51,10 @@ pub struct EvidencePolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub text: Option<String>,
+    /// Whose clock its hours are read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub time_zone: Option<String>,
 }
 
 /// Who made the file, and when.

@@ -18,6 +18,7 @@ mod leaving;
 mod lock;
 mod log;
 mod person;
+mod policy;
 pub mod problem;
 mod request;
 mod schema;
@@ -50,6 +51,7 @@ pub use leaving::{DeliveryView, Erased, Erasure, PruneView, Pruning};
 pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use log::{CheckpointView, EventProofView};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
+pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,

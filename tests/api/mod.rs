@@ -15,6 +15,7 @@ mod passkey_sign_in;
 mod passkeys;
 mod people;
 mod policy;
+mod policy_changes;
 mod requests;
 mod sealed_codes;
 mod second_factors;

@@ -55,6 +55,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::LockOver { .. }
         | R::PreviewNotValid { .. }
         | R::TooManyItems { .. }
+        | R::PolicyInUse { .. }
         | R::Conflict { .. }
         | R::VersionRequired
         | R::IdempotencyKeyRequired
@@ -66,7 +67,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Identity(_)
         | R::SecondFactor(_)
         | R::BreakGlass(_)
-        | R::Busy => 50,
+        | R::Busy => 51,
     }
 }
 
@@ -198,6 +199,9 @@ fn every_refusal() -> Vec<Refusal> {
         },
         R::PreviewNotValid {
             why: "it is older than 5 minutes",
+        },
+        R::PolicyInUse {
+            version: "0123456789ab".to_owned(),
         },
         R::TooManyItems {
             count: 7_000,

@@ -77,6 +77,7 @@ impl Refusal {
             Self::TooManyItems { .. } => {
                 "take one target or tag after the other, and lock what is left"
             }
+            Self::PolicyInUse { .. } => "see what waits with `portcullis policy status`",
             Self::Conflict { .. } => "look at it again and repeat what you wanted",
             Self::VersionRequired => "send the `version` that you saw in an `If-Match` header",
             Self::IdempotencyKeyRequired => {

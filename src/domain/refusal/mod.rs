@@ -165,6 +165,10 @@ pub enum Refusal {
         most: usize,
     },
     /// Somebody else changed the record first.
+    /// What should come into use is in use.
+    PolicyInUse {
+        version: String,
+    },
     Conflict {
         what: &'static str,
         name: String,
@@ -257,6 +261,7 @@ impl Refusal {
             Self::LockOver { .. } => "lock-over",
             Self::PreviewNotValid { .. } => "preview-not-valid",
             Self::TooManyItems { .. } => "too-many-items",
+            Self::PolicyInUse { .. } => "policy-in-use",
             Self::Conflict { .. } => "conflict",
             Self::VersionRequired => "version-required",
             Self::IdempotencyKeyRequired => "idempotency-key-required",
@@ -379,6 +384,7 @@ impl Refusal {
             Self::TooManyItems { count, most } => {
                 format!("these are {count} grants and requests, and one incident takes {most}")
             }
+            Self::PolicyInUse { version } => format!("policy `{version}` is in use already"),
             Self::Conflict { what, name } => {
                 format!("somebody changed {what} `{name}` in the meantime")
             }
