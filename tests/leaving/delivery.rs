@@ -248,7 +248,9 @@ async fn a_server_that_is_killed_again_and_again_leaves_nothing_out() {
         all.sort_unstable();
         all.dedup();
         // Seven starts, six invitations and the sign-ins.
-        all.len() >= 20 && all.first() == Some(&0) && all.last() == i64::try_from(all.len() - 1).ok().as_ref()
+        all.len() >= 20
+            && all.first() == Some(&0)
+            && all.last() == i64::try_from(all.len() - 1).ok().as_ref()
     };
     let read = || -> Vec<i64> {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
