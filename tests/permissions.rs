@@ -314,12 +314,14 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "DELETE /v1/sealed-codes/{id}"
         | "POST /v1/recovery-codes"
         | "POST /v1/people/{name}/reset-factors"
+        | "POST /v1/audit/rotate-key"
         | "POST /v1/requests/{id}/claim"
         | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/invitations" => (
             None,
             json!({"name": format!("new{}", things.request.trim_start_matches("R-")), "roles": ["requester"]}),
         ),
+        "POST /v1/audit/recover" => (None, json!({"reason": "INC-1 restored"})),
         "POST /v1/service-accounts" => (
             None,
             json!({"name": format!("n{}", things.owner), "owner": "root", "scopes": ["read"], "expires": "1d"}),

@@ -147,6 +147,7 @@ fn check_event(
     let proof: Result<Vec<Hash>, String> =
         event.inclusion.iter().map(|hash| hash.parse()).collect();
     let place = u64::try_from(recorded.index).unwrap_or(u64::MAX);
+    let place = place.checked_sub(evidence.begins).unwrap_or(u64::MAX);
     let root = (checkpoint.size, checkpoint.root);
     let included = proof
         .ok()

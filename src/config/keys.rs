@@ -319,14 +319,24 @@ pub const BREAK_GLASS: [Key; 1] = [Key {
 }];
 
 /// What holds for the history, in the table `[audit]` of `portcullis.toml`.
-pub const AUDIT: [Key; 1] = [Key {
-    name: "retention",
-    env: "PORTCULLIS_AUDIT_RETENTION",
-    flag: "",
-    default: "`365d`",
-    sample: "\"365d\"",
-    about: "How long every event stays at least, in days. `audit prune` takes nothing away that is younger.",
-}];
+pub const AUDIT: [Key; 2] = [
+    Key {
+        name: "retention",
+        env: "PORTCULLIS_AUDIT_RETENTION",
+        flag: "",
+        default: "`365d`",
+        sample: "\"365d\"",
+        about: "How long every event stays at least, in days. `audit prune` takes nothing away that is younger.",
+    },
+    Key {
+        name: "checkpoints",
+        env: "PORTCULLIS_AUDIT_CHECKPOINTS",
+        flag: "",
+        default: "none",
+        sample: "\"/mnt/worm/portcullis\"",
+        about: "A folder to which every signed checkpoint of the log is added as a new file, and never changed: for storage that can be written once, or that another machine fetches. Each file is one for `audit verify --witness`. Relative to this file, unless it starts with `/` or `~/`.",
+    },
+];
 
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 10] = [

@@ -46,6 +46,7 @@ impl Action {
                 | Self::SealCodes
                 | Self::ManageHistory
                 | Self::ReadMetrics
+                | Self::KeepLog
                 | Self::ChangePolicy
         )
     }
@@ -85,6 +86,8 @@ actions! {
     /// Take something out of the history, as law or its age want.
     ManageHistory, "erase or prune the history", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
+    /// Go on with the audit log where history was lost, and change its key.
+    KeepLog, "recover the audit log or change its key", [Admin];
 }
 
 /// The targets on which the principal's product roles allow the action.
@@ -134,7 +137,8 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         | Action::ManageServices
         | Action::SealCodes
         | Action::ManageHistory
-        | Action::ChangePolicy => "the product role admin",
+        | Action::ChangePolicy
+        | Action::KeepLog => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

@@ -41,7 +41,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::catalog::Watcher;
 use crate::config::{AuditSettings, TokenSettings};
@@ -442,19 +442,6 @@ impl Gate {
         let mut tx = self.store.read().await?;
         let now = self.store.now(&mut tx).await?;
         Ok((tx, now))
-    }
-
-    /// What a load balancer asks: the database answers, audit events get their index, files are in use.
-    pub async fn ready(&self) -> Result<(), Error> {
-        let (mut tx, now) = self.glance().await?;
-        if let Some(oldest) = tx.oldest_waiting().await?
-            && now - oldest > TimeDelta::seconds(10)
-        {
-            return Err(Error::Fault(anyhow::anyhow!(
-                "audit events wait for their index since {oldest}"
-            )));
-        }
-        Ok(())
     }
 
     /// Figures that are looked up when somebody asks for metrics.

@@ -76,7 +76,9 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::OverTotalCap { .. }
         | R::LockOver { .. }
         | R::PreviewNotValid { .. }
-        | R::PolicyInUse { .. } => StatusCode::CONFLICT,
+        | R::PolicyInUse { .. }
+        | R::NothingToRecover
+        | R::LogRewritten { .. } => StatusCode::CONFLICT,
         R::Locked { .. } => StatusCode::LOCKED,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
         R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
@@ -97,7 +99,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
         R::BreakGlass(refusal) => break_glass(refusal),
-        R::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        R::LogStuck { .. } | R::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -56,6 +56,7 @@ pub async fn show(
             .iter()
             .map(|event| proved(&app, event))
             .collect(),
+        begins: seen.begins,
         checkpoint: seen.checkpoint,
         key: app.gate.log_verifier().await?,
         not_proven: NOT_PROVEN.map(str::to_owned).to_vec(),

@@ -123,6 +123,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(histogram::count))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::proof))
+        .routes(routes!(log::recover))
+        .routes(routes!(log::rotate_key))
         .routes(routes!(facets::count))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
@@ -147,6 +149,10 @@ pub fn router(app: App) -> Router {
         // Their addresses are those of the format, which no description of an API can say.
         .route("/v1/audit/log/checkpoint", get(log::note))
         .route("/v1/audit/log/tile/{level}/{*rest}", get(log::tile))
+        .route(
+            "/v1/audit/log/epoch/{epoch}/tile/{level}/{*rest}",
+            get(log::tile_before),
+        )
         .fallback(async || {
             Failed::Malformed(
                 StatusCode::NOT_FOUND,

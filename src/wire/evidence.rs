@@ -81,6 +81,9 @@ pub struct EvidenceView {
     pub sessions: Vec<SessionView>,
     /// Every event about the grant and its request, oldest first.
     pub events: Vec<EvidenceEvent>,
+    /// The index of the first event of that log: a proof is about the place `index - begins`.
+    #[serde(default)]
+    pub begins: u64,
     /// A signed note about a log that has the events.
     pub checkpoint: String,
     /// The public key as `name+hash+key`. Whoever checks the file brings their own.

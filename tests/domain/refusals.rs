@@ -67,7 +67,10 @@ fn known(refusal: &Refusal) -> usize {
         | R::Identity(_)
         | R::SecondFactor(_)
         | R::BreakGlass(_)
-        | R::Busy => 51,
+        | R::NothingToRecover
+        | R::LogRewritten { .. }
+        | R::LogStuck { .. }
+        | R::Busy => 54,
     }
 }
 
@@ -227,6 +230,11 @@ fn every_refusal() -> Vec<Refusal> {
         },
         R::TooManyStreams { limit: 16 },
         R::Identity(IdentityRefusal::NotOffered),
+        R::NothingToRecover,
+        R::LogRewritten {
+            why: "3 of 12 events that were signed are gone".to_owned(),
+        },
+        R::LogStuck { minutes: 7 },
         R::Busy,
     ]
     .into_iter()

@@ -198,6 +198,16 @@ pub enum Refusal {
     SecondFactor(SecondFactorRefusal),
     /// Break-glass, its sign-off or a sealed code.
     BreakGlass(BreakGlassRefusal),
+    /// The record is what was signed, so that nothing was lost of it.
+    NothingToRecover,
+    /// The record is not what was signed before.
+    LogRewritten {
+        why: String,
+    },
+    /// Events have waited for their place in the log for too long: nothing more is decided.
+    LogStuck {
+        minutes: i64,
+    },
     Busy,
 }
 
@@ -273,6 +283,9 @@ impl Refusal {
             Self::Identity(refusal) => refusal.code(),
             Self::SecondFactor(refusal) => refusal.code(),
             Self::BreakGlass(refusal) => refusal.code(),
+            Self::NothingToRecover => "nothing-to-recover",
+            Self::LogRewritten { .. } => "log-rewritten",
+            Self::LogStuck { .. } => "log-stuck",
             Self::Busy => "busy",
         }
     }
@@ -403,6 +416,16 @@ impl Refusal {
             Self::Identity(refusal) => refusal.text(),
             Self::SecondFactor(refusal) => refusal.text(),
             Self::BreakGlass(refusal) => refusal.text(),
+            Self::NothingToRecover => {
+                "the record is what was signed before, so there is nothing to recover from"
+                    .to_owned()
+            }
+            Self::LogRewritten { why } => {
+                format!("the record is not what was signed before: {why}")
+            }
+            Self::LogStuck { minutes } => format!(
+                "what happened {minutes} minutes ago is still not in the audit log, so nothing more is decided"
+            ),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
     }

@@ -92,6 +92,8 @@ guarded! {
     EraseHistory, "erase texts from the history", Required;
     PruneHistory, "prune the history", Required;
     EnrolDevice, "enrol a device", Required;
+    RecoverLog, "recover the audit log", Required;
+    RotateLogKey, "change the key of the audit log", Required;
     /// Gives nothing, but whoever stole a device should not be able to speak for its person either.
     Deny, "deny a request", FromDevice;
     /// Take every second factor of somebody else away.
