@@ -1,5 +1,6 @@
 //! `portcullis audit`: searches the record, and follows it live.
 
+mod counts;
 mod verify;
 
 use chrono::{DateTime, Local, Utc};
@@ -32,6 +33,11 @@ enum Command {
     Export(verify::Export),
 }
 
+/// A filter says these, too, and it is what is counted by.
+const NO_COUNT: [&str; 9] = [
+    "actor", "event", "target", "request", "grant", "outcome", "text", "follow", "at",
+];
+
 #[derive(Debug, clap::Args)]
 struct Search {
     /// Who did it
@@ -58,6 +64,15 @@ struct Search {
     /// Before this moment
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
     until: Option<When>,
+    /// From this moment on, the oldest event first
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, conflicts_with_all = ["since", "follow"])]
+    at: Option<When>,
+    /// Count the values of a field of the filters, like actor, target or event, instead of showing events
+    #[arg(long, value_name = "FIELD", conflicts_with_all = NO_COUNT)]
+    count_by: Option<String>,
+    /// Count events over time instead of showing them
+    #[arg(long, conflicts_with_all = NO_COUNT, conflicts_with = "count_by")]
+    histogram: bool,
     /// Words in its reason or among its names; all of them must be there
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
@@ -87,8 +102,15 @@ async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failur
     };
     let client = context.client()?;
     let (follows, limit) = (arguments.follow, arguments.limit);
+    let (count_by, histogram) = (arguments.count_by.clone(), arguments.histogram);
     let mut query = query(context, &client, arguments).await?;
     query.q.clone_from(&filter);
+    if let Some(field) = count_by {
+        return counts::by(context, &client, &field, query).await;
+    }
+    if histogram {
+        return counts::over_time(context, &client, query).await;
+    }
     if !follows {
         let events = past(&client, query, limit).await?;
         print_all(context, &events)?;
@@ -133,7 +155,9 @@ async fn query(
     client: &Client,
     arguments: Search,
 ) -> Result<AuditQuery, Failure> {
-    let now = match (arguments.since, arguments.until) {
+    let oldest_first = arguments.at.is_some();
+    let since = arguments.since.or(arguments.at);
+    let now = match (since, arguments.until) {
         (None, None) => DateTime::UNIX_EPOCH,
         _ => context.now(client).await?,
     };
@@ -143,7 +167,8 @@ async fn query(
             .map_err(|text| Failure::usage(text, ""))
     };
     Ok(AuditQuery {
-        since: resolve(arguments.since)?,
+        since: resolve(since)?,
+        oldest_first,
         until: resolve(arguments.until)?,
         actor: arguments.actor,
         events: arguments.event,
@@ -156,7 +181,7 @@ async fn query(
     })
 }
 
-/// The newest events that match, oldest of them first.
+/// The events that match, oldest of them first: the newest ones, unless a moment was given.
 async fn past(
     client: &Client,
     mut query: AuditQuery,
@@ -173,7 +198,9 @@ async fn past(
             None => break,
         }
     }
-    events.reverse();
+    if !query.oldest_first {
+        events.reverse();
+    }
     Ok(events)
 }
 
