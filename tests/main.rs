@@ -19,6 +19,8 @@ mod domain;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod permissions;

@@ -252,6 +252,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             "/service-accounts/{id}",
             &format!("/service-accounts/s{}", things.owner),
         )
+        .replace("/audit/export", "/audit/export?format=ndjson")
         .replace("/sign-ins/{id}", &format!("/sign-ins/{}", things.sign_in));
     let (version, body) = match route {
         "GET /healthz"
@@ -267,6 +268,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/requests/{id}"
         | "GET /v1/requests/{id}/why"
         | "GET /v1/grants/{id}/why"
+        | "GET /v1/grants/{id}/evidence"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
         | "GET /v1/break-glass"
@@ -279,6 +281,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/audit"
         | "GET /v1/audit/histogram"
         | "GET /v1/audit/checkpoint"
+        | "GET /v1/audit/export"
+        | "GET /v1/audit/deliveries"
         | "GET /v1/audit/{index}/proof"
         | "GET /v1/facets"
         | "GET /v1/sessions"
@@ -388,6 +392,12 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         ),
         "POST /v1/sign-in/device/finish" => (None, json!({"handle": "x"})),
         "POST /v1/device-keys" => (None, json!({"thumbprint": "x".repeat(43), "name": "host"})),
+        // Nobody has this event, and an export of nothing: whoever may do it hears so.
+        "POST /v1/audit/erase" => (None, json!({"event": 999_999, "reason": "asked for it"})),
+        "POST /v1/audit/prune" => (
+            None,
+            json!({"to": 0, "checkpoint": "", "reason": "too old"}),
+        ),
         other => panic!("`{other}` is not in the table: say here how it is called, and who may"),
     };
     let method: Method = method.parse().unwrap();

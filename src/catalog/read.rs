@@ -18,7 +18,7 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "server",
     "signals",
     "policy",
@@ -27,6 +27,8 @@ const TABLES: [&str; 9] = [
     "identity",
     "local_accounts",
     "break_glass",
+    "audit",
+    "siem",
     "target",
 ];
 /// Longer text does not fit where it is shown.
@@ -48,6 +50,8 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
         root.take("local_accounts"),
         root.take("break_glass"),
         root.take("tokens"),
+        root.take("audit"),
+        root.take("siem"),
     ));
     let table = root
         .take("policy")

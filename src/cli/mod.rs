@@ -17,6 +17,7 @@ pub mod crash;
 mod demo;
 mod deny;
 mod device;
+mod evidence;
 mod exit;
 mod extend;
 mod factor;
@@ -138,6 +139,7 @@ enum Command {
     Incident(incident::Arguments),
     Incidents(incidents::Arguments),
     Audit(audit::Arguments),
+    Evidence(evidence::Arguments),
     Console(console::Arguments),
     Keys(keys::Arguments),
     Login(login::Arguments),
@@ -218,6 +220,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Incident(arguments) => incident::run(context, arguments).await,
         Command::Incidents(arguments) => incidents::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, arguments).await,
+        Command::Evidence(arguments) => evidence::run(context, arguments).await,
         Command::Console(arguments) => console::run(context, arguments).await,
         Command::Keys(arguments) => keys::run(context, &arguments),
         Command::Login(arguments) => login::run(context, arguments).await,

@@ -121,6 +121,15 @@ impl Printer {
         self.write(&format!("{}\n", lines.join("\n")))
     }
 
+    /// Whole lines of data: on a terminal without what could take it over, elsewhere byte for byte.
+    pub fn lines(&self, data: &str) -> Result<(), Failure> {
+        if !self.is_terminal() {
+            return self.write(data);
+        }
+        data.lines()
+            .try_for_each(|line| self.write(&format!("{}\n", text::clean(line))))
+    }
+
     /// A table, or a sentence when it has no rows.
     pub fn table(&self, table: &Table, empty: &str) -> Result<(), Failure> {
         if table.is_empty() {

@@ -115,6 +115,7 @@ async fn start(
             tokens: settings.tokens,
             checkpoint: Some(instance.checkpoint()),
             tls,
+            audit: settings.audit.clone(),
         },
     )
     .await

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::wire::export::Format;
+
 /// Pairs of a URL's query.
 pub(super) type Pairs = Vec<(&'static str, String)>;
 
@@ -54,6 +56,36 @@ pub struct AuditQuery {
     /// The `next` of the page before.
     pub after: Option<String>,
     pub limit: Option<u32>,
+}
+
+/// A piece of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportQuery {
+    pub format: Format,
+    /// Which events; its place and its order are not asked for.
+    pub which: AuditQuery,
+    /// The `next` of the piece before.
+    pub after: Option<String>,
+    /// The `to` of the first piece.
+    pub to: Option<i64>,
+    /// The `export` of the first piece.
+    pub export: Option<String>,
+}
+
+impl ExportQuery {
+    pub(super) fn pairs(&self) -> Pairs {
+        let which = AuditQuery {
+            oldest_first: false,
+            after: self.after.clone(),
+            limit: None,
+            ..self.which.clone()
+        };
+        let mut pairs = which.pairs();
+        push(&mut pairs, "format", Some(self.format.as_str().to_owned()));
+        push(&mut pairs, "to", self.to.map(|to| to.to_string()));
+        push(&mut pairs, "export", self.export.clone());
+        pairs
+    }
 }
 
 /// Which audit events are counted over time, and how finely.

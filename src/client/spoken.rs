@@ -45,6 +45,14 @@ pub(super) fn spoken(method: &Method, path: &[&str], body: Option<&[u8]>) -> Str
         ["v1", "people", name, "reset-factors"] => {
             format!("remove every second factor of {name}")
         }
+        ["v1", "audit", "erase"] => match body.get("event").and_then(Value::as_i64) {
+            Some(index) => format!("erase the texts of event {index}"),
+            None => format!("erase the texts of {} from the history", said("person")),
+        },
+        ["v1", "audit", "prune"] => match body.get("to").and_then(Value::as_i64) {
+            Some(index) => format!("prune the history before event {index}"),
+            None => format!("prune the history before {}", said("before")),
+        },
         ["v1", rest @ ..] => format!("{method} {}", rest.join("/")),
         _ => format!("{method} {}", path.join("/")),
     }
@@ -118,6 +126,14 @@ mod tests {
                 post(&["v1", "sealed-codes"], json!({"name": "ada", "count": 3})),
                 post(&["v1", "sealed-codes"], json!({"name": "ada", "count": 1})),
             ],
+            Guarded::EraseHistory => vec![
+                post(&["v1", "audit", "erase"], json!({"person": "ada"})),
+                post(&["v1", "audit", "erase"], json!({"event": 7})),
+            ],
+            Guarded::PruneHistory => vec![
+                post(&["v1", "audit", "prune"], json!({"to": 512})),
+                post(&["v1", "audit", "prune"], json!({"before": "2025-11-01"})),
+            ],
             Guarded::EnrolDevice => {
                 vec![post(&["v1", "device-keys"], json!({"name": "build host"}))]
             }
@@ -160,6 +176,10 @@ mod tests {
         sign off break-glass R-1 as not justified
         make 3 sealed codes for ada
         make 1 sealed code for ada
+        erase the texts of ada from the history
+        erase the texts of event 7
+        prune the history before event 512
+        prune the history before 2025-11-01
         enrol device build host
         deny request R-1
         remove every second factor of ben

@@ -40,6 +40,10 @@ pub enum Broken {
     Rewritten { size: u64 },
     #[error("{before} entries were seen before, and now there are {size}")]
     Shorter { before: u64, size: u64 },
+    #[error(
+        "the {minimum} entries before the first are gone, and no event says that they were pruned"
+    )]
+    Pruned { minimum: u64 },
     #[error("the entries do not lead to the root that was signed: at least one was changed")]
     Root,
 }
@@ -60,6 +64,7 @@ impl Broken {
             Self::Leaf { .. } => "log-leaf",
             Self::Rewritten { .. } => "log-rewritten",
             Self::Shorter { .. } => "log-shorter",
+            Self::Pruned { .. } => "log-pruned",
             Self::Root => "log-root",
         }
     }
@@ -126,6 +131,17 @@ pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, 
     (first..).zip(entries).map(leaf).collect()
 }
 
+/// Up to where an entry says that the log was pruned, if it is about that.
+pub fn pruned_to(entry: &[u8]) -> Option<u64> {
+    let word = b"audit.pruned";
+    entry.windows(word.len()).find(|bytes| bytes == word)?;
+    let entry = LogEntry::decode(entry).ok()?;
+    if entry.text("code") != Some("audit.pruned") {
+        return None;
+    }
+    entry.body.get("details")?.get("to")?.as_u64()
+}
+
 /// A log that is being read from its beginning.
 #[derive(Debug, Clone, Default)]
 pub struct Walk {
@@ -158,6 +174,19 @@ impl Walk {
             let latest = *self.latest.get_or_insert(leaf.at);
             self.late += u64::from(leaf.at + SKEW < latest);
             self.latest = Some(latest.max(leaf.at));
+        }
+        Ok(())
+    }
+
+    /// Takes the hashes of pruned entries, of which nothing else is left.
+    pub fn take_pruned(
+        &mut self,
+        hashes: &[Hash],
+        mut full: impl FnMut(Node, Hash),
+    ) -> Result<(), Broken> {
+        for hash in hashes {
+            self.compare()?;
+            self.tree.push(*hash, &mut full);
         }
         Ok(())
     }

@@ -310,6 +310,16 @@ pub const BREAK_GLASS: [Key; 1] = [Key {
     about: "The longest that break-glass gives access, also where policy would give it for longer. Nobody can prolong it.",
 }];
 
+/// What holds for the history, in the table `[audit]` of `portcullis.toml`.
+pub const AUDIT: [Key; 1] = [Key {
+    name: "retention",
+    env: "PORTCULLIS_AUDIT_RETENTION",
+    flag: "",
+    default: "`365d`",
+    sample: "\"365d\"",
+    about: "How long every event stays at least, in days. `audit prune` takes nothing away that is younger.",
+}];
+
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 10] = [
     Key {

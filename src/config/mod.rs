@@ -17,6 +17,7 @@ pub mod paths;
 pub mod policy;
 mod problem;
 pub mod server;
+pub mod siem;
 mod signals;
 mod starter;
 mod step_up;
@@ -30,6 +31,7 @@ pub use identity::Identity;
 pub use layers::Env;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Database, Settings, Shown, TlsFiles};
+pub use siem::AuditSettings;
 pub use starter::{
     config_init, console_init, default_console, default_policy, default_toml, reference,
 };
@@ -68,6 +70,8 @@ pub fn server_from(
     let mut root = document::parse(text, &mut notes);
     let accounts = root.as_mut().and_then(|root| root.take("local_accounts"));
     let glass = root.as_mut().and_then(|root| root.take("break_glass"));
+    let audit = root.as_mut().and_then(|root| root.take("audit"));
+    let siem = root.as_mut().and_then(|root| root.take("siem"));
     let empty = (None, None, None, None, None, None);
     let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
         (
@@ -109,6 +113,10 @@ pub fn server_from(
     let table = glass.and_then(|entry| entry.into_table(&mut notes, "[break_glass]"));
     let (glass, more) = break_glass::understand(table, env, &mut notes);
     settings.break_glass = glass;
+    shown.extend(more);
+    let table = audit.and_then(|entry| entry.into_table(&mut notes, "[audit]"));
+    let (audit, more) = siem::understand(folder, (table, siem), env, &mut notes);
+    settings.audit = audit;
     shown.extend(more);
     let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
     let (accounts, more) =

@@ -10,6 +10,7 @@ use crate::config::keys::{Key, SERVER};
 use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem};
+use crate::config::siem::AuditSettings;
 use crate::config::tokens::TokenSettings;
 use crate::domain::break_glass::Limits;
 use crate::domain::hours::WorkingHours;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// Where people sign in, from the table `[identity]`.
     pub identity: Option<Identity>,
+    /// What holds for the history, from `[audit]` and every `[[siem]]`.
+    pub audit: AuditSettings,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -201,6 +204,7 @@ pub(super) fn understand<'t>(
             local_accounts: LocalAccounts::default(),
             tokens: TokenSettings::default(),
             identity: None,
+            audit: AuditSettings::default(),
         },
         show,
     )

@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::keys::{
-    BREAK_GLASS, CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER, SIGNALS,
-    STEP_UP, TOKENS,
+    AUDIT, BREAK_GLASS, CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER,
+    SIGNALS, STEP_UP, TOKENS,
 };
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
-use crate::config::{backend, files};
+use crate::config::{backend, files, siem};
 use crate::domain::policy::ANNOTATIONS;
 
 const TARGETS: &str = include_str!("starter/targets.toml");
+const SIEM: &str = include_str!("starter/siem.toml");
 const NAMED: &str = include_str!("starter/console.toml");
 const POLICY: &str = include_str!("starter/policy.cedar");
 
@@ -48,6 +49,11 @@ pub fn default_toml() -> String {
     for key in BREAK_GLASS {
         commented(&mut out, &key);
     }
+    out.push_str("\n# What holds for the history.\n[audit]\n");
+    for key in AUDIT {
+        commented(&mut out, &key);
+    }
+    out.push_str(SIEM);
     out.push_str("\n# What policy.cedar cannot say about itself.\n[policy]\n");
     for key in POLICY_KEYS {
         commented(&mut out, &key);
@@ -109,6 +115,13 @@ pub fn reference() -> String {
     keys_table(&mut out, &LOCAL_ACCOUNTS);
     out.push_str("\n#### Break-glass: `[break_glass]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &BREAK_GLASS);
+    out.push_str("\n#### The history: `[audit]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &AUDIT);
+    out.push_str("\n#### Where the history goes: `[[siem]]` in `portcullis.toml`\n\n");
+    out.push_str("| key | meaning |\n|---|---|\n");
+    for (name, about) in siem::ABOUT {
+        let _ = writeln!(out, "| `{name}` | {about} |");
+    }
     out.push_str("\n#### What policies are read with: `[policy]` in `portcullis.toml`\n\n");
     keys_table(&mut out, &POLICY_KEYS);
     out.push_str("\n#### Sign-ins: `[tokens]` in `portcullis.toml`\n\n");

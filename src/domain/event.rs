@@ -102,6 +102,16 @@ events! {
     TargetDrifted = "target.drifted", "found a difference on";
     /// What was signed before is not what the database has.
     LogRewritten = "audit.rewritten", "found that the record was rewritten";
+    /// Pages of it, or the log itself; many reads of a minute are one event.
+    HistoryRead = "audit.read", "read the history";
+    ExportStarted = "audit.export_started", "began to export the history";
+    /// What an export came to, also when it was broken off.
+    HistoryExported = "audit.exported", "exported the history";
+    EvidenceTaken = "audit.evidence", "took out the evidence of";
+    HistoryErased = "audit.erased", "erased free text and addresses from the history";
+    HistoryPruned = "audit.pruned", "pruned the history";
+    DeliveryFailed = "delivery.failed", "could not deliver the history to a SIEM";
+    DeliveryResumed = "delivery.resumed", "delivers the history to a SIEM again";
     ServerStarted = "server.started", "started";
     ServerStopped = "server.stopped", "stopped";
 }

@@ -44,6 +44,7 @@ impl Action {
                 | Self::Invite
                 | Self::ManageServices
                 | Self::SealCodes
+                | Self::ManageHistory
                 | Self::ReadMetrics
         )
     }
@@ -78,6 +79,8 @@ actions! {
     ManageServices, "manage the service accounts of others", [Admin];
     /// Make sealed codes, see whose there are, and revoke them.
     SealCodes, "make sealed codes", [Admin];
+    /// Take something out of the history, as law or its age want.
+    ManageHistory, "erase or prune the history", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
 }
 
@@ -124,7 +127,9 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         _ if who.service.is_some() => "a person, or a scope of the service account",
         Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite | Action::ManageServices | Action::SealCodes => "the product role admin",
+        Action::Invite | Action::ManageServices | Action::SealCodes | Action::ManageHistory => {
+            "the product role admin"
+        }
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

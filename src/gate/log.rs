@@ -22,6 +22,8 @@ use crate::tlog::{
     check_consistency, consistency, inclusion,
 };
 
+use crate::wire::export::SignedLog;
+
 use super::{Caller, Error, Gate, hex};
 
 /// Checkpoints are this far apart.
@@ -237,7 +239,7 @@ impl Gate {
         Ok(hashes.ok_or_else(|| missing("size", &size))?)
     }
 
-    fn log_key(&self, epoch: u32) -> Result<SigningKey, Error> {
+    pub(super) fn log_key(&self, epoch: u32) -> Result<SigningKey, Error> {
         let key = self.rules.key();
         let id = hex(key
             .derive("audit log name", &[])
@@ -297,7 +299,7 @@ impl Gate {
     }
 }
 
-fn newest(tree: &Tree) -> Result<String, Refusal> {
+pub(super) fn newest(tree: &Tree) -> Result<String, Refusal> {
     tree.checkpoint.clone().ok_or_else(|| Refusal::NotFound {
         what: "checkpoint of epoch",
         name: tree.epoch.to_string(),
@@ -312,13 +314,13 @@ fn missing(what: &'static str, name: &impl ToString) -> Refusal {
 }
 
 /// A checkpoint, if this key signed it.
-fn signed_by(text: Option<&str>, key: &VerifyingKey) -> Option<Checkpoint> {
+pub(super) fn signed_by(text: Option<&str>, key: &VerifyingKey) -> Option<Checkpoint> {
     let note = Note::read(text?).ok()?;
     note.verify(key).ok()?.parse().ok()
 }
 
 /// Whether the tree begins as this checkpoint says; the error says what is wrong.
-async fn continues(
+pub(super) async fn continues(
     tx: &mut Tx,
     tree: &Tree,
     before: &Checkpoint,
@@ -335,4 +337,14 @@ async fn continues(
     };
     let checked = check_consistency((before.size, before.root), (size, root), &proof);
     Ok(checked.map_err(|error| error.to_string()))
+}
+
+/// What a checkpoint of our own says, for those who check it themselves.
+pub(super) fn signed(note: &str) -> Option<SignedLog> {
+    let checkpoint: Checkpoint = Note::read(note).ok()?.unverified().parse().ok()?;
+    Some(SignedLog {
+        origin: checkpoint.origin,
+        size: checkpoint.size,
+        root: checkpoint.root.to_string(),
+    })
 }

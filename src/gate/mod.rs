@@ -14,17 +14,22 @@ pub mod catalog;
 mod deeds;
 mod denials;
 mod eligible;
+pub mod erase;
+pub mod evidence;
 pub mod grants;
 pub mod identity;
 pub mod incidents;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod prune;
+pub mod reads;
 pub mod reconcile;
 pub mod requests;
 mod reviewers;
 pub mod second_factor;
 pub mod sessions;
+pub mod siem;
 pub mod sight;
 pub mod sweep;
 mod ticket;
@@ -38,7 +43,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::catalog::Watcher;
-use crate::config::TokenSettings;
+use crate::config::{AuditSettings, TokenSettings};
 use crate::domain::break_glass::{BreakGlassRefusal, Limits};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::Event;
@@ -141,6 +146,7 @@ pub struct Gate {
     /// Wakes the workers after a commit that promised work.
     promised: tokio::sync::Notify,
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
+    reads: reads::Reads,
     work: work::Desk,
     reconcile: reconcile::Seen,
     sessions_lately: sessions::Lately,
@@ -169,6 +175,10 @@ pub struct Settings {
     pub local_accounts: LocalAccounts,
     /// How long access by break-glass may last.
     pub break_glass: Limits,
+    /// How long the history stays, and where it goes.
+    pub audit: AuditSettings,
+    /// How this node calls itself where the history goes.
+    pub host: String,
 }
 
 /// A transaction in which one caller may change something.
@@ -205,6 +215,7 @@ impl Gate {
             owner,
             promised: tokio::sync::Notify::new(),
             denials: Mutex::new(HashMap::new()),
+            reads: reads::Reads::default(),
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
             sessions_lately: sessions::Lately::default(),
@@ -455,7 +466,8 @@ impl Gate {
             reason = "a count of rows is far below 2^52"
         )]
         metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
-        Ok(())
+        drop(tx);
+        self.measure_siem().await
     }
 }
 

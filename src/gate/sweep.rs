@@ -32,6 +32,16 @@ impl Gate {
             if let Err(error) = self.enforce_locks().await {
                 tracing::error!(error = ?error, "locks could not be enforced; the sweeper tries again");
             }
+            if let Err(error) = self.settle_reads(false).await {
+                tracing::error!(error = ?error, "who read the history could not be recorded");
+            }
+            match self.prune_due().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(error = ?error, "the history could not be pruned; the sweeper tries again")
+                }
+            }
             if tidied.is_none_or(|at| at.elapsed() > TIDY) {
                 tidied = Some(std::time::Instant::now());
                 if let Err(error) = self.tidy().await {

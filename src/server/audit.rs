@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::domain::event::{EventCode, Outcome};
 use crate::gate::Caller;
+use crate::gate::reads::Read;
 use crate::query::List;
 use crate::query::index::Needed;
 use crate::query::time::Bounds;
@@ -70,7 +71,33 @@ pub async fn list(
     Signed(caller): Signed,
     mut params: Params,
 ) -> Result<Json<Page<EventView>>, Failed> {
-    let mut filter = Filter {
+    let asked = params.said();
+    let mut filter = filter(&mut params)?;
+    let order = params.words("order", &["newest", "oldest"])?;
+    filter.oldest_first = match order.as_slice() {
+        [] | ["newest"] => false,
+        ["oldest"] => true,
+        _ => return Err(senseless("`order` takes `newest` or `oldest`")),
+    };
+    let after = params.parsed::<Index>("after")?.map(|index| index.0);
+    let limit = params.limit()?;
+    let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
+    params.done()?;
+    let filter = narrowed(&app, filter, wanted.as_ref());
+    let newest = after.is_none() && !filter.oldest_first;
+    let mut search = Search::new(wanted, limit);
+    find(&app, &caller, filter, after, &mut search).await?;
+    let read = Read::of(asked, newest, shown(&search.found));
+    app.gate.note_read(&caller, read).await;
+    Ok(Json(Page {
+        items: search.found,
+        next: search.next.map(|index| index.to_string()),
+    }))
+}
+
+/// Reads what can be asked for one by one.
+pub(in crate::server) fn filter(params: &mut Params) -> Result<Filter, Failed> {
+    Ok(Filter {
         actor: params.short("actor", NAME_MAX)?,
         events: params
             .text("event")
@@ -95,24 +122,14 @@ pub async fn list(
             .map(|text| text.split_whitespace().take(8).map(str::to_owned).collect())
             .unwrap_or_default(),
         ..any()
-    };
-    let order = params.words("order", &["newest", "oldest"])?;
-    filter.oldest_first = match order.as_slice() {
-        [] | ["newest"] => false,
-        ["oldest"] => true,
-        _ => return Err(senseless("`order` takes `newest` or `oldest`")),
-    };
-    let after = params.parsed::<Index>("after")?.map(|index| index.0);
-    let limit = params.limit()?;
-    let wanted = Wanted::take(&mut params, List::Audit, &app.gate, &caller).await?;
-    params.done()?;
-    let filter = narrowed(&app, filter, wanted.as_ref());
-    let mut search = Search::new(wanted, limit);
-    find(&app, &caller, filter, after, &mut search).await?;
-    Ok(Json(Page {
-        items: search.found,
-        next: search.next.map(|index| index.to_string()),
-    }))
+    })
+}
+
+/// What a page shows, for whoever puts reading on record.
+pub(in crate::server) fn shown(events: &[EventView]) -> impl Iterator<Item = (i64, &str)> {
+    events
+        .iter()
+        .map(|event| (event.index, event.event.as_str()))
 }
 
 /// The filter with what the database can make of the `q`.

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::domain::refusal::Refusal;
-use crate::tlog::{Checkpoint, Hash, Note, TileAt};
+use crate::gate::reads::Read;
+use crate::tlog::{Checkpoint, Hash, Note, TileAt, WIDTH};
 use crate::wire::{CheckpointView, EventProofView};
 
 use super::App;
@@ -44,6 +45,7 @@ pub async fn checkpoint(
         key: app.gate.log_verifier().await?,
         checkpoint,
         consistency,
+        minimum: app.gate.minimum().await?,
     }))
 }
 
@@ -89,7 +91,16 @@ pub async fn tile(
     };
     let bytes = if level == "entries" {
         let at = TileAt::read("0", &rest).ok_or_else(unknown)?;
-        app.gate.bundle(&caller, at).await?
+        let bundle = app.gate.bundle(&caller, at).await?;
+        let first = i64::try_from(at.number.saturating_mul(WIDTH)).unwrap_or(i64::MAX);
+        let range = first..first.saturating_add(i64::from(at.width));
+        let read = Read::of(
+            "the log itself".to_owned(),
+            false,
+            range.map(|index| (index, "")),
+        );
+        app.gate.note_read(&caller, read).await;
+        bundle
     } else {
         let at = TileAt::read(&level, &rest).ok_or_else(unknown)?;
         let hashes = app.gate.tile(&caller, at).await?;

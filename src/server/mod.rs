@@ -11,6 +11,8 @@ pub mod break_glass;
 pub mod caller;
 pub mod device;
 pub mod error;
+pub mod evidence;
+pub mod export;
 pub mod facets;
 pub mod feed;
 pub mod grants;
@@ -19,6 +21,7 @@ pub mod histogram;
 pub mod identity;
 pub mod incidents;
 pub mod instance;
+pub mod leaving;
 pub mod listen;
 pub mod locks;
 pub mod log;
@@ -47,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
-use crate::config::{Identity, TokenSettings};
+use crate::config::{AuditSettings, Identity, TokenSettings};
 use crate::domain::break_glass::Limits;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
@@ -107,6 +110,8 @@ pub struct Options {
     pub checkpoint: Option<PathBuf>,
     /// What the server speaks TLS with, where no proxy does.
     pub tls: Option<Arc<tls::Tls>>,
+    /// How long the history stays, and where it goes.
+    pub audit: AuditSettings,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -136,12 +141,17 @@ impl Server {
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let store = Arc::new(Store::open(location, clock).await?);
+        let name = options
+            .name
+            .unwrap_or_else(|| local(address, options.tls.is_some()));
         let settings = gate::Settings {
             hours: options.hours,
             tokens: options.tokens,
             step_up: options.step_up,
             local_accounts: options.local_accounts,
             break_glass: options.break_glass,
+            audit: options.audit,
+            host: host(&name),
         };
         let gate = Arc::new(
             Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
@@ -162,10 +172,7 @@ impl Server {
             feed: Arc::new(feed::Feed::new(Arc::clone(&store), Arc::clone(&rules)).await?),
             gate,
             streams: Arc::default(),
-            name: options
-                .name
-                .unwrap_or_else(|| local(address, options.tls.is_some()))
-                .into(),
+            name: name.into(),
             stop: CancellationToken::new(),
         };
         let server = Self {
@@ -206,6 +213,7 @@ impl Server {
         });
         self.tasks
             .spawn(Arc::clone(gate).run_publisher(stop.clone()));
+        self.tasks.spawn(Arc::clone(gate).run_siem(stop.clone()));
         self.tasks
             .spawn(Arc::clone(&self.app.feed).run(stop.clone()));
         self.tasks.spawn({
@@ -270,6 +278,9 @@ impl Server {
         self.app.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        if let Err(error) = self.app.gate.settle_reads(true).await {
+            tracing::warn!(error = ?error, "who read the history last could not be recorded");
+        }
         if let Err(error) = self.app.gate.store().sequence().await {
             tracing::warn!(
                 error = format!("{error:#}"),
@@ -290,6 +301,13 @@ fn local(address: SocketAddr, tls: bool) -> String {
     } else {
         address.to_string()
     }
+}
+
+/// The name of the host in an address.
+fn host(name: &str) -> String {
+    let rest = name.split_once("://").map_or(name, |(_, rest)| rest);
+    let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
+    host.trim_matches(['[', ']']).to_owned()
 }
 
 fn fault(error: gate::Error) -> anyhow::Error {

@@ -81,7 +81,26 @@ fn bad(name: &str, why: &str) -> Failed {
     )
 }
 
+/// Says where in an answer one is, not what is asked for.
+const PLACES: [&str; 7] = [
+    "after", "before", "export", "format", "limit", "order", "to",
+];
+
 impl Params {
+    /// What is asked for, as one text; to be called before anything is taken.
+    pub fn said(&self) -> String {
+        let pairs = self.0.iter();
+        let asked =
+            pairs.filter(|(name, value)| !PLACES.contains(&name.as_str()) && !value.is_empty());
+        let texts: Vec<String> = asked
+            .map(|(name, value)| match name.as_str() {
+                "q" => value.clone(),
+                name => format!("{name}={value}"),
+            })
+            .collect();
+        texts.join(" ")
+    }
+
     /// Takes one text.
     pub fn text(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)

@@ -18,9 +18,9 @@ use crate::domain::refusal::Refusal;
 
 use super::error::Failed;
 use super::{
-    App, accounts, audit, break_glass, caller, device, facets, grants, health, histogram, identity,
-    incidents, locks, log, people, requests, second_factor, services, sessions, stream, targets,
-    why,
+    App, accounts, audit, break_glass, caller, device, evidence, export, facets, grants, health,
+    histogram, identity, incidents, leaving, locks, log, people, requests, second_factor, services,
+    sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -92,6 +92,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
         .routes(routes!(why::of_grant))
+        .routes(routes!(evidence::show))
         .routes(routes!(why::explain))
         .routes(routes!(why::replay))
         .routes(routes!(grants::extend))
@@ -112,6 +113,10 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(incidents::preview))
         .routes(routes!(incidents::show))
         .routes(routes!(audit::list))
+        .routes(routes!(export::piece))
+        .routes(routes!(leaving::erase))
+        .routes(routes!(leaving::prune))
+        .routes(routes!(leaving::deliveries))
         .routes(routes!(histogram::count))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::proof))

@@ -89,7 +89,11 @@ fn view(app: &App, seen: &SeenSessions, who: &Principal) -> Sessions {
     }
 }
 
-fn session_view(catalog: &Catalog, session: &SeenSession, who: &Principal) -> SessionView {
+pub(in crate::server) fn session_view(
+    catalog: &Catalog,
+    session: &SeenSession,
+    who: &Principal,
+) -> SessionView {
     let SeenSession { live, grant } = session;
     SessionView {
         id: live.id.clone(),

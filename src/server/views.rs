@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::catalog::Catalog;
 use crate::domain::allowed::{self, Allowed, Around};
 use crate::domain::break_glass;
-use crate::domain::event::Actor;
 use crate::domain::ids::TargetName;
 use crate::domain::lock::{Blocked, Locks};
 use crate::domain::policy::{Deed, Verdict, Way};
@@ -25,9 +24,9 @@ use crate::gate::sight::place;
 use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
-    ActorView, AllowedAction, BreakGlassView, ClaimView, CredentialView, EventView, GrantView,
-    HistoryView, LockOn, LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView,
-    SealedCodeView, SignOffView, SignalView, TargetView, WayView,
+    AllowedAction, BreakGlassView, ClaimView, CredentialView, EventView, GrantView, HistoryView,
+    LockOn, LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView, SealedCodeView,
+    SignOffView, SignalView, TargetView, WayView,
 };
 
 pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -374,40 +373,9 @@ pub fn target(seen: &SeenTarget) -> TargetView {
 
 /// An audit event.
 pub fn event(catalog: &Catalog, entry: &Entry) -> EventView {
-    let event = &entry.event;
-    let (kind, id) = match &event.actor {
-        Actor::Principal(who) => ("principal", Some(who.id.to_string())),
-        Actor::System => ("system", None),
-        Actor::Anonymous => ("anonymous", None),
-    };
-    EventView {
-        index: entry.index,
-        id: entry.id.clone(),
-        time: entry.at,
-        event: event.code.as_str().to_owned(),
-        outcome: event.outcome.as_str().to_owned(),
-        actor: ActorView {
-            kind: kind.to_owned(),
-            name: event.actor.name().to_owned(),
-            id,
-        },
-        principal: event.principal.as_ref().map(ToString::to_string),
-        target: event.target.as_ref().map(ToString::to_string),
-        role: event.role.as_ref().map(ToString::to_string),
-        request: event.request.as_ref().map(ToString::to_string),
-        grant: event.grant.as_ref().map(ToString::to_string),
-        reason: event.reason.clone(),
-        trace: Some(entry.origin.trace.clone()),
-        channel: entry.origin.channel.clone(),
-        address: entry.origin.address.clone(),
-        tags: event
-            .target
-            .as_ref()
-            .map(|target| tags(catalog, target))
-            .unwrap_or_default(),
-        sentence: event.sentence(),
-        details: event.details.clone(),
-    }
+    let target = entry.event.target.as_ref();
+    let tags = target.map(|target| tags(catalog, target));
+    entry.view(tags.unwrap_or_default())
 }
 
 /// A credential, on its only way out.

@@ -1,16 +1,18 @@
 //! The audit log: events are appended in the transaction of their change, numbered afterwards, and read by index.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Event, EventCode, Outcome};
+use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 use crate::query::index::Needed;
 use crate::secret;
-use crate::wire::hash_of_text;
+use crate::wire::{ActorView, EventView, hash_of_text};
 
 use super::among::{self, Among, Column};
 use super::grants::{Bind, Binds};
@@ -97,6 +99,42 @@ pub struct Entry {
     pub origin: Origin,
 }
 
+impl Entry {
+    /// As it is shown to people and sent elsewhere, with the tags that its target has now.
+    pub fn view(&self, tags: BTreeMap<String, String>) -> EventView {
+        let event = &self.event;
+        let (kind, id) = match &event.actor {
+            Actor::Principal(who) => ("principal", Some(who.id.to_string())),
+            Actor::System => ("system", None),
+            Actor::Anonymous => ("anonymous", None),
+        };
+        EventView {
+            index: self.index,
+            id: self.id.clone(),
+            time: self.at,
+            event: event.code.as_str().to_owned(),
+            outcome: event.outcome.as_str().to_owned(),
+            actor: ActorView {
+                kind: kind.to_owned(),
+                name: event.actor.name().to_owned(),
+                id,
+            },
+            principal: event.principal.as_ref().map(ToString::to_string),
+            target: event.target.as_ref().map(ToString::to_string),
+            role: event.role.as_ref().map(ToString::to_string),
+            request: event.request.as_ref().map(ToString::to_string),
+            grant: event.grant.as_ref().map(ToString::to_string),
+            reason: event.reason.clone(),
+            trace: Some(self.origin.trace.clone()),
+            channel: self.origin.channel.clone(),
+            address: self.origin.address.clone(),
+            tags,
+            sentence: event.sentence(),
+            details: event.details.clone(),
+        }
+    }
+}
+
 /// Which events a page shows. Everything absent means "any".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -133,6 +171,13 @@ struct Row {
     body: String,
     reason: Option<String>,
     address: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Salted {
+    #[sqlx(flatten)]
+    row: Row,
+    salt: Option<String>,
 }
 
 impl Row {
@@ -371,6 +416,28 @@ impl Tx {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as("select event_id, at, idx, body, reason, address from audit where idx >= $1 order by idx limit $2").bind(index).bind(limit).fetch_all(c))
             .context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Every numbered event about a grant or one of these requests, oldest first, each with what its texts are hashed
+    /// with.
+    pub async fn salted_events_about(
+        &mut self,
+        grant: &GrantId,
+        requests: &[RequestId],
+    ) -> anyhow::Result<Vec<(Entry, Option<String>)>> {
+        let mut binds = Binds(vec![Bind::Text(grant.to_string())]);
+        let places: Vec<String> = requests
+            .iter()
+            .map(|id| format!("${}", binds.push(Bind::Text(id.to_string()))))
+            .collect();
+        let sql = format!(
+            "select event_id, at, idx, body, reason, address, salt from audit where idx is not null and (grant_id = $1 or request_id in ({})) order by idx",
+            places.join(", ")
+        );
+        let rows: Vec<Salted> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
+        rows.into_iter()
+            .map(|row| Ok((row.row.read()?, row.salt)))
+            .collect()
     }
 
     /// The oldest event without an index, for the alarm about a stuck sequencer.

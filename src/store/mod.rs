@@ -67,6 +67,7 @@ pub mod audit;
 pub mod break_glass;
 pub mod codes;
 pub mod device_keys;
+pub mod erase;
 pub mod grants;
 pub mod history;
 mod hold;
@@ -79,11 +80,13 @@ pub mod outbox;
 pub mod passwords;
 pub mod people;
 pub mod policies;
+pub mod prune;
 pub mod requests;
 pub mod sealed_codes;
 pub mod second_factors;
 pub mod sequence;
 pub mod settings;
+pub mod siem;
 pub mod sign_ins;
 pub mod tokens;
 pub mod tree;
@@ -414,6 +417,10 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .execute(&mut write)
         .await
         .context("taking over unfinished work")?;
+    sqlx::query("update siem_cursors set lease_owner = null, lease_until = 0")
+        .execute(&mut write)
+        .await
+        .context("taking over deliveries")?;
     let read = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .min_connections(1)

@@ -244,6 +244,17 @@ impl Tx {
         row.map(|(id,)| stored("request id", &id)).transpose()
     }
 
+    /// The requests about a grant, oldest first, but for the one that it came of.
+    pub async fn requests_about(
+        &mut self,
+        grant: &GrantId,
+        but: &RequestId,
+    ) -> anyhow::Result<Vec<RequestId>> {
+        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select id from requests where grant_id = $1 and id <> $2 order by created_at, id").bind(grant.as_str()).bind(but.as_str()).fetch_all(c))
+            .context("reading the requests about a grant")?;
+        rows.iter().map(|(id,)| stored("request id", id)).collect()
+    }
+
     /// How many requests this principal has pending.
     pub async fn pending_count(&mut self, who: &PrincipalId) -> anyhow::Result<i64> {
         let (count,): (i64,) = on!(self, c => sqlx::query_as("select count(*) from requests where requester_id = $1 and state = 'pending'").bind(who.as_str()).fetch_one(c))

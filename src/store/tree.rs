@@ -157,7 +157,10 @@ impl Tx {
     pub async fn tile(&mut self, at: TileAt, epoch: u32) -> anyhow::Result<Option<Vec<Hash>>> {
         let count = i64::from(at.width);
         let first = at.number * WIDTH;
-        let hashes: Vec<Hash> = if at.level == 0 {
+        let end = i64::try_from(first)?.saturating_add(count);
+        let hashes: Vec<Hash> = if at.level == 0 && end <= self.minimum().await? {
+            self.pruned_leaves(i64::try_from(first)?, count).await?
+        } else if at.level == 0 {
             let entries = self.entries(first, count, epoch).await?;
             entries.iter().map(|entry| leaf_hash(entry)).collect()
         } else {

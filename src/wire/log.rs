@@ -14,6 +14,9 @@ pub struct CheckpointView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub consistency: Option<Vec<String>>,
+    /// The first event that is still there: of those before it the hashes are left.
+    #[serde(default)]
+    pub minimum: i64,
 }
 
 /// That an event is in the log.

@@ -7,11 +7,14 @@ use utoipa::ToSchema;
 mod break_glass;
 mod entry;
 mod event;
+pub mod evidence;
+pub mod export;
 mod facet;
 mod grant;
 mod histogram;
 mod identity;
 mod incident;
+mod leaving;
 mod lock;
 mod log;
 mod person;
@@ -30,6 +33,8 @@ pub use break_glass::{
 };
 pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text};
 pub use event::{ActorView, EventView};
+pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
+pub use export::ExportPage;
 pub use facet::{Facet, Facets};
 pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
 pub use histogram::{Bucket, Histogram};
@@ -41,6 +46,7 @@ pub use incident::{
     IncidentCommit, IncidentItem, IncidentPreview, IncidentPreviewAsk, IncidentReceipt,
     IncidentScope, IncidentSummary, IncidentView,
 };
+pub use leaving::{DeliveryView, Erased, Erasure, PruneView, Pruning};
 pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use log::{CheckpointView, EventProofView};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};

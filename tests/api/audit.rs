@@ -6,8 +6,11 @@ use portcullis::wire::{Denial, EventView};
 use super::refused;
 use crate::support::world::{Backend, World, ask, key, on_both, submit};
 
+/// What was found, but for the events that say who looked.
 async fn found(who: &Client, query: AuditQuery) -> Vec<EventView> {
-    who.audit(&query).await.unwrap().items
+    let mut found = who.audit(&query).await.unwrap().items;
+    found.retain(|event| event.event != "audit.read");
+    found
 }
 
 fn codes(events: &[EventView]) -> Vec<&str> {
@@ -139,7 +142,7 @@ on_both! {
         loop {
             let query = AuditQuery { oldest_first: true, after: after.take(), limit: Some(5), ..any() };
             let page = root.audit(&query).await.unwrap();
-            read.extend(indexes(&page.items));
+            read.extend(page.items.iter().filter(|event| event.event != "audit.read").map(|event| event.index));
             after = page.next;
             if after.is_none() {
                 break;
@@ -176,7 +179,8 @@ on_both! {
         let aud = world.person("aud", &["auditor"], &[]).await;
         world.audit().await;
         let all = found(&aud, AuditQuery { limit: Some(200), ..AuditQuery::default() }).await;
-        assert_eq!(all.len(), world.audit().await.len());
+        let there = world.audit().await;
+        assert_eq!(all.len(), there.iter().filter(|event| event.event != "audit.read").count());
         let op = world.person("op", &["operator"], &[]).await;
         assert_eq!(refused(op.audit(&AuditQuery::default()).await), "not-allowed");
     }

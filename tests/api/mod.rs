@@ -29,7 +29,7 @@ use portcullis::client::ClientError;
 
 /// The code of a refusal.
 #[track_caller]
-fn refused<T>(result: Result<T, ClientError>) -> String {
+pub(crate) fn refused<T>(result: Result<T, ClientError>) -> String {
     let error = result.err().expect("it is refused");
     error
         .code()

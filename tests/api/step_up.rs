@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use portcullis::client::{Client, ClientError, StepUpNeeded};
 use portcullis::secret::Secret;
 use portcullis::wire::{
-    Approval, Denial, IncidentCommit, IncidentPreviewAsk, Lifting, LockOn, NewExtension, NewLock,
-    RequestView, Revocation, StepUpProof,
+    Approval, Denial, Erasure, IncidentCommit, IncidentPreviewAsk, Lifting, LockOn, NewExtension,
+    NewLock, RequestView, Revocation, StepUpProof,
 };
 use serde_json::json;
 
@@ -161,6 +161,8 @@ on_both! {
         })).unwrap();
         needed(rita.commit_incident(&commit, &key()).await);
         needed(world.admin().reset_factors("rita", &key()).await);
+        let erasure = Erasure { person: Some("ada".to_owned()), event: None, reason: "asked for it".to_owned() };
+        needed(world.admin().erase(&erasure, &key()).await);
         // One grant is taken away at once: that must work when little else does.
         let revocation = Revocation { reason: "leaving".to_owned() };
         rita.revoke(&grant.id, grant.version, &revocation, &key()).await.unwrap();

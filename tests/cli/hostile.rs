@@ -140,12 +140,13 @@ fn assert_only_text(output: &[u8], about: &[&str]) {
 }
 
 /// Commands that print nothing that others wrote, and why, or where else they are tried.
-const APART: [(&str, &str); 14] = [
+const APART: [(&str, &str); 15] = [
     ("account", "prints that a password is set, and nothing else"),
     ("console", "console::hostile"),
     ("completions", "made from what clap knows"),
     ("config", "the operator's own file"),
     ("demo", "a world of its own"),
+    ("evidence", "leaving::evidence; what it prints is below"),
     (
         "factor",
         "names that the person gave to factors of their own",
@@ -167,7 +168,7 @@ const APART: [(&str, &str); 14] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 43] = [
+const POISONED: [&[&str]; 46] = [
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],
@@ -178,6 +179,9 @@ const POISONED: [&[&str]; 43] = [
     &["audit"],
     &["audit", "--limit", "200"],
     &["audit", "--json"],
+    &["audit", "export", "--format", "ndjson"],
+    &["audit", "export", "--format", "csv"],
+    &["audit", "export", "--format", "ocsf"],
     &["locks", "--all"],
     &["locks", "--all", "--json"],
     &["locks", "--all", "--filter", "kind:tag env:*"],

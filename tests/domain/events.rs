@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 45] = [
+const BY_THE_GATE: [(EventCode, &str); 53] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::BreakGlassUsed, "api::break_glass"),
     (EventCode::BreakGlassSignedOff, "api::break_glass"),
@@ -53,6 +53,14 @@ const BY_THE_GATE: [(EventCode, &str); 45] = [
     (EventCode::SessionEnded, "api::sessions"),
     (EventCode::OrphanRemoved, "story"),
     (EventCode::TargetDrifted, "story"),
+    (EventCode::HistoryRead, "leaving::reads"),
+    (EventCode::ExportStarted, "leaving::export"),
+    (EventCode::HistoryExported, "leaving::export"),
+    (EventCode::EvidenceTaken, "leaving::evidence"),
+    (EventCode::HistoryErased, "leaving::erase"),
+    (EventCode::HistoryPruned, "leaving::prune"),
+    (EventCode::DeliveryFailed, "leaving::delivery"),
+    (EventCode::DeliveryResumed, "leaving::delivery"),
     (EventCode::ServerStarted, "api::audit"),
     (EventCode::ServerStopped, "api::audit"),
 ];

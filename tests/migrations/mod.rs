@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 14] = [
+const SUMS: [(&str, &str); 15] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -77,6 +77,10 @@ const SUMS: [(&str, &str); 14] = [
     (
         "0014_index.sql",
         "9363d3346491d0c5f18b9d14fa75462f3ce5506e792e3340db1a50b465c864a7",
+    ),
+    (
+        "0015_leaving.sql",
+        "b215b5f61fa1c49dd83c3e8667d58a779929abee5abe33b0e3da4df5a3c66e9d",
     ),
 ];
 
@@ -290,6 +294,9 @@ async fn read(location: &Location) {
     );
     assert_eq!(tx.recovery_codes_left(&who).await.unwrap(), 1);
     assert!(tx.password(&who).await.unwrap().is_some());
+    let cursor = tx.siem_cursor("splunk").await.unwrap().unwrap();
+    assert_eq!((cursor.next, cursor.attempts), (1, 2));
+    assert_eq!(tx.pruning().await.unwrap(), (0, 0));
     drop(tx);
     // What waits for its index gets one.
     assert_eq!(store.sequence().await.unwrap(), 3);

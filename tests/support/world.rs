@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
-use portcullis::client::{AuditQuery, Channel, Client, IdempotencyKey, Session};
+use portcullis::client::{Channel, Client, IdempotencyKey, Session};
 use portcullis::config::TokenSettings;
 use portcullis::domain::second_factor::StepUp;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
 use portcullis::secret::Key;
-use portcullis::server::{Options, Server};
+use portcullis::server::{Options, Server, views};
+use portcullis::store::audit::Filter;
 use portcullis::store::{Clock, Location};
 use portcullis::targets::{Environment, Installation, KindRole, KindSettings, connector};
 use portcullis::wire::{Approval, EventView, GrantView, Invitation, NewRequest, RequestView};
@@ -293,6 +294,7 @@ impl World {
                     tokens: self.tokens,
                     identity: settings.identity,
                     break_glass: settings.break_glass,
+                    audit: settings.audit,
                     checkpoint: Some(self.folder.path().join("checkpoint")),
                     ..Options::default()
                 },
@@ -434,23 +436,20 @@ impl World {
         waited.unwrap_or_else(|_| panic!("not within 30 seconds: {what}"))
     }
 
-    /// Every audit event so far, oldest first, once all of them have their index.
+    /// Every audit event so far, oldest first, once all of them have their index. It is looked up beside the server,
+    /// because reading the history is itself an event.
     pub(crate) async fn audit(&self) -> Vec<EventView> {
         self.gate().store().sequence().await.unwrap();
-        let mut all = Vec::new();
-        let mut query = AuditQuery {
-            limit: Some(200),
-            ..AuditQuery::default()
+        let filter = Filter {
+            oldest_first: true,
+            ..Filter::default()
         };
-        loop {
-            let page = self.admin().audit(&query).await.unwrap();
-            all.extend(page.items);
-            query.after = page.next;
-            if query.after.is_none() {
-                all.reverse();
-                return all;
-            }
-        }
+        let mut tx = self.gate().store().read().await.unwrap();
+        let all = tx.events(&filter, None, i64::from(i32::MAX)).await.unwrap();
+        let rules = self.gate().rules().current();
+        all.iter()
+            .map(|entry| views::event(&rules.catalog, entry))
+            .collect()
     }
 
     /// How often each of these events is in the audit.

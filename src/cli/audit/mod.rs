@@ -1,9 +1,16 @@
 //! `portcullis audit`: searches the record, and follows it live.
 
 mod counts;
+mod deliveries;
+mod erase;
+mod evidence;
+mod export;
+mod prune;
 mod verify;
 
 use chrono::{DateTime, Local, Utc};
+
+pub(super) use evidence::broken as broken_evidence;
 
 use crate::cli::requests::PAGE;
 use crate::cli::when::{Toward, When};
@@ -30,7 +37,10 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Verify(verify::Verify),
-    Export(verify::Export),
+    Export(export::Export),
+    Deliveries(deliveries::Deliveries),
+    Erase(erase::Erase),
+    Prune(prune::Prune),
 }
 
 /// A filter says these, too, and it is what is counted by.
@@ -40,6 +50,28 @@ const NO_COUNT: [&str; 9] = [
 
 #[derive(Debug, clap::Args)]
 struct Search {
+    #[command(flatten)]
+    which: Which,
+    /// From this moment on, the oldest event first
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, conflicts_with_all = ["since", "follow"])]
+    at: Option<When>,
+    /// Count the values of a field of the filters, like actor, target or event, instead of showing events
+    #[arg(long, value_name = "FIELD", conflicts_with_all = NO_COUNT)]
+    count_by: Option<String>,
+    /// Count events over time instead of showing them
+    #[arg(long, conflicts_with_all = NO_COUNT, conflicts_with = "count_by")]
+    histogram: bool,
+    /// Go on with what happens from now on
+    #[arg(long, conflicts_with = "until")]
+    follow: bool,
+    /// At most so many of what has happened
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    limit: u32,
+}
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+struct Which {
     /// Who did it
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
@@ -64,51 +96,69 @@ struct Search {
     /// Before this moment
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
     until: Option<When>,
-    /// From this moment on, the oldest event first
-    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, conflicts_with_all = ["since", "follow"])]
-    at: Option<When>,
-    /// Count the values of a field of the filters, like actor, target or event, instead of showing events
-    #[arg(long, value_name = "FIELD", conflicts_with_all = NO_COUNT)]
-    count_by: Option<String>,
-    /// Count events over time instead of showing them
-    #[arg(long, conflicts_with_all = NO_COUNT, conflicts_with = "count_by")]
-    histogram: bool,
     /// Words in its reason or among its names; all of them must be there
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     /// Only events that a filter lets through, like 'outcome:denied env:prod'; --help explains
     #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
     filter: Option<String>,
-    /// Go on with what happens from now on
-    #[arg(long, conflicts_with = "until")]
-    follow: bool,
-    /// At most so many of what has happened
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    limit: u32,
+}
+
+impl Which {
+    /// What the server is asked for.
+    async fn query(self, context: &Context<'_>) -> Result<(Client, AuditQuery), Failure> {
+        let filter = match &self.filter {
+            Some(text) => Some(filter::read(context, text, List::Audit)?),
+            None => None,
+        };
+        let client = context.client()?;
+        let mut query = query(context, &client, self).await?;
+        query.q = filter;
+        Ok((client, query))
+    }
+
+    fn is_everything(&self) -> bool {
+        let texts = [
+            &self.actor,
+            &self.target,
+            &self.outcome,
+            &self.text,
+            &self.filter,
+        ];
+        texts.iter().all(|text| text.is_none())
+            && self.event.is_empty()
+            && self.request.is_none()
+            && self.grant.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
 }
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Some(Command::Verify(asked)) => verify::verify(context, asked).await,
-        Some(Command::Export(asked)) => verify::export(context, asked).await,
+        Some(Command::Export(asked)) => export::run(context, asked).await,
+        Some(Command::Deliveries(asked)) => deliveries::run(context, asked).await,
+        Some(Command::Erase(asked)) => erase::run(context, asked).await,
+        Some(Command::Prune(asked)) => prune::run(context, asked).await,
         None => search(context, arguments.search).await,
     }
 }
 
 async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failure> {
-    let filter = match &arguments.filter {
-        Some(text) => Some(filter::read(context, text, List::Audit)?),
-        None => None,
-    };
-    let client = context.client()?;
     let (follows, limit) = (arguments.follow, arguments.limit);
-    let (count_by, histogram) = (arguments.count_by.clone(), arguments.histogram);
-    let mut query = query(context, &client, arguments).await?;
-    query.q.clone_from(&filter);
-    if let Some(field) = count_by {
+    let (client, mut query) = arguments.which.query(context).await?;
+    let filter = query.q.clone();
+    if let Some(at) = arguments.at {
+        let now = context.now(&client).await?;
+        let at = at.resolve(now, &Local, Toward::Past);
+        query.since = Some(at.map_err(|text| Failure::usage(text, ""))?);
+        query.oldest_first = true;
+    }
+    if let Some(field) = arguments.count_by {
         return counts::by(context, &client, &field, query).await;
     }
-    if histogram {
+    if arguments.histogram {
         return counts::over_time(context, &client, query).await;
     }
     if !follows {
@@ -153,11 +203,9 @@ async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failur
 async fn query(
     context: &Context<'_>,
     client: &Client,
-    arguments: Search,
+    arguments: Which,
 ) -> Result<AuditQuery, Failure> {
-    let oldest_first = arguments.at.is_some();
-    let since = arguments.since.or(arguments.at);
-    let now = match (since, arguments.until) {
+    let now = match (arguments.since, arguments.until) {
         (None, None) => DateTime::UNIX_EPOCH,
         _ => context.now(client).await?,
     };
@@ -167,8 +215,7 @@ async fn query(
             .map_err(|text| Failure::usage(text, ""))
     };
     Ok(AuditQuery {
-        since: resolve(since)?,
-        oldest_first,
+        since: resolve(arguments.since)?,
         until: resolve(arguments.until)?,
         actor: arguments.actor,
         events: arguments.event,

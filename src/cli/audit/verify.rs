@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::cli::audit::evidence;
 use crate::cli::{Context, Exit, Failure};
-use crate::client::verify::{Broken, Leaf, Walk, leaves, read_checkpoint};
+use crate::client::verify::{Broken, Leaf, Walk, leaves, pruned_to, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
 use crate::client::{Client, ClientError};
 use crate::tlog::{Checkpoint, HEIGHT, Hash, TileAt, VerifyingKey, WIDTH};
 
+/// The file of an exported log that says before which entry nothing but hashes is left.
+const MINIMUM: &str = "minimum";
 /// Bundles that are read at a time.
 const AT_ONCE: u64 = 64;
 
@@ -19,7 +22,7 @@ const AT_ONCE: u64 = 64;
     after_help = "Exit code 0: it is whole. 1: it is not, and the first thing that is wrong is said.\nExample: portcullis audit verify /mnt/worm/portcullis --key \"$(cat portcullis-log.key)\""
 )]
 pub(super) struct Verify {
-    /// A folder that `audit export` wrote; without one, the record of the server
+    /// A folder that `audit export` wrote, or a file of `evidence`; without one, the record of the server
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// The key of the log; without it the one that this machine saw first
@@ -30,17 +33,6 @@ pub(super) struct Verify {
     witness: Vec<PathBuf>,
 }
 
-/// Write the record to a folder in the format of c2sp.org/tlog-tiles, checked on the way
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "What people typed and where they were is in there as salted hashes only.\nExample: portcullis audit export /mnt/worm/portcullis"
-)]
-pub(super) struct Export {
-    /// Where to; made if need be.
-    #[arg(value_name = "FOLDER")]
-    folder: PathBuf,
-}
-
 /// What a check came to.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -49,6 +41,8 @@ struct Report {
     key: String,
     entries: u64,
     root: String,
+    /// Of so many at the beginning only the hashes are left.
+    pruned: u64,
     /// Events that were written more than five seconds after one that happened later.
     late: u64,
     /// How many checkpoints of before it was compared with.
@@ -66,6 +60,33 @@ impl Source {
         match self {
             Self::Server(client) => Ok(client.bundle(at).await?),
             Self::Folder(folder) => read(&folder.join(at.bundle_path())),
+        }
+    }
+
+    /// The hashes of a tile whose entries were pruned.
+    async fn pruned(&self, at: TileAt) -> Result<Vec<Hash>, Failure> {
+        let bytes = match self {
+            Self::Server(client) => client.tile(at).await?,
+            Self::Folder(folder) => read(&folder.join(at.to_string()))?,
+        };
+        let (hashes, _) = bytes.as_chunks::<32>();
+        Ok(hashes
+            .iter()
+            .map(|bytes| Hash::from_bytes(*bytes))
+            .collect())
+    }
+
+    /// Before which entry nothing but hashes is left: as the server says, or the file beside the folder's checkpoint.
+    async fn minimum(&self) -> Result<u64, Failure> {
+        match self {
+            Self::Server(client) => {
+                let minimum = client.checkpoint().await?.minimum;
+                Ok(u64::try_from(minimum).unwrap_or_default())
+            }
+            Self::Folder(folder) => {
+                let text = std::fs::read_to_string(folder.join(MINIMUM)).unwrap_or_default();
+                Ok(text.trim().parse().unwrap_or_default())
+            }
         }
     }
 
@@ -100,6 +121,9 @@ fn broken(error: &Broken) -> Failure {
 }
 
 pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit, Failure> {
+    if let Some(file) = asked.folder.as_ref().filter(|path| path.is_file()) {
+        return evidence::verify(context, file, asked.key, &asked.witness);
+    }
     let mut before = Vec::new();
     for path in &asked.witness {
         let text = String::from_utf8_lossy(&read(path)?).into_owned();
@@ -155,7 +179,8 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
     tell(context, &report)
 }
 
-pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit, Failure> {
+/// Writes the log to a folder, checked on the way.
+pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exit, Failure> {
     let client = context.client()?;
     let file = WitnessFile::of(&context.state()?, client.server())?;
     let seen = file.read()?;
@@ -163,7 +188,6 @@ pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit,
     let said = key_of(&view.key)?;
     let key = seen.as_ref().map_or(said, |seen| seen.key.clone());
     let signed = read_checkpoint(&view.checkpoint, &key).map_err(|error| broken(&error))?;
-    let folder = asked.folder;
     let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
         if let Some(bundle) = bundle {
             write(&folder.join(at.bundle_path()), bundle)?;
@@ -175,11 +199,31 @@ pub(super) async fn export(context: &Context<'_>, asked: Export) -> Result<Exit,
     let source = Source::Server(Box::new(client));
     let mut report = walk(context, &source, &signed, seen, &mut keep).await?;
     report.key = key.to_string();
+    if report.pruned > 0 {
+        let minimum = format!("{}\n", report.pruned);
+        write(&folder.join(MINIMUM), minimum.as_bytes())?;
+    }
     write(&folder.join("key"), format!("{key}\n").as_bytes())?;
     // Last: what it names is there by now.
     write(&folder.join("checkpoint"), view.checkpoint.as_bytes())?;
     file.keep(&key, &view.checkpoint)?;
     tell(context, &report)
+}
+
+/// The checkpoint of a folder, once all of it was checked with the key that this machine knows of the server.
+pub(super) async fn checked(
+    context: &Context<'_>,
+    client: &Client,
+    folder: PathBuf,
+) -> Result<String, Failure> {
+    let seen = WitnessFile::of(&context.state()?, client.server())?.read()?;
+    let said = key_of(&client.checkpoint().await?.key)?;
+    let key = seen.map_or(said, |seen| seen.key);
+    let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
+    let signed = read_checkpoint(&note, &key).map_err(|error| broken(&error))?;
+    let source = Source::Folder(folder);
+    walk(context, &source, &signed, Vec::new(), &mut |_, _, _| Ok(())).await?;
+    Ok(note)
 }
 
 fn key_of(text: &str) -> Result<VerifyingKey, Failure> {
@@ -198,6 +242,12 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
         printer.line(&format!("root {}", report.root))?;
         if report.compared > 0 {
             printer.line("it continues what was seen of it before")?;
+        }
+        if report.pruned > 0 {
+            let pruned = report.pruned;
+            printer.line(&format!(
+                "the first {pruned} events were pruned, as an event says; their hashes are in their places"
+            ))?;
         }
         if report.late > 0 {
             let late = report.late;
@@ -224,7 +274,25 @@ async fn walk(
     let mut walk = Walk::new(seen);
     let bundles = signed.size.div_ceil(WIDTH);
     let mut above: Vec<Vec<Hash>> = Vec::new();
-    let (mut next, mut told) = (0, 0);
+    let mut full = |node: crate::tlog::Node, hash| {
+        if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
+            let level = usize::from(node.level / HEIGHT) - 1;
+            above.resize(above.len().max(level + 1), Vec::new());
+            if let Some(row) = above.get_mut(level) {
+                row.push(hash);
+            }
+        }
+    };
+    let minimum = source.minimum().await?.min(signed.size);
+    for number in 0..minimum / WIDTH {
+        let at = tile_at(0, number, signed.size);
+        let hashes = source.pruned(at).await?;
+        let taken = walk.take_pruned(&hashes, &mut full);
+        taken.map_err(|error| broken(&error))?;
+        keep(at, None, &hashes)?;
+    }
+    let mut admitted = 0;
+    let (mut next, mut told) = (minimum / WIDTH, 0);
     while next < bundles {
         let mut read = Vec::new();
         for number in next..bundles.min(next + AT_ONCE) {
@@ -247,16 +315,13 @@ async fn walk(
             {
                 return Err(broken(&Broken::Leaf { index }));
             }
-            let full = |node: crate::tlog::Node, hash| {
-                if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
-                    let level = usize::from(node.level / HEIGHT) - 1;
-                    above.resize(above.len().max(level + 1), Vec::new());
-                    if let Some(row) = above.get_mut(level) {
-                        row.push(hash);
-                    }
-                }
-            };
-            walk.take(&leaves, full).map_err(|error| broken(&error))?;
+            let taken = walk.take(&leaves, &mut full);
+            taken.map_err(|error| broken(&error))?;
+            if minimum > 0 {
+                let entries = crate::tlog::Bundle::read(bytes).unwrap_or_default();
+                let said = entries.iter().filter_map(|entry| pruned_to(entry)).max();
+                admitted = admitted.max(said.unwrap_or_default());
+            }
             keep(*at, Some(bytes), &hashes)?;
         }
         let tenth = walk.size() * 10 / signed.size.max(1);
@@ -277,12 +342,16 @@ async fn walk(
         }
     }
     let late = walk.late();
+    if admitted < minimum {
+        return Err(broken(&Broken::Pruned { minimum }));
+    }
     walk.finish(signed).map_err(|error| broken(&error))?;
     Ok(Report {
         origin: signed.origin.clone(),
         key: String::new(),
         entries: signed.size,
         root: signed.root.to_string(),
+        pruned: minimum,
         late,
         compared,
     })

@@ -119,6 +119,11 @@ pub struct Policy {
     vocabulary: &'static Vocabulary,
 }
 
+/// The version that a policy of this text has.
+pub fn version_of(text: &str) -> String {
+    read::version(text)
+}
+
 impl Policy {
     /// Reads a policy file. All its problems are reported, in the order of the text; with any, there is no policy.
     pub fn parse(text: &str) -> Result<Self, Vec<PolicyProblem>> {

@@ -166,7 +166,7 @@ pub(super) fn number(cedar_id: &str) -> Option<usize> {
     cedar_id.strip_prefix("policy")?.parse().ok()
 }
 
-fn version(text: &str) -> String {
+pub(super) fn version(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     // Twelve digits: enough that no two policies of one installation share them, short enough to read out.
     digest

@@ -88,6 +88,9 @@ guarded! {
     /// Give the verdict on somebody's break-glass.
     SignOff, "sign off a break-glass", Required;
     SealCodes, "make sealed codes", Required;
+    /// Take what people typed and where they were out of the history.
+    EraseHistory, "erase texts from the history", Required;
+    PruneHistory, "prune the history", Required;
     EnrolDevice, "enrol a device", Required;
     /// Gives nothing, but whoever stole a device should not be able to speak for its person either.
     Deny, "deny a request", FromDevice;

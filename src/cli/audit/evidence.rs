@@ -1,0 +1,122 @@
+//! `portcullis audit verify FILE`: checks the evidence about a grant without any server.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::{Context, Exit, Failure};
+use crate::client::evidence::{Checked, Unfit, check};
+use crate::client::witness::Seen;
+use crate::tlog::VerifyingKey;
+
+/// What a check came to.
+#[derive(Debug, Serialize)]
+struct Report {
+    grant: String,
+    origin: String,
+    /// What it was checked with.
+    key: String,
+    events: usize,
+    /// Of these the reason or the address was erased.
+    erased: usize,
+    /// How many checkpoints of before are of the same log at the same size, and therefore the same.
+    compared: usize,
+    /// What no proof covers.
+    not_proven: Vec<String>,
+}
+
+pub(super) fn verify(
+    context: &Context<'_>,
+    file: &Path,
+    key: Option<VerifyingKey>,
+    witnesses: &[PathBuf],
+) -> Result<Exit, Failure> {
+    let mut seen = Vec::new();
+    for path in witnesses {
+        let read = Seen::read(&text_of(path)?);
+        seen.push(read.map_err(|error| {
+            let shown = path.display();
+            Failure::usage(
+                format!("`{shown}` is not what a machine saw of a log: {error}"),
+                "it has a key in its first line, and a checkpoint after it",
+            )
+        })?);
+    }
+    let key = key.or_else(|| seen.first().map(|seen| seen.key.clone()));
+    let key = key.ok_or_else(|| {
+        Failure::usage(
+            "a file cannot vouch for itself: say with `--key` or `--witness` whose log it has to be from",
+            "a machine that has seen the server shows its key: `portcullis audit verify --json`",
+        )
+    })?;
+    let checked = check(&text_of(file)?, &key).map_err(|unfit| broken(&unfit))?;
+    let same = |seen: &&Seen| {
+        seen.checkpoint.size == checked.checkpoint.size
+            && seen.checkpoint.origin == checked.checkpoint.origin
+    };
+    let compared: Vec<&Seen> = seen.iter().filter(same).collect();
+    if compared
+        .iter()
+        .any(|seen| seen.checkpoint.root != checked.checkpoint.root)
+    {
+        return Err(Failure {
+            code: Some("log-rewritten"),
+            ..Failure::refused(
+                "the evidence is not good: its log is not the one that the witness saw",
+                "keep both as they are, and tell whoever answers for security",
+            )
+        });
+    }
+    let compared = compared.len();
+    tell(context, checked, &key, compared)
+}
+
+/// Says what is wrong with a file.
+pub(in crate::cli) fn broken(unfit: &Unfit) -> Failure {
+    Failure {
+        code: Some(unfit.code()),
+        ..Failure::refused(
+            format!("the evidence is not good: {unfit}"),
+            "ask for it again, and keep this file if somebody gave it to you",
+        )
+    }
+}
+
+fn tell(
+    context: &Context<'_>,
+    checked: Checked,
+    key: &VerifyingKey,
+    compared: usize,
+) -> Result<Exit, Failure> {
+    let report = Report {
+        grant: checked.evidence.grant.id,
+        origin: checked.checkpoint.origin,
+        key: key.to_string(),
+        events: checked.evidence.events.len(),
+        erased: checked.erased,
+        compared,
+        not_proven: checked.evidence.not_proven,
+    };
+    context.printer.answer(&report, |printer| {
+        printer.line(&format!(
+            "the evidence about {} is good: {} events are in the log of `{}` as they stand there",
+            report.grant, report.events, report.origin
+        ))?;
+        if report.erased > 0 {
+            let erased = report.erased;
+            printer.line(&format!("of {erased} of them reason or address was erased"))?;
+        }
+        printer.line("what it does not prove:")?;
+        report
+            .not_proven
+            .iter()
+            .try_for_each(|line| printer.line(&format!("  {line}")))
+    })?;
+    Ok(Exit::DONE)
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::here(format!("reading `{}`: {error}", path.display()), ""))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

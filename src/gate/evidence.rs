@@ -1,0 +1,142 @@
+//! Everything about one grant, gathered for somebody who checks it elsewhere.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::event::{Actor, Event, EventCode};
+use crate::domain::grant::Grant;
+use crate::domain::ids::{GrantId, RequestId};
+use crate::domain::permit::{Action, permit_at};
+use crate::store::audit::Entry;
+use crate::tlog::{Checkpoint, Hash, Note, inclusion};
+use crate::wire::evidence::seal;
+
+use super::grants::SeenGrant;
+use super::requests::SeenRequest;
+use super::sessions::SeenSession;
+use super::sight::place;
+use super::{Caller, Error, Gate};
+
+/// One event with its proof.
+#[derive(Debug, Clone)]
+pub struct Proved {
+    pub entry: Entry,
+    /// The bytes that are hashed.
+    pub bytes: Vec<u8>,
+    pub salt: Option<String>,
+    pub inclusion: Vec<Hash>,
+}
+
+/// What is there about a grant.
+#[derive(Debug, Clone)]
+pub struct SeenEvidence {
+    pub grant: SeenGrant,
+    pub request: SeenRequest,
+    /// Further requests about it.
+    pub requests: Vec<SeenRequest>,
+    /// The text of the policy under which it was asked for, if it was kept.
+    pub policy: Option<String>,
+    pub sessions: Vec<SeenSession>,
+    pub events: Vec<Proved>,
+    pub checkpoint: String,
+    pub now: DateTime<Utc>,
+}
+
+impl Gate {
+    /// Gathers what is there about a grant, for those who may read everybody's history there. That they do is recorded
+    /// before it is answered.
+    pub async fn evidence(&self, caller: &Caller, id: &GrantId) -> Result<SeenEvidence, Error> {
+        let rules = self.rules.current();
+        let grant = self.grant(caller, id).await?;
+        let here = place(&rules.catalog, &grant.grant.target);
+        permit_at(&caller.principal, Action::ReadAudit, here)?;
+        let why = self.why_grant(caller, id).await?;
+        let request = self.request(caller, &grant.grant.request).await?;
+        let requests = self.further(caller, &grant.grant).await?;
+        let sessions = if grant.grant.ended_at.is_none() {
+            let seen = self.sessions(caller).await?.sessions;
+            seen.into_iter().filter(|one| one.grant.id == *id).collect()
+        } else {
+            Vec::new()
+        };
+        // So that what has just happened is in the log that the proofs are about.
+        self.store.sequence().await?;
+        self.publish().await?;
+        let ids: Vec<RequestId> = std::iter::once(&request)
+            .chain(&requests)
+            .map(|seen| seen.request.id.clone())
+            .collect();
+        let (events, checkpoint, now) = self.proved(id, &ids).await?;
+        let mut event = Event::new(
+            EventCode::EvidenceTaken,
+            Actor::Principal(caller.principal.as_ref()),
+        )
+        .detail("events", events.len());
+        event.principal = Some(grant.grant.holder.name.clone());
+        event.target = Some(grant.grant.target.clone());
+        event.role = Some(grant.grant.role.clone());
+        event.grant = Some(id.clone());
+        self.write_read(event, &caller.origin).await?;
+        Ok(SeenEvidence {
+            grant,
+            request,
+            requests,
+            policy: why.text,
+            sessions,
+            events,
+            checkpoint,
+            now,
+        })
+    }
+
+    /// Seals the parts of a file with the key of the log.
+    pub async fn seal_parts(&self, parts: &[(String, String)]) -> Result<String, Error> {
+        let (mut tx, _) = self.look().await?;
+        let key = self.log_key(tx.tree().await?.epoch)?;
+        let note = Note::new(seal(parts)).ok_or_else(|| anyhow::anyhow!("a seal is no note"))?;
+        Ok(note.signed(&key).to_string())
+    }
+
+    async fn further(&self, caller: &Caller, grant: &Grant) -> Result<Vec<SeenRequest>, Error> {
+        let (mut tx, _) = self.look().await?;
+        let ids = tx.requests_about(&grant.id, &grant.request).await?;
+        drop(tx);
+        let mut all = Vec::new();
+        for id in ids {
+            all.push(self.request(caller, &id).await?);
+        }
+        Ok(all)
+    }
+
+    async fn proved(
+        &self,
+        grant: &GrantId,
+        requests: &[RequestId],
+    ) -> Result<(Vec<Proved>, String, DateTime<Utc>), Error> {
+        let (mut tx, now) = self.look().await?;
+        let tree = tx.tree().await?;
+        let checkpoint = super::log::newest(&tree)?;
+        let signed: Checkpoint = Note::read(&checkpoint)
+            .ok()
+            .and_then(|note| note.unverified().parse().ok())
+            .ok_or_else(|| anyhow::anyhow!("the database has a checkpoint that cannot be read"))?;
+        let mut events = Vec::new();
+        for (entry, salt) in tx.salted_events_about(grant, requests).await? {
+            let index = u64::try_from(entry.index).unwrap_or(u64::MAX);
+            // What is not in the signed log yet could not be proved; whoever asks again gets it.
+            let Some(rows) = inclusion(index, signed.size) else {
+                continue;
+            };
+            let bytes = tx.entries(index, 1, tree.epoch).await?.pop();
+            let hashes = tx.prove(&rows, signed.size, tree.epoch).await?;
+            if let (Some(bytes), Some(inclusion)) = (bytes, hashes) {
+                events.push(Proved {
+                    entry,
+                    bytes,
+                    salt,
+                    inclusion,
+                });
+            }
+        }
+        Ok((events, checkpoint, now))
+    }
+}
