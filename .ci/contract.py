@@ -250,6 +250,23 @@ def signed_off():
         call("POST", f"/v1/break-glass/{row['id']}/sign-off", signer.token, said, {"If-Match": f'"{row["version"]}"'})
 
 
+# Every version of the policy that was seen to wait or to be in use.
+versions = set()
+
+
+def policies():
+    """The version in use, and another that can come into use in its place."""
+    while True:
+        try:
+            policy = admins[-1].get("/v1/policy")
+            break
+        except SignedOut:
+            admins.pop()
+    versions.update(one["version"] for one in (policy, policy.get("waiting")) if one)
+    others = versions - {policy["version"]}
+    return {"version": next(iter(others), policy["version"]), "instead_of": policy["version"]}
+
+
 def sealed():
     """A sealed code of the holder."""
     while True:
@@ -357,6 +374,10 @@ def before_call(context, case, kwargs):
             case.body = {"code": sealed()["code"]}
         elif label == "POST /v1/policy/explain" and isinstance(body, dict):
             body.update(target="host-1", role=chance.choice(["look", "change"]), principal="holder")
+        elif label == "POST /v1/policy/apply":
+            case.body = {**policies(), "reason": "INC-4127 as agreed"}
+        elif label == "GET /v1/policy/versions/{version}":
+            case.path_parameters = {"version": policies()["instead_of"]}
         elif label == "POST /v1/invitations" and isinstance(body, dict):
             body["roles"] = body.get("roles") or ["requester"]
         elif label == "POST /v1/service-accounts" and isinstance(body, dict):

@@ -35,6 +35,8 @@ mod reload;
 #[cfg(test)]
 mod scopes;
 #[cfg(test)]
+mod sequencing;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod story;

@@ -248,6 +248,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("{index}", "0")
         .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
+        .replace("{version}", "0123456789ab")
         .replace(
             "/service-accounts/{id}",
             &format!("/service-accounts/s{}", things.owner),
@@ -287,6 +288,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/facets"
         | "GET /v1/sessions"
         | "GET /v1/factors"
+        | "GET /v1/policy"
+        | "GET /v1/policy/versions/{version}"
         | "GET /v1/events" => (None, Value::Null),
         "POST /v1/sign-in" => (None, json!({"code": things.code})),
         // Nobody is let in by this server: there is no provider.
@@ -311,12 +314,14 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "DELETE /v1/sealed-codes/{id}"
         | "POST /v1/recovery-codes"
         | "POST /v1/people/{name}/reset-factors"
+        | "POST /v1/audit/rotate-key"
         | "POST /v1/requests/{id}/claim"
         | "POST /v1/requests/{id}/release" => (None, json!({})),
         "POST /v1/invitations" => (
             None,
             json!({"name": format!("new{}", things.request.trim_start_matches("R-")), "roles": ["requester"]}),
         ),
+        "POST /v1/audit/recover" => (None, json!({"reason": "INC-1 restored"})),
         "POST /v1/service-accounts" => (
             None,
             json!({"name": format!("n{}", things.owner), "owner": "root", "scopes": ["read"], "expires": "1d"}),
@@ -339,6 +344,11 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/policy/explain" => (
             None,
             json!({"principal": things.owner, "target": "bastion", "role": "admin", "duration": "1h"}),
+        ),
+        // There is no such policy here, and no other than that of the file could come into use.
+        "POST /v1/policy/apply" => (
+            None,
+            json!({"version": "0123456789ab", "instead_of": "0123456789ab", "reason": "CHG-77"}),
         ),
         "POST /v1/policy/replay" => (None, json!({"policy": "", "days": 1})),
         "POST /v1/requests/{id}/approve" => (Some(1), json!(Approval::default())),

@@ -4,28 +4,12 @@ use portcullis::wire::{Approval, NewRequest, Revocation};
 
 use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key, on_both, submit};
 
-fn write(world: &World, name: &str, text: &str) {
-    // As editors do: a new file in the place of the old one.
-    let fresh = world.folder().join(format!(".{name}.new"));
-    std::fs::write(&fresh, text).unwrap();
-    std::fs::rename(fresh, world.folder().join(name)).unwrap();
-}
-
-async fn recorded(world: &World, code: &str, times: usize) {
-    world
-        .until(&format!("{code} {times} times"), async || {
-            (world.events(&[code]).await == [times]).then_some(())
-        })
-        .await;
-}
-
 on_both! {
     async fn a_bad_policy_keeps_the_old_one_and_says_why(world: World) {
         let ada = world.engineer("ada").await;
         let version = submit(&ada).await.policy_version;
-        write(&world, "policy.cedar", &POLICY.replace("@threshold(\"2\")", "@threshold(\"many\")"));
-        world.reload();
-        recorded(&world, "config.rejected", 1).await;
+        world.rewrite("policy.cedar", &POLICY.replace("@threshold(\"2\")", "@threshold(\"many\")"));
+        world.recorded("config.rejected", 1).await;
         let log = world.audit().await;
         let rejected = log.iter().find(|event| event.event == "config.rejected").unwrap();
         assert_eq!((rejected.actor.name.as_str(), rejected.outcome.as_str()), ("portcullis", "error"));
@@ -43,9 +27,8 @@ on_both! {
     async fn a_good_policy_decides_about_the_next_request_and_about_no_older_one(world: World) {
         let (ada, ben) = (world.engineer("ada").await, world.engineer("ben").await);
         let (decided, pending) = (world.granted(&ada).await, submit(&ada).await);
-        write(&world, "policy.cedar", &POLICY.replace("@threshold(\"1\")", "@threshold(\"2\")").replace("\"4h\"", "\"30m\"").replace("\"8h\"", "\"1h\""));
-        world.reload();
-        recorded(&world, "config.loaded", 1).await;
+        world.rewrite("policy.cedar", &POLICY.replace("@threshold(\"1\")", "@threshold(\"2\")").replace("\"4h\"", "\"30m\"").replace("\"8h\"", "\"1h\""));
+        world.recorded("config.loaded", 1).await;
         let error = ben.submit(&ask(), &key()).await.unwrap_err();
         assert_eq!(error.to_string(), "the longest that policy `readonly` gives is `30m`");
         world.reviewer("rob").await;
@@ -70,23 +53,18 @@ async fn a_change_is_noticed_without_being_told() {
         eve.submit(&ask(), &key()).await.unwrap_err().code(),
         Some("policy-denied")
     );
-    write(
-        &world,
+    world.replace(
         "policy.cedar",
         &POLICY
             .replace("\"oncall\"", "\"guests\"")
             .replace("@id(\"guests\")", "@id(\"oncall\")"),
     );
-    recorded(&world, "config.loaded", 1).await;
+    world.recorded("config.loaded", 1).await;
     assert_eq!(eve.submit(&ask(), &key()).await.unwrap().state, "approved");
-    write(
-        &world,
-        "policy.cedar",
-        "permit (principal, action, resource",
-    );
-    recorded(&world, "config.rejected", 1).await;
+    world.replace("policy.cedar", "permit (principal, action, resource");
+    world.recorded("config.rejected", 1).await;
     std::fs::remove_file(world.folder().join("policy.cedar")).unwrap();
-    recorded(&world, "config.rejected", 2).await;
+    world.recorded("config.rejected", 2).await;
     assert_eq!(
         world
             .engineer("ada")
@@ -103,9 +81,8 @@ on_both! {
     async fn access_on_a_target_that_left_the_catalogue_can_still_be_taken_away(world: World) {
         let ada = world.engineer("ada").await;
         let (grant, pending) = (world.granted(&ada).await, submit(&ada).await);
-        write(&world, "portcullis.toml", &CATALOGUE.replace("bastion", "gateway"));
-        world.reload();
-        recorded(&world, "config.loaded", 1).await;
+        world.rewrite("portcullis.toml", &CATALOGUE.replace("bastion", "gateway"));
+        world.recorded("config.loaded", 1).await;
         assert_eq!(ada.submit(&ask(), &key()).await.unwrap_err().code(), Some("unknown-target"));
         let refused = world.admin().approve(&pending.id, 1, &Approval::default(), &key()).await.unwrap_err();
         assert_eq!(refused.code(), Some("unknown-target"));

@@ -56,7 +56,7 @@ impl Catalog {
 pub struct Rulebook {
     pub catalog: Catalog,
     pub policy: Policy,
-    /// Changes with either file, and with nothing else.
+    /// Changes with the catalogue's file and with the policy in use, and with nothing else.
     pub version: String,
     pub loaded_from: PathBuf,
     /// What is probably not meant.
@@ -80,9 +80,14 @@ impl Texts {
     }
 
     fn version(&self) -> String {
-        let part = |text: &Option<String>| hash_of(text.as_deref().unwrap_or_default());
+        self.version_with(self.policy.as_deref().unwrap_or_default())
+    }
+
+    /// The version with another policy than that of the file.
+    fn version_with(&self, policy: &str) -> String {
+        let server = self.server.as_deref().unwrap_or_default();
         // The hashes have one length, so a line that moves from one file to the other makes another version.
-        let both: String = [part(&self.server), part(&self.policy)]
+        let both: String = [hash_of(server), hash_of(policy)]
             .iter()
             .flatten()
             .map(|byte| char::from(*byte))

@@ -1,16 +1,18 @@
-//! Takes over changed files while the server runs. Files that are wrong change nothing, and it is said why.
+//! Takes over changed files while the server runs. Files that are wrong change nothing, and it is said why. Where a
+//! policy was put into use by somebody's word, another one in the file waits for such a word, too.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Rulebook, Texts, understand};
 use crate::config::{Problem, paths};
+use crate::domain::policy::Policy;
 use crate::secret::Key;
 use crate::targets::Environment;
 
@@ -44,6 +46,8 @@ pub struct Status {
     pub version: String,
     /// Why the files as they are now could not be taken over; empty when they are in use.
     pub last_problem: Vec<Problem>,
+    /// The version of the policy in the file, where it waits to be applied.
+    pub waiting: Option<String>,
 }
 
 /// Holds the rulebook in use, and looks after its files.
@@ -51,6 +55,8 @@ pub struct Watcher {
     folder: PathBuf,
     environment: Environment,
     current: ArcSwap<Rulebook>,
+    /// The policy of the file, where it is another than the one in use.
+    waiting: ArcSwapOption<Policy>,
     status: watch::Sender<Status>,
     seen: Mutex<Seen>,
 }
@@ -61,6 +67,8 @@ struct Seen {
     /// Whether the files must be read at the next look, if they are still by then.
     unread: bool,
     in_use: Texts,
+    /// The policy that holds whatever the file says, if one was put into use so.
+    held: Option<Policy>,
 }
 
 /// What tells a changed file without reading it.
@@ -101,16 +109,19 @@ impl Watcher {
         let (status, _) = watch::channel(Status {
             version: rulebook.version.clone(),
             last_problem: Vec::new(),
+            waiting: None,
         });
         Ok(Self {
             folder: folder.to_owned(),
             environment,
             current: ArcSwap::from_pointee(rulebook),
+            waiting: ArcSwapOption::empty(),
             status,
             seen: Mutex::new(Seen {
                 marks,
                 unread: true,
                 in_use: texts,
+                held: None,
             }),
         })
     }
@@ -123,6 +134,57 @@ impl Watcher {
     /// The rulebook in use. One decision takes it once and keeps it to its end.
     pub fn current(&self) -> Arc<Rulebook> {
         self.current.load_full()
+    }
+
+    /// The policy of the file, where it waits to be applied.
+    pub fn waiting(&self) -> Option<Arc<Policy>> {
+        self.waiting.load_full()
+    }
+
+    /// Whether there is a policy file at all.
+    pub fn has_policy(&self) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.in_use.policy.is_some()
+    }
+
+    /// Whether the policy of this version was put into use and holds.
+    pub fn holds(&self, version: &str) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = seen.held.as_ref();
+        held.is_some_and(|held| held.version() == version)
+    }
+
+    /// From now on this policy holds, whatever the file says.
+    pub fn hold(&self, policy: Policy) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rulebook = Rulebook::clone(&self.current());
+        if let Some(of_file) = self.waiting.load_full() {
+            rulebook.policy = Policy::clone(&of_file);
+        }
+        seen.held = Some(policy);
+        self.put(&seen, rulebook);
+    }
+
+    /// Puts what the files say into use, but for a policy that has to wait.
+    fn put(&self, seen: &Seen, mut rulebook: Rulebook) {
+        let held = seen.held.as_ref();
+        let held = held.filter(|held| held.version() != rulebook.policy.version());
+        let waiting = held.map(|held| {
+            let of_file = std::mem::replace(&mut rulebook.policy, held.clone());
+            rulebook.version = seen.in_use.version_with(held.text());
+            Arc::new(of_file)
+        });
+        if held.is_none() {
+            rulebook.version = seen.in_use.version();
+        }
+        let status = Status {
+            version: rulebook.version.clone(),
+            last_problem: Vec::new(),
+            waiting: waiting.as_ref().map(|policy| policy.version().to_owned()),
+        };
+        self.waiting.store(waiting);
+        self.current.store(Arc::new(rulebook));
+        self.status.send_replace(status);
     }
 
     /// Follows how things stand.
@@ -195,21 +257,23 @@ impl Watcher {
             }
             Ok(Some((mut rulebook, texts))) => {
                 retire(&before, &mut rulebook);
-                let (from, to) = (before.version.clone(), rulebook.version.clone());
                 let warnings = rulebook.warnings.clone();
-                self.current.store(Arc::new(rulebook));
-                self.status.send_replace(Status {
-                    version: to.clone(),
-                    last_problem: Vec::new(),
-                });
                 seen.in_use = texts;
+                self.put(seen, rulebook);
+                let (from, to) = (before.version.clone(), self.current().version.clone());
+                if from == to {
+                    // Another policy, and it waits.
+                    return Reloaded::Unchanged;
+                }
                 Reloaded::Replaced { from, to, warnings }
             }
             Err(problems) => {
                 let version = before.version.clone();
+                let waiting = self.waiting.load();
                 let status = Status {
                     version: version.clone(),
                     last_problem: problems.clone(),
+                    waiting: waiting.as_ref().map(|policy| policy.version().to_owned()),
                 };
                 // The same complaint is reported once, unless somebody asked.
                 let news = *self.status.borrow() != status;

@@ -11,9 +11,9 @@ use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, Histogram,
     IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation,
     InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page,
-    PolicyAnswer, PolicyQuestion, ProviderFinish, ProviderStart, ProviderStarted, ReplayAsk,
-    ReplayPage, RequestView, Revocation, ServiceRotation, ServiceToken, ServiceView, SessionEnd,
-    SessionEnded, Sessions, SignIn, SignInView, SignInWays, TargetView, Tokens, WhyView,
+    ProviderFinish, ProviderStart, ProviderStarted, RequestView, Revocation, ServiceRotation,
+    ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays,
+    TargetView, Tokens, WhyView,
 };
 
 impl Client {
@@ -253,21 +253,6 @@ impl Client {
     pub async fn why_grant(&self, id: &str) -> Result<WhyView, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "grants", id, "why"]))
             .await
-    }
-
-    /// What the policy in use says to a question, policy by policy.
-    pub async fn explain_policy(
-        &self,
-        question: &PolicyQuestion,
-    ) -> Result<PolicyAnswer, ClientError> {
-        let call = Call::new(Method::POST, &["v1", "policy", "explain"]);
-        self.call(call.body(question)?).await
-    }
-
-    /// One page of recorded requests, decided once more by another policy.
-    pub async fn replay_policy(&self, ask: &ReplayAsk) -> Result<ReplayPage, ClientError> {
-        let call = Call::new(Method::POST, &["v1", "policy", "replay"]);
-        self.call(call.long().body(ask)?).await
     }
 
     /// Asks for a later end of the grant that was seen at `version`.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::client::verify::{Broken, read_checkpoint};
+use crate::domain::policy::version_of;
 use crate::tlog::{Checkpoint, Hash, Note, NoteError, VerifyingKey, check_inclusion, leaf_hash};
 use crate::wire::evidence::{EVIDENCE, NOT_PROVEN, Unlike, event_of, parts, seal};
 use crate::wire::{EntryError, EvidenceEvent, EvidenceView};
@@ -146,6 +147,7 @@ fn check_event(
     let proof: Result<Vec<Hash>, String> =
         event.inclusion.iter().map(|hash| hash.parse()).collect();
     let place = u64::try_from(recorded.index).unwrap_or(u64::MAX);
+    let place = place.checked_sub(evidence.begins).unwrap_or(u64::MAX);
     let root = (checkpoint.size, checkpoint.root);
     let included = proof
         .ok()
@@ -186,8 +188,12 @@ fn check_policy(evidence: &EvidenceView) -> Result<(), Unfit> {
         asked.then_some(version)
     });
     let mut named = named.filter(|version| *version != policy.version);
-    let text = policy.text.as_deref();
-    let fits = text.is_none_or(|text| crate::domain::policy::version_of(text) == policy.version);
+    let zone = policy.time_zone.as_deref().unwrap_or("UTC").parse();
+    let fits = match (&policy.text, zone) {
+        (None, _) => true,
+        (Some(text), Ok(zone)) => version_of(text, &zone) == policy.version,
+        (Some(_), Err(_)) => false,
+    };
     if named.next().is_some() || !fits {
         return Err(Unfit::Policy);
     }

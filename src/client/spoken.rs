@@ -37,11 +37,14 @@ pub(super) fn spoken(method: &Method, path: &[&str], body: Option<&[u8]>) -> Str
                 said("name")
             )
         }
+        ["v1", "policy", "apply"] => format!("apply policy {}", said("version")),
         ["v1", "device-keys"] => format!("enrol device {}", said("name")),
         ["v1", "factors"] => format!("add a second factor: {}", said("kind")),
         ["v1", "factors", id] if method == Method::DELETE => format!("remove second factor {id}"),
         ["v1", "recovery-codes"] => "make new recovery codes".to_owned(),
         ["v1", "account", "password"] => "set your password".to_owned(),
+        ["v1", "audit", "recover"] => "recover the audit log".to_owned(),
+        ["v1", "audit", "rotate-key"] => "change the key of the audit log".to_owned(),
         ["v1", "people", name, "reset-factors"] => {
             format!("remove every second factor of {name}")
         }
@@ -112,8 +115,10 @@ mod tests {
                 lock(json!({"kind": "tag", "name": "env", "value": "prod"})),
             ],
             Guarded::LiftLock => vec![post(&["v1", "locks", "L-1", "lift"], json!({}))],
-            // The policy is a file, and no call changes it.
-            Guarded::ChangePolicy => Vec::new(),
+            Guarded::ChangePolicy => vec![post(
+                &["v1", "policy", "apply"],
+                json!({"version": "0123456789ab", "instead_of": "ba9876543210", "reason": "INC-1"}),
+            )],
             Guarded::BreakGlass => vec![post(
                 &["v1", "break-glass"],
                 json!({"target": "bastion", "role": "admin", "duration": "30m"}),
@@ -137,6 +142,13 @@ mod tests {
             Guarded::EnrolDevice => {
                 vec![post(&["v1", "device-keys"], json!({"name": "build host"}))]
             }
+            Guarded::RecoverLog => {
+                vec![post(
+                    &["v1", "audit", "recover"],
+                    json!({"reason": "INC-1"}),
+                )]
+            }
+            Guarded::RotateLogKey => vec![post(&["v1", "audit", "rotate-key"], Value::Null)],
             Guarded::ResetFactors => {
                 vec![post(&["v1", "people", "ben", "reset-factors"], Value::Null)]
             }
@@ -181,6 +193,8 @@ mod tests {
         prune the history before event 512
         prune the history before 2025-11-01
         enrol device build host
+        recover the audit log
+        change the key of the audit log
         deny request R-1
         remove every second factor of ben
         add a second factor: totp

@@ -6,6 +6,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
+use crate::client::epochs::epoch_of;
+use crate::client::replay::Told;
 use crate::tlog::leaf_hash;
 use crate::tlog::{Bundle, Checkpoint, Frontier, Hash, Node, Note, NoteError, VerifyingKey, WIDTH};
 use crate::wire::{EntryError, LogEntry};
@@ -46,6 +48,28 @@ pub enum Broken {
     Pruned { minimum: u64 },
     #[error("the entries do not lead to the root that was signed: at least one was changed")]
     Root,
+    #[error(
+        "entry {index} is about grant `{grant}` and does not follow from what the log says of it before"
+    )]
+    GrantStory { grant: String, index: u64 },
+    #[error(
+        "the {what} of grant `{grant}` in the database is not what the log says, last in entry {index}"
+    )]
+    GrantDiffers {
+        grant: String,
+        what: &'static str,
+        index: u64,
+    },
+    #[error("grant `{grant}` is in the database, and no entry of the log made it")]
+    GrantUnknown { grant: String },
+    #[error("grant `{grant}` is not in the database, and the log has it, last in entry {index}")]
+    GrantGone { grant: String, index: u64 },
+    #[error("epoch {epoch} of the log does not begin with an entry that says what was lost")]
+    Recovery { epoch: u32 },
+    #[error(
+        "{size} entries of epoch {epoch} were seen before, and the recovery since says nothing of so many"
+    )]
+    Unadmitted { epoch: u32, size: u64 },
 }
 
 impl Broken {
@@ -66,6 +90,12 @@ impl Broken {
             Self::Shorter { .. } => "log-shorter",
             Self::Pruned { .. } => "log-pruned",
             Self::Root => "log-root",
+            Self::GrantStory { .. } => "grant-story",
+            Self::GrantDiffers { .. } => "grant-differs",
+            Self::GrantUnknown { .. } => "grant-unknown",
+            Self::GrantGone { .. } => "grant-gone",
+            Self::Recovery { .. } => "log-recovery",
+            Self::Unadmitted { .. } => "log-unadmitted",
         }
     }
 }
@@ -84,34 +114,36 @@ pub fn read_checkpoint(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Bro
     Ok(checkpoint)
 }
 
-/// The epoch that the name of a log ends with.
-fn epoch(origin: &str) -> Option<u32> {
-    origin.rsplit('/').next()?.parse().ok()
-}
-
-/// One leaf of a log, and when its event happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One leaf of a log, when its event happened, and what it says of a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
     pub hash: Hash,
     pub at: DateTime<Utc>,
+    pub told: Option<Box<Told>>,
 }
 
-/// The leaves of one bundle. Bundles can be read side by side: nothing in here depends on the ones before.
-pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, Broken> {
+/// The leaves of one bundle of a log whose first event has the index `begins`. Bundles can be read side by side:
+/// nothing in here depends on the ones before.
+pub fn leaves(
+    number: u64,
+    bytes: &[u8],
+    log: &Checkpoint,
+    begins: u64,
+) -> Result<Vec<Leaf>, Broken> {
     let first = number * WIDTH;
     let expected = log.size.saturating_sub(first).min(WIDTH);
     let entries = Bundle::read(bytes).ok_or(Broken::Bundle { number })?;
     let count = entries.len() as u64;
     if count < expected {
         return Err(Broken::Missing {
-            index: first + count,
+            index: begins + first + count,
             missing: log.size - first - count,
         });
     }
     if count > expected {
         return Err(Broken::Bundle { number });
     }
-    let epoch = epoch(&log.origin);
+    let epoch = epoch_of(&log.origin);
     let leaf = |(index, bytes): (u64, &[u8])| {
         let entry = LogEntry::place(bytes).map_err(|why| Broken::Entry { index, why })?;
         if entry.index != index {
@@ -126,9 +158,10 @@ pub fn leaves(number: u64, bytes: &[u8], log: &Checkpoint) -> Result<Vec<Leaf>, 
         Ok(Leaf {
             hash: leaf_hash(bytes),
             at: at.ok_or(Broken::Moment { index })?,
+            told: Told::read(index, bytes).map(Box::new),
         })
     };
-    (first..).zip(entries).map(leaf).collect()
+    (begins + first..).zip(entries).map(leaf).collect()
 }
 
 /// Up to where an entry says that the log was pruned, if it is about that.
@@ -150,6 +183,9 @@ pub struct Walk {
     before: Vec<Checkpoint>,
     latest: Option<DateTime<Utc>>,
     late: u64,
+    /// Of a log that ended with a recovery it is only asked whether it is what was seen.
+    asks_only: bool,
+    as_seen: Option<bool>,
 }
 
 impl Walk {
@@ -159,6 +195,14 @@ impl Walk {
         Self {
             before,
             ..Self::default()
+        }
+    }
+
+    /// A walk over what a recovery found: it may well be something else than what was seen, for that is why it is over.
+    pub fn over_ended(before: Vec<Checkpoint>) -> Self {
+        Self {
+            asks_only: true,
+            ..Self::new(before)
         }
     }
 
@@ -194,9 +238,11 @@ impl Walk {
     fn compare(&mut self) -> Result<(), Broken> {
         let size = self.tree.size();
         while let Some(before) = self.before.pop_if(|before| before.size == size) {
-            if before.size > 0 && before.root != self.tree.root() {
+            let same = before.size == 0 || before.root == self.tree.root();
+            if !same && !self.asks_only {
                 return Err(Broken::Rewritten { size });
             }
+            self.as_seen = Some(same && self.as_seen.unwrap_or(true));
         }
         Ok(())
     }
@@ -211,13 +257,16 @@ impl Walk {
         self.late
     }
 
-    /// Whether everything that was read is what was signed.
-    pub fn finish(mut self, signed: &Checkpoint) -> Result<(), Broken> {
+    /// Whether everything that was read is what was signed; answers whether it is what was seen, where anything was.
+    pub fn finish(mut self, signed: &Checkpoint) -> Result<Option<bool>, Broken> {
         self.compare()?;
         let size = self.tree.size();
         if let Some(before) = self.before.pop() {
-            let before = before.size;
-            return Err(Broken::Shorter { before, size });
+            if !self.asks_only {
+                let before = before.size;
+                return Err(Broken::Shorter { before, size });
+            }
+            self.as_seen = Some(false);
         }
         if size < signed.size {
             let missing = signed.size - size;
@@ -229,6 +278,6 @@ impl Walk {
         if self.tree.root() != signed.root {
             return Err(Broken::Root);
         }
-        Ok(())
+        Ok(self.as_seen)
     }
 }

@@ -3,9 +3,11 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use crate::client::epochs::{Chain, follow};
 use crate::client::verify::{Broken, read_checkpoint};
-use crate::client::{ClientError, ServerUrl, StateDir};
-use crate::tlog::{Checkpoint, VerifyingKey};
+use crate::client::{Client, ClientError, ServerUrl, StateDir};
+use crate::tlog::{Checkpoint, Hash, VerifyingKey, check_consistency};
+use crate::wire::CheckpointView;
 
 /// A file of ours is not longer than this, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -29,6 +31,65 @@ impl Seen {
         let checkpoint = read_checkpoint(note, &key)?;
         Ok(Self { key, checkpoint })
     }
+}
+
+/// Looks whether the log of a server continues what this machine saw of it, and keeps what it sees. It reads no
+/// events, so that it costs next to nothing: whether they are what was signed only `audit verify` says.
+pub async fn look(client: &Client, file: &WitnessFile) -> Result<Result<(), Broken>, ClientError> {
+    let view = client.checkpoint().await?;
+    let Some(seen) = file.read()? else {
+        // The first time there is nothing to hold it against.
+        if let Ok(key) = view.key.parse::<VerifyingKey>()
+            && read_checkpoint(&view.checkpoint, &key).is_ok()
+        {
+            file.keep(&key, &view.checkpoint)?;
+        }
+        return Ok(Ok(()));
+    };
+    let checked = continued(&seen, &view);
+    let (chain, signed) = match checked {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    let before = &seen.checkpoint;
+    if signed.origin == before.origin && signed.size > before.size && before.size > 0 {
+        let later = client.checkpoint_from(before.size).await?;
+        let hashes: Result<Vec<Hash>, String> = later
+            .consistency
+            .iter()
+            .flatten()
+            .map(|hash| hash.parse())
+            .collect();
+        let now = read_checkpoint(&later.checkpoint, &chain.key);
+        let (Ok(hashes), Ok(now)) = (hashes, now) else {
+            return Ok(Err(Broken::Root));
+        };
+        let (old, new) = ((before.size, before.root), (now.size, now.root));
+        if check_consistency(old, new, &hashes).is_err() {
+            let size = before.size;
+            return Ok(Err(Broken::Rewritten { size }));
+        }
+    }
+    file.keep(&chain.key, &view.checkpoint)?;
+    Ok(Ok(()))
+}
+
+fn continued(seen: &Seen, view: &CheckpointView) -> Result<(Chain, Checkpoint), Broken> {
+    let chain = follow(&seen.key, &view.links)?;
+    let signed = read_checkpoint(&view.checkpoint, &chain.key)?;
+    chain.admits(seen)?;
+    let before = &seen.checkpoint;
+    if signed.origin == before.origin {
+        let (size, same) = (signed.size, signed.root == before.root);
+        if size < before.size {
+            let before = before.size;
+            return Err(Broken::Shorter { before, size });
+        }
+        if size == before.size && !same {
+            return Err(Broken::Rewritten { size });
+        }
+    }
+    Ok((chain, signed))
 }
 
 impl WitnessFile {

@@ -207,7 +207,7 @@ pub const IDENTITY: [Key; 12] = [
 ];
 
 /// When a second factor has to be proved, in the table `[step_up]` of `portcullis.toml`.
-pub const STEP_UP: [Key; 4] = [
+pub const STEP_UP: [Key; 5] = [
     Key {
         name: "required",
         env: "PORTCULLIS_STEP_UP",
@@ -240,6 +240,14 @@ pub const STEP_UP: [Key; 4] = [
         sample: "\"otp hwk mfa\"",
         about: "The same by how the person signed in there: one of these has to be among it. Where both are set, both have to hold.",
     },
+    Key {
+        name: "policy_changes",
+        env: "PORTCULLIS_POLICY_CHANGES",
+        flag: "",
+        default: "`apply` where `required`",
+        sample: "\"apply\"",
+        about: "When a changed `policy.cedar` or `time_zone` comes into use: with `apply` when an admin has said `portcullis policy apply`, with `file` as soon as it is written. What is in use is kept in the database, so that no restart goes round it.",
+    },
 ];
 
 /// What a policy's text cannot say about itself, in the table `[policy]` of `portcullis.toml`.
@@ -249,7 +257,7 @@ pub const POLICY: [Key; 1] = [Key {
     flag: "",
     default: "`UTC`",
     sample: "\"Europe/Berlin\"",
-    about: "Whose clock `context.hour` and `context.weekday` are read from, daylight saving included. A change is taken over with the policy, at once.",
+    about: "Whose clock `context.hour` and `context.weekday` are read from, daylight saving included. It is a part of the policy, and a change comes into use like one.",
 }];
 
 /// How long a sign-in lasts, and what it is bound to, in the table `[tokens]` of `portcullis.toml`.
@@ -311,14 +319,24 @@ pub const BREAK_GLASS: [Key; 1] = [Key {
 }];
 
 /// What holds for the history, in the table `[audit]` of `portcullis.toml`.
-pub const AUDIT: [Key; 1] = [Key {
-    name: "retention",
-    env: "PORTCULLIS_AUDIT_RETENTION",
-    flag: "",
-    default: "`365d`",
-    sample: "\"365d\"",
-    about: "How long every event stays at least, in days. `audit prune` takes nothing away that is younger.",
-}];
+pub const AUDIT: [Key; 2] = [
+    Key {
+        name: "retention",
+        env: "PORTCULLIS_AUDIT_RETENTION",
+        flag: "",
+        default: "`365d`",
+        sample: "\"365d\"",
+        about: "How long every event stays at least, in days. `audit prune` takes nothing away that is younger.",
+    },
+    Key {
+        name: "checkpoints",
+        env: "PORTCULLIS_AUDIT_CHECKPOINTS",
+        flag: "",
+        default: "none",
+        sample: "\"/mnt/worm/portcullis\"",
+        about: "A folder to which every signed checkpoint of the log is added as a new file, and never changed: for storage that can be written once, or that another machine fetches. Each file is one for `audit verify --witness`. Relative to this file, unless it starts with `/` or `~/`.",
+    },
+];
 
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 10] = [

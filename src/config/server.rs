@@ -233,7 +233,7 @@ fn file_path(text: &str, base: &Path, home: Option<&str>) -> Result<PathBuf, Wro
     data_path(text, base, home)
 }
 
-fn data_path(text: &str, base: &Path, home: Option<&str>) -> Result<PathBuf, Wrong> {
+pub(super) fn data_path(text: &str, base: &Path, home: Option<&str>) -> Result<PathBuf, Wrong> {
     match (text.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => Ok(Path::new(home).join(rest)),
         (Some(_), None) => Err(wrong(

@@ -8,9 +8,9 @@ use chrono::TimeDelta;
 use crate::config::document::{Entry, Table};
 use crate::config::identity::is_safe_address;
 use crate::config::keys::AUDIT;
-use crate::config::layers::{Env, Layers, Wrong};
+use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::problem::Notes;
-use crate::config::server::Shown;
+use crate::config::server::{Shown, data_path};
 use crate::domain::nearest::nearest;
 use crate::secret::{Secret, read_private};
 use crate::wire::export::Format;
@@ -24,6 +24,8 @@ pub struct AuditSettings {
     /// Nothing that is younger is pruned.
     pub retention: TimeDelta,
     pub siem: Vec<Siem>,
+    /// Where every signed checkpoint is added as a new file.
+    pub checkpoints: Option<PathBuf>,
 }
 
 impl Default for AuditSettings {
@@ -31,6 +33,7 @@ impl Default for AuditSettings {
         Self {
             retention: TimeDelta::days(365),
             siem: Vec::new(),
+            checkpoints: None,
         }
     }
 }
@@ -149,6 +152,21 @@ pub(super) fn understand<'t>(
         value: format!("{}d", retention.num_days()),
         origin: from.to_string(),
     }];
+    let home = env("HOME");
+    let (checkpoints, from) = layers.understand("checkpoints", None, notes, |text, origin| {
+        let base = if *origin == Origin::File {
+            folder
+        } else {
+            Path::new("")
+        };
+        data_path(text, base, home.as_deref()).map(Some)
+    });
+    let told = checkpoints.as_ref().map(|path| path.display().to_string());
+    shown.push(Shown {
+        name: "audit.checkpoints",
+        value: told.unwrap_or_else(|| "none".to_owned()),
+        origin: from.to_string(),
+    });
     let mut all: Vec<Siem> = Vec::new();
     for table in siem
         .and_then(|entry| entry.into_tables(notes, "[[siem]]"))
@@ -176,6 +194,7 @@ pub(super) fn understand<'t>(
     let settings = AuditSettings {
         retention,
         siem: all,
+        checkpoints,
     };
     (settings, shown)
 }

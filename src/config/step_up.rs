@@ -6,7 +6,7 @@ use crate::config::keys::STEP_UP;
 use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::problem::Notes;
 use crate::config::server::Shown;
-use crate::domain::second_factor::{OLDEST, StepUp};
+use crate::domain::second_factor::{OLDEST, PolicyChanges, StepUp};
 use crate::domain::span::Span;
 
 /// Understands the `[step_up]` table and the environment.
@@ -26,6 +26,17 @@ pub(super) fn understand<'t>(
     };
     let (acr_values, acr_from) = list("acr_values", notes);
     let (methods, methods_from) = list("amr", notes);
+    let (policy_changes, changes_from) =
+        layers.understand("policy_changes", usual.policy_changes, notes, |text, _| {
+            changes(text).map(Some)
+        });
+    let step_up = StepUp {
+        required,
+        max_age,
+        acr_values,
+        amr: methods,
+        policy_changes,
+    };
     let shown = |name, value: String, origin: Origin| Shown {
         name,
         value,
@@ -35,16 +46,25 @@ pub(super) fn understand<'t>(
     let show = vec![
         shown("step_up.required", required.to_string(), required_from),
         shown("step_up.max_age", span, age_from),
-        shown("step_up.acr_values", told(&acr_values), acr_from),
-        shown("step_up.amr", told(&methods), methods_from),
+        shown("step_up.acr_values", told(&step_up.acr_values), acr_from),
+        shown("step_up.amr", told(&step_up.amr), methods_from),
+        shown(
+            "step_up.policy_changes",
+            step_up.policy_changes().as_str().to_owned(),
+            changes_from,
+        ),
     ];
-    let step_up = StepUp {
-        required,
-        max_age,
-        acr_values,
-        amr: methods,
-    };
     (step_up, show)
+}
+
+fn changes(text: &str) -> Result<PolicyChanges, Wrong> {
+    let found = PolicyChanges::ALL
+        .into_iter()
+        .find(|changes| changes.as_str() == text);
+    found.ok_or_else(|| Wrong {
+        message: format!("`{}` is not known", text.escape_debug()),
+        hint: "write `apply` or `file`".to_owned(),
+    })
 }
 
 fn told(words: &[String]) -> String {

@@ -8,6 +8,7 @@ use super::grant::Grant;
 use super::ids::{GrantId, PrincipalId};
 use super::incident::Incident;
 use super::lock::Lock;
+use super::policy::Applied;
 use super::request::Request;
 use super::review::Review;
 
@@ -58,6 +59,11 @@ pub enum Record {
     Claim {
         request: Request,
         before: Option<PrincipalId>,
+    },
+    /// Another policy comes into use in the place of this one, or the first.
+    Policy {
+        before: Option<Applied>,
+        now: Applied,
     },
     NewLock(Lock),
     /// A lock with its version raised by one.

@@ -95,6 +95,9 @@ events! {
     PasswordSet = "account.password_set", "set a password";
     ConfigLoaded = "config.loaded", "loaded catalogue and policy";
     ConfigRejected = "config.rejected", "kept the old catalogue and policy: the new files are not valid";
+    /// The file has another policy than the one in use.
+    PolicyWaiting = "policy.waiting", "found a changed policy, which waits until an admin applies it";
+    PolicyApplied = "policy.applied", "put another policy into use";
     TlsLoaded = "tls.loaded", "took over a new certificate of the server";
     TlsRejected = "tls.rejected", "kept the old certificate of the server: the new files cannot be used";
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
@@ -102,6 +105,10 @@ events! {
     TargetDrifted = "target.drifted", "found a difference on";
     /// What was signed before is not what the database has.
     LogRewritten = "audit.rewritten", "found that the record was rewritten";
+    /// The log goes on in another epoch although what was signed before is not there any more.
+    LogRecovered = "audit.recovered", "began another epoch of the record, without what was lost of it";
+    /// The log is signed with another key, which the one before vouches for.
+    LogKeyRotated = "audit.key_rotated", "changed the key of the record";
     /// Pages of it, or the log itself; many reads of a minute are one event.
     HistoryRead = "audit.read", "read the history";
     ExportStarted = "audit.export_started", "began to export the history";

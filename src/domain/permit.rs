@@ -46,6 +46,8 @@ impl Action {
                 | Self::SealCodes
                 | Self::ManageHistory
                 | Self::ReadMetrics
+                | Self::KeepLog
+                | Self::ChangePolicy
         )
     }
 }
@@ -73,6 +75,8 @@ actions! {
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
     /// Ask what policy says to others, and what another policy would have said.
     ReadPolicy, "see what policy says to others", [Admin, Auditor];
+    /// Put another policy in the place of the one in use.
+    ChangePolicy, "change the policy", [Admin];
     ReadPeople, "see who is signed in", [Admin, Auditor];
     Invite, "invite people and end their sign-ins", [Admin];
     /// Make service accounts, and manage those of others.
@@ -82,6 +86,8 @@ actions! {
     /// Take something out of the history, as law or its age want.
     ManageHistory, "erase or prune the history", [Admin];
     ReadMetrics, "read metrics", [Operator, Admin];
+    /// Go on with the audit log where history was lost, and change its key.
+    KeepLog, "recover the audit log or change its key", [Admin];
 }
 
 /// The targets on which the principal's product roles allow the action.
@@ -127,9 +133,12 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         _ if who.service.is_some() => "a person, or a scope of the service account",
         Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
-        Action::Invite | Action::ManageServices | Action::SealCodes | Action::ManageHistory => {
-            "the product role admin"
-        }
+        Action::Invite
+        | Action::ManageServices
+        | Action::SealCodes
+        | Action::ManageHistory
+        | Action::ChangePolicy
+        | Action::KeepLog => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
             "the product role auditor, reviewer or admin"

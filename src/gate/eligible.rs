@@ -14,6 +14,7 @@ use crate::store::Tx;
 
 use super::Error;
 use super::deeds::decide;
+use super::policy::read_kept;
 
 /// Why a grant must not begin now, if it must not. One that begins with its approval was judged in that moment; one
 /// that was scheduled for later is judged again, because people change teams and policies change in between.
@@ -125,12 +126,7 @@ async fn as_it_was(tx: &mut Tx, rules: &Rulebook, version: &str) -> Result<Optio
     let Some(kept) = tx.policy_kept(version).await? else {
         return Ok(None);
     };
-    let policy = Policy::parse(&kept.text).ok();
-    let zone = kept.time_zone.parse().ok();
-    Ok(policy.map(|policy| match zone {
-        Some(zone) => policy.in_zone(zone),
-        None => policy,
-    }))
+    Ok(read_kept(&kept).ok())
 }
 
 fn deed(kind: RequestKind) -> Deed {

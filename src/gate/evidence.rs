@@ -7,6 +7,7 @@ use crate::domain::grant::Grant;
 use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::permit::{Action, permit_at};
 use crate::store::audit::Entry;
+use crate::store::policies::Kept;
 use crate::tlog::{Checkpoint, Hash, Note, inclusion};
 use crate::wire::evidence::seal;
 
@@ -34,9 +35,11 @@ pub struct SeenEvidence {
     /// Further requests about it.
     pub requests: Vec<SeenRequest>,
     /// The text of the policy under which it was asked for, if it was kept.
-    pub policy: Option<String>,
+    pub policy: Option<Kept>,
     pub sessions: Vec<SeenSession>,
     pub events: Vec<Proved>,
+    /// The index of the first event of the log.
+    pub begins: u64,
     pub checkpoint: String,
     pub now: DateTime<Utc>,
 }
@@ -65,7 +68,7 @@ impl Gate {
             .chain(&requests)
             .map(|seen| seen.request.id.clone())
             .collect();
-        let (events, checkpoint, now) = self.proved(id, &ids).await?;
+        let (events, (begins, checkpoint), now) = self.proved(id, &ids).await?;
         let mut event = Event::new(
             EventCode::EvidenceTaken,
             Actor::Principal(caller.principal.as_ref()),
@@ -80,9 +83,10 @@ impl Gate {
             grant,
             request,
             requests,
-            policy: why.text,
+            policy: why.kept,
             sessions,
             events,
+            begins,
             checkpoint,
             now,
         })
@@ -91,7 +95,7 @@ impl Gate {
     /// Seals the parts of a file with the key of the log.
     pub async fn seal_parts(&self, parts: &[(String, String)]) -> Result<String, Error> {
         let (mut tx, _) = self.look().await?;
-        let key = self.log_key(tx.tree().await?.epoch)?;
+        let key = self.log_key(super::log::key_at(&tx.tree().await?))?;
         let note = Note::new(seal(parts)).ok_or_else(|| anyhow::anyhow!("a seal is no note"))?;
         Ok(note.signed(&key).to_string())
     }
@@ -111,7 +115,7 @@ impl Gate {
         &self,
         grant: &GrantId,
         requests: &[RequestId],
-    ) -> Result<(Vec<Proved>, String, DateTime<Utc>), Error> {
+    ) -> Result<(Vec<Proved>, (u64, String), DateTime<Utc>), Error> {
         let (mut tx, now) = self.look().await?;
         let tree = tx.tree().await?;
         let checkpoint = super::log::newest(&tree)?;
@@ -123,10 +127,13 @@ impl Gate {
         for (entry, salt) in tx.salted_events_about(grant, requests).await? {
             let index = u64::try_from(entry.index).unwrap_or(u64::MAX);
             // What is not in the signed log yet could not be proved; whoever asks again gets it.
-            let Some(rows) = inclusion(index, signed.size) else {
+            // Nor can what an epoch of the log has that ended.
+            let place = index.checked_sub(tree.epoch.begins);
+            let rows = place.and_then(|place| Some((place, inclusion(place, signed.size)?)));
+            let Some((place, rows)) = rows else {
                 continue;
             };
-            let bytes = tx.entries(index, 1, tree.epoch).await?.pop();
+            let bytes = tx.entries(place, 1, tree.epoch).await?.pop();
             let hashes = tx.prove(&rows, signed.size, tree.epoch).await?;
             if let (Some(bytes), Some(inclusion)) = (bytes, hashes) {
                 events.push(Proved {
@@ -137,6 +144,6 @@ impl Gate {
                 });
             }
         }
-        Ok((events, checkpoint, now))
+        Ok((events, (tree.epoch.begins, checkpoint), now))
     }
 }

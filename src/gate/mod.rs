@@ -22,6 +22,7 @@ pub mod incidents;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod policy;
 pub mod prune;
 pub mod reads;
 pub mod reconcile;
@@ -40,7 +41,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::catalog::Watcher;
 use crate::config::{AuditSettings, TokenSettings};
@@ -156,6 +157,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Which policy was taken or reported last by this node.
+    policy_told: Mutex<Option<String>>,
     /// Where people sign in, if there is such a place.
     provider: Option<identity::Provider>,
     /// What was signed of the log.
@@ -223,6 +226,7 @@ impl Gate {
             hasher: secret::Hasher::default(),
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            policy_told: Mutex::default(),
             provider: None,
             signer: log::Signer::default(),
         })
@@ -438,19 +442,6 @@ impl Gate {
         let mut tx = self.store.read().await?;
         let now = self.store.now(&mut tx).await?;
         Ok((tx, now))
-    }
-
-    /// What a load balancer asks: the database answers, audit events get their index, files are in use.
-    pub async fn ready(&self) -> Result<(), Error> {
-        let (mut tx, now) = self.glance().await?;
-        if let Some(oldest) = tx.oldest_waiting().await?
-            && now - oldest > TimeDelta::seconds(10)
-        {
-            return Err(Error::Fault(anyhow::anyhow!(
-                "audit events wait for their index since {oldest}"
-            )));
-        }
-        Ok(())
     }
 
     /// Figures that are looked up when somebody asks for metrics.

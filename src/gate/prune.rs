@@ -12,9 +12,9 @@ use crate::domain::refusal::Refusal;
 use crate::domain::request::check_reason;
 use crate::domain::second_factor::Guarded;
 use crate::store::Tx;
-use crate::tlog::{Checkpoint, WIDTH};
+use crate::tlog::WIDTH;
 
-use super::log::{continues, signed_by};
+use super::log::continues;
 use super::{Caller, Error, Gate, OnceKey, Opened};
 
 /// A caller waits no longer for what is taken away behind their back anyway.
@@ -116,9 +116,15 @@ impl Gate {
             return Err(no("to", why));
         }
         let tree = tx.tree().await?;
-        let key = self.log_key(tree.epoch)?;
-        let signed: Checkpoint = signed_by(Some(checkpoint), key.verifying())
-            .ok_or_else(|| no("checkpoint", "it is not signed by this server".to_owned()))?;
+        if tree.epoch.begins > 0 {
+            let why = "history was lost here once: what is left of it stays as it is".to_owned();
+            return Err(no("to", why));
+        }
+        let signed = self
+            .signed_by_us(checkpoint)?
+            .filter(|signed| signed.by.0 == tree.epoch.number)
+            .ok_or_else(|| no("checkpoint", "it is not signed by this server".to_owned()))?
+            .checkpoint;
         let size = i64::try_from(signed.size).unwrap_or(i64::MAX);
         if size < to {
             let why = format!("the export has {size} events, and {to} would go");

@@ -13,6 +13,7 @@ use crate::domain::request::{Request, RequestKind};
 use crate::domain::span::Span;
 use crate::store::Tx;
 use crate::store::grants::Filter;
+use crate::store::policies::Kept;
 
 use super::sight::{place, within};
 use super::{Caller, Error, Gate, requests};
@@ -25,8 +26,8 @@ const REPLAYED: i64 = 200;
 pub struct SeenWhy {
     pub request: Request,
     pub grant: Option<Grant>,
-    /// The text of the policy under which it was asked, if it was kept.
-    pub text: Option<String>,
+    /// The policy under which it was asked, if its text was kept.
+    pub kept: Option<Kept>,
     /// Whether that is still the policy in use.
     pub in_use: bool,
 }
@@ -90,15 +91,18 @@ impl Gate {
         let version = &request.snapshot.policy_version;
         let rules = self.rules.current();
         let in_use = rules.policy.version() == version;
-        let text = if in_use {
-            Some(rules.policy.text().to_owned())
+        let kept = if in_use {
+            Some(Kept {
+                text: rules.policy.text().to_owned(),
+                time_zone: rules.policy.zone().to_string(),
+            })
         } else {
-            tx.policy_kept(version).await?.map(|kept| kept.text)
+            tx.policy_kept(version).await?
         };
         Ok(SeenWhy {
             request,
             grant,
-            text,
+            kept,
             in_use,
         })
     }

@@ -75,7 +75,10 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. }
         | R::LockOver { .. }
-        | R::PreviewNotValid { .. } => StatusCode::CONFLICT,
+        | R::PreviewNotValid { .. }
+        | R::PolicyInUse { .. }
+        | R::NothingToRecover
+        | R::LogRewritten { .. } => StatusCode::CONFLICT,
         R::Locked { .. } => StatusCode::LOCKED,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
         R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
@@ -96,7 +99,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
         R::BreakGlass(refusal) => break_glass(refusal),
-        R::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        R::LogStuck { .. } | R::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

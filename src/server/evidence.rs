@@ -45,7 +45,8 @@ pub async fn show(
             .collect(),
         policy: EvidencePolicy {
             version: seen.request.request.snapshot.policy_version.clone(),
-            text: seen.policy,
+            time_zone: seen.policy.as_ref().map(|kept| kept.time_zone.clone()),
+            text: seen.policy.map(|kept| kept.text),
         },
         sessions: sessions
             .map(|session| session_view(&rules.catalog, session, who))
@@ -55,6 +56,7 @@ pub async fn show(
             .iter()
             .map(|event| proved(&app, event))
             .collect(),
+        begins: seen.begins,
         checkpoint: seen.checkpoint,
         key: app.gate.log_verifier().await?,
         not_proven: NOT_PROVEN.map(str::to_owned).to_vec(),

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::SecondsFormat;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::domain::permit::{Action, permit};
@@ -31,17 +32,18 @@ pub async fn healthz() -> &'static str {
 /// Says whether the node can do its work: the database answers and audit events get their index.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")), security(()))]
 pub async fn readyz(State(app): State<App>) -> Response {
-    match app.gate.ready().await {
-        Ok(()) => (StatusCode::OK, "ready\n").into_response(),
+    let why = match app.gate.log_waits().await {
+        Ok(None) => return (StatusCode::OK, "ready\n").into_response(),
+        Ok(Some(since)) => {
+            let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+            format!("not ready: audit events wait for their index since {since}\n")
+        }
         Err(error) => {
             tracing::warn!(error = ?error, "not ready");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not ready: the database does not answer or audit events wait for their index\n",
-            )
-                .into_response()
+            "not ready: the database does not answer\n".to_owned()
         }
-    }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
 }
 
 /// Metrics in the text format of Prometheus, for operators.

@@ -26,6 +26,7 @@ pub mod listen;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod policy;
 pub mod proof;
 pub mod query;
 pub mod requests;
@@ -159,6 +160,7 @@ impl Server {
                 .with_signer(options.checkpoint.map(Signer::kept_in).unwrap_or_default()),
         );
         gate.begin_proofs().await.map_err(fault)?;
+        gate.begin_policy().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)
@@ -213,6 +215,7 @@ impl Server {
         });
         self.tasks
             .spawn(Arc::clone(gate).run_publisher(stop.clone()));
+        self.tasks.spawn(Arc::clone(gate).run_policy(stop.clone()));
         self.tasks.spawn(Arc::clone(gate).run_siem(stop.clone()));
         self.tasks
             .spawn(Arc::clone(&self.app.feed).run(stop.clone()));

@@ -19,8 +19,8 @@ use crate::domain::refusal::Refusal;
 use super::error::Failed;
 use super::{
     App, accounts, audit, break_glass, caller, device, evidence, export, facets, grants, health,
-    histogram, identity, incidents, leaving, locks, log, people, requests, second_factor, services,
-    sessions, stream, targets, why,
+    histogram, identity, incidents, leaving, locks, log, people, policy, requests, second_factor,
+    services, sessions, stream, targets, why,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -93,6 +93,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(grants::show))
         .routes(routes!(why::of_grant))
         .routes(routes!(evidence::show))
+        .routes(routes!(policy::status))
+        .routes(routes!(policy::text))
+        .routes(routes!(policy::apply))
         .routes(routes!(why::explain))
         .routes(routes!(why::replay))
         .routes(routes!(grants::extend))
@@ -120,6 +123,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(histogram::count))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::proof))
+        .routes(routes!(log::recover))
+        .routes(routes!(log::rotate_key))
         .routes(routes!(facets::count))
         .routes(routes!(stream::follow))
         .routes(routes!(health::healthz))
@@ -144,6 +149,10 @@ pub fn router(app: App) -> Router {
         // Their addresses are those of the format, which no description of an API can say.
         .route("/v1/audit/log/checkpoint", get(log::note))
         .route("/v1/audit/log/tile/{level}/{*rest}", get(log::tile))
+        .route(
+            "/v1/audit/log/epoch/{epoch}/tile/{level}/{*rest}",
+            get(log::tile_before),
+        )
         .fallback(async || {
             Failed::Malformed(
                 StatusCode::NOT_FOUND,

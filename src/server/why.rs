@@ -159,9 +159,9 @@ fn view(seen: &SeenWhy) -> WhyView {
             needs: views::needs(way, &request.reviews),
             decided: decided.is_some_and(|decided| decided == way),
             text: seen
-                .text
-                .as_deref()
-                .and_then(|text| policy::written_at(text, way.line))
+                .kept
+                .as_ref()
+                .and_then(|kept| policy::written_at(&kept.text, way.line))
                 .map(str::to_owned),
         })
         .collect();

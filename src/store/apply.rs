@@ -138,6 +138,11 @@ impl Tx {
                 }
                 ("break-glass", of.request.to_string(), written)
             }
+            Record::Policy { before, now } => (
+                "policy",
+                before.as_ref().unwrap_or(now).version.clone(),
+                self.use_policy(before.as_ref(), now).await?,
+            ),
             Record::NewLock(lock) => return Ok(self.insert_lock(lock).await?),
             Record::Lock(lock) => ("lock", lock.id.to_string(), self.update_lock(lock).await?),
             Record::Credential(grant) => (

@@ -67,6 +67,7 @@ pub mod audit;
 pub mod break_glass;
 pub mod codes;
 pub mod device_keys;
+pub mod epochs;
 pub mod erase;
 pub mod grants;
 pub mod history;

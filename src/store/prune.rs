@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::tlog::{Hash, WIDTH, leaf_hash};
 
+use super::tree::Epoch;
 use super::{Tx, millis};
 
 /// Bundles that one pass prunes.
@@ -53,7 +54,11 @@ impl Tx {
 
     /// Takes away some of what goes, and keeps its leaves; answers how many events went. INVARIANT: a leaf is kept in
     /// the transaction that takes its event away, so that at no moment one of them is missing.
-    pub async fn prune_some(&mut self, epoch: u32) -> anyhow::Result<i64> {
+    pub async fn prune_some(&mut self, epoch: Epoch) -> anyhow::Result<i64> {
+        if epoch.begins > 0 {
+            // What an epoch has that ended stays as it was found.
+            return Ok(0);
+        }
         let (minimum, to) = self.pruning().await?;
         let width = i64::try_from(WIDTH)?;
         let end = to.min(minimum + BUNDLES * width);
@@ -70,7 +75,7 @@ impl Tx {
             .zip(entries.iter().map(|entry| leaf_hash(entry).to_string()))
             .collect();
         for some in leaves.chunks(100) {
-            self.keep_leaves(some).await?;
+            self.keep_leaves(some, epoch).await?;
         }
         touch!(self, c => sqlx::query("delete from audit where idx >= $1 and idx < $2").bind(minimum).bind(end).execute(c))
             .context("pruning events")?;
@@ -80,13 +85,13 @@ impl Tx {
         Ok(end - minimum)
     }
 
-    async fn keep_leaves(&mut self, leaves: &[(i64, String)]) -> anyhow::Result<()> {
-        let places = super::rows(leaves.len(), &["0", "", ""]);
-        let sql = format!("insert into log_nodes (level, idx, hash) values {places}");
+    async fn keep_leaves(&mut self, leaves: &[(i64, String)], epoch: Epoch) -> anyhow::Result<()> {
+        let places = super::rows(leaves.len(), &["", "0", "", ""]);
+        let sql = format!("insert into log_nodes (epoch, level, idx, hash) values {places}");
         touch!(self, c => {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
             for (index, hash) in leaves {
-                query = query.bind(index).bind(hash);
+                query = query.bind(i64::from(epoch.number)).bind(index).bind(hash);
             }
             query.execute(c)
         })
@@ -97,10 +102,11 @@ impl Tx {
     /// The leaves of pruned events.
     pub(in crate::store) async fn pruned_leaves(
         &mut self,
+        epoch: Epoch,
         first: i64,
         count: i64,
     ) -> anyhow::Result<Vec<Hash>> {
-        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select hash from log_nodes where level = 0 and idx >= $1 and idx < $2 order by idx").bind(first).bind(first + count).fetch_all(c))
+        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select hash from log_nodes where epoch = $3 and level = 0 and idx >= $1 and idx < $2 order by idx").bind(first).bind(first + count).bind(i64::from(epoch.number)).fetch_all(c))
             .context("reading the leaves of pruned events")?;
         let hashes: Result<Vec<Hash>, String> = rows.iter().map(|(hash,)| hash.parse()).collect();
         hashes

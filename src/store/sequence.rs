@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::domain::event::EventCode;
+
 use super::{Inner, Store, Tx};
 
 /// Events that one pass numbers at most.
@@ -36,13 +38,13 @@ impl Tx {
     /// How many events have their index, and whether any waits for one or for its place in the tree.
     async fn head_and_waiting(&mut self) -> anyhow::Result<(i64, bool)> {
         let (size, any): (i64, i64) = on!(self, c => sqlx::query_as(
-            "select size, case when tree_size < size or exists (select 1 from audit where idx is null) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
+            "select size, case when begins + tree_size < size or exists (select 1 from audit where idx is null) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
         .context("reading the head of the log")?;
         Ok((size, any == 1))
     }
 
     /// The head, which no other node moves until this transaction ends.
-    async fn hold_head(&mut self) -> anyhow::Result<i64> {
+    pub(in crate::store) async fn hold_head(&mut self) -> anyhow::Result<i64> {
         let Inner::Postgres(tx) = &mut self.inner else {
             return self.log_size().await;
         };
@@ -56,7 +58,7 @@ impl Tx {
     /// Numbers what waits from an index on, and answers how many events that were. INVARIANT: indexes are dense and
     /// never given twice: the head moves in the same transaction, and only if nobody else moved it
     /// (`two_sequencers_number_every_event_once_without_a_gap`).
-    async fn number(&mut self, from: i64) -> anyhow::Result<i64> {
+    pub(in crate::store) async fn number(&mut self, from: i64) -> anyhow::Result<i64> {
         let waiting: Vec<(String,)> = on!(self, c => sqlx::query_as("select event_id from audit where idx is null order by at, event_id limit $1").bind(BATCH).fetch_all(c))
             .context("looking for events without an index")?;
         if waiting.is_empty() {
@@ -81,6 +83,23 @@ impl Tx {
         let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(to).bind(from).execute(c)).context("moving the head of the log")?;
         anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
         Ok(to - from)
+    }
+
+    /// Gives the event of this kind that waits the next index, and nothing else; it was written in this transaction.
+    pub(in crate::store) async fn number_own(&mut self, code: EventCode) -> anyhow::Result<i64> {
+        let from = self.log_size().await?;
+        let numbered = touch!(self, c => sqlx::query("update audit set idx = $1 where idx is null and code = $2")
+            .bind(from).bind(code.as_str()).execute(c))
+        .context("numbering an event")?;
+        anyhow::ensure!(
+            numbered == 1,
+            "{numbered} events of `{}` wait",
+            code.as_str()
+        );
+        let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(from + 1).bind(from).execute(c))
+            .context("moving the head of the log")?;
+        anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
+        Ok(from)
     }
 }
 

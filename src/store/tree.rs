@@ -16,11 +16,21 @@ const BATCH: i64 = 1_000;
 /// Nodes that one statement writes at most.
 const NODES_AT_ONCE: usize = 100;
 
+/// A part of the record that is one log, with a tree and a name of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    /// It grows only when an operator declares that history was lost.
+    pub number: u32,
+    /// The index of its first event.
+    pub begins: u64,
+}
+
 /// What the tree is at some moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// It changes only when an operator declares that history was lost.
-    pub epoch: u32,
+    pub epoch: Epoch,
+    /// Which of the keys of the epoch signs.
+    pub generation: u32,
     pub frontier: Frontier,
     /// The newest signed note about it, if there is one.
     pub checkpoint: Option<String>,
@@ -29,6 +39,8 @@ pub struct Tree {
 #[derive(sqlx::FromRow)]
 struct HeadRow {
     epoch: i64,
+    begins: i64,
+    generation: i64,
     tree_size: i64,
     frontier: String,
     checkpoint: Option<String>,
@@ -42,7 +54,11 @@ impl HeadRow {
         let size = u64::try_from(self.tree_size).context("the tree of the log has no size")?;
         let frontier = Frontier::new(size, hashes.context("reading the tree of the log")?);
         Ok(Tree {
-            epoch: u32::try_from(self.epoch).context("the log has no epoch")?,
+            epoch: Epoch {
+                number: u32::try_from(self.epoch).context("the log has no epoch")?,
+                begins: u64::try_from(self.begins).context("the epoch of the log has no begin")?,
+            },
+            generation: u32::try_from(self.generation).context("the log has no key")?,
             frontier: frontier
                 .with_context(|| format!("the tree of the log does not fit its size {size}"))?,
             checkpoint: self.checkpoint,
@@ -72,22 +88,22 @@ impl EntryRow {
 impl Tx {
     /// The tree as it is.
     pub async fn tree(&mut self) -> anyhow::Result<Tree> {
-        let row: HeadRow = on!(self, c => sqlx::query_as("select epoch, tree_size, frontier, checkpoint from log_head where id = 1").fetch_one(c))
+        let row: HeadRow = on!(self, c => sqlx::query_as("select epoch, begins, generation, tree_size, frontier, checkpoint from log_head where id = 1").fetch_one(c))
             .context("reading the tree of the log")?;
         row.read()
     }
 
-    /// Entries of the log from an index on, as they are hashed.
+    /// Entries of an epoch from a place in it on, as they are hashed.
     pub async fn entries(
         &mut self,
         from: u64,
         count: i64,
-        epoch: u32,
+        epoch: Epoch,
     ) -> anyhow::Result<Vec<Vec<u8>>> {
-        let from = i64::try_from(from)?;
+        let from = i64::try_from(epoch.begins + from)?;
         let rows: Vec<EntryRow> = on!(self, c => sqlx::query_as("select event_id, at, idx, body from audit where idx >= $1 and idx < $2 order by idx").bind(from).bind(from + count).fetch_all(c))
             .context("reading entries of the log")?;
-        rows.iter().map(|row| row.encode(epoch)).collect()
+        rows.iter().map(|row| row.encode(epoch.number)).collect()
     }
 
     /// Takes numbered events into the tree; answers how many are in there now. INVARIANT: each is taken once, in the
@@ -112,7 +128,7 @@ impl Tx {
             });
         }
         for some in full.chunks(NODES_AT_ONCE) {
-            self.keep_nodes(some).await?;
+            self.keep_nodes(some, epoch).await?;
         }
         let (size, root) = (frontier.size(), frontier.root().to_string());
         let row: Vec<String> = frontier.hashes().iter().map(Hash::to_string).collect();
@@ -124,9 +140,9 @@ impl Tx {
         Ok(size)
     }
 
-    async fn keep_nodes(&mut self, nodes: &[(Node, Hash)]) -> anyhow::Result<()> {
-        let places = super::rows(nodes.len(), &["", "", ""]);
-        let sql = format!("insert into log_nodes (level, idx, hash) values {places}");
+    async fn keep_nodes(&mut self, nodes: &[(Node, Hash)], epoch: Epoch) -> anyhow::Result<()> {
+        let places = super::rows(nodes.len(), &["", "", "", ""]);
+        let sql = format!("insert into log_nodes (epoch, level, idx, hash) values {places}");
         let nodes: Vec<(i64, i64, String)> = nodes
             .iter()
             .map(|(node, hash)| {
@@ -137,7 +153,7 @@ impl Tx {
         touch!(self, c => {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
             for (level, index, hash) in &nodes {
-                query = query.bind(level).bind(index).bind(hash);
+                query = query.bind(i64::from(epoch.number)).bind(level).bind(index).bind(hash);
             }
             query.execute(c)
         })
@@ -145,28 +161,34 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps a signed note about the tree, unless there is one about a larger tree.
-    pub async fn keep_checkpoint(&mut self, size: u64, note: &str) -> anyhow::Result<bool> {
-        let rows = touch!(self, c => sqlx::query("update log_head set checkpoint = $1, checkpoint_size = $2 where id = 1 and checkpoint_size < $2 and tree_size >= $2")
-            .bind(note).bind(i64::try_from(size)?).execute(c))
+    /// Keeps a signed note about the tree, unless there is one about a larger tree, or another key signs by now.
+    pub async fn keep_checkpoint(
+        &mut self,
+        (epoch, generation): (Epoch, u32),
+        size: u64,
+        note: &str,
+    ) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("update log_head set checkpoint = $1, checkpoint_size = $2 where id = 1 and checkpoint_size < $2 and tree_size >= $2 and epoch = $3 and generation = $4")
+            .bind(note).bind(i64::try_from(size)?).bind(i64::from(epoch.number)).bind(i64::from(generation)).execute(c))
         .context("writing a checkpoint")?;
         Ok(rows == 1)
     }
 
     /// The hashes of a tile; nothing when the log does not reach that far.
-    pub async fn tile(&mut self, at: TileAt, epoch: u32) -> anyhow::Result<Option<Vec<Hash>>> {
+    pub async fn tile(&mut self, at: TileAt, epoch: Epoch) -> anyhow::Result<Option<Vec<Hash>>> {
         let count = i64::from(at.width);
         let first = at.number * WIDTH;
-        let end = i64::try_from(first)?.saturating_add(count);
+        let end = i64::try_from(epoch.begins + first)?.saturating_add(count);
         let hashes: Vec<Hash> = if at.level == 0 && end <= self.minimum().await? {
-            self.pruned_leaves(i64::try_from(first)?, count).await?
+            self.pruned_leaves(epoch, i64::try_from(first)?, count)
+                .await?
         } else if at.level == 0 {
             let entries = self.entries(first, count, epoch).await?;
             entries.iter().map(|entry| leaf_hash(entry)).collect()
         } else {
             let first = i64::try_from(first)?;
-            let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select hash from log_nodes where level = $1 and idx >= $2 and idx < $3 order by idx")
-                .bind(i64::from(at.level * HEIGHT)).bind(first).bind(first + count).fetch_all(c))
+            let rows: Vec<(String,)> = on!(self, c => sqlx::query_as("select hash from log_nodes where epoch = $4 and level = $1 and idx >= $2 and idx < $3 order by idx")
+                .bind(i64::from(at.level * HEIGHT)).bind(first).bind(first + count).bind(i64::from(epoch.number)).fetch_all(c))
             .context("reading nodes of the tree")?;
             let hashes: Result<Vec<Hash>, String> =
                 rows.iter().map(|(hash,)| hash.parse()).collect();
@@ -182,7 +204,7 @@ impl Tx {
         &mut self,
         rows: &[Vec<Node>],
         size: u64,
-        epoch: u32,
+        epoch: Epoch,
     ) -> anyhow::Result<Option<Vec<Hash>>> {
         let Some(needed) = Tiles::needed(rows, size) else {
             return Ok(None);

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The schema that the body of an entry names.
@@ -132,6 +132,60 @@ impl LogEntry {
     /// A text of the body by its name.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.body.get(name)?.as_str()
+    }
+}
+
+/// What the first entry of an epoch says: what was signed last before, what of it was found, and who went on and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// The epoch that it begins.
+    pub epoch: u32,
+    /// The index of its entry.
+    pub begins: u64,
+    pub at: String,
+    pub by: String,
+    pub why: String,
+    /// The last that was signed before, and of which epoch it is.
+    pub signed_epoch: u32,
+    pub signed_size: u64,
+    pub signed_root: String,
+    /// What was found of the epoch before: that of the index in front.
+    pub found_epoch: u32,
+    pub found_size: u64,
+    pub found_root: String,
+}
+
+impl Recovered {
+    /// The code of its event.
+    pub const CODE: &'static str = "audit.recovered";
+
+    /// Reads an entry, if it is one that begins an epoch.
+    pub fn read(entry: &LogEntry) -> Option<Self> {
+        let details = entry.body.get("details")?;
+        let text = |name: &str| Some(details.get(name)?.as_str()?.to_owned());
+        let number = |name: &str| details.get(name)?.as_u64();
+        let epoch = |name: &str| u32::try_from(number(name)?).ok();
+        let found = Self {
+            epoch: epoch("epoch")?,
+            begins: entry.index,
+            at: entry.text("at")?.to_owned(),
+            by: entry.body.get("actor")?.get("name")?.as_str()?.to_owned(),
+            why: text("why")?,
+            signed_epoch: epoch("signed_epoch")?,
+            signed_size: number("signed_size")?,
+            signed_root: text("signed_root")?,
+            found_epoch: epoch("found_epoch")?,
+            found_size: number("found_size")?,
+            found_root: text("found_root")?,
+        };
+        let fits = entry.text("code") == Some(Self::CODE) && found.epoch == entry.epoch;
+        (fits && found.found_size <= found.begins).then_some(found)
+    }
+
+    /// Whether it admits that as much was signed as this.
+    pub fn covers(&self, epoch: u32, size: u64, root: &str) -> bool {
+        let same = self.signed_size == size && self.signed_root == root;
+        self.signed_epoch > epoch || self.signed_epoch == epoch && (self.signed_size > size || same)
     }
 }
 

@@ -51,6 +51,10 @@ pub struct EvidencePolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub text: Option<String>,
+    /// Whose clock its hours are read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub time_zone: Option<String>,
 }
 
 /// Who made the file, and when.
@@ -77,6 +81,9 @@ pub struct EvidenceView {
     pub sessions: Vec<SessionView>,
     /// Every event about the grant and its request, oldest first.
     pub events: Vec<EvidenceEvent>,
+    /// The index of the first event of that log: a proof is about the place `index - begins`.
+    #[serde(default)]
+    pub begins: u64,
     /// A signed note about a log that has the events.
     pub checkpoint: String,
     /// The public key as `name+hash+key`. Whoever checks the file brings their own.

@@ -1,5 +1,6 @@
 //! What the tamper-evident log says to those who check it.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,12 +18,50 @@ pub struct CheckpointView {
     /// The first event that is still there: of those before it the hashes are left.
     #[serde(default)]
     pub minimum: i64,
+    /// What vouches for each key but the first, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LogLinkView>,
+}
+
+/// That a key of the log vouches for the next: because an epoch began, or because the key was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLinkView {
+    /// The epoch that the key is of.
+    pub epoch: u32,
+    /// Which key of the epoch it is.
+    pub generation: u32,
+    /// The index of the first event of the epoch.
+    pub begins: u64,
+    pub at: DateTime<Utc>,
+    /// The key as `name+hash+key`.
+    pub key: String,
+    /// A checkpoint with signatures of this key and of the one before.
+    pub checkpoint: String,
+    /// Where it begins an epoch: the first entry of that, in base64; `checkpoint` is about nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub entry: Option<String>,
+}
+
+/// Goes on with the log where history was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogRecovery {
+    /// What happened. It stays in the log for ever.
+    #[schema(
+        min_length = 3,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$"
+    )]
+    pub reason: String,
 }
 
 /// That an event is in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventProofView {
     pub index: i64,
+    /// The index of the first event of the log: the proof is about the place `index - begins`.
+    pub begins: u64,
     /// The bytes that are hashed, in base64: index, epoch, and the event as canonical JSON (RFC 8785).
     pub entry: String,
     /// A signed note about a log that has the event.

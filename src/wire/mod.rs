@@ -18,6 +18,7 @@ mod leaving;
 mod lock;
 mod log;
 mod person;
+mod policy;
 pub mod problem;
 mod request;
 mod schema;
@@ -31,7 +32,7 @@ pub use break_glass::{
     BreakGlassView, NewBreakGlass, NewSealedCodes, SealedCodeText, SealedCodeView, SealedCodes,
     SealedSignIn, SignOff, SignOffView,
 };
-pub use entry::{EntryError, LogEntry, SCHEMA, hash_of_text};
+pub use entry::{EntryError, LogEntry, Recovered, SCHEMA, hash_of_text};
 pub use event::{ActorView, EventView};
 pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
 pub use export::ExportPage;
@@ -48,8 +49,9 @@ pub use incident::{
 };
 pub use leaving::{DeliveryView, Erased, Erasure, PruneView, Pruning};
 pub use lock::{Lifting, LockOn, LockView, NewLock};
-pub use log::{CheckpointView, EventProofView};
+pub use log::{CheckpointView, EventProofView, LogLinkView, LogRecovery};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
+pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,

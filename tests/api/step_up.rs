@@ -161,6 +161,7 @@ on_both! {
         })).unwrap();
         needed(rita.commit_incident(&commit, &key()).await);
         needed(world.admin().reset_factors("rita", &key()).await);
+        needed(world.admin().rotate_log_key(&key()).await);
         let erasure = Erasure { person: Some("ada".to_owned()), event: None, reason: "asked for it".to_owned() };
         needed(world.admin().erase(&erasure, &key()).await);
         // One grant is taken away at once: that must work when little else does.

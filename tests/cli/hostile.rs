@@ -168,7 +168,7 @@ const APART: [(&str, &str); 15] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 46] = [
+const POISONED: [&[&str]; 49] = [
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],
@@ -204,6 +204,9 @@ const POISONED: [&[&str]; 46] = [
     &["why", "R-0000000003", "--json"],
     &["why", "G-0000000003"],
     &["policy", "explain", "bastion", "readonly", "--for", "1h"],
+    &["policy", "status"],
+    &["policy", "show"],
+    &["policy", "apply", "0123456789ab", "--reason", "CHG-77"],
     &["request", "--list"],
     &["claim", "R-0000000003"],
     &["approve", "R-0000000003"],

@@ -14,6 +14,7 @@ mod incident;
 mod keys;
 mod local;
 mod policy;
+mod replayed;
 mod session;
 mod tampering;
 mod theme;

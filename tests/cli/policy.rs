@@ -233,3 +233,72 @@ async fn a_refusal_and_an_explanation_name_the_policies_that_lost() {
     );
     assert!(told.contains("`two-dbas` (line 2)"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_sees_what_waits_and_applies_it() {
+    let catalogue = format!("[step_up]\npolicy_changes = \"apply\"\n{CATALOGUE}");
+    let world = World::with(Backend::Sqlite, POLICY, &catalogue, None).await;
+    let admin = Person::of(&world, "adam", &["admin"], &[]).await;
+    let said = admin.does(&["policy", "status"]).await;
+    assert!(
+        said.contains(", 3 policies, since ") && said.ends_with("nothing waits\n"),
+        "{said}"
+    );
+    let before = admin.json(&["policy", "status"]).await["version"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let next = TWO_WAYS.replace("one-lead", "readonly");
+    world.rewrite("policy.cedar", &next);
+    world.recorded("policy.waiting", 1).await;
+    let waiting = admin.json(&["policy", "status"]).await["waiting"]["version"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let said = admin.does(&["policy", "status"]).await;
+    let lines = format!(
+        "waits:  {waiting}, 2 policies, hours of UTC\n  added: two-dbas\n  removed: admin, oncall\n  changed: readonly\n"
+    );
+    assert!(said.contains(&lines), "{said}");
+    assert_eq!(
+        admin.does(&["policy", "show", &waiting]).await.trim(),
+        next.trim()
+    );
+    assert_eq!(admin.does(&["policy", "show"]).await.trim(), POLICY.trim());
+    let apply = [
+        "policy",
+        "apply",
+        waiting.as_str(),
+        "--reason",
+        "CHG-77 as agreed",
+    ];
+    let ran = admin.run(&apply).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("  removed: admin, oncall"), "{ran:?}");
+    assert!(
+        ran.out
+            .starts_with(&format!("in use: {waiting}, 2 policies, applied by adam ")),
+        "{ran:?}"
+    );
+    // Twice is once, and what never was is not there.
+    let ran = admin.run(&apply).await;
+    assert!(
+        ran.code == 1 && ran.err.contains("is in use already"),
+        "{ran:?}"
+    );
+    let ran = admin.run(&["policy", "show", "0123456789ab"]).await;
+    assert!(
+        ran.code == 1 && ran.err.contains("there is no policy"),
+        "{ran:?}"
+    );
+    // Back to what was.
+    admin
+        .does(&["policy", "apply", &before, "--reason", "CHG-78 undo"])
+        .await;
+    let ada = Person::engineer(&world, "ada").await;
+    let ran = ada.run(&["policy", "status"]).await;
+    assert!(
+        ran.code == 1 && ran.err.contains("the product role admin or auditor"),
+        "{ran:?}"
+    );
+}

@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 53] = [
+const BY_THE_GATE: [(EventCode, &str); 57] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::BreakGlassUsed, "api::break_glass"),
     (EventCode::BreakGlassSignedOff, "api::break_glass"),
@@ -43,9 +43,13 @@ const BY_THE_GATE: [(EventCode, &str); 53] = [
     (EventCode::PasswordSet, "api::accounts"),
     (EventCode::ConfigLoaded, "reload"),
     (EventCode::ConfigRejected, "reload"),
+    (EventCode::PolicyWaiting, "api::policy_changes"),
+    (EventCode::PolicyApplied, "api::policy_changes"),
     (EventCode::TlsLoaded, "api::tls"),
     (EventCode::TlsRejected, "api::tls"),
     (EventCode::LogRewritten, "api::log"),
+    (EventCode::LogRecovered, "api::recover"),
+    (EventCode::LogKeyRotated, "api::recover"),
     (EventCode::PolicyFailed, "api::policy"),
     (EventCode::SessionEnding, "api::sessions"),
     (EventCode::SessionEndFailed, "api::sessions"),

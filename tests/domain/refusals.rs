@@ -55,6 +55,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::LockOver { .. }
         | R::PreviewNotValid { .. }
         | R::TooManyItems { .. }
+        | R::PolicyInUse { .. }
         | R::Conflict { .. }
         | R::VersionRequired
         | R::IdempotencyKeyRequired
@@ -66,7 +67,10 @@ fn known(refusal: &Refusal) -> usize {
         | R::Identity(_)
         | R::SecondFactor(_)
         | R::BreakGlass(_)
-        | R::Busy => 50,
+        | R::NothingToRecover
+        | R::LogRewritten { .. }
+        | R::LogStuck { .. }
+        | R::Busy => 54,
     }
 }
 
@@ -199,6 +203,9 @@ fn every_refusal() -> Vec<Refusal> {
         R::PreviewNotValid {
             why: "it is older than 5 minutes",
         },
+        R::PolicyInUse {
+            version: "0123456789ab".to_owned(),
+        },
         R::TooManyItems {
             count: 7_000,
             most: 5_000,
@@ -223,6 +230,11 @@ fn every_refusal() -> Vec<Refusal> {
         },
         R::TooManyStreams { limit: 16 },
         R::Identity(IdentityRefusal::NotOffered),
+        R::NothingToRecover,
+        R::LogRewritten {
+            why: "3 of 12 events that were signed are gone".to_owned(),
+        },
+        R::LogStuck { minutes: 7 },
         R::Busy,
     ]
     .into_iter()

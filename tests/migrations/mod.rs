@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 15] = [
+const SUMS: [(&str, &str); 16] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -81,6 +81,10 @@ const SUMS: [(&str, &str); 15] = [
     (
         "0015_leaving.sql",
         "b215b5f61fa1c49dd83c3e8667d58a779929abee5abe33b0e3da4df5a3c66e9d",
+    ),
+    (
+        "0016_epochs.sql",
+        "862480ad6d067936a090ae951c07c283adc2bc7cd9b965f69632162bd5719058",
     ),
 ];
 

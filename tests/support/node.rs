@@ -16,6 +16,8 @@ pub(crate) struct Node {
     starts: u32,
     pub(crate) address: String,
     pub(crate) bootstrap: Option<String>,
+    /// Where its truth is, if not in its data directory.
+    database: Option<String>,
 }
 
 impl Node {
@@ -31,7 +33,13 @@ impl Node {
             starts: 0,
             address: "127.0.0.1:0".to_owned(),
             bootstrap: None,
+            database: None,
         }
+    }
+
+    /// From the next start on its truth is in this PostgreSQL database.
+    pub(crate) fn use_database(&mut self, url: &str) {
+        self.database = Some(url.to_owned());
     }
 
     /// Starts the server and waits until it says where it listens. A restart keeps the address.
@@ -44,7 +52,7 @@ impl Node {
             self.folder.path().join("data"),
             self.folder.path().join("config"),
         );
-        let arguments = [
+        let mut arguments = vec![
             PROGRAM,
             "serve",
             "--listen",
@@ -54,6 +62,9 @@ impl Node {
             "--config-dir",
             config.to_str().unwrap(),
         ];
+        if let Some(database) = &self.database {
+            arguments.extend(["--database", database]);
+        }
         let mut server = Server::start(&run, &log, "KILL", None, &arguments);
         let says = |what: &str| {
             std::fs::read_to_string(&log)

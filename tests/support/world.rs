@@ -238,7 +238,9 @@ impl World {
         ring();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("portcullis.toml"), catalogue).unwrap();
-        std::fs::write(folder.path().join("policy.cedar"), policy).unwrap();
+        if !policy.is_empty() {
+            std::fs::write(folder.path().join("policy.cedar"), policy).unwrap();
+        }
         let location = match backend {
             Backend::Sqlite => Location::Sqlite(folder.path().join("portcullis.db")),
             Backend::Postgres => {
@@ -308,6 +310,47 @@ impl World {
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
         self.start_server().await;
+    }
+
+    /// Another node over the same database, with a copy of the files as they are now.
+    pub(crate) async fn another_node(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["portcullis.toml", "policy.cedar"] {
+            std::fs::copy(self.folder().join(name), folder.path().join(name)).unwrap();
+        }
+        let mut node = Self {
+            server: None,
+            location: self.location.clone(),
+            clock: self.clock.clone(),
+            folder,
+            key: self.key,
+            step_up: self.step_up,
+            tokens: self.tokens,
+            admin: None,
+        };
+        node.start_server().await;
+        node
+    }
+
+    /// Replaces a configuration file as editors do: by a new file in its place.
+    pub(crate) fn replace(&self, name: &str, text: &str) {
+        let fresh = self.folder().join(format!(".{name}.new"));
+        std::fs::write(&fresh, text).unwrap();
+        std::fs::rename(fresh, self.folder().join(name)).unwrap();
+    }
+
+    /// Replaces a configuration file, and has the server look at it.
+    pub(crate) fn rewrite(&self, name: &str, text: &str) {
+        self.replace(name, text);
+        self.reload();
+    }
+
+    /// Waits until events of this code are on record so many times.
+    pub(crate) async fn recorded(&self, code: &str, times: usize) {
+        self.until(&format!("{code} {times} times"), async || {
+            (self.events(&[code]).await == [times]).then_some(())
+        })
+        .await;
     }
 
     /// Stops the server.

@@ -6,7 +6,9 @@ mod erase;
 mod evidence;
 mod export;
 mod prune;
+mod recover;
 mod verify;
+mod walk;
 
 use chrono::{DateTime, Local, Utc};
 
@@ -15,6 +17,7 @@ pub(super) use evidence::broken as broken_evidence;
 use crate::cli::requests::PAGE;
 use crate::cli::when::{Toward, When};
 use crate::cli::{Context, Exit, Failure, filter, words};
+use crate::client::witness::{WitnessFile, look};
 use crate::client::{AuditQuery, Client, Followed, follow, follow_matching};
 use crate::domain::ids::{GrantId, RequestId};
 use crate::query::List;
@@ -37,6 +40,8 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Verify(verify::Verify),
+    Recover(recover::Recover),
+    RotateKey(recover::RotateKey),
     Export(export::Export),
     Deliveries(deliveries::Deliveries),
     Erase(erase::Erase),
@@ -137,6 +142,8 @@ impl Which {
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Some(Command::Verify(asked)) => verify::verify(context, asked).await,
+        Some(Command::Recover(asked)) => recover::recover(context, asked).await,
+        Some(Command::RotateKey(asked)) => recover::rotate_key(context, asked).await,
         Some(Command::Export(asked)) => export::run(context, asked).await,
         Some(Command::Deliveries(asked)) => deliveries::run(context, asked).await,
         Some(Command::Erase(asked)) => erase::run(context, asked).await,
@@ -145,9 +152,24 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     }
 }
 
+/// Says loudly when the record that is searched is not the one that this machine saw; what is there is shown all the
+/// same, for whoever has to find out.
+async fn witness(context: &Context<'_>, client: &Client) -> Result<(), Failure> {
+    let file = WitnessFile::of(&context.state()?, client.server())?;
+    // A server that does not say what its log is will be heard in the search itself.
+    if let Ok(Err(error)) = look(client, &file).await {
+        let hint = "`portcullis audit verify` tells more";
+        context
+            .printer
+            .note(&format!("THE AUDIT LOG IS NOT WHOLE: {error}; {hint}"));
+    }
+    Ok(())
+}
+
 async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failure> {
     let (follows, limit) = (arguments.follow, arguments.limit);
     let (client, mut query) = arguments.which.query(context).await?;
+    witness(context, &client).await?;
     let filter = query.q.clone();
     if let Some(at) = arguments.at {
         let now = context.now(&client).await?;

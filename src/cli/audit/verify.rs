@@ -2,19 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use crate::cli::audit::evidence;
-use crate::cli::{Context, Exit, Failure};
-use crate::client::verify::{Broken, Leaf, Walk, leaves, pruned_to, read_checkpoint};
+use crate::cli::requests::PAGE;
+use crate::cli::{Context, Exit, Failure, Printer};
+use crate::client::epochs::{Chain, Told, epoch_of, follow};
+use crate::client::replay::{GrantRow, Grants};
+use crate::client::verify::{Broken, Walk, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
-use crate::client::{Client, ClientError};
-use crate::tlog::{Checkpoint, HEIGHT, Hash, TileAt, VerifyingKey, WIDTH};
+use crate::client::{Client, ClientError, GrantsQuery};
+use crate::tlog::{Checkpoint, Hash, TileAt, VerifyingKey};
+use crate::wire::{CheckpointView, LogLinkView};
 
-/// The file of an exported log that says before which entry nothing but hashes is left.
-const MINIMUM: &str = "minimum";
-/// Bundles that are read at a time.
-const AT_ONCE: u64 = 64;
+use super::walk::{
+    GRANTS, LINKS, Lives, Log, MINIMUM, Report, Source, broken, here, in_part, read, walk, write,
+};
 
 /// Check the record from its first event to its last, against its signature and what this machine saw before
 #[derive(Debug, clap::Args)]
@@ -31,93 +32,6 @@ pub(super) struct Verify {
     /// What another machine saw of the log: a file with its key and a checkpoint; may be given several times
     #[arg(long, value_name = "FILE")]
     witness: Vec<PathBuf>,
-}
-
-/// What a check came to.
-#[derive(Debug, Serialize)]
-struct Report {
-    origin: String,
-    /// What it was checked with.
-    key: String,
-    entries: u64,
-    root: String,
-    /// Of so many at the beginning only the hashes are left.
-    pruned: u64,
-    /// Events that were written more than five seconds after one that happened later.
-    late: u64,
-    /// How many checkpoints of before it was compared with.
-    compared: usize,
-}
-
-/// Where a log is read from.
-enum Source {
-    Server(Box<Client>),
-    Folder(PathBuf),
-}
-
-impl Source {
-    async fn bundle(&self, at: TileAt) -> Result<Vec<u8>, Failure> {
-        match self {
-            Self::Server(client) => Ok(client.bundle(at).await?),
-            Self::Folder(folder) => read(&folder.join(at.bundle_path())),
-        }
-    }
-
-    /// The hashes of a tile whose entries were pruned.
-    async fn pruned(&self, at: TileAt) -> Result<Vec<Hash>, Failure> {
-        let bytes = match self {
-            Self::Server(client) => client.tile(at).await?,
-            Self::Folder(folder) => read(&folder.join(at.to_string()))?,
-        };
-        let (hashes, _) = bytes.as_chunks::<32>();
-        Ok(hashes
-            .iter()
-            .map(|bytes| Hash::from_bytes(*bytes))
-            .collect())
-    }
-
-    /// Before which entry nothing but hashes is left: as the server says, or the file beside the folder's checkpoint.
-    async fn minimum(&self) -> Result<u64, Failure> {
-        match self {
-            Self::Server(client) => {
-                let minimum = client.checkpoint().await?.minimum;
-                Ok(u64::try_from(minimum).unwrap_or_default())
-            }
-            Self::Folder(folder) => {
-                let text = std::fs::read_to_string(folder.join(MINIMUM)).unwrap_or_default();
-                Ok(text.trim().parse().unwrap_or_default())
-            }
-        }
-    }
-
-    /// The hashes that lie beside the entries, if any do: with them the entry that was changed can be named.
-    fn tile(&self, at: TileAt) -> Option<Vec<Hash>> {
-        let Self::Folder(folder) = self else {
-            return None;
-        };
-        let bytes = std::fs::read(folder.join(at.to_string())).ok()?;
-        let (hashes, rest) = bytes.as_chunks::<32>();
-        let hashes = hashes.iter().map(|bytes| Hash::from_bytes(*bytes));
-        rest.is_empty().then(|| hashes.collect())
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| here(&format!("reading `{}`: {error}", path.display())))
-}
-
-fn here(text: &str) -> Failure {
-    Failure::here(text, "")
-}
-
-fn broken(error: &Broken) -> Failure {
-    Failure {
-        code: Some(error.code()),
-        ..Failure::refused(
-            format!("the audit log is not whole: {error}"),
-            "keep what is there as it is, and tell whoever answers for security",
-        )
-    }
 }
 
 pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit, Failure> {
@@ -137,76 +51,165 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
             )
         })?);
     }
-    let (source, note, said) = if let Some(folder) = asked.folder {
+    let (source, note, links, grants, said) = if let Some(folder) = asked.folder {
         let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
-        (Source::Folder(folder), note, None)
+        let (links, grants) = (links_of(&folder)?, grants_of(&folder)?);
+        (Source::Folder(folder), note, links, grants, None)
     } else {
         let client = context.client()?;
         let file = WitnessFile::of(&context.state()?, client.server())?;
         before.extend(file.read()?);
-        let view = client.checkpoint().await?;
-        let said = key_of(&view.key)?;
+        let (grants, view) = grants_and_checkpoint(context, &client).await?;
+        let said = Some((key_of(&view.key)?, file));
         let source = Source::Server(Box::new(client));
-        (source, view.checkpoint, Some((said, file)))
+        (source, view.checkpoint, view.links, Some(grants), said)
     };
-    let pinned = asked
-        .key
-        .or_else(|| before.first().map(|seen| seen.key.clone()));
-    let key = match (pinned, &said) {
-        (Some(key), _) => key,
-        (None, Some((said, _))) => said.clone(),
-        (None, None) => {
-            return Err(Failure::usage(
+    let mut trusted: Vec<VerifyingKey> = asked.key.into_iter().collect();
+    trusted.extend(before.iter().map(|seen| seen.key.clone()));
+    if trusted.is_empty() {
+        let (said, _) = said.as_ref().ok_or_else(|| {
+            Failure::usage(
                 "a folder cannot vouch for itself: say with `--key` or `--witness` whose log it has to be",
                 "a machine that has seen the server shows its key: `portcullis audit verify --json`",
-            ));
-        }
-    };
-    let signed = read_checkpoint(&note, &key).map_err(|error| broken(&error))?;
-    if let Some(other) = before.iter().find(|seen| seen.key != key) {
-        let error = Broken::Origin {
-            expected: key.name().to_owned(),
-            found: other.key.name().to_owned(),
-        };
-        return Err(broken(&error));
+            )
+        })?;
+        trusted.push(said.clone());
     }
-    let seen: Vec<Checkpoint> = before.into_iter().map(|seen| seen.checkpoint).collect();
-    let mut report = walk(context, &source, &signed, seen, &mut |_, _, _| Ok(())).await?;
-    report.key = key.to_string();
+    let (chain, signed) = check_keys(&trusted, &links, &note).map_err(|error| broken(&error))?;
+    let mut lives = Lives::new(grants, !chain.recoveries.is_empty());
+    let log = (&chain, &signed);
+    let mut keep = |_: Option<u32>, _: TileAt, _: Option<&[u8]>, _: &[Hash]| Ok(());
+    let report = check(context, &source, log, &before, &mut lives, &mut keep).await?;
     if let Some((_, file)) = said {
-        file.keep(&key, &note)?;
+        file.keep(&chain.key, &note)?;
     }
     tell(context, &report)
+}
+
+/// Follows the log from each of these keys to the one that signed the checkpoint: all of them have to agree.
+fn check_keys(
+    trusted: &[VerifyingKey],
+    links: &[LogLinkView],
+    note: &str,
+) -> Result<(Chain, Checkpoint), Broken> {
+    let mut found = None;
+    for key in trusted {
+        let chain = follow(key, links)?;
+        let signed = read_checkpoint(note, &chain.key)?;
+        found = Some((chain, signed));
+    }
+    found.ok_or(Broken::Checkpoint(
+        "there is no key to check it with".to_owned(),
+    ))
+}
+
+type Keep<'k> =
+    &'k mut dyn FnMut(Option<u32>, TileAt, Option<&[u8]>, &[Hash]) -> Result<(), Failure>;
+
+/// Checks the whole record: what is left of each epoch that ended, and the present one.
+async fn check(
+    context: &Context<'_>,
+    source: &Source,
+    (chain, signed): (&Chain, &Checkpoint),
+    before: &[Seen],
+    lives: &mut Lives,
+    keep: Keep<'_>,
+) -> Result<Report, Failure> {
+    for seen in before {
+        chain.admits(seen).map_err(|error| broken(&error))?;
+    }
+    let seen = |epoch: Option<u32>| -> Vec<Checkpoint> {
+        let all = before.iter().map(|seen| &seen.checkpoint);
+        all.filter(|one| epoch_of(&one.origin) == epoch)
+            .cloned()
+            .collect()
+    };
+    let (mut epochs, mut pruned) = (Vec::new(), 0);
+    for (ended, said) in chain.ended().map_err(|error| broken(&error))? {
+        let log = Log {
+            signed: &ended.found,
+            begins: ended.begins,
+            part: Some(ended.epoch),
+        };
+        let walked = Walk::over_ended(seen(Some(ended.epoch)));
+        let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
+            keep(Some(ended.epoch), at, bundle, hashes)
+        };
+        let walked = walk(context, source, &log, walked, lives, &mut keep).await?;
+        pruned += walked.pruned;
+        epochs.push(Told {
+            epoch: ended.epoch,
+            recovered_at: said.at.clone(),
+            recovered_by: said.by.clone(),
+            why: said.why.clone(),
+            signed: said.signed_size,
+            found: said.found_size,
+            as_seen: walked.as_seen,
+        });
+    }
+    let (present, begins) = chain.present();
+    let mut seen = seen(present);
+    let compared = seen.len();
+    seen.extend(chain.turns.iter().cloned());
+    let log = Log {
+        signed,
+        begins,
+        part: None,
+    };
+    let mut keep =
+        |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| keep(None, at, bundle, hashes);
+    let walked = walk(context, source, &log, Walk::new(seen), lives, &mut keep).await?;
+    let grants = lives.finish().map_err(|error| broken(&error))?;
+    Ok(Report {
+        origin: signed.origin.clone(),
+        key: chain.key.to_string(),
+        begins,
+        entries: signed.size,
+        root: signed.root.to_string(),
+        pruned: pruned + walked.pruned,
+        late: walked.late,
+        compared,
+        grants,
+        unexplained: std::mem::take(&mut lives.unexplained),
+        epochs,
+    })
 }
 
 /// Writes the log to a folder, checked on the way.
 pub(super) async fn export(context: &Context<'_>, folder: PathBuf) -> Result<Exit, Failure> {
     let client = context.client()?;
     let file = WitnessFile::of(&context.state()?, client.server())?;
-    let seen = file.read()?;
-    let view = client.checkpoint().await?;
+    let seen: Vec<Seen> = file.read()?.into_iter().collect();
+    let (grants, view) = grants_and_checkpoint(context, &client).await?;
+    let written = grants.write().map_err(|error| here(&error.to_string()))?;
     let said = key_of(&view.key)?;
-    let key = seen.as_ref().map_or(said, |seen| seen.key.clone());
-    let signed = read_checkpoint(&view.checkpoint, &key).map_err(|error| broken(&error))?;
-    let mut keep = |at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
+    let trusted = seen.first().map_or(said, |seen| seen.key.clone());
+    let keys = check_keys(&[trusted], &view.links, &view.checkpoint);
+    let (chain, signed) = keys.map_err(|error| broken(&error))?;
+    let mut keep = |part: Option<u32>, at: TileAt, bundle: Option<&[u8]>, hashes: &[Hash]| {
+        let folder = in_part(&folder, part);
         if let Some(bundle) = bundle {
             write(&folder.join(at.bundle_path()), bundle)?;
         }
         let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
         write(&folder.join(at.to_string()), &bytes)
     };
-    let seen = seen.into_iter().map(|seen| seen.checkpoint).collect();
     let source = Source::Server(Box::new(client));
-    let mut report = walk(context, &source, &signed, seen, &mut keep).await?;
-    report.key = key.to_string();
+    let mut lives = Lives::new(Some(grants), !chain.recoveries.is_empty());
+    let log = (&chain, &signed);
+    let report = check(context, &source, log, &seen, &mut lives, &mut keep).await?;
+    write(&folder.join(GRANTS), written.as_bytes())?;
     if report.pruned > 0 {
         let minimum = format!("{}\n", report.pruned);
         write(&folder.join(MINIMUM), minimum.as_bytes())?;
     }
-    write(&folder.join("key"), format!("{key}\n").as_bytes())?;
+    let links =
+        serde_json::to_string_pretty(&view.links).map_err(|error| here(&error.to_string()))?;
+    write(&folder.join(LINKS), links.as_bytes())?;
+    write(&folder.join("key"), format!("{}\n", chain.key).as_bytes())?;
     // Last: what it names is there by now.
     write(&folder.join("checkpoint"), view.checkpoint.as_bytes())?;
-    file.keep(&key, &view.checkpoint)?;
+    file.keep(&chain.key, &view.checkpoint)?;
     tell(context, &report)
 }
 
@@ -218,12 +221,65 @@ pub(super) async fn checked(
 ) -> Result<String, Failure> {
     let seen = WitnessFile::of(&context.state()?, client.server())?.read()?;
     let said = key_of(&client.checkpoint().await?.key)?;
-    let key = seen.map_or(said, |seen| seen.key);
+    let trusted = seen.map_or(said, |seen| seen.key);
     let note = String::from_utf8_lossy(&read(&folder.join("checkpoint"))?).into_owned();
-    let signed = read_checkpoint(&note, &key).map_err(|error| broken(&error))?;
+    let keys = check_keys(&[trusted], &links_of(&folder)?, &note);
+    let (chain, signed) = keys.map_err(|error| broken(&error))?;
     let source = Source::Folder(folder);
-    walk(context, &source, &signed, Vec::new(), &mut |_, _, _| Ok(())).await?;
+    let mut keep = |_: Option<u32>, _: TileAt, _: Option<&[u8]>, _: &[Hash]| Ok(());
+    let mut lives = Lives::new(None, false);
+    check(
+        context,
+        &source,
+        (&chain, &signed),
+        &[],
+        &mut lives,
+        &mut keep,
+    )
+    .await?;
     Ok(note)
+}
+
+/// Every grant, and then a checkpoint of everything that made them what they are.
+async fn grants_and_checkpoint(
+    context: &Context<'_>,
+    client: &Client,
+) -> Result<(Grants, CheckpointView), Failure> {
+    let read_at = context.now(client).await?;
+    let (mut query, mut rows) = (GrantsQuery::default(), Vec::new());
+    query.limit = Some(PAGE);
+    loop {
+        let page = client.grants(&query).await?;
+        rows.extend(page.items.into_iter().map(GrantRow::from));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    let view = client.fresh_checkpoint().await?;
+    Ok((Grants { read_at, rows }, view))
+}
+
+/// The grants beside a log in a folder; one that another tool has written may be without.
+fn grants_of(folder: &Path) -> Result<Option<Grants>, Failure> {
+    let path = folder.join(GRANTS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+    let grants = Grants::read(&text)
+        .map_err(|error| here(&format!("`{}` cannot be read: {error}", path.display())))?;
+    Ok(Some(grants))
+}
+
+/// What vouches for the keys of a log in a folder; one that has had only one key may be without.
+fn links_of(folder: &Path) -> Result<Vec<LogLinkView>, Failure> {
+    let path = folder.join(LINKS);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(&read(&path)?)
+        .map_err(|error| here(&format!("`{}` cannot be read: {error}", path.display())))
 }
 
 fn key_of(text: &str) -> Result<VerifyingKey, Failure> {
@@ -240,6 +296,18 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
             report.entries, report.origin
         ))?;
         printer.line(&format!("root {}", report.root))?;
+        match report.grants {
+            Some(count) => {
+                printer.line(&format!("{count} grants are what the record says of them"))?
+            }
+            None => printer.line("there are no grants beside it that it could be compared with")?,
+        }
+        for what in &report.unexplained {
+            printer.line(&format!("after the loss of history: {what}"))?;
+        }
+        for told in &report.epochs {
+            tell_epoch(printer, told)?;
+        }
         if report.compared > 0 {
             printer.line("it continues what was seen of it before")?;
         }
@@ -260,147 +328,25 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::DONE)
 }
 
-/// What is done with each tile once it is known: its entries where it is one of the lowest level, and its hashes.
-type Keep<'k> = &'k mut dyn FnMut(TileAt, Option<&[u8]>, &[Hash]) -> Result<(), Failure>;
-
-async fn walk(
-    context: &Context<'_>,
-    source: &Source,
-    signed: &Checkpoint,
-    seen: Vec<Checkpoint>,
-    keep: Keep<'_>,
-) -> Result<Report, Failure> {
-    let compared = seen.len();
-    let mut walk = Walk::new(seen);
-    let bundles = signed.size.div_ceil(WIDTH);
-    let mut above: Vec<Vec<Hash>> = Vec::new();
-    let mut full = |node: crate::tlog::Node, hash| {
-        if node.level > 0 && node.level.is_multiple_of(HEIGHT) {
-            let level = usize::from(node.level / HEIGHT) - 1;
-            above.resize(above.len().max(level + 1), Vec::new());
-            if let Some(row) = above.get_mut(level) {
-                row.push(hash);
-            }
-        }
-    };
-    let minimum = source.minimum().await?.min(signed.size);
-    for number in 0..minimum / WIDTH {
-        let at = tile_at(0, number, signed.size);
-        let hashes = source.pruned(at).await?;
-        let taken = walk.take_pruned(&hashes, &mut full);
-        taken.map_err(|error| broken(&error))?;
-        keep(at, None, &hashes)?;
+/// Says of an epoch that ended what everybody has to know who relies on the record.
+fn tell_epoch(printer: &Printer, told: &Told) -> Result<(), Failure> {
+    let Told {
+        epoch,
+        signed,
+        found,
+        ..
+    } = told;
+    printer.line(&format!(
+        "HISTORY WAS LOST in epoch {epoch}: {signed} events were signed, {found} are there. {} went on at {}: {}",
+        told.recovered_by, told.recovered_at, told.why
+    ))?;
+    match told.as_seen {
+        Some(true) => printer.line(&format!(
+            "what is left of epoch {epoch} is what this machine saw of it"
+        )),
+        Some(false) => printer.line(&format!(
+            "what is left of epoch {epoch} is NOT what this machine saw of it"
+        )),
+        None => Ok(()),
     }
-    let mut admitted = 0;
-    let (mut next, mut told) = (minimum / WIDTH, 0);
-    while next < bundles {
-        let mut read = Vec::new();
-        for number in next..bundles.min(next + AT_ONCE) {
-            let at = tile_at(0, number, signed.size);
-            read.push((at, source.bundle(at).await?));
-        }
-        next += AT_ONCE;
-        let (read, found) = hashed(read, signed).await?;
-        for ((at, bytes), leaves) in read.iter().zip(found) {
-            let leaves = leaves.map_err(|error| broken(&error))?;
-            let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.hash).collect();
-            if let Some(beside) = source.tile(*at)
-                && let Some(index) = (at.number * WIDTH..)
-                    .zip(
-                        hashes
-                            .iter()
-                            .zip(beside.iter().map(Some).chain(std::iter::repeat(None))),
-                    )
-                    .find_map(|(index, (hash, beside))| (Some(hash) != beside).then_some(index))
-            {
-                return Err(broken(&Broken::Leaf { index }));
-            }
-            let taken = walk.take(&leaves, &mut full);
-            taken.map_err(|error| broken(&error))?;
-            if minimum > 0 {
-                let entries = crate::tlog::Bundle::read(bytes).unwrap_or_default();
-                let said = entries.iter().filter_map(|entry| pruned_to(entry)).max();
-                admitted = admitted.max(said.unwrap_or_default());
-            }
-            keep(*at, Some(bytes), &hashes)?;
-        }
-        let tenth = walk.size() * 10 / signed.size.max(1);
-        if tenth > told && bundles > AT_ONCE && context.printer.is_terminal() {
-            told = tenth;
-            let done = tenth * 10;
-            let note = format!("{done} % of {} events", signed.size);
-            context.printer.note(&note);
-        }
-    }
-    for (level, row) in (1..).zip(&above) {
-        for (number, hashes) in (0..).zip(row.chunks(256)) {
-            keep(
-                tile_at(level, number, signed.size >> (u32::from(level) * 8)),
-                None,
-                hashes,
-            )?;
-        }
-    }
-    let late = walk.late();
-    if admitted < minimum {
-        return Err(broken(&Broken::Pruned { minimum }));
-    }
-    walk.finish(signed).map_err(|error| broken(&error))?;
-    Ok(Report {
-        origin: signed.origin.clone(),
-        key: String::new(),
-        entries: signed.size,
-        root: signed.root.to_string(),
-        pruned: minimum,
-        late,
-        compared,
-    })
-}
-
-type Read = Vec<(TileAt, Vec<u8>)>;
-type Found = Vec<Result<Vec<Leaf>, Broken>>;
-
-/// Hashes bundles on every core.
-async fn hashed(read: Read, signed: &Checkpoint) -> Result<(Read, Found), Failure> {
-    let signed = signed.clone();
-    let work = move || {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let share = read.len().div_ceil(cores).max(1);
-        let signed = &signed;
-        let found = std::thread::scope(|scope| {
-            let parts: Vec<_> = read
-                .chunks(share)
-                .map(|part| {
-                    let each = |(at, bytes): &(TileAt, Vec<u8>)| leaves(at.number, bytes, signed);
-                    scope.spawn(move || part.iter().map(each).collect::<Found>())
-                })
-                .collect();
-            let parts = parts.into_iter().map(std::thread::ScopedJoinHandle::join);
-            parts.collect::<Result<Vec<Found>, _>>()
-        });
-        found
-            .ok()
-            .map(|parts| (read, parts.into_iter().flatten().collect()))
-    };
-    let done = tokio::task::spawn_blocking(work).await.ok().flatten();
-    done.ok_or_else(|| here("the check was broken off"))
-}
-
-fn tile_at(level: u8, number: u64, hashes: u64) -> TileAt {
-    let width = hashes.saturating_sub(number * WIDTH).min(WIDTH);
-    TileAt {
-        level,
-        number,
-        width: u16::try_from(width).unwrap_or(256),
-    }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let shown = path.display();
-    let folder = path.parent().unwrap_or(path);
-    let beside = path.with_added_extension("new");
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&beside, bytes))
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|error| here(&format!("writing `{shown}`: {error}")))
 }

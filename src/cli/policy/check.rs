@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::catalog;
 use crate::cli::{Context, Exit, Failure};
 use crate::config::paths;
 use crate::domain::policy::Policy;
@@ -22,10 +23,15 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, 
     } else {
         arguments.path.clone()
     };
+    // Beside its catalogue a policy has the time zone of that, and the version that a server says.
+    let zone = path
+        .parent()
+        .and_then(|folder| catalog::targets(folder).ok());
+    let zone = zone.map(|(_, zone)| zone).unwrap_or_default();
     let (count, version, problems) = match Policy::parse(&super::text(&path)?) {
         Ok(policy) => (
             policy.rules().count(),
-            Some(policy.version().to_owned()),
+            Some(policy.in_zone(zone).version().to_owned()),
             Vec::new(),
         ),
         Err(problems) => (0, None, problems),

@@ -1,18 +1,22 @@
-//! `portcullis policy`: checks, tests, explains and compares policies, and prints ones to start from.
+//! `portcullis policy`: checks, tests, explains and compares policies, puts them into use, and prints ones to start
+//! from.
 
+mod apply;
 mod cases;
 mod check;
 mod diff;
 mod explain;
 mod replay;
+mod show;
 mod starter;
+mod status;
 
 use std::path::Path;
 
 use crate::cli::{Context, Exit, Failure};
 use crate::domain::policy::{Policy, PolicyProblem};
 
-/// Check, test, explain and compare policies
+/// Check, test, explain and compare policies, and put them into use
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -26,6 +30,9 @@ enum Command {
     Explain(explain::Arguments),
     Diff(diff::Arguments),
     Replay(replay::Arguments),
+    Status(status::Arguments),
+    Show(show::Arguments),
+    Apply(apply::Arguments),
     Starter(starter::Arguments),
 }
 
@@ -36,6 +43,9 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         Command::Explain(arguments) => explain::run(context, arguments).await,
         Command::Diff(arguments) => diff::run(context, &arguments),
         Command::Replay(arguments) => replay::run(context, &arguments).await,
+        Command::Status(_) => status::run(context).await,
+        Command::Show(arguments) => show::run(context, &arguments).await,
+        Command::Apply(arguments) => apply::run(context, arguments).await,
         Command::Starter(arguments) => starter::run(context, &arguments),
     }
 }

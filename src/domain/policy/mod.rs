@@ -6,6 +6,7 @@
 //! reaches a policy only as values, never as policy text.
 
 mod annotations;
+mod applied;
 mod complaint;
 mod decide;
 mod deed;
@@ -34,6 +35,7 @@ use index::Index;
 use question::Vocabulary;
 
 pub use annotations::{ANNOTATIONS, Annotation};
+pub use applied::{Applied, Differences, apply, take, waits};
 pub use complaint::PolicyProblem;
 pub use deed::{Deed, Doing};
 pub use explain::{Condition, Explained, Held, Looked, Outcome};
@@ -119,9 +121,9 @@ pub struct Policy {
     vocabulary: &'static Vocabulary,
 }
 
-/// The version that a policy of this text has.
-pub fn version_of(text: &str) -> String {
-    read::version(text)
+/// The version that a policy of this text has, where hours are those of this zone.
+pub fn version_of(text: &str, zone: &Zone) -> String {
+    read::version(text, zone)
 }
 
 impl Policy {
@@ -133,7 +135,12 @@ impl Policy {
     /// The same policy with hours and weekdays as they are in this zone.
     #[must_use]
     pub fn in_zone(self, zone: Zone) -> Self {
-        Self { zone, ..self }
+        let version = read::version(&self.text, &zone);
+        Self {
+            version,
+            zone,
+            ..self
+        }
     }
 
     /// Whose clock hours and weekdays are read from.
@@ -141,7 +148,7 @@ impl Policy {
         &self.zone
     }
 
-    /// The short SHA-256 of the text: equal texts, equal versions.
+    /// The short SHA-256 of the text and, where that is not UTC, of the zone: who decides alike has an equal version.
     pub fn version(&self) -> &str {
         &self.version
     }

@@ -74,7 +74,7 @@ pub(super) fn policy(text: &str) -> Result<Policy, Vec<PolicyProblem>> {
     let sets =
         by_deed(&set, &rules).map_err(|error| vec![PolicyProblem::at(text, 0, error, None)])?;
     Ok(Policy {
-        version: version(text),
+        version: version(text, &Zone::default()),
         text: text.into(),
         sets,
         rules,
@@ -166,8 +166,14 @@ pub(super) fn number(cedar_id: &str) -> Option<usize> {
     cedar_id.strip_prefix("policy")?.parse().ok()
 }
 
-pub(super) fn version(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+pub(super) fn version(text: &str, zone: &Zone) -> String {
+    let mut whole = text.as_bytes().to_vec();
+    if *zone != Zone::default() {
+        // No text has this byte: Cedar would refuse it.
+        whole.push(0);
+        whole.extend_from_slice(zone.to_string().as_bytes());
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, &whole);
     // Twelve digits: enough that no two policies of one installation share them, short enough to read out.
     digest
         .as_ref()

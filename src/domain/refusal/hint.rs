@@ -77,6 +77,7 @@ impl Refusal {
             Self::TooManyItems { .. } => {
                 "take one target or tag after the other, and lock what is left"
             }
+            Self::PolicyInUse { .. } => "see what waits with `portcullis policy status`",
             Self::Conflict { .. } => "look at it again and repeat what you wanted",
             Self::VersionRequired => "send the `version` that you saw in an `If-Match` header",
             Self::IdempotencyKeyRequired => {
@@ -84,6 +85,13 @@ impl Refusal {
             }
             Self::IdempotencyKeyReused => "make a new key for each new call",
             Self::TooManyStreams { .. } => "close a console that you no longer need",
+            Self::NothingToRecover => "see for yourself with `portcullis audit verify`",
+            Self::LogRewritten { .. } => {
+                "find out what happened, then go on with `portcullis audit recover`"
+            }
+            Self::LogStuck { .. } => {
+                "tell whoever runs the server; what gives access back still works"
+            }
             Self::Busy => "wait a moment and repeat the call",
             _ => return None,
         };

@@ -165,6 +165,10 @@ pub enum Refusal {
         most: usize,
     },
     /// Somebody else changed the record first.
+    /// What should come into use is in use.
+    PolicyInUse {
+        version: String,
+    },
     Conflict {
         what: &'static str,
         name: String,
@@ -194,6 +198,16 @@ pub enum Refusal {
     SecondFactor(SecondFactorRefusal),
     /// Break-glass, its sign-off or a sealed code.
     BreakGlass(BreakGlassRefusal),
+    /// The record is what was signed, so that nothing was lost of it.
+    NothingToRecover,
+    /// The record is not what was signed before.
+    LogRewritten {
+        why: String,
+    },
+    /// Events have waited for their place in the log for too long: nothing more is decided.
+    LogStuck {
+        minutes: i64,
+    },
     Busy,
 }
 
@@ -257,6 +271,7 @@ impl Refusal {
             Self::LockOver { .. } => "lock-over",
             Self::PreviewNotValid { .. } => "preview-not-valid",
             Self::TooManyItems { .. } => "too-many-items",
+            Self::PolicyInUse { .. } => "policy-in-use",
             Self::Conflict { .. } => "conflict",
             Self::VersionRequired => "version-required",
             Self::IdempotencyKeyRequired => "idempotency-key-required",
@@ -268,6 +283,9 @@ impl Refusal {
             Self::Identity(refusal) => refusal.code(),
             Self::SecondFactor(refusal) => refusal.code(),
             Self::BreakGlass(refusal) => refusal.code(),
+            Self::NothingToRecover => "nothing-to-recover",
+            Self::LogRewritten { .. } => "log-rewritten",
+            Self::LogStuck { .. } => "log-stuck",
             Self::Busy => "busy",
         }
     }
@@ -379,6 +397,7 @@ impl Refusal {
             Self::TooManyItems { count, most } => {
                 format!("these are {count} grants and requests, and one incident takes {most}")
             }
+            Self::PolicyInUse { version } => format!("policy `{version}` is in use already"),
             Self::Conflict { what, name } => {
                 format!("somebody changed {what} `{name}` in the meantime")
             }
@@ -397,6 +416,16 @@ impl Refusal {
             Self::Identity(refusal) => refusal.text(),
             Self::SecondFactor(refusal) => refusal.text(),
             Self::BreakGlass(refusal) => refusal.text(),
+            Self::NothingToRecover => {
+                "the record is what was signed before, so there is nothing to recover from"
+                    .to_owned()
+            }
+            Self::LogRewritten { why } => {
+                format!("the record is not what was signed before: {why}")
+            }
+            Self::LogStuck { minutes } => format!(
+                "what happened {minutes} minutes ago is still not in the audit log, so nothing more is decided"
+            ),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
         }
     }

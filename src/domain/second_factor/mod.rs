@@ -92,6 +92,8 @@ guarded! {
     EraseHistory, "erase texts from the history", Required;
     PruneHistory, "prune the history", Required;
     EnrolDevice, "enrol a device", Required;
+    RecoverLog, "recover the audit log", Required;
+    RotateLogKey, "change the key of the audit log", Required;
     /// Gives nothing, but whoever stole a device should not be able to speak for its person either.
     Deny, "deny a request", FromDevice;
     /// Take every second factor of somebody else away.
@@ -126,6 +128,30 @@ pub struct StepUp {
     pub acr_values: Vec<String>,
     /// In which of these ways it has to be made (RFC 8176); empty when that does not matter.
     pub amr: Vec<String>,
+    /// When a changed policy comes into use, if the server was told.
+    pub policy_changes: Option<PolicyChanges>,
+}
+
+/// When a policy file that was changed comes into use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyChanges {
+    /// When an admin has applied it, with the proof of a second factor where those are asked for.
+    Apply,
+    /// As soon as it is written: whoever can write the file changes the policy.
+    File,
+}
+
+impl PolicyChanges {
+    /// Every way, for help.
+    pub const ALL: [Self; 2] = [Self::Apply, Self::File];
+
+    /// The word used in settings and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::File => "file",
+        }
+    }
 }
 
 impl Default for StepUp {
@@ -135,6 +161,7 @@ impl Default for StepUp {
             max_age: TimeDelta::minutes(5),
             acr_values: Vec::new(),
             amr: Vec::new(),
+            policy_changes: None,
         }
     }
 }
@@ -143,6 +170,16 @@ impl StepUp {
     /// The oldest moment of a proof that is still good.
     pub fn good_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now - self.max_age.min(OLDEST)
+    }
+
+    /// When a changed policy comes into use. Untold, it waits where there is a proof that it can wait for.
+    pub fn policy_changes(&self) -> PolicyChanges {
+        let usual = if self.required {
+            PolicyChanges::Apply
+        } else {
+            PolicyChanges::File
+        };
+        self.policy_changes.unwrap_or(usual)
     }
 
     /// Whether a fresh sign-in at the identity provider is a second factor: the server has to be told what makes it

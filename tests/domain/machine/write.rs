@@ -46,7 +46,10 @@ impl Machine {
                 let mut uses = self.uses.iter().map(|used| &used.now);
                 uses.any(|now| now.request == next.request && now.version == next.version - 1)
             }
-            Record::Nothing | Record::NewLock(_) | Record::NewIncident(_) => true,
+            Record::Nothing
+            | Record::NewLock(_)
+            | Record::NewIncident(_)
+            | Record::Policy { .. } => true,
             Record::NewRequest(request) => versions.insert(request.id.as_str(), 1).is_none(),
             Record::NewGrant(grant) => versions.insert(grant.id.as_str(), 1).is_none(),
             Record::Request(request, _) => {
@@ -72,7 +75,7 @@ impl Machine {
     fn record(&mut self, record: Record, event: &Event, reviewer: Option<usize>) {
         match record {
             Record::Nothing => self.note_close(event),
-            Record::NewIncident(_) => {}
+            Record::NewIncident(_) | Record::Policy { .. } => {}
             Record::NewUse(new) => self.used(new),
             Record::Use(next, sign_off) => self.signed_off(next, &sign_off, reviewer),
             Record::NewLock(lock) => self.locks.push(lock),
