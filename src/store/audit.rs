@@ -274,15 +274,16 @@ impl Filter {
                 .collect();
             sql.push_str(&format!(" and code in ({})", places.join(", ")));
         }
+        // The place in the log is known by now: the `+` keeps planners from the index of moments, which has no order.
         if let Some(since) = self.since {
             sql.push_str(&format!(
-                " and at >= ${}",
+                " and +at >= ${}",
                 binds.push(Bind::Number(millis(since)))
             ));
         }
         if let Some(until) = self.until {
             sql.push_str(&format!(
-                " and at < ${}",
+                " and +at < ${}",
                 binds.push(Bind::Number(millis(until)))
             ));
         }

@@ -72,3 +72,50 @@ async fn a_folder_is_checked_without_the_server_and_cannot_vouch_for_itself() {
         .await;
     assert_eq!(ran.code, 2, "{}", ran.err);
 }
+
+#[tokio::test]
+async fn the_record_is_counted_and_read_from_a_moment_on() {
+    let world = World::start(Backend::Sqlite).await;
+    let vera = Person::of(&world, "vera", &["auditor"], &[]).await;
+    for name in ["ada", "ben"] {
+        submit(&world.engineer(name).await).await;
+    }
+    let first = world.audit().await.remove(0);
+    let counted = vera
+        .json(&[
+            "audit",
+            "--count-by",
+            "actor",
+            "--filter",
+            "event:request.submitted",
+            "--since",
+            "-2h",
+        ])
+        .await;
+    assert_eq!(
+        counted["items"],
+        json!([{"value": "ada", "count": 1}, {"value": "ben", "count": 1}])
+    );
+    let said = vera.does(&["audit", "--count-by", "event"]).await;
+    assert!(said.contains("COUNT"), "{said}");
+    let over_time = vera
+        .json(&[
+            "audit",
+            "--histogram",
+            "--filter",
+            "event:request.submitted",
+        ])
+        .await;
+    assert_eq!(over_time["total"], 2);
+    assert_eq!(
+        vera.does(&["audit", "--histogram"]).await.lines().count(),
+        24
+    );
+    let at = first.time.to_rfc3339();
+    let said = vera.does(&["audit", "--at", &at, "--limit", "2"]).await;
+    let told: Vec<&str> = said.lines().collect();
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains(&first.event), "{said}");
+    let ran = vera.run(&["audit", "--histogram", "--actor", "ada"]).await;
+    assert_eq!(ran.code, 2);
+}

@@ -117,7 +117,9 @@ async fn pages(who: &Client, mut query: AuditQuery) -> Vec<EventView> {
     query.limit = Some(150);
     loop {
         let page = who.audit(&query).await.unwrap();
-        found.extend(page.items);
+        // That somebody reads is on record, too.
+        let read = page.items.into_iter();
+        found.extend(read.filter(|view| view.event != "audit.read"));
         let Some(next) = page.next else { return found };
         query.after = Some(next);
     }
@@ -135,15 +137,17 @@ on_both! {
             assert!(all.windows(2).all(|two| two[0].index > two[1].index));
             let (since, until) = (all[all.len() - 1].time, all[0].time + TimeDelta::milliseconds(1));
             let context = Context { now: until, me };
+            // To read the history of others is itself an event.
+            let last = all[0].index;
             for text in FILTERS {
                 let expr = query::parse(text, List::Audit, &Saved::default()).whole().unwrap();
                 let passing: Vec<&EventView> = all.iter().filter(|view| expr.lets(*view, context)).collect();
                 let expected: Vec<i64> = passing.iter().map(|view| view.index).collect();
                 let q = Some(text.to_owned());
                 let newest = pages(who, AuditQuery { q: q.clone(), ..AuditQuery::default() }).await;
-                assert_eq!(newest.iter().map(|view| view.index).collect::<Vec<_>>(), expected, "{me}: {text}");
+                assert_eq!(newest.iter().map(|view| view.index).filter(|index| *index <= last).collect::<Vec<_>>(), expected, "{me}: {text}");
                 let oldest = pages(who, AuditQuery { q: q.clone(), oldest_first: true, ..AuditQuery::default() }).await;
-                assert_eq!(oldest.iter().rev().map(|view| view.index).collect::<Vec<_>>(), expected, "{me}: {text}");
+                assert_eq!(oldest.iter().rev().map(|view| view.index).filter(|index| *index <= last).collect::<Vec<_>>(), expected, "{me}: {text}");
 
                 let counted = who.histogram(&HistogramQuery { q, since: Some(since), until: Some(until), buckets: Some(7) }).await.unwrap();
                 let counts: Vec<u64> = counted.buckets.iter().map(|bucket| bucket.count).collect();

@@ -1,5 +1,6 @@
 //! `portcullis audit`: searches the record, and follows it live.
 
+mod counts;
 mod deliveries;
 mod erase;
 mod evidence;
@@ -48,10 +49,24 @@ enum Command {
     Prune(prune::Prune),
 }
 
+/// A filter says these, too, and it is what is counted by.
+const NO_COUNT: [&str; 9] = [
+    "actor", "event", "target", "request", "grant", "outcome", "text", "follow", "at",
+];
+
 #[derive(Debug, clap::Args)]
 struct Search {
     #[command(flatten)]
     which: Which,
+    /// From this moment on, the oldest event first
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, conflicts_with_all = ["since", "follow"])]
+    at: Option<When>,
+    /// Count the values of a field of the filters, like actor, target or event, instead of showing events
+    #[arg(long, value_name = "FIELD", conflicts_with_all = NO_COUNT)]
+    count_by: Option<String>,
+    /// Count events over time instead of showing them
+    #[arg(long, conflicts_with_all = NO_COUNT, conflicts_with = "count_by")]
+    histogram: bool,
     /// Go on with what happens from now on
     #[arg(long, conflicts_with = "until")]
     follow: bool,
@@ -156,9 +171,21 @@ async fn witness(context: &Context<'_>, client: &Client) -> Result<(), Failure> 
 
 async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failure> {
     let (follows, limit) = (arguments.follow, arguments.limit);
-    let (client, query) = arguments.which.query(context).await?;
+    let (client, mut query) = arguments.which.query(context).await?;
     witness(context, &client).await?;
     let filter = query.q.clone();
+    if let Some(at) = arguments.at {
+        let now = context.now(&client).await?;
+        let at = at.resolve(now, &Local, Toward::Past);
+        query.since = Some(at.map_err(|text| Failure::usage(text, ""))?);
+        query.oldest_first = true;
+    }
+    if let Some(field) = arguments.count_by {
+        return counts::by(context, &client, &field, query).await;
+    }
+    if arguments.histogram {
+        return counts::over_time(context, &client, query).await;
+    }
     if !follows {
         let events = past(&client, query, limit).await?;
         print_all(context, &events)?;
@@ -226,7 +253,7 @@ async fn query(
     })
 }
 
-/// The newest events that match, oldest of them first.
+/// The events that match, oldest of them first: the newest ones, unless a moment was given.
 async fn past(
     client: &Client,
     mut query: AuditQuery,
@@ -243,7 +270,9 @@ async fn past(
             None => break,
         }
     }
-    events.reverse();
+    if !query.oldest_first {
+        events.reverse();
+    }
     Ok(events)
 }
 
