@@ -99,11 +99,6 @@ fn a_filter_and_its_time_are_those_of_the_counts() {
     desk.keys("4 /");
     desk.type_in("since:12d event:grant.activated");
     desk.keys("Enter");
-    let said = line(&desk);
-    assert!(
-        said.starts_with(" 12d ") || said.starts_with(" 10d "),
-        "{said}"
-    );
     let last = asked(&desk).pop().unwrap();
     assert_eq!(
         (last.since, last.q.as_deref()),
