@@ -102,7 +102,7 @@ fn a_filter_and_its_time_are_those_of_the_counts() {
     let last = asked(&desk).pop().unwrap();
     assert_eq!(
         (last.since, last.q.as_deref()),
-        (None, Some("since:12d event:grant.activated"))
+        (None, Some("time:>=-12d event:grant.activated"))
     );
     desk.keys("/ ctrl-u");
     desk.type_in("actor:nobody");
