@@ -283,6 +283,7 @@ LIVE = {
     "POST /v1/requests/{id}/withdraw": lambda: some(mine, "/v1/requests?mine=true&state=pending&limit=5", "change"),
     "GET /v1/requests/{id}": lambda: some(mine, "/v1/requests?limit=50", "look"),
     "GET /v1/grants/{id}": lambda: some(mine, "/v1/grants?limit=50", "look"),
+    "GET /v1/grants/{id}/evidence": lambda: some(mine, "/v1/grants?limit=50", "look"),
     "POST /v1/grants/{id}/extend": lambda: extendable(),
     "POST /v1/grants/{id}/credential": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
     "POST /v1/grants/{id}/return": lambda: some(mine, "/v1/grants?mine=true&state=active&limit=20", "look"),
@@ -345,6 +346,10 @@ def before_call(context, case, kwargs):
     if label.startswith("POST /v1/incidents") and isinstance(body, dict):
         # What it would lock is what the other calls need.
         (body.get("ask") or body)["lock"] = False
+    if label == "POST /v1/audit/erase" and isinstance(body, dict):
+        # One of the two has to be said, and the texts of those who test are still needed.
+        body.pop("event", None)
+        body["person"] = "nobody"
     if chance.random() < 0.5:
         return
     if "Idempotency-Key" in headers:

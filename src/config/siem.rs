@@ -288,7 +288,7 @@ fn read<'t>(folder: &Path, mut table: Table<'t>, notes: &mut Notes<'t>) -> Optio
     })
 }
 
-fn plain_name<'t>(at: usize, name: Said, notes: &mut Notes<'t>) -> Option<String> {
+fn plain_name(at: usize, name: Said, notes: &mut Notes<'_>) -> Option<String> {
     let Some((at, name)) = name else {
         let hint = "add `name = \"splunk\"` below it".to_owned();
         notes.error(at, "`[[siem]]` has no `name`", Some(hint));

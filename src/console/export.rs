@@ -1,4 +1,4 @@
-//! Writes the record that matches a filter to a file, one JSON object a line, page by page.
+//! Writes the record that matches a filter to a file, one JSON object a line, oldest first. The server puts it on record.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -6,11 +6,9 @@ use std::path::Path;
 
 use chrono::SecondsFormat;
 
-use crate::client::{AuditQuery, Client};
+use crate::client::{AuditQuery, Client, ExportQuery};
 use crate::text::visible_json;
-
-/// As many as the server gives at once.
-const PAGE: u32 = 200;
+use crate::wire::export::Format;
 
 /// Writes to a new file in the folder and says which. The error says why nothing is there.
 pub async fn audit(client: &Client, scope: AuditQuery, folder: &Path) -> Result<String, String> {
@@ -33,27 +31,27 @@ async fn pages(
     client: &Client,
     scope: AuditQuery,
     mut file: BufWriter<File>,
-) -> Result<usize, String> {
-    let mut after = None;
+) -> Result<i64, String> {
+    let mut query = ExportQuery {
+        format: Format::Ndjson,
+        which: scope,
+        after: None,
+        to: None,
+        export: None,
+    };
     let mut count = 0;
     loop {
-        let query = AuditQuery {
-            after: after.take(),
-            limit: Some(PAGE),
-            ..scope.clone()
-        };
-        let page = client
-            .audit(&query)
-            .await
-            .map_err(|error| error.to_string())?;
-        for event in &page.items {
-            let line = serde_json::to_string(event).map_err(|error| error.to_string())?;
-            let line = visible_json(&line);
+        let page = client.export(&query).await;
+        let page = page.map_err(|error| error.to_string())?;
+        for line in page.text.lines() {
+            let line = visible_json(line);
             writeln!(file, "{line}").map_err(|error| error.to_string())?;
         }
-        count += page.items.len();
-        after = page.next;
-        if after.is_none() {
+        count += page.count;
+        query.after = page.next;
+        query.to = Some(page.to);
+        query.export = Some(page.export);
+        if query.after.is_none() {
             file.flush().map_err(|error| error.to_string())?;
             return Ok(count);
         }

@@ -39,9 +39,8 @@ impl Gate {
         let mut event = Event::new(EventCode::HistoryErased, by);
         let erased = match what {
             Erase::Person(name) => {
-                let size = writing.tx.log_size().await?;
                 event.principal = Some(name.clone());
-                writing.tx.erase_person(name, size).await?
+                writing.tx.erase_person(name).await?
             }
             Erase::Event(index) => {
                 let missing = || Refusal::NotFound {

@@ -42,7 +42,7 @@ impl Gate {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::error!(error = ?error, "the history could not be pruned; the sweeper tries again")
+                    tracing::error!(error = ?error, "the history could not be pruned; the sweeper tries again");
                 }
             }
             if tidied.is_none_or(|at| at.elapsed() > TIDY) {

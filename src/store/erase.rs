@@ -56,18 +56,17 @@ impl Tx {
         Ok(erased)
     }
 
-    /// Erases the texts of every event that a person did or that is about them, up to an index, and what they typed from
+    /// Erases the texts of every event that a person did or that is about them, and what they typed from
     /// what is over; answers how many events lost any.
-    pub async fn erase_person(&mut self, name: &PrincipalName, before: i64) -> anyhow::Result<u64> {
-        let of = "select distinct idx / 2048 from audit where (actor = $1 or principal = $1) and idx < $2 and (reason is not null or address is not null)";
+    pub async fn erase_person(&mut self, name: &PrincipalName) -> anyhow::Result<u64> {
+        let of = "select distinct idx / 2048 from audit where (actor = $1 or principal = $1) and idx is not null and (reason is not null or address is not null)";
         let pieces: Vec<(i64,)> =
-            on!(self, c => sqlx::query_as(of).bind(name.as_str()).bind(before).fetch_all(c))
+            on!(self, c => sqlx::query_as(of).bind(name.as_str()).fetch_all(c))
                 .context("looking for the events of a person")?;
         self.forget_pieces(&pieces).await?;
-        let sql = "update audit set reason = null, address = null, salt = null where (actor = $1 or principal = $1) and idx < $2 and (reason is not null or address is not null)";
-        let erased =
-            touch!(self, c => sqlx::query(sql).bind(name.as_str()).bind(before).execute(c))
-                .context("erasing the events of a person")?;
+        let sql = "update audit set reason = null, address = null, salt = null where (actor = $1 or principal = $1) and (reason is not null or address is not null)";
+        let erased = touch!(self, c => sqlx::query(sql).bind(name.as_str()).execute(c))
+            .context("erasing the events of a person")?;
         let copies = [
             format!(
                 "update requests set reason = '{ERASED}', reason_key = null where requester_name = $1 and state not in {OPEN}"

@@ -20,7 +20,7 @@ fn erasure(person: Option<&str>, event: Option<i64>) -> Erasure {
 /// Where somebody who may read everything still finds these words.
 async fn found(world: &World, words: &str) -> Vec<String> {
     let http = world.http(world.admin());
-    let mut places = Vec::new();
+    let mut found = Vec::new();
     let word = words.split(' ').nth(1).unwrap();
     for list in ["requests", "grants", "audit", "locks"] {
         for query in ["", &format!("?q={word}"), &format!("?text={word}")] {
@@ -29,7 +29,7 @@ async fn found(world: &World, words: &str) -> Vec<String> {
             }
             let answer = http.get(&format!("/v1/{list}{query}")).await;
             if answer.text.contains(words) {
-                places.push(format!("{list}{query}"));
+                found.push(format!("{list}{query}"));
             }
         }
     }
@@ -39,9 +39,9 @@ async fn found(world: &World, words: &str) -> Vec<String> {
         .text
         .contains(words)
     {
-        places.push("export".to_owned());
+        found.push("export".to_owned());
     }
-    places
+    found
 }
 
 on_both! {

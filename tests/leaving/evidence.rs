@@ -152,7 +152,7 @@ const KINDS: [(&str, Tamper, &str); 31] = [
                     .as_object_mut()
                     .unwrap()
                     .remove("reason"),
-            )
+            );
         },
         "evidence-event",
     ),
@@ -305,7 +305,7 @@ async fn every_change_of_evidence_is_found_and_named() {
         assert_eq!(ran.code, 1, "{kind}: {ran:?}");
         assert!(ran.err.contains(expected), "{kind}: {}", ran.err);
     }
-    std::fs::write(&path, &file.to_string()[..5000]).unwrap();
+    std::fs::write(&path, file.to_string().get(..5000).unwrap()).unwrap();
     assert!(vera.run(&verify).await.err.contains("evidence-form"));
     // The evidence of another log, as good as it is, is not that of this one.
     std::fs::write(&path, file.to_string()).unwrap();

@@ -298,7 +298,7 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
         printer.line(&format!("root {}", report.root))?;
         match report.grants {
             Some(count) => {
-                printer.line(&format!("{count} grants are what the record says of them"))?
+                printer.line(&format!("{count} grants are what the record says of them"))?;
             }
             None => printer.line("there are no grants beside it that it could be compared with")?,
         }

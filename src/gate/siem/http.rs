@@ -12,7 +12,7 @@ use crate::wire::export::Format;
 use super::Parcel;
 
 pub(super) struct Http {
-    http: reqwest::Client,
+    client: reqwest::Client,
     url: String,
     token: HeaderValue,
     host: String,
@@ -53,7 +53,7 @@ impl Http {
             .context("the token has letters that no header takes")?;
         token.set_sensitive(true);
         Ok(Self {
-            http: builder.build().context("preparing to deliver")?,
+            client: builder.build().context("preparing to deliver")?,
             url: url.to_owned(),
             token,
             host: host.to_owned(),
@@ -84,7 +84,7 @@ impl Http {
             body.push('\n');
         }
         let call = self
-            .http
+            .client
             .post(&self.url)
             .header(AUTHORIZATION, self.token.clone())
             .header(CONTENT_TYPE, "application/json")
