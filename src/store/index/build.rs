@@ -62,15 +62,15 @@ struct Column {
 impl Column {
     fn put(&mut self, place: usize, value: Option<&str>) {
         self.codes.resize(place, 0);
-        let code = value.map_or(0, |value| match self.known.get(value) {
-            Some(code) => *code,
-            // There are fewer events than numbers.
-            None => {
-                self.values.push(value.to_owned());
-                let code = u16::try_from(self.values.len()).unwrap_or_default();
-                self.known.insert(value.to_owned(), code);
-                code
+        let code = value.map_or(0, |value| {
+            if let Some(code) = self.known.get(value) {
+                return *code;
             }
+            // There are fewer events than numbers.
+            self.values.push(value.to_owned());
+            let code = u16::try_from(self.values.len()).unwrap_or_default();
+            self.known.insert(value.to_owned(), code);
+            code
         });
         self.codes.push(code);
     }
@@ -279,7 +279,9 @@ impl Store {
             let until = segment.end().min(at + READ);
             let entries = self.glance().await?.entries_between(at, until).await?;
             builder = tokio::task::spawn_blocking(move || {
-                entries.iter().for_each(|entry| builder.add(entry));
+                for entry in &entries {
+                    builder.add(entry);
+                }
                 builder
             })
             .await

@@ -1,6 +1,7 @@
 //! What an event is found by: a number for each of its values, and one for each three letters in a row of its texts.
 
 use crate::domain::event::Actor;
+use crate::domain::ids::{GrantId, PrincipalName, RequestId, RoleName, TargetName};
 use crate::query::Name;
 use crate::query::index::{Key, SHORTEST};
 use crate::secret;
@@ -69,11 +70,11 @@ pub(super) fn value(entry: &Entry, name: Name) -> Option<&str> {
         Name::Event => Some(event.code.as_str()),
         Name::Outcome => Some(event.outcome.as_str()),
         Name::Actor => Some(event.actor.name()),
-        Name::Principal => event.principal.as_ref().map(|name| name.as_str()),
-        Name::Target => event.target.as_ref().map(|name| name.as_str()),
-        Name::Role => event.role.as_ref().map(|name| name.as_str()),
-        Name::Request => event.request.as_ref().map(|id| id.as_str()),
-        Name::Grant => event.grant.as_ref().map(|id| id.as_str()),
+        Name::Principal => event.principal.as_ref().map(PrincipalName::as_str),
+        Name::Target => event.target.as_ref().map(TargetName::as_str),
+        Name::Role => event.role.as_ref().map(RoleName::as_str),
+        Name::Request => event.request.as_ref().map(RequestId::as_str),
+        Name::Grant => event.grant.as_ref().map(GrantId::as_str),
         Name::Trace => Some(entry.origin.trace.as_str()),
         Name::Channel => Some(entry.origin.channel.as_str()),
         Name::Address => entry.origin.address.as_deref(),

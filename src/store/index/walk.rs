@@ -171,8 +171,8 @@ impl Tx {
         while let Some(first) = rest.first() {
             let indexed = |span: &&Span| span.segment.is_some() == first.segment.is_some();
             let most = AT_ONCE.get(round).copied().unwrap_or(64);
-            let same = rest.iter().take_while(indexed).take(most).count();
-            let (some, others) = rest.split_at(same);
+            let count = rest.iter().take_while(indexed).take(most).count();
+            let (some, others) = rest.split_at(count);
             rest = others;
             if first.segment.is_some() {
                 round += 1;
