@@ -1,6 +1,6 @@
 //! Chance that is the same for the same seed, and the skew of real life.
 
-/// A generator of numbers (SplitMix64).
+/// A generator of numbers (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
 

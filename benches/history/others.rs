@@ -1,4 +1,4 @@
-//! What else people search such data with: ripgrep and lnav over the lines, and DuckDB.
+//! What else people search such data with: ripgrep and lnav over the lines, and `DuckDB`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::table::{note, short};
 
 use super::ask::{QUESTIONS, Question};
 
-/// DuckDB as a module of Python, where its own program is not there: reads the lines once, then answers each statement on a
+/// `DuckDB` as a module of Python, where its own program is not there: reads the lines once, then answers each statement on a
 /// line of its own with milliseconds.
 const DUCKDB: &str = r"
 import duckdb, sys, time

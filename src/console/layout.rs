@@ -64,6 +64,10 @@ pub struct Layout {
 
 /// What is to be laid out besides list and detail.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub struct Wanted {
     pub banner: bool,
     pub filter: bool,

@@ -21,9 +21,9 @@ fn erasure(person: Option<&str>, event: Option<i64>) -> Erasure {
 async fn found(world: &World, words: &str) -> Vec<String> {
     let http = world.http(world.admin());
     let mut found = Vec::new();
-    let word = words.split(' ').nth(1).unwrap();
+    let second = words.split(' ').nth(1).unwrap();
     for list in ["requests", "grants", "audit", "locks"] {
-        for query in ["", &format!("?q={word}"), &format!("?text={word}")] {
+        for query in ["", &format!("?q={second}"), &format!("?text={second}")] {
             if query.starts_with("?text") && list != "audit" {
                 continue;
             }

@@ -19,7 +19,7 @@ const SESSIONS: Duration = Duration::from_secs(5);
 /// When each was last used changes all the time.
 const PEOPLE: Duration = Duration::from_secs(15);
 /// A log that is rewritten is noticed within this time by every console that is open.
-const LOG: Duration = Duration::from_secs(600);
+const LOG: Duration = Duration::from_mins(10);
 /// Somebody waits for each line.
 const RECEIPTS: Duration = Duration::from_secs(1);
 

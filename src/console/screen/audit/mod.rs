@@ -245,7 +245,7 @@ impl Screen for Audit {
             return self.seek(goal, world);
         }
         if action == Action::NextBookmark {
-            return self.to_bookmark(world);
+            return self.next_bookmark(world);
         }
         // Who moves by hand is where they want to be.
         self.sought = None;

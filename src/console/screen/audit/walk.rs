@@ -128,7 +128,7 @@ impl Audit {
     }
 
     /// Goes to the nearest older event that is kept, or from the oldest to the newest.
-    pub(super) fn to_bookmark(&mut self, world: &World) -> Vec<Ask> {
+    pub(super) fn next_bookmark(&mut self, world: &World) -> Vec<Ask> {
         let kept: Vec<i64> = world.shelf.bookmarks(world.server.as_str()).collect();
         let here = self.number().unwrap_or(i64::MAX);
         let older = kept.iter().copied().filter(|index| *index < here).max();
