@@ -27,6 +27,7 @@ mod signals;
 mod step_up;
 mod tls;
 mod tokens;
+mod watch;
 
 use portcullis::client::ClientError;
 

@@ -95,21 +95,6 @@ impl App {
         }
     }
 
-    /// Says what came of looking for an event in the signed log.
-    fn proof_came(&mut self, index: i64, proof: &Proof) -> Vec<Effect> {
-        match proof {
-            Proof::Proved(proved) => {
-                let size = proved.watched.checkpoint.size;
-                let text = format!("event {index} is in the signed log of {size} events");
-                self.say(Level::Success, &text);
-            }
-            Proof::Wrong(why) => self.say(Level::Error, &format!("NOT PROVED: {why}")),
-            Proof::Unknown(why) => self.say(Level::Warn, &format!("event {index}: {why}")),
-            Proof::Asked => {}
-        }
-        self.tell(&News::Proved { index, proof })
-    }
-
     fn events(&mut self, events: Vec<EventView>) -> Vec<Effect> {
         for event in &events {
             self.refresher.heard(event, self.world.now);

@@ -11,6 +11,7 @@ mod keys;
 mod memory;
 mod overlays;
 mod polls;
+mod proof;
 mod questions;
 mod sign_in;
 mod step_up;
