@@ -85,6 +85,14 @@ impl Tx {
         Ok(to - from)
     }
 
+    /// Numbers some of what waits, in this transaction.
+    pub async fn number_waiting(&mut self) -> anyhow::Result<()> {
+        let from = self.hold_head().await?;
+        self.number(from).await?;
+        self.grow().await?;
+        Ok(())
+    }
+
     /// Gives the event of this kind that waits the next index, and nothing else; it was written in this transaction.
     pub(in crate::store) async fn number_own(&mut self, code: EventCode) -> anyhow::Result<i64> {
         let from = self.log_size().await?;

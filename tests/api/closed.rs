@@ -212,3 +212,16 @@ on_both! {
         assert_eq!(Http::nobody(&world.url()).get("/readyz").await.status, 200);
     }
 }
+
+on_both! {
+    async fn a_clock_that_is_set_does_not_make_a_log_stuck(world: World, clock by hand) {
+        let ada = world.engineer("ada").await;
+        for hour in 1..=10 {
+            // What was just written has not its place yet, or has it by now.
+            world.engineer(&format!("e{hour}")).await;
+            world.pass(TimeDelta::hours(1));
+            let request = submit(&ada).await;
+            ada.withdraw(&request.id, request.version, &key()).await.unwrap();
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::support::world::{Backend, World, on_both, submit};
 /// Where a machine keeps what it has seen.
 fn machine(world: &World) -> (tempfile::TempDir, WitnessFile) {
     let home = tempfile::tempdir().unwrap();
-    let state = StateDir::at(home.path().to_owned());
+    let state = StateDir::at(home.path().join("state"));
     let file = WitnessFile::of(&state, &world.url().parse().unwrap()).unwrap();
     (home, file)
 }

@@ -18,15 +18,17 @@ impl Gate {
     /// Says no to what gives access while the log does not keep up. INVARIANT: only what gives access asks this; what
     /// ends it does not wait for the log (`nothing_is_decided_while_the_log_is_stuck_and_everything_ends`).
     pub(in crate::gate) async fn log_keeps_up(&self, writing: &mut Writing) -> Result<(), Error> {
-        let oldest = writing.tx.oldest_waiting().await?;
-        let waits = oldest.map(|oldest| writing.now - oldest);
-        match waits.filter(|waits| *waits > PATIENCE) {
-            Some(waits) => {
-                let minutes = waits.num_minutes();
-                Err(Refusal::LogStuck { minutes }.into())
-            }
-            None => Ok(()),
+        let Some(waits) = stuck_for(writing).await? else {
+            return Ok(());
+        };
+        // A clock that was set makes the youngest event look old. So whoever decides numbers what waits, and only
+        // where that cannot be done the log is stuck.
+        let numbered = writing.tx.number_waiting().await;
+        if numbered.is_ok() && stuck_for(writing).await?.is_none() {
+            return Ok(());
         }
+        let minutes = waits.num_minutes();
+        Err(Refusal::LogStuck { minutes }.into())
     }
 
     /// Since when events wait for their place in the log, where that is too long for a node that does its work.
@@ -54,4 +56,11 @@ impl Gate {
         }
         Ok(())
     }
+}
+
+/// How long the oldest event has waited for its place, where that is too long.
+async fn stuck_for(writing: &mut Writing) -> Result<Option<TimeDelta>, Error> {
+    let oldest = writing.tx.oldest_waiting().await?;
+    let waits = oldest.map(|oldest| writing.now - oldest);
+    Ok(waits.filter(|waits| *waits > PATIENCE))
 }
