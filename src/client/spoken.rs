@@ -184,6 +184,7 @@ mod tests {
         place a lock on role admin on bastion
         place a lock on targets with env=prod
         lift lock L-1
+        apply policy 0123456789ab
         break glass: admin on bastion for 30m
         sign off break-glass R-1 as not justified
         make 3 sealed codes for ada

@@ -84,9 +84,7 @@ pub(super) fn draw(
     let mut cursor = None;
     let rows = audit.record.rows();
     let here = rows.get(audit.place()).map(|row| row.time);
-    audit
-        .over_time
-        .draw(here, panes.over_time, world, theme, buffer);
+    audit.over_time.draw(here, panes.over_time, theme, buffer);
     if panes.list.height > 0 {
         let title = if audit.record.is_paused() {
             "Audit, paused"

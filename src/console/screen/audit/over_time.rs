@@ -9,7 +9,6 @@ use ratatui::layout::Rect;
 use crate::client::HistogramQuery;
 use crate::console::msg::Query;
 use crate::console::screen::Ask;
-use crate::console::show;
 use crate::console::theme::{Role, Theme};
 use crate::console::widget::levels;
 use crate::console::world::World;
@@ -20,7 +19,7 @@ use crate::wire::{EventView, Histogram};
 const USUALLY: TimeDelta = TimeDelta::days(30);
 /// Columns for the words before and after the counts.
 const BEFORE: u16 = 6;
-const AFTER: u16 = 30;
+const AFTER: u16 = 36;
 
 /// The counts, and what has to be asked for to have them.
 #[derive(Debug, Default)]
@@ -117,7 +116,6 @@ impl OverTime {
         &self,
         here: Option<DateTime<Utc>>,
         area: Rect,
-        world: &World,
         theme: &Theme,
         buffer: &mut Buffer,
     ) {
@@ -144,18 +142,15 @@ impl OverTime {
         };
         levels::draw(&bars, here, line, theme, buffer);
         let peak = counts.buckets.iter().max_by_key(|bucket| bucket.count);
-        let mut said = match peak.filter(|peak| peak.count > 0) {
-            Some(peak) => format!(
-                "  peak {} at {}",
-                peak.count,
-                show::stamp(peak.since, world.server_now())
-            ),
+        // What is old was not looked at, where not everything could be.
+        let least = if counts.partial { "at least " } else { "" };
+        let said = match peak.filter(|peak| peak.count > 0) {
+            Some(peak) => {
+                let at = peak.since.format("%m-%d %H:%MZ");
+                format!("  peak {least}{} at {at}", peak.count)
+            }
             None => "  nothing".to_owned(),
         };
-        if counts.partial {
-            // What is old was not looked at.
-            said.push_str(", newest only");
-        }
         buffer.set_stringn(line.right(), area.y, &said, usize::from(AFTER), muted);
     }
 }
