@@ -28,7 +28,7 @@ const NAME_MAX: usize = 63;
 const TEXT_MAX: usize = 200;
 
 /// The filter by event, as the API's description tells it.
-struct Codes;
+pub(super) struct Codes;
 
 impl utoipa::ToSchema for Codes {}
 

@@ -9,7 +9,7 @@ use crate::wire::ExportPage;
 use crate::wire::export::Format;
 
 use super::App;
-use super::audit::{Index, filter, find, narrowed, shown};
+use super::audit::{Codes, Index, filter, find, narrowed, shown};
 use super::caller::Signed;
 use super::error::{Failed, Problems};
 use super::query::Params;
@@ -25,7 +25,7 @@ const NAME_MAX: usize = 64;
 #[utoipa::path(get, path = "/v1/audit/export", tag = "audit", params(
     ("format" = String, Query, pattern = "^(ndjson|csv|ocsf)$"),
     ("actor" = Option<String>, Query, max_length = 63),
-    ("event" = Option<String>, Query, max_length = 2000, description = "as `/v1/audit` takes it"),
+    ("event" = inline(Option<Codes>), Query, description = "as `/v1/audit` takes it"),
     ("target" = Option<String>, Query, max_length = 63),
     ("request" = Option<String>, Query, pattern = "^R-[0-9a-hjkmnp-tv-z]{10}$"),
     ("grant" = Option<String>, Query, pattern = "^G-[0-9a-hjkmnp-tv-z]{10}$"),

@@ -59,6 +59,10 @@ pub struct PolicyApply {
     #[schema(pattern = "^[0-9a-f]{12}$")]
     pub instead_of: String,
     /// Why; it goes on the record.
-    #[schema(min_length = 3, max_length = 2000)]
+    #[schema(
+        min_length = 3,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$"
+    )]
     pub reason: String,
 }
