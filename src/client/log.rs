@@ -83,15 +83,7 @@ impl Client {
 
     /// The hashes of a tile, of the present epoch or of one before.
     pub async fn tile(&self, epoch: Option<u32>, at: TileAt) -> Result<Vec<u8>, ClientError> {
-        let path = at.to_string();
-        let epoch = epoch.map(|epoch| epoch.to_string());
-        let part = epoch.iter().flat_map(|epoch| ["epoch", epoch.as_str()]);
-        let path: Vec<&str> = ["v1", "audit", "log"]
-            .into_iter()
-            .chain(part)
-            .chain(path.split('/'))
-            .collect();
-        self.bytes(Call::new(Method::GET, &path).long()).await
+        self.of_log(epoch, &at.to_string()).await
     }
 
     /// Everything about a grant, with its proofs, as the server sends it: nothing of it is checked.
@@ -110,13 +102,17 @@ impl Client {
 
     /// The entries below a tile of the lowest level, of the present epoch or of one before.
     pub async fn bundle(&self, epoch: Option<u32>, at: TileAt) -> Result<Vec<u8>, ClientError> {
-        let path = at.bundle_path();
+        self.of_log(epoch, &at.bundle_path()).await
+    }
+
+    /// What lies at an address below the log of an epoch.
+    async fn of_log(&self, epoch: Option<u32>, address: &str) -> Result<Vec<u8>, ClientError> {
         let epoch = epoch.map(|epoch| epoch.to_string());
         let part = epoch.iter().flat_map(|epoch| ["epoch", epoch.as_str()]);
         let path: Vec<&str> = ["v1", "audit", "log"]
             .into_iter()
             .chain(part)
-            .chain(path.split('/'))
+            .chain(address.split('/'))
             .collect();
         self.bytes(Call::new(Method::GET, &path).long()).await
     }

@@ -125,21 +125,16 @@ pub async fn prove(
     file: Option<&WitnessFile>,
     event: &EventView,
 ) -> Result<Proved, WatchError> {
-    let mut left = TRIES;
-    loop {
+    for _ in 0..TRIES {
         let watched = watch(client, file).await?;
         let view = client.event_proof(event.index).await?;
-        let signed = read_checkpoint(&view.checkpoint, &watched.key)?;
-        left -= 1;
-        if signed == watched.checkpoint || left == 0 {
-            // INVARIANT: an event is proved only against a checkpoint that continues what was seen before.
-            if signed != watched.checkpoint {
-                let text = "the log grew faster than it could be looked at".to_owned();
-                return Err(ClientError::BadReply { text }.into());
-            }
+        // INVARIANT: an event is proved only against a checkpoint that continues what was seen before.
+        if read_checkpoint(&view.checkpoint, &watched.key)? == watched.checkpoint {
             return inclusion(event, &view, watched);
         }
     }
+    let text = "the log grew faster than it could be looked at".to_owned();
+    Err(ClientError::BadReply { text }.into())
 }
 
 fn inclusion(

@@ -157,6 +157,8 @@ pub struct Gate {
     proofs: people::Seen,
     /// The versions of the policy whose text is in the store.
     kept: Mutex<std::collections::HashSet<String>>,
+    /// Looking which policy is in use, and letting it hold, is done by one at a time.
+    policy_turn: tokio::sync::Mutex<()>,
     /// Which policy was taken or reported last by this node.
     policy_told: Mutex<Option<String>>,
     /// Where people sign in, if there is such a place.
@@ -226,6 +228,7 @@ impl Gate {
             hasher: secret::Hasher::default(),
             proofs: people::Seen::default(),
             kept: Mutex::default(),
+            policy_turn: tokio::sync::Mutex::default(),
             policy_told: Mutex::default(),
             provider: None,
             signer: log::Signer::default(),

@@ -50,11 +50,16 @@ impl Gate {
         // Putting a policy into use is an event, so the log grows with it.
         let mut size = self.store.watch_size();
         while !stop.is_cancelled() {
-            if let Err(error) = self.begin_policy().await {
+            let looked = self.begin_policy().await;
+            if let Err(error) = &looked {
                 tracing::error!(error = ?error, "which policy is in use could not be looked up; it stays as it is");
             }
             let news = async {
                 tokio::time::sleep(PACE).await;
+                if looked.is_err() {
+                    // Nobody tells when the database answers again.
+                    return;
+                }
                 tokio::select! {
                     _ = status.changed() => {}
                     _ = size.changed() => {}
@@ -122,7 +127,7 @@ impl Gate {
         let by = writing.who.as_ref();
         let step = policy::apply(&in_use, (&before, &next), seen, reason, &by, writing.now)?;
         self.finish(writing, &vec![step]).await?;
-        self.rules.hold(next);
+        self.follow_policy().await?;
         self.policy(caller).await
     }
 
@@ -154,6 +159,9 @@ impl Gate {
 
     /// Lets hold what was put into use, and reports what waits.
     async fn follow_policy(&self) -> Result<(), Error> {
+        // INVARIANT: whoever looks later lets hold later; else a node could go back to a policy that was replaced
+        // (`admins_who_apply_at_once_leave_every_node_with_what_was_applied_last`).
+        let _turn = self.policy_turn.lock().await;
         let mut in_use = self.look().await?.0.policy_in_use().await?;
         if in_use.is_none() {
             // There is no word yet that the first policy could go round.

@@ -253,18 +253,9 @@ impl<V: Row, C: Clone> Search<V, C> {
 
     /// Takes the rows that were read, each with where the page after it begins.
     pub fn take(&mut self, rows: impl ExactSizeIterator<Item = (V, C)>) {
-        let read = rows.len();
-        for (at, (row, after)) in rows.enumerate() {
-            self.looked += 1;
-            self.next = Some(after);
-            if self.wanted.as_ref().is_none_or(|wanted| wanted.lets(&row)) {
-                self.found.push(row);
-            }
-            if self.found.len() >= self.limit && at + 1 < read {
-                return;
-            }
-        }
-        if read < self.asked {
+        if let Some(read) = self.look_at(rows)
+            && read < self.asked
+        {
             self.over = true;
             self.next = None;
         }
@@ -273,6 +264,14 @@ impl<V: Row, C: Clone> Search<V, C> {
     /// The same for rows of which it is known where the next ones are; fewer than were asked for are all that there was
     /// time for.
     pub fn take_until(&mut self, rows: impl ExactSizeIterator<Item = (V, C)>, next: Option<C>) {
+        if let Some(read) = self.look_at(rows) {
+            self.over = next.is_none() || read < self.asked;
+            self.next = next;
+        }
+    }
+
+    /// Keeps the rows that pass; says how many were read, unless the page is full before the last of them.
+    fn look_at(&mut self, rows: impl ExactSizeIterator<Item = (V, C)>) -> Option<usize> {
         let read = rows.len();
         for (at, (row, after)) in rows.enumerate() {
             self.looked += 1;
@@ -281,11 +280,10 @@ impl<V: Row, C: Clone> Search<V, C> {
                 self.found.push(row);
             }
             if self.found.len() >= self.limit && at + 1 < read {
-                return;
+                return None;
             }
         }
-        self.over = next.is_none() || read < self.asked;
-        self.next = next;
+        Some(read)
     }
 }
 

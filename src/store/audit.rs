@@ -8,11 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::event::{Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 use crate::query::index::Needed;
 use crate::secret;
-use crate::wire::{ActorView, EventView, hash_of_text};
+use crate::wire::{EventView, Recorded, hash_of_text};
 
 use super::among::{self, Among, Column};
 use super::grants::{Bind, Binds};
@@ -102,36 +102,15 @@ pub struct Entry {
 impl Entry {
     /// As it is shown to people and sent elsewhere, with the tags that its target has now.
     pub fn view(&self, tags: BTreeMap<String, String>) -> EventView {
-        let event = &self.event;
-        let (kind, id) = match &event.actor {
-            Actor::Principal(who) => ("principal", Some(who.id.to_string())),
-            Actor::System => ("system", None),
-            Actor::Anonymous => ("anonymous", None),
-        };
-        EventView {
+        let recorded = Recorded {
             index: self.index,
             id: self.id.clone(),
             time: self.at,
-            event: event.code.as_str().to_owned(),
-            outcome: event.outcome.as_str().to_owned(),
-            actor: ActorView {
-                kind: kind.to_owned(),
-                name: event.actor.name().to_owned(),
-                id,
-            },
-            principal: event.principal.as_ref().map(ToString::to_string),
-            target: event.target.as_ref().map(ToString::to_string),
-            role: event.role.as_ref().map(ToString::to_string),
-            request: event.request.as_ref().map(ToString::to_string),
-            grant: event.grant.as_ref().map(ToString::to_string),
-            reason: event.reason.clone(),
             trace: Some(self.origin.trace.clone()),
             channel: self.origin.channel.clone(),
             address: self.origin.address.clone(),
-            tags,
-            sentence: event.sentence(),
-            details: event.details.clone(),
-        }
+        };
+        EventView::of(&self.event, recorded, tags)
     }
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::domain::event::{Actor, Event};
+
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActorView {
@@ -66,4 +68,50 @@ pub struct EventView {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = BTreeMap<String, Value>)]
     pub details: Map<String, Value>,
+}
+
+/// What an event has besides what the rule said that made it happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    pub index: i64,
+    pub id: String,
+    pub time: DateTime<Utc>,
+    pub trace: Option<String>,
+    pub channel: String,
+    pub address: Option<String>,
+}
+
+impl EventView {
+    /// An event as it is shown, with the tags that its target has now.
+    pub fn of(event: &Event, recorded: Recorded, tags: BTreeMap<String, String>) -> Self {
+        let (kind, id) = match &event.actor {
+            Actor::Principal(who) => ("principal", Some(who.id.to_string())),
+            Actor::System => ("system", None),
+            Actor::Anonymous => ("anonymous", None),
+        };
+        Self {
+            index: recorded.index,
+            id: recorded.id,
+            time: recorded.time,
+            event: event.code.as_str().to_owned(),
+            outcome: event.outcome.as_str().to_owned(),
+            actor: ActorView {
+                kind: kind.to_owned(),
+                name: event.actor.name().to_owned(),
+                id,
+            },
+            principal: event.principal.as_ref().map(ToString::to_string),
+            target: event.target.as_ref().map(ToString::to_string),
+            role: event.role.as_ref().map(ToString::to_string),
+            request: event.request.as_ref().map(ToString::to_string),
+            grant: event.grant.as_ref().map(ToString::to_string),
+            reason: event.reason.clone(),
+            trace: recorded.trace,
+            channel: recorded.channel,
+            address: recorded.address,
+            tags,
+            sentence: event.sentence(),
+            details: event.details.clone(),
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! log covers are sealed together with the events by the key of the log. What that shows, and what it does not, the file
 //! says itself.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
@@ -11,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{EntryError, EventView, GrantView, LogEntry, RequestView, SessionView, hash_of_text};
-use crate::domain::event::{Actor, Event};
+use super::{
+    EntryError, EventView, GrantView, LogEntry, Recorded, RequestView, SessionView, hash_of_text,
+};
+use crate::domain::event::Event;
 
 /// What the file says that it is, and the first line of its seal.
 pub const EVIDENCE: &str = "portcullis.evidence/1";
@@ -152,34 +156,14 @@ pub fn event_of(
     let event: Event = serde_json::from_value(Value::Object(entry.body.clone()))
         .map_err(|_| Unlike::Entry(EntryError::NotJson))?;
     let event = Event { reason, ..event };
-    let (kind, id) = match &event.actor {
-        Actor::Principal(who) => ("principal", Some(who.id.to_string())),
-        Actor::System => ("system", None),
-        Actor::Anonymous => ("anonymous", None),
-    };
     let said = |name: &str| entry.text(name).unwrap_or_default().to_owned();
-    Ok(EventView {
+    let recorded = Recorded {
         index: i64::try_from(entry.index).unwrap_or(i64::MAX),
         id: said("id"),
         time: said("at").parse().map_err(|_| Unlike::Event)?,
-        event: event.code.as_str().to_owned(),
-        outcome: event.outcome.as_str().to_owned(),
-        actor: super::ActorView {
-            kind: kind.to_owned(),
-            name: event.actor.name().to_owned(),
-            id,
-        },
-        principal: event.principal.as_ref().map(ToString::to_string),
-        target: event.target.as_ref().map(ToString::to_string),
-        role: event.role.as_ref().map(ToString::to_string),
-        request: event.request.as_ref().map(ToString::to_string),
-        grant: event.grant.as_ref().map(ToString::to_string),
         trace: entry.text("trace").map(str::to_owned),
         channel: said("channel"),
         address,
-        tags: std::collections::BTreeMap::new(),
-        sentence: event.sentence(),
-        reason: event.reason,
-        details: event.details,
-    })
+    };
+    Ok(EventView::of(&event, recorded, BTreeMap::new()))
 }

@@ -33,7 +33,7 @@ pub use break_glass::{
     SealedSignIn, SignOff, SignOffView,
 };
 pub use entry::{EntryError, LogEntry, Recovered, SCHEMA, hash_of_text};
-pub use event::{ActorView, EventView};
+pub use event::{ActorView, EventView, Recorded};
 pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
 pub use export::ExportPage;
 pub use facet::{Facet, Facets};

@@ -222,3 +222,22 @@ async fn the_first_policy_file_waits_for_nobody() {
     world.rewrite("policy.cedar", &stricter());
     waiting(&world).await;
 }
+
+on_each! {
+    async fn admins_who_apply_at_once_leave_every_node_with_what_was_applied_last(world: World) {
+        let first = world.admin().policy().await.unwrap().version;
+        world.rewrite("policy.cedar", &stricter());
+        let second = waiting(&world).await;
+        world.recorded("policy.waiting", 1).await;
+        let other = world.person("adam", &["admin"], &[]).await;
+        for _ in 0..10 {
+            let there = async { apply(&other, &second, &first).await.is_ok() };
+            let back = async {
+                // As soon as it is there somebody takes it back.
+                world.until("it is taken back", async || apply(world.admin(), &first, &second).await.ok()).await;
+            };
+            assert!(tokio::join!(there, back).0);
+            assert_eq!(world.gate().rules().current().policy.version(), first);
+        }
+    }
+}
