@@ -83,6 +83,7 @@ pub mod people;
 pub mod policies;
 pub mod prune;
 pub mod requests;
+mod row;
 pub mod sealed_codes;
 pub mod second_factors;
 pub mod sequence;
