@@ -92,6 +92,7 @@ pub mod sign_ins;
 pub mod tokens;
 pub mod tree;
 pub mod within;
+mod witnesses;
 mod writer;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
