@@ -80,7 +80,9 @@ async fn an_independent_verifier_takes_a_checkpoint_of_ours_and_what_our_witness
     let cosigned = signature(&line);
     let (at, cosignature) = cosigned.split_first_chunk::<8>().unwrap();
     let shown = running.witness.key().to_string();
-    let witness = STANDARD.decode(shown.rsplit('+').next().unwrap()).unwrap();
+    let witness = STANDARD
+        .decode(shown.splitn(3, '+').nth(2).unwrap())
+        .unwrap();
     assert_eq!(witness[0], 4, "the kind that the specification has");
     let witness: [u8; 32] = witness[1..].try_into().unwrap();
     let log_signature = note.to_string();

@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::routing::post;
 use portcullis::gate::witness::Cosigned;
-use portcullis::tlog::{VerifyingKey, WitnessSigner};
+use portcullis::tlog::WitnessSigner;
 use tokio::net::TcpListener;
 
 use super::{Running, configured};
 use crate::support::person::Person;
-use crate::support::world::{Backend, CATALOGUE, World};
+use crate::support::world::{Backend, CATALOGUE, POLICY, World};
 
 /// Something that answers as it likes.
 async fn liar(
@@ -30,11 +30,11 @@ fn stranger() -> WitnessSigner {
     WitnessSigner::from_seed("witness.example.org/w", &[3; 32]).unwrap()
 }
 
-async fn told_of(world: &mut World, port: u16) {
+/// A server that was told that this is its witness.
+async fn told_of(port: u16) -> World {
     let url = format!("http://127.0.0.1:{port}");
     let said = configured("far", &url, stranger().verifying());
-    world.replace("portcullis.toml", &format!("{CATALOGUE}{said}"));
-    world.restart().await;
+    World::with(Backend::Sqlite, POLICY, &format!("{CATALOGUE}{said}"), None).await
 }
 
 /// Decisions are made, and checkpoints signed.
@@ -48,14 +48,13 @@ async fn goes_on(world: &World, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_witness_that_is_away_is_said_to_be_and_catches_up_when_it_is_back() {
-    let mut world = World::start(Backend::Sqlite).await;
     let folder = tempfile::tempdir().unwrap();
-    let log: VerifyingKey = world.gate().log_verifier().await.unwrap().parse().unwrap();
-    let running = Running::start(folder.path(), std::slice::from_ref(&log)).await;
+    crate::support::world::ring();
+    let log = World::log_key();
+    let running = Running::start(&folder.path().join("state"), std::slice::from_ref(&log)).await;
     let said = configured("near", &running.url(), running.witness.key());
-    world.replace("portcullis.toml", &format!("{CATALOGUE}{said}"));
     let address = running.stop().await;
-    world.restart().await;
+    let world = World::with(Backend::Sqlite, POLICY, &format!("{CATALOGUE}{said}"), None).await;
     goes_on(&world, "ada").await;
     let witness = world.gate().known_witnesses()[0].clone();
     assert_eq!(
@@ -68,7 +67,7 @@ async fn a_witness_that_is_away_is_said_to_be_and_catches_up_when_it_is_back() {
         place["failing_since"].is_string() && place["lag"].as_i64() > Some(5),
         "{place}"
     );
-    let running = Running::again(folder.path(), address, &[log]).await;
+    let running = Running::again(&folder.path().join("state"), address, &[log]).await;
     goes_on(&world, "ben").await;
     assert_eq!(world.gate().cosign(&witness).await.unwrap(), Cosigned::Done);
     assert!(
@@ -83,13 +82,12 @@ async fn a_witness_that_is_away_is_said_to_be_and_catches_up_when_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_witness_only_says_is_on_record_once_and_stops_nothing() {
-    let mut world = World::start(Backend::Sqlite).await;
     let port = liar(|| {
         let kind = [("content-type", "text/x.tlog.size")];
         (StatusCode::CONFLICT, kind, "999999\n").into_response()
     })
     .await;
-    told_of(&mut world, port).await;
+    let world = told_of(port).await;
     world.recorded("audit.rewritten", 1).await;
     let witness = world.gate().known_witnesses()[0].clone();
     goes_on(&world, "ada").await;
@@ -107,7 +105,6 @@ async fn what_a_witness_only_says_is_on_record_once_and_stops_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signature_of_somebody_else_is_not_kept() {
-    let mut world = World::start(Backend::Sqlite).await;
     let lies = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&lies);
     let port = liar(move || {
@@ -118,7 +115,7 @@ async fn a_signature_of_somebody_else_is_not_kept() {
         (StatusCode::OK, stranger().cosign(&other, 1_800_000_000)).into_response()
     })
     .await;
-    told_of(&mut world, port).await;
+    let world = told_of(port).await;
     let witness = world.gate().known_witnesses()[0].clone();
     // One lie after the other.
     for _ in 0..2 {

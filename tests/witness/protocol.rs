@@ -4,12 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use portcullis::server::witness::Witness;
 use portcullis::tlog::{
-    Checkpoint, Frontier, Hash, Note, SigningKey, Submission, Tiles, VerifyingKey, consistency,
-    leaf_hash,
+    Checkpoint, Frontier, Hash, Note, SigningKey, Submission, Tiles, VerifyingKey, WitnessKey,
+    consistency, leaf_hash,
 };
 use reqwest::StatusCode;
 
 use super::Running;
+use crate::support::person::Person;
 
 const ORIGIN: &str = "portcullis/audit/0123456789abcdef/1";
 
@@ -268,4 +269,49 @@ fn a_submission_is_read_as_it_was_written() {
     let read: Submission = text.parse().unwrap();
     assert_eq!((read.old, read.proof.len()), (40, log.proof(40, 60).len()));
     assert_eq!(read.to_string(), text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_says_its_key_and_signs_until_it_is_told_to_stop() {
+    crate::support::world::ring();
+    let person = Person::at("http://127.0.0.1:9");
+    let log = known(7).to_string();
+    let state = person.home().join("witness");
+    let state = state.to_str().unwrap();
+    let asked = ["audit", "witness", "--state", state, "--log", &log];
+    let nameless = person.run(&asked).await;
+    assert!(nameless.err.contains("needs a name"), "{nameless:?}");
+    let open: Vec<&str> = asked.into_iter().chain(["--listen", "0.0.0.0:0"]).collect();
+    let open = person.run(&open).await;
+    assert_eq!(
+        (open.code, open.err.contains("loopback only")),
+        (2, true),
+        "{open:?}"
+    );
+    let mut kept = None;
+    for size in [40, 60] {
+        let more = ["--name", "witness.example.org/w", "--listen", "127.0.0.1:0"];
+        let all: Vec<&str> = asked.into_iter().chain(more).collect();
+        let mut program = person.start(&all);
+        let line = program.says("the witness listens on ").await;
+        let url = line.rsplit(' ').next().unwrap().to_owned();
+        let line = program.says("its key is ").await;
+        let said: WitnessKey = line.rsplit(' ').next().unwrap().parse().unwrap();
+        assert_eq!(kept.get_or_insert(said.clone()), &said);
+        let old = if size == 40 { 0 } else { 40 };
+        program.says(&format!("it saw {old} events")).await;
+        let call = reqwest::Client::builder().no_proxy().build().unwrap();
+        let call = call.post(format!("{url}/add-checkpoint"));
+        let answer = call
+            .body(Log::of(100, "").submission(old, size))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200);
+        let note = Log::of(100, "").note(size, &[key(7)]);
+        said.add(&note, &answer.text().await.unwrap()).unwrap();
+        let process = rustix::process::Pid::from_raw(program.process()).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(program.ends().await.code, 0);
+    }
 }
