@@ -77,7 +77,10 @@ async fn until(what: &str, search: Option<&JoinHandle<()>>, mut so: impl AsyncFn
 /// Whether somebody reads an SQLite file: the log of its writes cannot be emptied.
 async fn somebody_reads(other: &mut SqliteConnection) -> bool {
     // Whoever began after the log was emptied has to be in somebody's way, too.
-    other.execute("update kept set size = 1 - size").await.unwrap();
+    other
+        .execute("update kept set size = 1 - size")
+        .await
+        .unwrap();
     let (busy, _, _): (i64, i64, i64) = sqlx::query_as("pragma wal_checkpoint(truncate)")
         .fetch_one(&mut *other)
         .await
