@@ -451,6 +451,13 @@ impl Gate {
         Ok((tx, now))
     }
 
+    /// The same for a search, which ends when nobody waits for it any more.
+    async fn search(&self) -> Result<(Tx, DateTime<Utc>), Error> {
+        let mut tx = self.store.search().await?;
+        let now = self.store.now(&mut tx).await?;
+        Ok((tx, now))
+    }
+
     /// Figures that are looked up when somebody asks for metrics.
     pub async fn measure(&self) -> Result<(), Error> {
         let (mut tx, now) = self.look().await?;
