@@ -40,8 +40,10 @@ impl Gate {
         deadline: Instant,
     ) -> Result<Slice, Error> {
         let filter = self.seen_by(caller, filter.clone())?;
-        let (mut tx, _) = self.look().await?;
-        Ok(tx.find(&filter, after, limit, deadline).await?)
+        let mut tx = self.store.search().await?;
+        let slice = tx.find(&filter, after, limit, deadline).await?;
+        tx.found();
+        Ok(slice)
     }
 
     /// Counts events between each two of some moments; nothing where they have to be looked at.
@@ -53,8 +55,10 @@ impl Gate {
         deadline: Instant,
     ) -> Result<Option<Counted<Vec<u64>>>, Error> {
         let filter = self.seen_by(caller, filter.clone())?;
-        let (mut tx, _) = self.look().await?;
-        Ok(tx.count_between(&filter, moments, deadline).await?)
+        let mut tx = self.store.search().await?;
+        let counted = tx.count_between(&filter, moments, deadline).await?;
+        tx.found();
+        Ok(counted)
     }
 
     /// Counts the values of a field among events; nothing where they have to be looked at.
@@ -66,8 +70,10 @@ impl Gate {
         deadline: Instant,
     ) -> Result<Option<Counted<HashMap<String, u64>>>, Error> {
         let filter = self.seen_by(caller, filter.clone())?;
-        let (mut tx, _) = self.look().await?;
-        Ok(tx.count_values(&filter, name, deadline).await?)
+        let mut tx = self.store.search().await?;
+        let counted = tx.count_values(&filter, name, deadline).await?;
+        tx.found();
+        Ok(counted)
     }
 
     /// The filter with what the caller may see. INVARIANT: counts pass it like events

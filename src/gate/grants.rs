@@ -345,12 +345,13 @@ impl Gate {
         let who = &caller.principal;
         permit_at(who, Action::ReadOwn, Place::Somewhere)?;
         filter.within = within(who, Action::ReadAll, &self.rules.current().catalog);
-        let (mut tx, now) = self.look().await?;
+        let (mut tx, now) = self.search().await?;
         let locks = Arc::new(tx.locks_in_force(now).await?);
         let page = tx.grants(&filter, limit).await?;
         let owners = self.holders(&mut tx, &page).await?;
         let ids: Vec<&GrantId> = page.iter().map(|grant| &grant.id).collect();
         let glass = tx.broke_glass(&ids).await?;
+        tx.found();
         Ok(page
             .into_iter()
             .map(|grant| SeenGrant {

@@ -1,4 +1,5 @@
-//! What a [`super::Tx`] holds: a transaction, a bare connection for one statement, or a turn at SQLite's writer.
+//! What a [`super::Tx`] holds: a transaction, a search, a bare connection for one statement, or a turn at SQLite's
+//! writer.
 
 use std::ops::{Deref, DerefMut};
 
@@ -6,12 +7,14 @@ use anyhow::Context;
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Transaction};
 
+use super::search::Search;
 use super::writer::Turn;
 
 /// A connection to SQLite, and what its end means.
 pub(in crate::store) enum Sqlite {
     Bare(PoolConnection<sqlx::Sqlite>),
     Read(Transaction<'static, sqlx::Sqlite>),
+    Search(Search<sqlx::Sqlite>),
     Write(Turn),
 }
 
@@ -19,6 +22,7 @@ pub(in crate::store) enum Sqlite {
 pub(in crate::store) enum Postgres {
     Bare(PoolConnection<sqlx::Postgres>),
     Transaction(Transaction<'static, sqlx::Postgres>),
+    Search(Search<sqlx::Postgres>),
 }
 
 impl Sqlite {
@@ -26,6 +30,10 @@ impl Sqlite {
         match self {
             Self::Bare(_) => Ok(()),
             Self::Read(transaction) => transaction.commit().await.context("committing"),
+            Self::Search(search) => {
+                search.end();
+                Ok(())
+            }
             Self::Write(turn) => turn.commit().await,
         }
     }
@@ -36,6 +44,10 @@ impl Postgres {
         match self {
             Self::Bare(_) => Ok(()),
             Self::Transaction(transaction) => transaction.commit().await.context("committing"),
+            Self::Search(search) => {
+                search.end();
+                Ok(())
+            }
         }
     }
 }
@@ -47,6 +59,7 @@ impl Deref for Sqlite {
         match self {
             Self::Bare(connection) => connection,
             Self::Read(transaction) => transaction,
+            Self::Search(search) => search,
             Self::Write(turn) => turn,
         }
     }
@@ -57,6 +70,7 @@ impl DerefMut for Sqlite {
         match self {
             Self::Bare(connection) => connection,
             Self::Read(transaction) => transaction,
+            Self::Search(search) => search,
             Self::Write(turn) => turn,
         }
     }
@@ -69,6 +83,7 @@ impl Deref for Postgres {
         match self {
             Self::Bare(connection) => connection,
             Self::Transaction(transaction) => transaction,
+            Self::Search(search) => search,
         }
     }
 }
@@ -78,6 +93,7 @@ impl DerefMut for Postgres {
         match self {
             Self::Bare(connection) => connection,
             Self::Transaction(transaction) => transaction,
+            Self::Search(search) => search,
         }
     }
 }

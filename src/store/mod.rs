@@ -22,6 +22,8 @@ use sqlx::sqlite::{
 
 use crate::secret::distrust;
 
+use search::Search;
+
 /// Runs one query on whichever database the transaction is on. The query is type-checked once for each.
 macro_rules! on {
     ($tx:expr, $c:ident => $query:expr) => {
@@ -85,6 +87,7 @@ pub mod prune;
 pub mod requests;
 mod row;
 pub mod sealed_codes;
+mod search;
 pub mod second_factors;
 pub mod sequence;
 pub mod settings;
@@ -93,6 +96,7 @@ pub mod sign_ins;
 pub mod tokens;
 pub mod tree;
 pub mod within;
+mod witnesses;
 mod writer;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
@@ -101,6 +105,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migration
 const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL from one node.
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a connection is kept that tells processes to stop.
+const TELLS_IDLE: Duration = Duration::from_secs(60);
 /// How long a caller waits for a connection before it is told that the server is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -127,7 +133,11 @@ enum Pools {
         read: SqlitePool,
         write: writer::Writer,
     },
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        /// Tells processes to stop what nobody waits for. It is a pool of its own: the other may be all in use by these.
+        tells: PgPool,
+    },
 }
 
 /// The database, opened and brought to the present schema.
@@ -258,7 +268,7 @@ impl Store {
                 .await
                 .map(|tx| Inner::Sqlite(hold::Sqlite::Read(tx))),
             // By default each statement would see what was committed until then, and a page could contradict itself.
-            Pools::Postgres(pool) => pool
+            Pools::Postgres { pool, .. } => pool
                 .begin_with("begin isolation level repeatable read, read only")
                 .await
                 .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
@@ -266,9 +276,23 @@ impl Store {
         Ok(Tx::new(begun.context("opening the database to read")?))
     }
 
+    /// Begins to look for something: as [`Self::read`], but when it is dropped before [`Tx::found`], the database stops
+    /// what it runs for it.
+    pub async fn search(&self) -> anyhow::Result<Tx> {
+        let begun = match &self.pools {
+            Pools::Sqlite { read, .. } => Search::on_sqlite(read)
+                .await
+                .map(|search| Inner::Sqlite(hold::Sqlite::Search(search))),
+            Pools::Postgres { pool, tells } => Search::on_postgres(pool, tells)
+                .await
+                .map(|search| Inner::Postgres(hold::Postgres::Search(search))),
+        };
+        Ok(Tx::new(begun.context("opening the database to search")?))
+    }
+
     /// Whether other nodes may work on the same database.
     pub fn is_shared(&self) -> bool {
-        matches!(self.pools, Pools::Postgres(_))
+        matches!(self.pools, Pools::Postgres { .. })
     }
 
     /// For exactly one query, which is consistent by itself: spares the transaction around it.
@@ -278,7 +302,7 @@ impl Store {
                 .acquire()
                 .await
                 .map(|connection| Inner::Sqlite(hold::Sqlite::Bare(connection))),
-            Pools::Postgres(pool) => pool
+            Pools::Postgres { pool, .. } => pool
                 .acquire()
                 .await
                 .map(|connection| Inner::Postgres(hold::Postgres::Bare(connection))),
@@ -293,7 +317,7 @@ impl Store {
                 .turn()
                 .await
                 .map(|turn| Inner::Sqlite(hold::Sqlite::Write(turn))),
-            Pools::Postgres(pool) => pool
+            Pools::Postgres { pool, .. } => pool
                 .begin()
                 .await
                 .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
@@ -320,7 +344,7 @@ impl Store {
     pub async fn settled(&self) -> anyhow::Result<()> {
         match &self.pools {
             Pools::Sqlite { write, .. } => write.settled().await,
-            Pools::Postgres(_) => Ok(()),
+            Pools::Postgres { .. } => Ok(()),
         }
     }
 
@@ -359,7 +383,10 @@ impl Store {
                 read.close().await;
                 write.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres { pool, tells } => {
+                pool.close().await;
+                tells.close().await;
+            }
         }
     }
 }
@@ -379,6 +406,15 @@ impl Tx {
             inner,
             wrote_events: false,
             times_events: false,
+        }
+    }
+
+    /// Ends a search that has found what it was to find, or anything else that was only read.
+    pub fn found(self) {
+        match self.inner {
+            Inner::Sqlite(hold::Sqlite::Search(search)) => search.end(),
+            Inner::Postgres(hold::Postgres::Search(search)) => search.end(),
+            Inner::Sqlite(_) | Inner::Postgres(_) => {}
         }
     }
 
@@ -482,12 +518,17 @@ async fn open_postgres(url: &str) -> anyhow::Result<Pools> {
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .connect_with(options)
+        .connect_with(options.clone())
         .await
         .map_err(|error| not_connected(error, &place))?;
+    let tells = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(TELLS_IDLE)
+        .connect_lazy_with(options);
     MIGRATIONS
         .run(&pool)
         .await
         .context("bringing the database to the present schema")?;
-    Ok(Pools::Postgres(pool))
+    Ok(Pools::Postgres { pool, tells })
 }

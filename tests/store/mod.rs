@@ -2,5 +2,6 @@
 
 mod index;
 mod order;
+mod search;
 mod wire;
 mod writer;

@@ -22,7 +22,7 @@ use crate::wire::export::SignedLog;
 use super::{Caller, Error, Gate};
 
 pub use links::SeenLink;
-pub(in crate::gate) use links::key_at;
+pub(in crate::gate) use links::{Signed, key_at};
 pub use sign::Signer;
 pub(in crate::gate) use sign::continues;
 
@@ -55,6 +55,7 @@ impl Gate {
         permit(&caller.principal, Action::ReadAudit)?;
         self.store.sequence().await?;
         self.publish().await?;
+        self.await_witnesses().await;
         self.checkpoint(caller).await
     }
 

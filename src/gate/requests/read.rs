@@ -63,9 +63,11 @@ impl Gate {
         let who = &caller.principal;
         permit_at(who, Action::ReadOwn, Place::Somewhere)?;
         filter.within = within(who, Action::ReadAll, &self.rules.current().catalog);
-        let (mut tx, now) = self.look().await?;
+        let (mut tx, now) = self.search().await?;
         let page = tx.requests(&filter, limit).await?;
-        self.all_beside(&mut tx, page, who, now).await
+        let page = self.all_beside(&mut tx, page, who, now).await?;
+        tx.found();
+        Ok(page)
     }
 
     pub(super) async fn request_before(
