@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use portcullis::domain::change::{Record, Step};
 use portcullis::domain::event::{Actor, Event, EventCode};
 use portcullis::store::audit::Origin;
 use portcullis::store::{Clock, Location, Store};
 use portcullis::tlog::{Bundle, Checkpoint, Frontier, Note, SigningKey, TileAt, leaf_hash};
-use portcullis::wire::LogEntry;
+use portcullis::wire::{LogEntry, SCHEMA};
 use serde_json::json;
 
 use crate::node::program;
@@ -82,13 +82,14 @@ fn per_second(events: u64, took: Duration) -> String {
 
 fn entry(index: u64, at: DateTime<Utc>) -> anyhow::Result<Vec<u8>> {
     let body = json!({
-        "id": uuid::Uuid::from_u128(u128::from(index)).to_string(), "code": "grant.activated", "outcome": "success", "actor": {"kind": "system"}, "principal": format!("person-{}", index % 300),
+        "schema": SCHEMA, "at": at.to_rfc3339_opts(SecondsFormat::Millis, true), "id": uuid::Uuid::from_u128(u128::from(index)).to_string(), "code": "grant.activated", "outcome": "success", "actor": {"kind": "system"}, "principal": format!("person-{}", index % 300),
         "target": format!("host-{}", index % 50), "role": "readonly", "request": format!("R-{index:010}"), "grant": format!("G-{index:010}"),
         "trace": format!("{index:032x}"), "channel": "system", "reason_sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
         "details": {"attempt": 1, "ends_at": "2026-11-23T05:00:00.000Z"},
     });
     let body = body.as_object().cloned().unwrap_or_default();
-    Ok(LogEntry::new((index, 1), at, body).encode()?)
+    let epoch = 1;
+    Ok(LogEntry { index, epoch, body }.encode()?)
 }
 
 /// Writes a log, and answers how many bytes its entries have.

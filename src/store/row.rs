@@ -10,7 +10,7 @@ use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::ids::{
@@ -18,16 +18,13 @@ use crate::domain::ids::{
 };
 use crate::domain::principal::PrincipalRef;
 use crate::secret;
-use crate::wire::{LogEntry, hash_of_text};
+use crate::wire::{Signed, hash_of_text};
 
 use super::audit::{Entry, Fact, Origin};
 use super::{moment, word};
 
 /// The columns of an event that waits and of one in the log, but for the index.
 pub(in crate::store) const COLUMNS: &str = "event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, address, salt, body";
-
-/// The texts that can be erased, and where their hashes stand.
-const HASHED: [(&str, &str); 2] = [("reason", "reason_sha256"), ("address", "address_sha256")];
 
 /// What of an event has no column.
 #[derive(Serialize)]
@@ -68,7 +65,11 @@ struct Body {
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
+    reason_sha256: Option<String>,
+    #[serde(default)]
     address: Option<String>,
+    #[serde(default)]
+    address_sha256: Option<String>,
     #[serde(default)]
     details: Map<String, Value>,
     trace: String,
@@ -147,15 +148,7 @@ impl Row {
     fn parse(self) -> anyhow::Result<Entry> {
         let id = self.id()?;
         let body: Body = serde_json::from_str(&self.body)?;
-        let actor = match (body.actor, body.actor_id) {
-            (Some(actor), _) => actor,
-            (None, Some(id)) => Actor::Principal(PrincipalRef {
-                id,
-                name: self.actor.parse()?,
-            }),
-            (None, None) if self.actor == Actor::System.name() => Actor::System,
-            (None, None) => Actor::Anonymous,
-        };
+        let actor = self.actor(body.actor, body.actor_id)?;
         let event = Event {
             code: match body.code {
                 Some(code) => code,
@@ -190,24 +183,23 @@ impl Row {
 
     /// The body with the hashes of the texts, which are about to be erased.
     pub(in crate::store) fn erased(&self) -> anyhow::Result<String> {
-        let mut body = self.object()?;
-        self.put_hashes(&mut body);
+        let mut body: Map<String, Value> = serde_json::from_str(&self.body)
+            .with_context(|| format!("reading audit event {}", self.idx))?;
+        let hashes = [
+            ("reason", "reason_sha256", &self.reason),
+            ("address", "address_sha256", &self.address),
+        ];
+        for (text, hash, value) in hashes {
+            if let (Some(value), false) = (self.hash(value.as_ref()), body.contains_key(text)) {
+                body.entry(hash).or_insert(value.into());
+            }
+        }
         Ok(serde_json::to_string(&body)?)
     }
 
-    fn object(&self) -> anyhow::Result<Map<String, Value>> {
-        serde_json::from_str(&self.body)
-            .with_context(|| format!("reading audit event {}", self.idx))
-    }
-
-    fn put_hashes(&self, body: &mut Map<String, Value>) {
-        let Some(salt) = &self.salt else { return };
-        for ((text, hash), value) in HASHED.iter().zip([&self.reason, &self.address]) {
-            if let (Some(value), false) = (value, body.contains_key(*text)) {
-                body.entry(*hash)
-                    .or_insert_with(|| hash_of_text(salt, value).into());
-            }
-        }
+    fn hash(&self, text: Option<&String>) -> Option<String> {
+        let (salt, text) = (self.salt.as_ref()?, text?);
+        Some(hash_of_text(salt, text))
     }
 
     /// The bytes that are hashed.
@@ -217,31 +209,66 @@ impl Row {
     }
 
     fn entry(&self, epoch: u32) -> anyhow::Result<Vec<u8>> {
-        let mut body = self.object()?;
-        let actor = match body.remove("actor_id") {
-            Some(id) => json!({"kind": "principal", "id": id, "name": self.actor}),
-            None if self.actor == Actor::System.name() => json!({"kind": "system"}),
-            None => json!({"kind": "anonymous"}),
+        let body: Body = serde_json::from_str(&self.body)?;
+        let id = self.id()?;
+        let actor = self.actor(body.actor, body.actor_id)?;
+        // What is in the body as it was typed is not hashed: rows of before there was a tree.
+        let hashed =
+            |known: Option<String>, typed: &Option<String>, text: &Option<String>| match typed {
+                None => known.or_else(|| self.hash(text.as_ref())),
+                Some(_) => known,
+            };
+        let reason_sha256 = hashed(body.reason_sha256, &body.reason, &self.reason);
+        let address_sha256 = hashed(body.address_sha256, &body.address, &self.address);
+        let signed = Signed {
+            actor: &actor,
+            address: body.address.as_deref(),
+            address_sha256: address_sha256.as_deref(),
+            at: moment(self.at)?,
+            channel: &body.channel,
+            code: body.code.map_or(self.code.as_str(), |code| code.as_str()),
+            details: &body.details,
+            grant: text(body.grant.as_ref().map(GrantId::as_str), &self.grant_id),
+            id: id
+                .as_deref()
+                .or(body.id.as_deref())
+                .context("it has no id")?,
+            outcome: body
+                .outcome
+                .map_or(self.outcome.as_str(), |outcome| outcome.as_str()),
+            principal: text(
+                body.principal.as_ref().map(PrincipalName::as_str),
+                &self.principal,
+            ),
+            reason: body.reason.as_deref(),
+            reason_sha256: reason_sha256.as_deref(),
+            request: text(
+                body.request.as_ref().map(RequestId::as_str),
+                &self.request_id,
+            ),
+            role: body.role.as_ref().map(RoleName::as_str),
+            target: text(body.target.as_ref().map(TargetName::as_str), &self.target),
+            trace: &body.trace,
         };
-        body.entry("actor").or_insert(actor);
-        let columns = [
-            ("id", self.id()?),
-            ("code", Some(self.code.clone())),
-            ("outcome", Some(self.outcome.clone())),
-            ("principal", self.principal.clone()),
-            ("target", self.target.clone()),
-            ("request", self.request_id.clone()),
-            ("grant", self.grant_id.clone()),
-        ];
-        for (name, value) in columns {
-            if let Some(value) = value {
-                body.entry(name).or_insert_with(|| value.into());
-            }
-        }
-        self.put_hashes(&mut body);
-        let entry = LogEntry::new((u64::try_from(self.idx)?, epoch), moment(self.at)?, body);
-        Ok(entry.encode()?)
+        Ok(signed.encode(u64::try_from(self.idx)?, epoch)?)
     }
+
+    fn actor(&self, known: Option<Actor>, id: Option<PrincipalId>) -> anyhow::Result<Actor> {
+        Ok(match (known, id) {
+            (Some(actor), _) => actor,
+            (None, Some(id)) => Actor::Principal(PrincipalRef {
+                id,
+                name: self.actor.parse()?,
+            }),
+            (None, None) if self.actor == Actor::System.name() => Actor::System,
+            (None, None) => Actor::Anonymous,
+        })
+    }
+}
+
+/// What a body of before has, or else the column.
+fn text<'t>(body: Option<&'t str>, column: &'t Option<String>) -> Option<&'t str> {
+    body.or(column.as_deref())
 }
 
 /// What a body of before has, or else the column.

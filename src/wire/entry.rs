@@ -7,10 +7,12 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::domain::event::Actor;
 
 /// The schema that the body of an entry names.
 pub const SCHEMA: &str = "portcullis.audit/1";
@@ -25,6 +27,114 @@ pub struct LogEntry {
     pub index: u64,
     pub epoch: u32,
     pub body: Map<String, Value>,
+}
+
+/// What is signed of an event: the members of the body of its entry. What is absent is left out.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed<'e> {
+    pub actor: &'e Actor,
+    pub address: Option<&'e str>,
+    pub address_sha256: Option<&'e str>,
+    pub at: DateTime<Utc>,
+    pub channel: &'e str,
+    pub code: &'e str,
+    pub details: &'e Map<String, Value>,
+    pub grant: Option<&'e str>,
+    pub id: &'e str,
+    pub outcome: &'e str,
+    pub principal: Option<&'e str>,
+    pub reason: Option<&'e str>,
+    pub reason_sha256: Option<&'e str>,
+    pub request: Option<&'e str>,
+    pub role: Option<&'e str>,
+    pub target: Option<&'e str>,
+    pub trace: &'e str,
+}
+
+impl Signed<'_> {
+    /// The bytes that are hashed of the event at an index, in an epoch of the log. Sorting the members of each of
+    /// millions would take longer than everything else, so they are written in order.
+    pub fn encode(&self, index: u64, epoch: u32) -> Result<Vec<u8>, EntryError> {
+        let at = self.at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let (kind, who) = match self.actor {
+            Actor::Principal(who) => ("principal", Some(who)),
+            Actor::System => ("system", None),
+            Actor::Anonymous => ("anonymous", None),
+        };
+        let mut bytes = head(index, epoch);
+        bytes.extend_from_slice(b"{\"actor\":{");
+        let actor = [
+            ("id", who.map(|who| who.id.as_str())),
+            ("kind", Some(kind)),
+            ("name", who.map(|who| who.name.as_str())),
+        ];
+        members(&actor, &mut bytes)?;
+        bytes.extend_from_slice(b"},");
+        let before_details = [
+            ("address", self.address),
+            ("address_sha256", self.address_sha256),
+            ("at", Some(&at)),
+            ("channel", Some(self.channel)),
+            ("code", Some(self.code)),
+        ];
+        members(&before_details, &mut bytes)?;
+        if !self.details.is_empty() {
+            bytes.extend_from_slice(b",\"details\":");
+            canonical(self.details, &mut bytes)?;
+        }
+        bytes.push(b',');
+        let after_details = [
+            ("grant", self.grant),
+            ("id", Some(self.id)),
+            ("outcome", Some(self.outcome)),
+            ("principal", self.principal),
+            ("reason", self.reason),
+            ("reason_sha256", self.reason_sha256),
+            ("request", self.request),
+            ("role", self.role),
+            ("schema", Some(SCHEMA)),
+            ("target", self.target),
+            ("trace", Some(self.trace)),
+        ];
+        members(&after_details, &mut bytes)?;
+        bytes.push(b'}');
+        whole(bytes)
+    }
+}
+
+fn head(index: u64, epoch: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(640);
+    bytes.extend_from_slice(&index.to_be_bytes());
+    bytes.extend_from_slice(&epoch.to_be_bytes());
+    bytes
+}
+
+/// Those members that are there, with commas between them. Texts are the same in canonical JSON as in any compact one.
+fn members(members: &[(&str, Option<&str>)], bytes: &mut Vec<u8>) -> Result<(), EntryError> {
+    let present = members
+        .iter()
+        .filter_map(|(name, text)| Some((name, (*text)?)));
+    for (nth, (name, text)) in present.enumerate() {
+        if nth > 0 {
+            bytes.push(b',');
+        }
+        bytes.push(b'"');
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b"\":");
+        serde_json::to_writer(&mut *bytes, text).map_err(|_| EntryError::NotJson)?;
+    }
+    Ok(())
+}
+
+fn canonical(object: &Map<String, Value>, bytes: &mut Vec<u8>) -> Result<(), EntryError> {
+    serde_json_canonicalizer::to_writer(object, bytes).map_err(|_| EntryError::NotJson)
+}
+
+fn whole(bytes: Vec<u8>) -> Result<Vec<u8>, EntryError> {
+    if bytes.len() > ENTRY_MAX {
+        return Err(EntryError::TooLong);
+    }
+    Ok(bytes)
 }
 
 /// What places an entry in its log.
@@ -68,30 +178,11 @@ impl fmt::Display for EntryError {
 impl std::error::Error for EntryError {}
 
 impl LogEntry {
-    /// An entry from what is stored of an event: its moment, and the rest as a JSON object.
-    pub fn new(
-        (index, epoch): (u64, u32),
-        at: DateTime<Utc>,
-        mut body: Map<String, Value>,
-    ) -> Self {
-        let moment = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        for (name, value) in [("schema", SCHEMA), ("at", &moment)] {
-            body.insert(name.to_owned(), Value::String(value.to_owned()));
-        }
-        Self { index, epoch, body }
-    }
-
     /// The bytes that are hashed.
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
-        let mut bytes = Vec::with_capacity(512);
-        bytes.extend_from_slice(&self.index.to_be_bytes());
-        bytes.extend_from_slice(&self.epoch.to_be_bytes());
-        serde_json_canonicalizer::to_writer(&self.body, &mut bytes)
-            .map_err(|_| EntryError::NotJson)?;
-        if bytes.len() > ENTRY_MAX {
-            return Err(EntryError::TooLong);
-        }
-        Ok(bytes)
+        let mut bytes = head(self.index, self.epoch);
+        canonical(&self.body, &mut bytes)?;
+        whole(bytes)
     }
 
     /// Reads an entry, and nothing that merely looks like one.
@@ -193,4 +284,63 @@ pub fn hash_of_text(salt: &str, value: &str) -> String {
     let mut bytes = salt.as_bytes().to_vec();
     bytes.extend_from_slice(value.as_bytes());
     STANDARD.encode(digest(&SHA256, &bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::PrincipalId;
+    use crate::domain::principal::PrincipalRef;
+
+    #[test]
+    fn what_is_written_in_order_is_what_canonical_json_would_be() {
+        let details = serde_json::json!({
+            "zeta": [1, -2.5e30, true, null], "alpha": {"\u{fb01}": 1, "\u{1f600}": 2, "b": "\u{7f}\u{1}/\\\"\u{2028}"}, "": 0.1,
+        });
+        let none = Map::new();
+        let who = Actor::Principal(PrincipalRef {
+            id: PrincipalId::from_bits(7),
+            name: "ada".parse().unwrap(),
+        });
+        let texts = [
+            None,
+            Some("INC-1 \"x\" \\ \n\t\u{8}\u{c}\u{1b} \u{202e}Ä \u{1f600}"),
+        ];
+        for (nth, actor) in [&who, &Actor::System, &Actor::Anonymous]
+            .into_iter()
+            .enumerate()
+        {
+            for text in texts {
+                let signed = Signed {
+                    actor,
+                    address: text,
+                    address_sha256: text,
+                    at: DateTime::UNIX_EPOCH,
+                    channel: "cli",
+                    code: "request.submitted",
+                    details: if nth == 1 {
+                        &none
+                    } else {
+                        details.as_object().unwrap()
+                    },
+                    grant: text,
+                    id: "018bcfe5-0000-7000-8000-000000000001",
+                    outcome: "success",
+                    principal: text,
+                    reason: text,
+                    reason_sha256: text,
+                    request: text,
+                    role: text,
+                    target: text,
+                    trace: "t",
+                };
+                let bytes = signed.encode(4_127, 2).unwrap();
+                // It refuses what is not canonical.
+                let entry = LogEntry::decode(&bytes).unwrap();
+                assert_eq!((entry.index, entry.epoch), (4_127, 2));
+                assert_eq!(entry.text("target"), text);
+                assert_eq!(entry.encode().unwrap(), bytes);
+            }
+        }
+    }
 }

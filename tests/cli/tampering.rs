@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use portcullis::tlog::{
     Bundle, Checkpoint, Frontier, HEIGHT, Hash, Note, SigningKey, TileAt, leaf_hash,
 };
-use portcullis::wire::LogEntry;
+use portcullis::wire::{LogEntry, SCHEMA};
 use serde_json::json;
 
 use crate::support::person::Person;
@@ -28,7 +28,11 @@ fn entry(index: u64, epoch: u32, who: &str) -> LogEntry {
     let id = format!("0190163d-8694-739b-aea5-{index:012}");
     let body =
         json!({"id": id, "code": "grant.revoked", "actor": {"kind": "principal", "name": who}});
-    LogEntry::new((index, epoch), at, body.as_object().unwrap().clone())
+    LogEntry {
+        index,
+        epoch,
+        body: body.as_object().unwrap().clone(),
+    }
 }
 
 impl Log {
