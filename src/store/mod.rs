@@ -85,6 +85,7 @@ pub mod people;
 pub mod policies;
 pub mod prune;
 pub mod requests;
+mod row;
 pub mod sealed_codes;
 mod search;
 pub mod second_factors;

@@ -549,6 +549,13 @@ impl World {
         }
     }
 
+    /// How many events fulfil a condition, those that wait for their index among them.
+    pub(crate) async fn on_record(&self, such: &str) -> i64 {
+        let count = |table: &str| format!("(select count(*) from {table} where {such})");
+        let both = format!("select {} + {}", count("audit"), count("audit_waiting"));
+        self.number(&both).await
+    }
+
     /// One number from the database.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let query = || sqlx::AssertSqlSafe(sql.to_owned());
