@@ -26,8 +26,10 @@ fn entry(index: u64, epoch: u32, who: &str) -> LogEntry {
     let at = "2026-11-23T04:00:00.000Z".parse::<chrono::DateTime<chrono::Utc>>();
     let at = at.unwrap() + chrono::TimeDelta::milliseconds(i64::try_from(index).unwrap());
     let id = format!("0190163d-8694-739b-aea5-{index:012}");
+    let at = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let actor = json!({"kind": "principal", "name": who});
     let body =
-        json!({"id": id, "code": "grant.revoked", "actor": {"kind": "principal", "name": who}});
+        json!({"schema": SCHEMA, "at": at, "id": id, "code": "grant.revoked", "actor": actor});
     LogEntry {
         index,
         epoch,

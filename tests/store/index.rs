@@ -189,8 +189,13 @@ on_both! {
         for text in ["actor:ben", "principal:carl -actor:ada", "target:mail -is:mine", "outcome:denied -principal:ada", "carl -reason:queue -is:mine"] {
             let hidden = world.admin().histogram(&HistogramQuery { q: Some(text.to_owned()), ..HistogramQuery::default() }).await.unwrap();
             assert!(hidden.total > 0);
-            let seen = reader.histogram(&HistogramQuery { q: Some(text.to_owned()), ..HistogramQuery::default() }).await.unwrap();
-            assert_eq!((seen.total, seen.partial), (0, false), "{text}");
+            // A machine that is busy with something else has no time for all of it.
+            let seen = world.until("a count of everything", async || {
+                let seen = reader.histogram(&HistogramQuery { q: Some(text.to_owned()), ..HistogramQuery::default() }).await.unwrap();
+                assert_eq!(seen.total, 0, "{text}");
+                (!seen.partial).then_some(seen)
+            }).await;
+            assert!(seen.buckets.iter().all(|bucket| bucket.count == 0), "{text}");
             for field in ["actor", "principal", "target", "event", "channel"] {
                 assert!(reader.facets("audit", field, "", text).await.unwrap().items.is_empty(), "{text}");
             }
