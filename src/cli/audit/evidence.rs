@@ -8,19 +8,23 @@ use crate::cli::{Context, Exit, Failure};
 use crate::client::evidence::{Checked, Unfit, check};
 use crate::client::witness::Seen;
 use crate::tlog::VerifyingKey;
+use crate::wire::LogLinkView;
 
 /// What a check came to.
 #[derive(Debug, Serialize)]
 struct Report {
     grant: String,
     origin: String,
-    /// What it was checked with.
+    /// What it was checked with, and the key that signed it.
     key: String,
+    signed_with: String,
     events: usize,
     /// Of these the reason or the address was erased.
     erased: usize,
     /// How many checkpoints of before are of the same log at the same size, and therefore the same.
     compared: usize,
+    /// What is shown by proofs in epochs that ended.
+    shows: Vec<String>,
     /// What no proof covers.
     not_proven: Vec<String>,
 }
@@ -29,7 +33,7 @@ pub(super) fn verify(
     context: &Context<'_>,
     file: &Path,
     key: Option<VerifyingKey>,
-    witnesses: &[PathBuf],
+    (witnesses, links): (&[PathBuf], &[LogLinkView]),
 ) -> Result<Exit, Failure> {
     let mut seen = Vec::new();
     for path in witnesses {
@@ -49,7 +53,7 @@ pub(super) fn verify(
             "a machine that has seen the server shows its key: `portcullis audit verify --json`",
         )
     })?;
-    let checked = check(&text_of(file)?, &key).map_err(|unfit| broken(&unfit))?;
+    let checked = check(&text_of(file)?, &key, links).map_err(|unfit| broken(&unfit))?;
     let same = |seen: &&Seen| {
         seen.checkpoint.size == checked.checkpoint.size
             && seen.checkpoint.origin == checked.checkpoint.origin
@@ -92,9 +96,11 @@ fn tell(
         grant: checked.evidence.grant.id,
         origin: checked.checkpoint.origin,
         key: key.to_string(),
+        signed_with: checked.key.to_string(),
         events: checked.evidence.events.len(),
         erased: checked.erased,
         compared,
+        shows: checked.shows,
         not_proven: checked.evidence.not_proven,
     };
     context.printer.answer(&report, |printer| {
@@ -105,6 +111,13 @@ fn tell(
         if report.erased > 0 {
             let erased = report.erased;
             printer.line(&format!("of {erased} of them reason or address was erased"))?;
+        }
+        if report.key != report.signed_with {
+            printer
+                .line("it was signed with another key of the log, for which this one vouches")?;
+        }
+        for shown in &report.shows {
+            printer.line(&format!("of an event of an epoch that ended: {shown}"))?;
         }
         printer.line("what it does not prove:")?;
         report
