@@ -2,14 +2,14 @@
 //!
 //! A key vouches for the next by its signature beside that one's. Backwards a signature is no evidence: anybody can put
 //! theirs beside another's. There it is what an entry says of the log that the later key signed: the event with which the
-//! key was changed names the one before, and the first entry of an epoch has the note that was signed last.
+//! key was changed names the one before, and the first entry of an epoch the key that signed last.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::client::epochs::{follow, recovered};
 use crate::client::verify::read_checkpoint;
-use crate::tlog::{Note, VerifyingKey, check_inclusion, leaf_hash};
+use crate::tlog::{VerifyingKey, check_inclusion, leaf_hash};
 use crate::wire::{LogEntry, LogLinkView};
 
 use super::parts::hashes;
@@ -28,15 +28,11 @@ pub fn vouches(trusted: &VerifyingKey, key: &VerifyingKey, links: &[LogLinkView]
 
 fn vouches_back(trusted: &VerifyingKey, key: &VerifyingKey, links: &[LogLinkView]) -> bool {
     let mut at = trusted.clone();
-    for (place, link) in links.iter().enumerate().rev() {
+    for link in links.iter().rev() {
         if link.key != at.to_string() {
             continue;
         }
-        // Of an epoch before, the note was signed with one of its keys, which is this one or has a link of its own.
-        let earlier = links.get(..place).unwrap_or_default().iter().rev();
-        let earlier = earlier.filter_map(|link| link.key.parse().ok());
-        let candidates = std::iter::once(key.clone()).chain(earlier);
-        match before(&at, link, candidates) {
+        match before(&at, link) {
             Some(before) => at = before,
             None => return false,
         }
@@ -48,19 +44,14 @@ fn vouches_back(trusted: &VerifyingKey, key: &VerifyingKey, links: &[LogLinkView
 }
 
 /// The key before the one of a link, as the log itself says.
-fn before(
-    at: &VerifyingKey,
-    link: &LogLinkView,
-    mut candidates: impl Iterator<Item = VerifyingKey>,
-) -> Option<VerifyingKey> {
+fn before(at: &VerifyingKey, link: &LogLinkView) -> Option<VerifyingKey> {
     let log = read_checkpoint(&link.checkpoint, at).ok()?;
     let bytes = STANDARD.decode(link.entry.as_ref()?).ok()?;
     let entry = LogEntry::decode(&bytes).ok()?;
     let said = |name: &str| entry.body.get("details")?.get(name)?.as_str();
     if link.generation == 1 {
         recovered(link, &log).ok()?;
-        let note = Note::read(said("signed_note")?).ok()?;
-        return candidates.find(|key| note.verify(key).is_ok());
+        return said("signed_key")?.parse().ok();
     }
     let proof = hashes(link.inclusion.as_deref()?)?;
     let place = log.size.checked_sub(1)?;

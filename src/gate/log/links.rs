@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use crate::store::Tx;
 use crate::store::epochs::Link;
 use crate::store::tree::{Epoch, Tree};
-use crate::tlog::{Checkpoint, Hash, Note, SigningKey, inclusion, leaf_hash};
+use crate::tlog::{Checkpoint, Hash, Note, SigningKey, check_inclusion, inclusion, leaf_hash};
 use crate::wire::{LogEntry, Recovered};
 
 use crate::gate::{Error, Gate, hex};
@@ -202,12 +202,18 @@ async fn rotated(tx: &mut Tx, link: &Link) -> Result<Option<(Vec<u8>, Vec<Hash>)
     let checkpoint: Option<Checkpoint> = Note::read(&link.note)
         .ok()
         .and_then(|note| note.unverified().parse().ok());
-    let place = checkpoint.and_then(|log| Some((log.size.checked_sub(1)?, log.size)));
-    let Some((rows, (place, size))) = place.and_then(|at| Some((inclusion(at.0, at.1)?, at)))
-    else {
+    let place = checkpoint.and_then(|log| Some((log.size.checked_sub(1)?, log.size, log.root)));
+    let Some((place, size, root)) = place else {
+        return Ok(None);
+    };
+    let Some(rows) = inclusion(place, size) else {
         return Ok(None);
     };
     let entry = tx.entries(place, 1, link.epoch).await?.pop();
     let hashes = tx.prove(&rows, size, link.epoch).await?;
-    Ok(entry.zip(hashes))
+    // Where it was lost, another entry has its index by now.
+    let whole = |(entry, hashes): &(Vec<u8>, Vec<Hash>)| {
+        check_inclusion(leaf_hash(entry), place, (size, root), hashes).is_ok()
+    };
+    Ok(entry.zip(hashes).filter(whole))
 }
