@@ -47,7 +47,7 @@ pub(crate) async fn pour(data: PathBuf, rate: f64, time: Duration) -> anyhow::Re
         ticks.tick().await;
         let made = {
             let (size,): (i64,) = query_as(
-                "select size + (select count(*) from audit where idx is null) from log_head where id = 1",
+                "select size + (select count(*) from audit_waiting) from log_head where id = 1",
             )
             .fetch_one(&mut connection)
             .await?;
@@ -65,13 +65,11 @@ pub(crate) async fn pour(data: PathBuf, rate: f64, time: Duration) -> anyhow::Re
             let (who, host) = (number % 211, number % 53);
             let code = codes.get(number % codes.len()).copied();
             query(
-                "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body)
+                "insert into audit_waiting (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body)
                  values ($1, cast(unixepoch('subsec') * 1000 as integer), $2, 'success', $3, $3, $4, $5, $6, $7,
-                    json_object('code', $2, 'outcome', 'success', 'actor', json_object('kind', 'principal', 'id', $8, 'name', $3),
-                        'principal', $3, 'target', $4, 'role', 'readonly', 'request', $5, 'grant', $6, 'reason', $7,
-                        'trace', $9, 'channel', 'api'))",
+                    json_object('actor_id', $8, 'role', 'readonly', 'trace', $9, 'channel', 'api'))",
             )
-            .bind(uuid::Uuid::now_v7().to_string())
+            .bind(uuid::Uuid::now_v7().as_bytes().to_vec())
             .bind(code)
             .bind(format!("engineer-{who}"))
             .bind(format!("host-{host}"))
@@ -124,12 +122,10 @@ pub(crate) async fn audit(data: &Path, events: i64) -> anyhow::Result<()> {
                 printf('host-%d', s % 53), printf('R-%010d', i / 5), printf('G-%010d', i / 5),
                 printf('INC-%04d stuck orders in batch %d', s % 9973, s % 577) from spread)
          insert into audit (event_id, at, idx, code, outcome, actor, principal, target, request_id, grant_id, reason, body)
-         select printf('00000000-0000-7000-8000-%012x', i),
+         select unhex(printf('0000000000007000800000%010x', i)),
             cast(unixepoch('subsec') * 1000 as integer) - 60000 - ($2 - i) * 500, i,
             code, outcome, actor, principal, target, request, grant_id, reason,
-            json_object('code', code, 'outcome', outcome, 'actor', json_object('kind', 'principal', 'id', actor_id, 'name', actor),
-                'principal', principal, 'target', target, 'role', 'readonly', 'request', request, 'grant', grant_id, 'reason', reason,
-                'trace', printf('%032x', i), 'channel', 'api')
+            json_object('actor_id', actor_id, 'role', 'readonly', 'trace', printf('%032x', i), 'channel', 'api')
          from event"
     );
     query(AssertSqlSafe(insert))

@@ -82,14 +82,13 @@ fn per_second(events: u64, took: Duration) -> String {
 
 fn entry(index: u64, at: DateTime<Utc>) -> anyhow::Result<Vec<u8>> {
     let body = json!({
-        "code": "grant.activated", "outcome": "success", "actor": {"kind": "system"}, "principal": format!("person-{}", index % 300),
+        "id": uuid::Uuid::from_u128(u128::from(index)).to_string(), "code": "grant.activated", "outcome": "success", "actor": {"kind": "system"}, "principal": format!("person-{}", index % 300),
         "target": format!("host-{}", index % 50), "role": "readonly", "request": format!("R-{index:010}"), "grant": format!("G-{index:010}"),
         "trace": format!("{index:032x}"), "channel": "system", "reason_sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
         "details": {"attempt": 1, "ends_at": "2026-11-23T05:00:00.000Z"},
     });
     let body = body.as_object().cloned().unwrap_or_default();
-    let id = uuid::Uuid::from_u128(u128::from(index)).to_string();
-    Ok(LogEntry::new((index, 1), &id, at, body).encode()?)
+    Ok(LogEntry::new((index, 1), at, body).encode()?)
 }
 
 /// Writes a log, and answers how many bytes its entries have.

@@ -50,3 +50,5 @@ mod targets;
 mod time;
 #[cfg(test)]
 mod tlog;
+#[cfg(test)]
+mod witness;

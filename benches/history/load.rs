@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
-use portcullis::domain::event::Event;
+use portcullis::store::audit::Fact;
 use portcullis::store::{Clock, Location, Store};
 use serde_json::json;
 
@@ -86,12 +86,9 @@ pub(crate) async fn load(
         }
         let from = Instant::now();
         let mut tx = store.write().await?;
-        for same in batch.chunk_by(|one, next| one.origin == next.origin && one.at == next.at) {
-            let Some(first) = same.first() else { continue };
-            let events: Vec<&Event> = same.iter().map(|happened| &happened.event).collect();
-            clock.store(first.at.timestamp_millis(), Ordering::SeqCst);
-            tx.append(&events, &first.origin, first.at).await?;
-        }
+        let facts: Vec<Fact<'_>> = batch.iter().map(fact).collect();
+        clock.store(last.at.timestamp_millis(), Ordering::SeqCst);
+        tx.append(&facts).await?;
         store.commit(tx).await?;
         loaded.written += from.elapsed();
         commits += 1;
@@ -112,6 +109,14 @@ pub(crate) async fn load(
     }
     store.close().await;
     Ok(loaded)
+}
+
+fn fact(happened: &Happened) -> Fact<'_> {
+    Fact {
+        event: &happened.event,
+        origin: &happened.origin,
+        at: happened.at,
+    }
 }
 
 /// What the API would say of it.

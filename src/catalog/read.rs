@@ -18,7 +18,7 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "server",
     "signals",
     "policy",
@@ -29,6 +29,7 @@ const TABLES: [&str; 11] = [
     "break_glass",
     "audit",
     "siem",
+    "witness",
     "target",
 ];
 /// Longer text does not fit where it is shown.
@@ -52,6 +53,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
         root.take("tokens"),
         root.take("audit"),
         root.take("siem"),
+        root.take("witness"),
     ));
     let table = root
         .take("policy")

@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     }
     let config = config::server(&folder, &environment, &flags)
         .map_err(|problems| refused(context, &problems))?;
-    log_to_stderr(&config.settings)?;
+    log_to_stderr(&config.settings.log)?;
     let (instance, server) = start(context, &config.settings, &folder).await?;
     greet(context, &server)?;
     until_told_to_stop(&server).await?;
@@ -154,9 +154,10 @@ async fn until_told_to_stop(server: &Server) -> Result<(), Failure> {
     }
 }
 
-fn log_to_stderr(settings: &Settings) -> Result<(), Failure> {
+/// Begins to log, as this filter says.
+pub(super) fn log_to_stderr(filter: &str) -> Result<(), Failure> {
     // What is wrong with the answer of a passkey is in the record; for its library it would be a fault.
-    let wanted = format!("webauthn_rs_core=off,{}", settings.log);
+    let wanted = format!("webauthn_rs_core=off,{filter}");
     let filter = EnvFilter::try_new(wanted).map_err(|error| {
         Failure::here(
             format!("the log filter cannot be read: {error}"),

@@ -4,12 +4,15 @@
 //! the place.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::client::epochs::epoch_of;
 use crate::client::replay::Told;
 use crate::tlog::leaf_hash;
-use crate::tlog::{Bundle, Checkpoint, Frontier, Hash, Node, Note, NoteError, VerifyingKey, WIDTH};
+use crate::tlog::{
+    Bundle, Checkpoint, Frontier, Hash, Node, Note, NoteError, VerifyingKey, WIDTH, WitnessKey,
+};
 use crate::wire::{EntryError, LogEntry};
 
 /// Nodes whose clocks are this far apart still write one log.
@@ -20,6 +23,8 @@ const SKEW: TimeDelta = TimeDelta::seconds(5);
 pub enum Broken {
     #[error("the checkpoint is not signed as it has to be: {0}")]
     Note(NoteError),
+    #[error("the checkpoint is not signed by the witness `{name}`")]
+    Unwitnessed { name: String },
     #[error("the checkpoint cannot be read: {0}")]
     Checkpoint(String),
     #[error("the checkpoint is one of `{found}`, not of `{expected}`")]
@@ -77,6 +82,7 @@ impl Broken {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Note(_) => "log-signature",
+            Self::Unwitnessed { .. } => "log-unwitnessed",
             Self::Checkpoint(_) => "log-checkpoint",
             Self::Origin { .. } => "log-origin",
             Self::Missing { .. } => "log-missing",
@@ -112,6 +118,39 @@ pub fn read_checkpoint(note: &str, key: &VerifyingKey) -> Result<Checkpoint, Bro
         });
     }
     Ok(checkpoint)
+}
+
+/// That a witness outside saw a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Witnessed {
+    pub witness: String,
+    /// How many events the log had.
+    pub size: u64,
+    pub at: DateTime<Utc>,
+}
+
+/// Demands that each of these witnesses has signed a checkpoint; answers what each saw, and when.
+pub fn check_witnesses(
+    note: &str,
+    size: u64,
+    keys: &[WitnessKey],
+) -> Result<Vec<Witnessed>, Broken> {
+    let note = Note::read(note).map_err(Broken::Note)?;
+    let seen = |key: &WitnessKey| {
+        let at = key.seen_at(&note).map_err(|error| match error {
+            NoteError::Unsigned { name } => Broken::Unwitnessed { name },
+            error => Broken::Note(error),
+        })?;
+        let moment = i64::try_from(at).ok();
+        let moment = moment.and_then(|at| DateTime::from_timestamp(at, 0));
+        let name = || key.name().to_owned();
+        Ok(Witnessed {
+            witness: name(),
+            size,
+            at: moment.ok_or_else(|| Broken::Note(NoteError::Signature { name: name() }))?,
+        })
+    };
+    keys.iter().map(seen).collect()
 }
 
 /// One leaf of a log, when its event happened, and what it says of a grant.

@@ -22,6 +22,7 @@ mod signals;
 mod starter;
 mod step_up;
 mod tokens;
+pub mod witness;
 
 use std::path::Path;
 
@@ -72,6 +73,7 @@ pub fn server_from(
     let glass = root.as_mut().and_then(|root| root.take("break_glass"));
     let audit = root.as_mut().and_then(|root| root.take("audit"));
     let siem = root.as_mut().and_then(|root| root.take("siem"));
+    let witnesses = root.as_mut().and_then(|root| root.take("witness"));
     let empty = (None, None, None, None, None, None);
     let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
         (
@@ -117,6 +119,9 @@ pub fn server_from(
     let table = audit.and_then(|entry| entry.into_table(&mut notes, "[audit]"));
     let (audit, more) = siem::understand(folder, (table, siem), env, &mut notes);
     settings.audit = audit;
+    shown.extend(more);
+    let (witnesses, more) = witness::understand(folder, witnesses, &mut notes);
+    settings.audit.witnesses = witnesses;
     shown.extend(more);
     let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
     let (accounts, more) =

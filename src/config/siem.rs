@@ -11,6 +11,7 @@ use crate::config::keys::AUDIT;
 use crate::config::layers::{Env, Layers, Origin, Wrong};
 use crate::config::problem::Notes;
 use crate::config::server::{Shown, data_path};
+use crate::config::witness::Witness;
 use crate::domain::nearest::nearest;
 use crate::secret::{Secret, read_private};
 use crate::wire::export::Format;
@@ -26,6 +27,8 @@ pub struct AuditSettings {
     pub siem: Vec<Siem>,
     /// Where every signed checkpoint is added as a new file.
     pub checkpoints: Option<PathBuf>,
+    /// Who outside says of each checkpoint that it continues the one before.
+    pub witnesses: Vec<Witness>,
 }
 
 impl Default for AuditSettings {
@@ -34,6 +37,7 @@ impl Default for AuditSettings {
             retention: TimeDelta::days(365),
             siem: Vec::new(),
             checkpoints: None,
+            witnesses: Vec::new(),
         }
     }
 }
@@ -58,6 +62,8 @@ pub enum Destination {
         address: String,
         /// PEM certificates that the receiver's has to come from.
         ca: PathBuf,
+        /// The private enterprise number that the fields stand under, if whoever runs this has one.
+        enterprise: Option<u32>,
     },
     /// The HTTP Event Collector of Splunk, and what looks like it.
     Http {
@@ -65,6 +71,8 @@ pub enum Destination {
         token_file: PathBuf,
         /// In place of the authorities of this system.
         ca: Option<PathBuf>,
+        /// Batches are sent compressed.
+        gzip: bool,
     },
     File {
         path: PathBuf,
@@ -88,7 +96,7 @@ impl Destination {
     }
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "name",
     "kind",
     "format",
@@ -98,10 +106,12 @@ const KEYS: [&str; 9] = [
     "token_file",
     "ca",
     "path",
+    "compression",
+    "enterprise",
 ];
 
 /// What the keys are for, for the README.
-pub(super) const ABOUT: [(&str, &str); 9] = [
+pub(super) const ABOUT: [(&str, &str); 11] = [
     (
         "name",
         "What the position is kept under: with another name delivery begins anew.",
@@ -134,6 +144,14 @@ pub(super) const ABOUT: [(&str, &str); 9] = [
     (
         "path",
         "`file`: appended to and synced; it may be moved away at any time.",
+    ),
+    (
+        "compression",
+        "`http`: `gzip`, as Splunk takes it, or `none`; `gzip` without it.",
+    ),
+    (
+        "enterprise",
+        "`syslog`: the private enterprise number of your organisation. With it the fields of an event are structured data, too, as `[portcullis@NUMBER …]`; without it there are `[origin]` and `[meta]` only, and the fields are in the message.",
     ),
 ];
 
@@ -195,6 +213,7 @@ pub(super) fn understand<'t>(
         retention,
         siem: all,
         checkpoints,
+        witnesses: Vec::new(),
     };
     (settings, shown)
 }
@@ -209,7 +228,7 @@ fn days(text: &str) -> Result<TimeDelta, Wrong> {
 }
 
 /// One text of a table, with its place.
-type Said = Option<(usize, String)>;
+pub(super) type Said = Option<(usize, String)>;
 
 fn read<'t>(folder: &Path, mut table: Table<'t>, notes: &mut Notes<'t>) -> Option<Siem> {
     let (at, before) = (table.at, notes.count());
@@ -222,8 +241,9 @@ fn read<'t>(folder: &Path, mut table: Table<'t>, notes: &mut Notes<'t>) -> Optio
         ["name", "kind", "format", "from"].map(|name| take(name, notes));
     let [address, url, token_file, ca, path] =
         ["address", "url", "token_file", "ca", "path"].map(|name| take(name, notes));
+    let [compression, enterprise] = ["compression", "enterprise"].map(|name| take(name, notes));
     table.refuse_rest(notes, "[[siem]]", &KEYS);
-    let name = plain_name(at, name, notes);
+    let name = plain_name(at, name, ("[[siem]]", "splunk"), notes);
     let format = one_of(format, "format", &["json", "ocsf"], notes);
     let from = one_of(from, "from", &["start", "now"], notes);
     let kind = one_of(kind, "kind", &["syslog", "http", "file"], notes);
@@ -240,10 +260,12 @@ fn read<'t>(folder: &Path, mut table: Table<'t>, notes: &mut Notes<'t>) -> Optio
         ("token_file", &token_file),
         ("ca", &ca),
         ("path", &path),
+        ("compression", &compression),
+        ("enterprise", &enterprise),
     ];
     let (needed, may): (&[&str], &[&str]) = match kind {
-        "syslog" => (&["address", "ca"], &[]),
-        "http" => (&["url", "token_file"], &["ca"]),
+        "syslog" => (&["address", "ca"], &["enterprise"]),
+        "http" => (&["url", "token_file"], &["ca", "compression"]),
         _ => (&["path"], &[]),
     };
     for (name, said) in given {
@@ -263,6 +285,7 @@ fn read<'t>(folder: &Path, mut table: Table<'t>, notes: &mut Notes<'t>) -> Optio
         "syslog" => Destination::Syslog {
             address: checked(address.as_ref(), is_address, "host.example.com:6514", notes),
             ca: file(&ca),
+            enterprise: enterprise.and_then(|said| number(said, notes)),
         },
         "http" => Destination::Http {
             url: checked(
@@ -273,6 +296,7 @@ fn read<'t>(folder: &Path, mut table: Table<'t>, notes: &mut Notes<'t>) -> Optio
             ),
             token_file: file(&token_file),
             ca: ca.is_some().then(|| file(&ca)),
+            gzip: one_of(compression, "compression", &["gzip", "none"], notes) != Some("none"),
         },
         _ => Destination::File { path: file(&path) },
     };
@@ -288,15 +312,21 @@ fn read<'t>(folder: &Path, mut table: Table<'t>, notes: &mut Notes<'t>) -> Optio
     })
 }
 
-fn plain_name(at: usize, name: Said, notes: &mut Notes<'_>) -> Option<String> {
+/// A name that metrics and people can tell it by, of a table like this one.
+pub(super) fn plain_name(
+    at: usize,
+    name: Said,
+    (table, like): (&str, &str),
+    notes: &mut Notes<'_>,
+) -> Option<String> {
     let Some((at, name)) = name else {
-        let hint = "add `name = \"splunk\"` below it".to_owned();
-        notes.error(at, "`[[siem]]` has no `name`", Some(hint));
+        let hint = format!("add `name = \"{like}\"` below it");
+        notes.error(at, format!("`{table}` has no `name`"), Some(hint));
         return None;
     };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.len() > 63 || !name.bytes().all(plain) {
-        let message = format!("`{}` is not a name for a `[[siem]]`", name.escape_debug());
+        let message = format!("`{}` is not a name for a `{table}`", name.escape_debug());
         let hint = "use letters, digits, `-`, `_` and `.`".to_owned();
         notes.error(at, message, Some(hint));
         return None;
@@ -323,7 +353,7 @@ fn one_of(
     found
 }
 
-fn checked(
+pub(super) fn checked(
     said: Option<&(usize, String)>,
     fits: fn(&str) -> bool,
     like: &str,
@@ -340,6 +370,18 @@ fn checked(
     text.clone()
 }
 
+/// A number as IANA gives them out; RFC 5424 has no leading zeros.
+fn number((at, text): (usize, String), notes: &mut Notes<'_>) -> Option<u32> {
+    let found = text.parse().ok().filter(|number| *number > 0);
+    if found.is_none() || text.starts_with(['0', '+']) {
+        let message = format!("`{}` is no enterprise number", text.escape_debug());
+        let hint = "write the one that IANA gave your organisation, like `enterprise = \"32473\"`";
+        notes.error(at, message, Some(hint.to_owned()));
+        return None;
+    }
+    found
+}
+
 fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
@@ -350,6 +392,6 @@ fn is_address(text: &str) -> bool {
 }
 
 /// In clear text to this machine only: the token would be read on the way, and so would the history.
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     is_safe_address(text, true)
 }

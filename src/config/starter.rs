@@ -10,11 +10,12 @@ use crate::config::keys::{
 };
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
-use crate::config::{backend, files, siem};
+use crate::config::{backend, files, siem, witness};
 use crate::domain::policy::ANNOTATIONS;
 
 const TARGETS: &str = include_str!("starter/targets.toml");
 const SIEM: &str = include_str!("starter/siem.toml");
+const WITNESS: &str = include_str!("starter/witness.toml");
 const NAMED: &str = include_str!("starter/console.toml");
 const POLICY: &str = include_str!("starter/policy.cedar");
 
@@ -54,6 +55,7 @@ pub fn default_toml() -> String {
         commented(&mut out, &key);
     }
     out.push_str(SIEM);
+    out.push_str(WITNESS);
     out.push_str("\n# What policy.cedar cannot say about itself.\n[policy]\n");
     for key in POLICY_KEYS {
         commented(&mut out, &key);
@@ -120,6 +122,11 @@ pub fn reference() -> String {
     out.push_str("\n#### Where the history goes: `[[siem]]` in `portcullis.toml`\n\n");
     out.push_str("| key | meaning |\n|---|---|\n");
     for (name, about) in siem::ABOUT {
+        let _ = writeln!(out, "| `{name}` | {about} |");
+    }
+    out.push_str("\n#### Who outside watches the record: `[[witness]]` in `portcullis.toml`\n\n");
+    out.push_str("| key | meaning |\n|---|---|\n");
+    for (name, about) in witness::ABOUT {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }
     out.push_str("\n#### What policies are read with: `[policy]` in `portcullis.toml`\n\n");

@@ -78,6 +78,7 @@ impl Gate {
         // So that what has just happened is in the log that the proofs are about.
         self.store.sequence().await?;
         self.publish().await?;
+        self.await_witnesses().await;
         let ids: Vec<RequestId> = std::iter::once(&request)
             .chain(&requests)
             .map(|seen| seen.request.id.clone())

@@ -35,6 +35,7 @@ pub mod sight;
 pub mod sweep;
 mod ticket;
 pub mod why;
+pub mod witness;
 pub mod work;
 
 use std::collections::HashMap;
@@ -165,6 +166,8 @@ pub struct Gate {
     provider: Option<identity::Provider>,
     /// What was signed of the log.
     signer: log::Signer,
+    /// How the witnesses outside stand.
+    witnesses: witness::Desk,
 }
 
 /// What a gate is told besides its store and its rules; each with a default that works.
@@ -232,6 +235,7 @@ impl Gate {
             policy_told: Mutex::default(),
             provider: None,
             signer: log::Signer::default(),
+            witnesses: witness::Desk::default(),
         })
     }
 
@@ -468,7 +472,8 @@ impl Gate {
         )]
         metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
         drop(tx);
-        self.measure_siem().await
+        self.measure_siem().await?;
+        self.measure_witnesses().await
     }
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use crate::gate::erase::Erase;
 use crate::gate::prune::UpTo;
 use crate::gate::siem::word;
+use crate::gate::witness::SeenWitness;
 use crate::wire::{DeliveryView, Erased, Erasure, Page, PruneView, Pruning};
 
 use super::App;
@@ -61,7 +62,7 @@ pub async fn prune(
     }
 }
 
-/// Says how the history gets to places outside, and how far it is behind there.
+/// Says how the history gets to places outside, and how far it is behind there; witnesses get its checkpoints only.
 #[utoipa::path(get, path = "/v1/audit/deliveries", tag = "audit", responses((status = 200, body = Page<DeliveryView>), Problems))]
 pub async fn deliveries(
     State(app): State<App>,
@@ -84,8 +85,24 @@ pub async fn deliveries(
             error: cursor.as_ref().and_then(|cursor| cursor.error.clone()),
         }
     });
-    Ok(Json(Page {
-        items: items.collect(),
-        next: None,
-    }))
+    let mut items: Vec<DeliveryView> = items.collect();
+    items.extend(app.gate.witnesses(&caller).await?.into_iter().map(cosigned));
+    Ok(Json(Page { items, next: None }))
+}
+
+/// A witness as a place where nothing but checkpoints gets to.
+fn cosigned(seen: SeenWitness) -> DeliveryView {
+    let standing = seen.standing;
+    DeliveryView {
+        name: seen.witness.name,
+        to: seen.witness.url,
+        format: "checkpoint".to_owned(),
+        next: seen.next,
+        lag: seen.lag,
+        oldest: standing.waits_since,
+        delivered_at: standing.signed_at,
+        failing_since: standing.failing_since,
+        attempts: standing.attempts,
+        error: standing.error,
+    }
 }

@@ -40,6 +40,7 @@ pub mod targets;
 pub mod tls;
 pub mod views;
 pub mod why;
+pub mod witness;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -217,6 +218,8 @@ impl Server {
             .spawn(Arc::clone(gate).run_publisher(stop.clone()));
         self.tasks.spawn(Arc::clone(gate).run_policy(stop.clone()));
         self.tasks.spawn(Arc::clone(gate).run_siem(stop.clone()));
+        self.tasks
+            .spawn(Arc::clone(gate).run_witnesses(stop.clone()));
         self.tasks
             .spawn(Arc::clone(&self.app.feed).run(stop.clone()));
         self.tasks.spawn({

@@ -5,10 +5,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::break_glass::BreakGlassRefusal;
 use crate::domain::change::{Change, Record, Step};
-use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 
-use super::audit::Origin;
+use super::audit::{Fact, Origin};
 use super::many;
 use super::{Tx, millis, rows};
 
@@ -51,8 +50,15 @@ impl Tx {
             }
             self.promise(step, origin).await?;
         }
-        let events: Vec<&Event> = change.iter().map(|step| &step.event).collect();
-        Ok(self.append(&events, origin, now).await?)
+        let facts: Vec<Fact<'_>> = change
+            .iter()
+            .map(|step| Fact {
+                event: &step.event,
+                origin,
+                at: now,
+            })
+            .collect();
+        Ok(self.append(&facts).await?)
     }
 
     /// Promises what one step asks for, in one statement: of each kind there is one.

@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{Event, EventCode, Outcome};
 use crate::domain::ids::{GrantId, PrincipalName, RequestId, TargetName};
 use crate::query::index::Needed;
-use crate::secret;
-use crate::wire::{EventView, Recorded, hash_of_text};
+use crate::wire::{EventView, Recorded};
 
 use super::among::{self, Among, Column};
 use super::grants::{Bind, Binds};
+use super::row::{COLUMNS, NewRow, Row};
 use super::within::Within;
-use super::{Tx, millis, moment, moments, rows};
+use super::{Tx, millis, moments, rows};
 
 /// Events that one statement writes at most; in SQLite twice the values take four times as long.
 const AT_ONCE: usize = 80;
@@ -33,60 +31,12 @@ pub struct Origin {
     pub address: Option<String>,
 }
 
-/// An event as it is stored, but for what can be erased: of that it has hashes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Body {
-    #[serde(flatten)]
-    event: Event,
-    #[serde(flatten)]
-    origin: Origin,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason_sha256: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    address_sha256: Option<String>,
-}
-
-/// One row to be written.
-struct NewRow<'e> {
-    id: String,
-    event: &'e Event,
-    body: String,
-    salt: Option<String>,
-}
-
-impl<'e> NewRow<'e> {
-    fn of(event: &'e Event, origin: &Origin) -> anyhow::Result<Self> {
-        let salted = event.reason.is_some() || origin.address.is_some();
-        let salt = salted.then(salt).transpose()?;
-        let hash = |text: Option<&String>| {
-            let (salt, text) = (salt.as_ref()?, text?);
-            Some(hash_of_text(salt, text))
-        };
-        let body = Body {
-            reason_sha256: hash(event.reason.as_ref()),
-            address_sha256: hash(origin.address.as_ref()),
-            event: Event {
-                reason: None,
-                ..event.clone()
-            },
-            origin: Origin {
-                address: None,
-                ..origin.clone()
-            },
-        };
-        Ok(Self {
-            // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
-            id: uuid::Uuid::now_v7().to_string(),
-            event,
-            body: serde_json::to_string(&body)?,
-            salt,
-        })
-    }
-}
-
-/// What keeps others from guessing a short text by its hash.
-fn salt() -> anyhow::Result<String> {
-    Ok(URL_SAFE_NO_PAD.encode(secret::random::<16>()?))
+/// An event that is to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Fact<'e> {
+    pub event: &'e Event,
+    pub origin: &'e Origin,
+    pub at: DateTime<Utc>,
 }
 
 /// An event with its place in the log.
@@ -139,47 +89,6 @@ pub struct Filter {
     pub oldest_first: bool,
 }
 
-const SELECT: &str =
-    "select event_id, at, idx, body, reason, address from audit where idx is not null";
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    event_id: String,
-    at: i64,
-    idx: i64,
-    body: String,
-    reason: Option<String>,
-    address: Option<String>,
-}
-
-#[derive(sqlx::FromRow)]
-struct Salted {
-    #[sqlx(flatten)]
-    row: Row,
-    salt: Option<String>,
-}
-
-impl Row {
-    fn read(self) -> anyhow::Result<Entry> {
-        let body: Body = serde_json::from_str(&self.body)
-            .with_context(|| format!("reading audit event {}", self.idx))?;
-        Ok(Entry {
-            index: self.idx,
-            id: self.event_id,
-            at: moment(self.at)?,
-            // Events of before there was a tree have their texts in the body.
-            event: Event {
-                reason: self.reason.or(body.event.reason),
-                ..body.event
-            },
-            origin: Origin {
-                address: self.address.or(body.origin.address),
-                ..body.origin
-            },
-        })
-    }
-}
-
 /// PostgreSQL takes no NUL in a text. What nobody can store, nobody finds.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
@@ -211,7 +120,7 @@ impl Filter {
     /// What the database compares, behind the columns.
     fn conditions(&self) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
-        let mut sql = String::from(SELECT);
+        let mut sql = format!("select idx, {COLUMNS} from audit where idx >= 0");
         if let Some((from, until)) = self.stretch {
             let from = binds.push(Bind::Number(from));
             let until = binds.push(Bind::Number(until));
@@ -297,30 +206,21 @@ impl Filter {
 
 impl Tx {
     /// Appends events in their order. Their indexes come later, from the sequencer.
-    pub async fn append(
-        &mut self,
-        events: &[&Event],
-        origin: &Origin,
-        now: DateTime<Utc>,
-    ) -> anyhow::Result<()> {
+    pub async fn append(&mut self, facts: &[Fact<'_>]) -> anyhow::Result<()> {
         // A database takes only so many values in one statement; one change can be a whole incident.
-        for events in events.chunks(AT_ONCE) {
-            self.append_some(events, origin, now).await?;
+        for facts in facts.chunks(AT_ONCE) {
+            let new = facts.iter().copied().map(NewRow::of);
+            let new: Vec<NewRow<'_>> = new.collect::<anyhow::Result<_>>()?;
+            self.insert_waiting(&new).await?;
         }
+        self.wrote_events = true;
         Ok(())
     }
 
-    async fn append_some(
-        &mut self,
-        events: &[&Event],
-        origin: &Origin,
-        now: DateTime<Utc>,
-    ) -> anyhow::Result<()> {
-        let new = events.iter().map(|event| NewRow::of(event, origin));
-        let new: Vec<NewRow<'_>> = new.collect::<anyhow::Result<_>>()?;
+    async fn insert_waiting(&mut self, new: &[NewRow<'_>]) -> anyhow::Result<()> {
         // INVARIANT: events of one row are numbered in the order in which they happened to it
-        // (`events_of_one_row_are_in_the_order_in_which_they_happened`). `now` was asked for before the rows of the
-        // change were held, and whoever held them meanwhile wrote a later moment.
+        // (`events_of_one_row_are_in_the_order_in_which_they_happened`). The moment was asked for before the rows of the
+        // change were held, and whoever held them meanwhile wrote a later one.
         let at = if self.times_events {
             concat!("greatest({}::bigint, ", postgres_clock!(), ")")
         } else {
@@ -329,13 +229,14 @@ impl Tx {
         let mut columns = [""; 13];
         columns[1] = at;
         let sql = format!(
-            "insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, address, salt, body) values {}",
-            rows(events.len(), &columns)
+            "insert into audit_waiting ({COLUMNS}) values {}",
+            rows(new.len(), &columns)
         );
         touch!(self, c => {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
-            for NewRow { id, event, body, salt } in &new {
-                query = query.bind(id).bind(millis(now)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
+            for NewRow { id, fact, body, salt } in new {
+                let Fact { event, origin, at } = fact;
+                query = query.bind(id.as_slice()).bind(millis(*at)).bind(event.code.as_str()).bind(event.outcome.as_str()).bind(event.actor.name())
                     .bind(event.principal.as_ref().map(PrincipalName::as_str)).bind(event.target.as_ref().map(TargetName::as_str))
                     .bind(event.request.as_ref().map(RequestId::as_str)).bind(event.grant.as_ref().map(GrantId::as_str))
                     .bind(event.reason.as_deref()).bind(origin.address.as_deref()).bind(salt.as_deref()).bind(body);
@@ -343,7 +244,6 @@ impl Tx {
             query.execute(c)
         })
         .context("writing audit events")?;
-        self.wrote_events = true;
         Ok(())
     }
 
@@ -384,7 +284,8 @@ impl Tx {
         from: i64,
         until: i64,
     ) -> anyhow::Result<Vec<Entry>> {
-        let sql = format!("{SELECT} and idx >= $1 and idx < $2 order by idx");
+        let sql =
+            format!("select idx, {COLUMNS} from audit where idx >= $1 and idx < $2 order by idx");
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(sql.clone())).bind(from).bind(until).fetch_all(c))
             .context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
@@ -392,7 +293,8 @@ impl Tx {
 
     /// Events from an index on, oldest first: what a stream continues with.
     pub async fn events_from(&mut self, index: i64, limit: i64) -> anyhow::Result<Vec<Entry>> {
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as("select event_id, at, idx, body, reason, address from audit where idx >= $1 order by idx limit $2").bind(index).bind(limit).fetch_all(c))
+        let sql = format!("select idx, {COLUMNS} from audit where idx >= $1 order by idx limit $2");
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(sql.clone())).bind(index).bind(limit).fetch_all(c))
             .context("reading audit events")?;
         rows.into_iter().map(Row::read).collect()
     }
@@ -417,18 +319,21 @@ impl Tx {
             .map(|id| format!("${}", binds.push(Bind::Text(id.to_string()))))
             .collect();
         let sql = format!(
-            "select event_id, at, idx, body, reason, address, salt from audit where idx is not null and (grant_id = $1 or request_id in ({})) order by idx",
+            "select idx, {COLUMNS} from audit where grant_id = $1 or request_id in ({}) order by idx",
             places.join(", ")
         );
-        let rows: Vec<Salted> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
+        let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
         rows.into_iter()
-            .map(|row| Ok((row.row.read()?, row.salt)))
+            .map(|row| {
+                let salt = row.salt.clone();
+                Ok((row.read()?, salt))
+            })
             .collect()
     }
 
     /// The oldest event without an index, for the alarm about a stuck sequencer.
     pub async fn oldest_waiting(&mut self) -> anyhow::Result<Option<DateTime<Utc>>> {
-        let row: Option<(i64,)> = on!(self, c => sqlx::query_as("select at from audit where idx is null order by at, event_id limit 1").fetch_optional(c)).context("looking at the audit log")?;
+        let row: Option<(i64,)> = on!(self, c => sqlx::query_as("select at from audit_waiting order by at, event_id limit 1").fetch_optional(c)).context("looking at the audit log")?;
         moments(row.map(|(at,)| at))
     }
 }

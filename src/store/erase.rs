@@ -6,8 +6,10 @@ use anyhow::Context;
 
 use crate::domain::ids::{GrantId, PrincipalName, RequestId};
 
-use super::Tx;
 use super::audit::Entry;
+use super::index::PIECE;
+use super::row::{COLUMNS, Row};
+use super::{Tx, rows};
 
 /// What stands where a text was that has to be there.
 const ERASED: &str = "(erased)";
@@ -15,27 +17,27 @@ const ERASED: &str = "(erased)";
 /// The states of what is not over.
 const OPEN: &str = "('pending', 'scheduled', 'activating', 'active', 'closing')";
 
+const HAS_TEXTS: &str = "(reason is not null or address is not null)";
+/// Events that are read at once, and that one statement writes.
+const AT_ONCE: i64 = 1_000;
+const ROWS_AT_ONCE: usize = 100;
+
 impl Tx {
     /// Erases the texts of one event, and of those about the same request or grant that say the same; answers how many
     /// events lost any. Texts of events of before there was a tree are in the entry itself and stay.
     pub async fn erase_event(&mut self, entry: &Entry) -> anyhow::Result<u64> {
-        let (index, event) = (entry.index, &entry.event);
-        self.texts_were_erased(index, index + 1).await?;
-        let sql = "update audit set reason = null, address = null, salt = null where idx = $1 and (reason is not null or address is not null)";
-        let mut erased = touch!(self, c => sqlx::query(sql).bind(index).execute(c))
-            .context("erasing an event")?;
+        let event = &entry.event;
+        let own = format!("select idx, {COLUMNS} from audit where idx = $1 and {HAS_TEXTS}");
+        let own: Vec<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(own.clone())).bind(entry.index).fetch_all(c))
+            .context("looking for texts to erase")?;
+        let mut erased = self.put_hashes(&own).await?;
         let Some(reason) = event.reason.as_deref() else {
             return Ok(erased);
         };
         let request = event.request.as_ref().map_or("", RequestId::as_str);
         let grant = event.grant.as_ref().map_or("", GrantId::as_str);
-        let same = "select distinct idx / 2048 from audit where reason = $1 and (request_id = $2 or grant_id = $3) and idx is not null";
-        let pieces: Vec<(i64,)> = on!(self, c => sqlx::query_as(same).bind(reason).bind(request).bind(grant).fetch_all(c)).context("looking for what says the same")?;
-        self.forget_pieces(&pieces).await?;
-        let again = "update audit set reason = null, address = null, salt = null where reason = $1 and (request_id = $2 or grant_id = $3)";
-        erased +=
-            touch!(self, c => sqlx::query(again).bind(reason).bind(request).bind(grant).execute(c))
-                .context("erasing what says the same")?;
+        let same = "reason = $1 and (request_id = $2 or grant_id = $3)";
+        erased += self.erase_texts(same, &[reason, request, grant]).await?;
         let copies = [
             format!(
                 "update requests set reason = '{ERASED}', reason_key = null where reason = $1 and (id = $2 or grant_id = $3) and state not in {OPEN}"
@@ -59,14 +61,9 @@ impl Tx {
     /// Erases the texts of every event that a person did or that is about them, and what they typed from
     /// what is over; answers how many events lost any.
     pub async fn erase_person(&mut self, name: &PrincipalName) -> anyhow::Result<u64> {
-        let of = "select distinct idx / 2048 from audit where (actor = $1 or principal = $1) and idx is not null and (reason is not null or address is not null)";
-        let pieces: Vec<(i64,)> =
-            on!(self, c => sqlx::query_as(of).bind(name.as_str()).fetch_all(c))
-                .context("looking for the events of a person")?;
-        self.forget_pieces(&pieces).await?;
-        let sql = "update audit set reason = null, address = null, salt = null where (actor = $1 or principal = $1) and (reason is not null or address is not null)";
-        let erased = touch!(self, c => sqlx::query(sql).bind(name.as_str()).execute(c))
-            .context("erasing the events of a person")?;
+        let erased = self
+            .erase_texts("(actor = $1 or principal = $1)", &[name.as_str()])
+            .await?;
         let copies = [
             format!(
                 "update requests set reason = '{ERASED}', reason_key = null where requester_name = $1 and state not in {OPEN}"
@@ -96,12 +93,82 @@ impl Tx {
         Ok(erased)
     }
 
-    /// Makes the index of searches forget what it has of some events, by their numbers divided by 2,048.
-    async fn forget_pieces(&mut self, pieces: &[(i64,)]) -> anyhow::Result<()> {
-        for (piece,) in pieces {
-            let from = piece * 2_048;
-            self.texts_were_erased(from, from + 2_048).await?;
+    /// Erases the texts of events that fulfil a condition, and keeps their hashes, of which the log is made.
+    async fn erase_texts(&mut self, such: &str, binds: &[&str]) -> anyhow::Result<u64> {
+        // Nothing is numbered meanwhile, and so nothing is missed.
+        self.hold_head().await?;
+        let waiting = format!(
+            "select cast(-1 as bigint) as idx, {COLUMNS} from audit_waiting where {such} and {HAS_TEXTS}"
+        );
+        let waiting = self.rows_such(&waiting, binds, None).await?;
+        for row in &waiting {
+            let erase = "update audit_waiting set reason = null, address = null, salt = null, body = $1 where at = $2 and event_id = $3";
+            touch!(self, c => sqlx::query(erase).bind(row.erased()?).bind(row.at).bind(row.event_id.as_deref()).execute(c))
+                .context("erasing texts")?;
         }
-        Ok(())
+        let mut erased = u64::try_from(waiting.len())?;
+        let some = format!(
+            "select idx, {COLUMNS} from audit where {such} and {HAS_TEXTS} and idx >= ${} order by idx limit {AT_ONCE}",
+            binds.len() + 1
+        );
+        let mut from = 0;
+        loop {
+            let rows = self.rows_such(&some, binds, Some(from)).await?;
+            let Some(last) = rows.last() else {
+                return Ok(erased);
+            };
+            from = last.idx + 1;
+            erased += self.put_hashes(&rows).await?;
+        }
+    }
+
+    async fn rows_such(
+        &mut self,
+        sql: &str,
+        binds: &[&str],
+        from: Option<i64>,
+    ) -> anyhow::Result<Vec<Row>> {
+        on!(self, c => {
+            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql.to_owned()));
+            for bind in binds {
+                query = query.bind(*bind);
+            }
+            if let Some(from) = from {
+                query = query.bind(from);
+            }
+            query.fetch_all(c)
+        })
+        .context("looking for texts to erase")
+    }
+
+    /// Writes hashes in the place of the texts of numbered events, which the index of searches forgets, too.
+    async fn put_hashes(&mut self, events: &[Row]) -> anyhow::Result<u64> {
+        let mut erased = 0;
+        for some in events.chunks(ROWS_AT_ONCE) {
+            // Both databases call the columns of a list of values `column1` and so on.
+            let sql = format!(
+                "update audit set reason = null, address = null, salt = null, body = v.column2 from (values {}) as v where audit.idx = v.column1",
+                rows(some.len(), &["", ""])
+            );
+            let bodies: Vec<String> = some
+                .iter()
+                .map(Row::erased)
+                .collect::<anyhow::Result<_>>()?;
+            erased += touch!(self, c => {
+                let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+                for (row, body) in some.iter().zip(&bodies) {
+                    query = query.bind(row.idx).bind(body);
+                }
+                query.execute(c)
+            })
+            .context("erasing texts")?;
+        }
+        let mut pieces: Vec<i64> = events.iter().map(|row| row.idx / PIECE).collect();
+        pieces.dedup();
+        for piece in pieces {
+            self.texts_were_erased(piece * PIECE, (piece + 1) * PIECE)
+                .await?;
+        }
+        Ok(erased)
     }
 }

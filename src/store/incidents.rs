@@ -11,7 +11,9 @@ use crate::domain::incident::{Incident, Item, ItemId};
 use crate::domain::principal::PrincipalRef;
 use crate::domain::request::RequestState;
 
+use super::audit::Entry;
 use super::grants::{Bind, Binds};
+use super::row::{COLUMNS, Row as EventRow};
 use super::within::Within;
 use super::{Inner, Tx, millis, moment, rows, stored, word};
 
@@ -220,13 +222,17 @@ impl Tx {
                 } else {
                     ""
                 };
-                let sql = format!(
-                    "select {column}, at, body from audit where {column} in ({}) and at >= ${} and code in ({}) {own} order by at, event_id",
+                let such = format!(
+                    "{column} in ({}) and at >= ${} and code in ({}) {own}",
                     places(ids.len()),
                     ids.len() + 1,
                     words.join(", ")
                 );
-                let rows: Vec<(String, i64, String)> = on!(self, c => {
+                // What happened a moment ago may have no index yet.
+                let sql = format!(
+                    "select idx, {COLUMNS} from audit where {such} union all select cast(-1 as bigint), {COLUMNS} from audit_waiting where {such} order by at, event_id"
+                );
+                let rows: Vec<EventRow> = on!(self, c => {
                     let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()));
                     for id in ids {
                         query = query.bind(id.as_str());
@@ -238,10 +244,16 @@ impl Tx {
                     query.fetch_all(c)
                 })
                 .context("reading what became of an incident")?;
-                for (id, at, body) in rows {
-                    let event: Event =
-                        serde_json::from_str(&body).context("reading an audit event")?;
-                    found.entry(id).or_default().push((moment(at)?, event));
+                for row in rows {
+                    let Entry { at, event, .. } = row.read()?;
+                    let id = match column {
+                        "grant_id" => event.grant.as_ref().map(ToString::to_string),
+                        _ => event.request.as_ref().map(ToString::to_string),
+                    };
+                    found
+                        .entry(id.unwrap_or_default())
+                        .or_default()
+                        .push((at, event));
                 }
             }
         }

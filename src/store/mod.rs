@@ -85,6 +85,7 @@ pub mod people;
 pub mod policies;
 pub mod prune;
 pub mod requests;
+mod row;
 pub mod sealed_codes;
 mod search;
 pub mod second_factors;
@@ -95,6 +96,7 @@ pub mod sign_ins;
 pub mod tokens;
 pub mod tree;
 pub mod within;
+mod witnesses;
 mod writer;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");

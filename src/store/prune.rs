@@ -35,7 +35,7 @@ impl Tx {
 
     /// The first event that happened at some moment or after it; the end of the log where there is none.
     pub async fn first_since(&mut self, moment: DateTime<Utc>) -> anyhow::Result<i64> {
-        let (first,): (Option<i64>,) = on!(self, c => sqlx::query_as("select min(idx) from audit where at >= $1 and idx is not null").bind(millis(moment)).fetch_one(c))
+        let (first,): (Option<i64>,) = on!(self, c => sqlx::query_as("select min(idx) from audit where at >= $1").bind(millis(moment)).fetch_one(c))
             .context("looking for the first event of a time")?;
         match first {
             Some(first) => Ok(first),
@@ -46,7 +46,7 @@ impl Tx {
     /// Whether what says that the log is pruned is in a log that was signed: before that, whoever checks it would miss
     /// what goes.
     pub async fn pruning_is_signed(&mut self) -> anyhow::Result<bool> {
-        let waits = "select (select count(*) from audit where idx is null and code = 'audit.pruned') + (select count(*) from audit where idx >= (select checkpoint_size from log_head where id = 1) and code = 'audit.pruned')";
+        let waits = "select (select count(*) from audit_waiting where code = 'audit.pruned') + (select count(*) from audit where idx >= (select checkpoint_size from log_head where id = 1) and code = 'audit.pruned')";
         let (waits,): (i64,) = on!(self, c => sqlx::query_as(waits).fetch_one(c))
             .context("looking whether the pruning is signed")?;
         Ok(waits == 0)

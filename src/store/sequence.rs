@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use crate::domain::event::EventCode;
 
+use super::row::COLUMNS;
 use super::{Inner, Store, Tx};
 
 /// Events that one pass numbers at most.
@@ -38,7 +39,7 @@ impl Tx {
     /// How many events have their index, and whether any waits for one or for its place in the tree.
     async fn head_and_waiting(&mut self) -> anyhow::Result<(i64, bool)> {
         let (size, any): (i64, i64) = on!(self, c => sqlx::query_as(
-            "select size, case when begins + tree_size < size or exists (select 1 from audit where idx is null) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
+            "select size, case when begins + tree_size < size or exists (select 1 from audit_waiting) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
         .context("reading the head of the log")?;
         Ok((size, any == 1))
     }
@@ -56,33 +57,69 @@ impl Tx {
     }
 
     /// Numbers what waits from an index on, and answers how many events that were. INVARIANT: indexes are dense and
-    /// never given twice: the head moves in the same transaction, and only if nobody else moved it
-    /// (`two_sequencers_number_every_event_once_without_a_gap`).
+    /// never given twice: an event leaves those that wait and the head moves in the same transaction, and only if nobody
+    /// else moved it (`two_sequencers_number_every_event_once_without_a_gap`).
     pub(in crate::store) async fn number(&mut self, from: i64) -> anyhow::Result<i64> {
-        let waiting: Vec<(String,)> = on!(self, c => sqlx::query_as("select event_id from audit where idx is null order by at, event_id limit $1").bind(BATCH).fetch_all(c))
-            .context("looking for events without an index")?;
-        if waiting.is_empty() {
+        self.number_first(from, "", &format!("limit {BATCH}")).await
+    }
+
+    /// Numbers the first of those that wait which fulfil a condition.
+    async fn number_first(
+        &mut self,
+        from: i64,
+        condition: &str,
+        limit: &str,
+    ) -> anyhow::Result<i64> {
+        let first = format!(
+            "select at, event_id from audit_waiting {condition} order by at, event_id {limit}"
+        );
+        let insert = format!(
+            "insert into audit (idx, {COLUMNS}) select $1 - 1 + row_number() over (order by at, event_id), {COLUMNS}"
+        );
+        let numbered = match &mut self.inner {
+            // It has one writer: what comes first is the same for both statements.
+            Inner::Sqlite(c) => {
+                let insert = format!(
+                    "{insert} from audit_waiting {condition} order by at, event_id {limit}"
+                );
+                let numbered = sqlx::query(sqlx::AssertSqlSafe(insert))
+                    .bind(from)
+                    .execute(&mut **c)
+                    .await
+                    .context("numbering events")?
+                    .rows_affected();
+                let delete = format!("delete from audit_waiting where (at, event_id) in ({first})");
+                let left = sqlx::query(sqlx::AssertSqlSafe(delete))
+                    .execute(&mut **c)
+                    .await
+                    .context("numbering events")?
+                    .rows_affected();
+                anyhow::ensure!(
+                    left == numbered,
+                    "{numbered} events were numbered, and {left} left those that wait"
+                );
+                numbered
+            }
+            Inner::Postgres(c) => {
+                let sql = format!(
+                    "with first as ({first}), left_those as (delete from audit_waiting w using first where w.at = first.at and w.event_id = first.event_id returning w.*) {insert} from left_those order by at, event_id"
+                );
+                sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(from)
+                    .execute(&mut **c)
+                    .await
+                    .context("numbering events")?
+                    .rows_affected()
+            }
+        };
+        if numbered == 0 {
             return Ok(0);
         }
-        let count = i64::try_from(waiting.len())?;
-        let ids: Vec<String> = waiting.into_iter().map(|(id,)| id).collect();
-        // One statement that looks for them and numbers them takes the square of their number; so would SQLite with the
-        // index of what waits, which the `+` keeps it from.
-        let numbered = match &mut self.inner {
-            Inner::Sqlite(c) => sqlx::query("update audit set idx = $1 + waiting.key from json_each($2) as waiting where audit.event_id = waiting.value and +audit.idx is null")
-                .bind(from).bind(serde_json::to_string(&ids)?).execute(&mut **c).await.map(|done| done.rows_affected()),
-            Inner::Postgres(c) => sqlx::query("update audit set idx = $1 + waiting.place - 1 from unnest($2) with ordinality as waiting (id, place) where audit.event_id = waiting.id and audit.idx is null")
-                .bind(from).bind(&ids).execute(&mut **c).await.map(|done| done.rows_affected()),
-        }
-        .context("numbering events")?;
-        anyhow::ensure!(
-            numbered == u64::try_from(count)?,
-            "somebody else numbered events"
-        );
-        let to = from + count;
-        let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(to).bind(from).execute(c)).context("moving the head of the log")?;
+        let numbered = i64::try_from(numbered)?;
+        let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(from + numbered).bind(from).execute(c))
+            .context("moving the head of the log")?;
         anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
-        Ok(to - from)
+        Ok(numbered)
     }
 
     /// Numbers some of what waits, in this transaction.
@@ -96,17 +133,13 @@ impl Tx {
     /// Gives the event of this kind that waits the next index, and nothing else; it was written in this transaction.
     pub(in crate::store) async fn number_own(&mut self, code: EventCode) -> anyhow::Result<i64> {
         let from = self.log_size().await?;
-        let numbered = touch!(self, c => sqlx::query("update audit set idx = $1 where idx is null and code = $2")
-            .bind(from).bind(code.as_str()).execute(c))
-        .context("numbering an event")?;
+        let own = format!("where code = '{}'", code.as_str());
+        let numbered = self.number_first(from, &own, "").await?;
         anyhow::ensure!(
             numbered == 1,
             "{numbered} events of `{}` wait",
             code.as_str()
         );
-        let moved = touch!(self, c => sqlx::query("update log_head set size = $1 where id = 1 and size = $2").bind(from + 1).bind(from).execute(c))
-            .context("moving the head of the log")?;
-        anyhow::ensure!(moved == 1, "somebody else moved the head of the log");
         Ok(from)
     }
 }

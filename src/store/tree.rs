@@ -4,12 +4,11 @@
 //! computed from the rows each time, so that a row that somebody changed no longer fits what was signed.
 
 use anyhow::Context;
-use serde_json::{Map, Value};
 
 use crate::tlog::{Frontier, HEIGHT, Hash, Node, TileAt, Tiles, WIDTH, leaf_hash};
-use crate::wire::LogEntry;
 
-use super::{Tx, moment};
+use super::Tx;
+use super::row::{COLUMNS, Row};
 
 /// Events that one pass takes into the tree at most.
 const BATCH: i64 = 1_000;
@@ -66,25 +65,6 @@ impl HeadRow {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct EntryRow {
-    event_id: String,
-    at: i64,
-    idx: i64,
-    body: String,
-}
-
-impl EntryRow {
-    fn encode(&self, epoch: u32) -> anyhow::Result<Vec<u8>> {
-        let body: Map<String, Value> = serde_json::from_str(&self.body)
-            .with_context(|| format!("reading audit event {}", self.idx))?;
-        let index = u64::try_from(self.idx).context("an event has an index below zero")?;
-        LogEntry::new((index, epoch), &self.event_id, moment(self.at)?, body)
-            .encode()
-            .map_err(|error| anyhow::anyhow!("audit event {index} cannot be an entry: {error}"))
-    }
-}
-
 impl Tx {
     /// The tree as it is.
     pub async fn tree(&mut self) -> anyhow::Result<Tree> {
@@ -101,7 +81,9 @@ impl Tx {
         epoch: Epoch,
     ) -> anyhow::Result<Vec<Vec<u8>>> {
         let from = i64::try_from(epoch.begins + from)?;
-        let rows: Vec<EntryRow> = on!(self, c => sqlx::query_as("select event_id, at, idx, body from audit where idx >= $1 and idx < $2 order by idx").bind(from).bind(from + count).fetch_all(c))
+        let sql =
+            format!("select idx, {COLUMNS} from audit where idx >= $1 and idx < $2 order by idx");
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(sql.clone())).bind(from).bind(from + count).fetch_all(c))
             .context("reading entries of the log")?;
         rows.iter().map(|row| row.encode(epoch.number)).collect()
     }

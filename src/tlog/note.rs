@@ -55,7 +55,7 @@ struct Signature {
     bytes: Vec<u8>,
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let fits = |c: char| !c.is_whitespace() && c != '+' && !c.is_control();
     !name.is_empty() && name.chars().all(fits)
 }
@@ -77,27 +77,67 @@ impl VerifyingKey {
         &self.name
     }
 
-    /// The first four bytes of SHA-256 over name, line feed, algorithm and key.
+    /// What its signatures are told from others by.
     pub fn id(&self) -> [u8; 4] {
-        let mut text = self.name.clone().into_bytes();
-        text.extend_from_slice(&[b'\n', ALGORITHM]);
-        text.extend_from_slice(&self.key);
-        let hash = digest(&SHA256, &text);
-        let mut id = [0; 4];
-        for (to, from) in id.iter_mut().zip(hash.as_ref()) {
-            *to = *from;
-        }
-        id
+        key_id(&self.name, ALGORITHM, &self.key)
     }
+}
+
+/// The first four bytes of SHA-256 over name, line feed, algorithm and key.
+pub(super) fn key_id(name: &str, algorithm: u8, key: &[u8; 32]) -> [u8; 4] {
+    let mut text = name.as_bytes().to_vec();
+    text.extend_from_slice(&[b'\n', algorithm]);
+    text.extend_from_slice(key);
+    let hash = digest(&SHA256, &text);
+    let mut id = [0; 4];
+    for (to, from) in id.iter_mut().zip(hash.as_ref()) {
+        *to = *from;
+    }
+    id
+}
+
+/// A key as `name+hash+key`, the algorithm before its bytes.
+pub(super) fn show_key(name: &str, id: [u8; 4], algorithm: u8, key: &[u8; 32]) -> String {
+    let mut bytes = vec![algorithm];
+    bytes.extend_from_slice(key);
+    let id = u32::from_be_bytes(id);
+    format!("{name}+{id:08x}+{}", STANDARD.encode(bytes))
+}
+
+/// The parts of `name+hash+key`, the hash unchecked; nothing where it is none of this algorithm.
+pub(super) fn read_key(text: &str, algorithm: u8) -> Result<(&str, &str, [u8; 32]), NoteError> {
+    let wrong = |why| NoteError::Key { why };
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(wrong("it is `name+hash+key`"));
+    };
+    if !is_name(name) {
+        return Err(wrong("a name has no spaces and no `+`"));
+    }
+    let key = STANDARD.decode(key).ok();
+    let key = key.and_then(|key| match key.split_first() {
+        Some((found, key)) if *found == algorithm => key.try_into().ok(),
+        _ => None,
+    });
+    let why = if algorithm == ALGORITHM {
+        "its key is not an Ed25519 one"
+    } else {
+        "its key is not the one of a witness"
+    };
+    Ok((name, id, key.ok_or(wrong(why))?))
+}
+
+/// The hash of a key as `name+hash+key` has it.
+pub(super) fn check_hash(said: &str, id: [u8; 4]) -> Result<(), NoteError> {
+    let why = "its hash does not fit its name and key";
+    let fits = format!("{:08x}", u32::from_be_bytes(id)) == said;
+    fits.then_some(()).ok_or(NoteError::Key { why })
 }
 
 /// `name+hash+key`, as other tools read it.
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![ALGORITHM];
-        key.extend_from_slice(&self.key);
-        let id = u32::from_be_bytes(self.id());
-        write!(f, "{}+{id:08x}+{}", self.name, STANDARD.encode(key))
+        f.write_str(&show_key(&self.name, self.id(), ALGORITHM, &self.key))
     }
 }
 
@@ -105,20 +145,9 @@ impl std::str::FromStr for VerifyingKey {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
-        let wrong = |why| NoteError::Key { why };
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(wrong("it is `name+hash+key`"));
-        };
-        let key = STANDARD.decode(key).ok();
-        let key = key.and_then(|key| match key.split_first() {
-            Some((&ALGORITHM, key)) => key.try_into().ok(),
-            _ => None,
-        });
-        let found = Self::new(name, key.ok_or(wrong("its key is not an Ed25519 one"))?)?;
-        if format!("{:08x}", u32::from_be_bytes(found.id())) != id {
-            return Err(wrong("its hash does not fit its name and key"));
-        }
+        let (name, id, key) = read_key(text, ALGORITHM)?;
+        let found = Self::new(name, key)?;
+        check_hash(id, found.id())?;
         Ok(found)
     }
 }
@@ -206,10 +235,49 @@ impl Note {
         Ok(&self.text)
     }
 
+    /// The same with the signatures of these keys alone.
+    #[must_use]
+    pub fn only_of(&self, keys: &[VerifyingKey]) -> Self {
+        let theirs = |one: &&Signature| {
+            let is = |key: &VerifyingKey| one.name == key.name && one.id == key.id();
+            keys.iter().any(is)
+        };
+        Self {
+            text: self.text.clone(),
+            signatures: self.signatures.iter().filter(theirs).cloned().collect(),
+        }
+    }
+
+    /// What stands behind this name and id, whatever it is.
+    pub(super) fn signed_as(&self, name: &str, id: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let theirs = self.signatures.iter();
+        let theirs = theirs.filter(move |one| one.name == name && one.id == id);
+        theirs.map(|one| one.bytes.as_slice())
+    }
+
+    /// The same with one more, and without what stood behind its name and id.
+    pub(super) fn replaced(mut self, name: &str, id: [u8; 4], bytes: Vec<u8>) -> Self {
+        self.signatures
+            .retain(|one| one.name != name || one.id != id);
+        self.signatures.push(Signature {
+            name: name.to_owned(),
+            id,
+            bytes,
+        });
+        self
+    }
+
     /// The text as it is, whoever signed it.
     pub fn unverified(&self) -> &str {
         &self.text
     }
+}
+
+/// One line below a note.
+pub(super) fn line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
+    let mut bytes = id.to_vec();
+    bytes.extend_from_slice(signature);
+    format!("— {name} {}\n", STANDARD.encode(bytes))
 }
 
 fn read_signature(line: &str) -> Option<Signature> {
@@ -227,11 +295,7 @@ fn read_signature(line: &str) -> Option<Signature> {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for one in &self.signatures {
-            let mut bytes = one.id.to_vec();
-            bytes.extend_from_slice(&one.bytes);
-            writeln!(f, "— {} {}", one.name, STANDARD.encode(bytes))?;
-        }
-        Ok(())
+        let mut signatures = self.signatures.iter();
+        signatures.try_for_each(|one| write!(f, "{}", line(&one.name, one.id, &one.bytes)))
     }
 }

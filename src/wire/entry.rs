@@ -68,15 +68,14 @@ impl fmt::Display for EntryError {
 impl std::error::Error for EntryError {}
 
 impl LogEntry {
-    /// An entry from what is stored of an event: its id, its moment, and the rest as a JSON object.
+    /// An entry from what is stored of an event: its moment, and the rest as a JSON object.
     pub fn new(
         (index, epoch): (u64, u32),
-        id: &str,
         at: DateTime<Utc>,
         mut body: Map<String, Value>,
     ) -> Self {
         let moment = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        for (name, value) in [("schema", SCHEMA), ("id", id), ("at", &moment)] {
+        for (name, value) in [("schema", SCHEMA), ("at", &moment)] {
             body.insert(name.to_owned(), Value::String(value.to_owned()));
         }
         Self { index, epoch, body }

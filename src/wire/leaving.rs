@@ -60,13 +60,13 @@ pub struct DeliveryView {
     pub name: String,
     /// Where to.
     pub to: String,
-    /// `json` or `ocsf`.
+    /// `json` or `ocsf`; `checkpoint` for a witness, which signs checkpoints and gets no event.
     pub format: String,
     /// The first event that is not there.
     pub next: i64,
     /// How many are not there.
     pub lag: i64,
-    /// When the oldest of them happened.
+    /// When the oldest of them happened; of a witness, since when a checkpoint is without its signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub oldest: Option<DateTime<Utc>>,

@@ -45,6 +45,7 @@ async fn rows(world: &World) -> Vec<i64> {
         "outbox",
         "idempotency",
         "audit",
+        "audit_waiting",
         "locks",
         "incidents",
         "codes",
@@ -108,7 +109,7 @@ on_both! {
         let code = world.admin().invite(&invitation("dan"), &key()).await.unwrap().code;
         world.gate().store().sequence().await.unwrap();
         let (root, before) = (world.admin(), rows(&world).await);
-        forbid(&world, "insert", "audit").await;
+        forbid(&world, "insert", "audit_waiting").await;
         let extension = NewExtension { by: "15m".to_owned(), reason: "still at it".to_owned() };
         let denial = Denial { comment: "not now".to_owned() };
         let lifting = Lifting { reason: "calm again".to_owned() };
@@ -138,7 +139,7 @@ on_both! {
             assert_eq!(error.code(), Some("fault"), "{what}: {error:?}");
         }
         assert_eq!(rows(&world).await, before, "something of it is there");
-        allow(&world, "audit").await;
+        allow(&world, "audit_waiting").await;
         ben.withdraw(&pending.id, pending.version, &key()).await.unwrap();
     }
 }

@@ -80,7 +80,7 @@ on_both! {
         assert_eq!(refused(ada.recover_log(&recovery, &key()).await), "not-allowed");
         roll_back(&world, 2).await;
         signed(&world).await;
-        assert_eq!(world.number("select count(*) from audit where code = 'audit.rewritten'").await, 1);
+        assert_eq!(world.on_record("code = 'audit.rewritten'").await, 1);
         assert_eq!(refused(world.admin().rotate_log_key(&key()).await), "log-rewritten");
         let link = recover(&world).await.unwrap();
         assert_eq!((link.epoch, link.generation), (2, 1));
@@ -267,7 +267,7 @@ on_both! {
         let otto = Person::of(&world, "otto", &["auditor"], &[]).await;
         otto.does(&["audit", "verify", "--key", old]).await;
         assert_eq!(verify_with(&otto, &early).await.code, 0);
-        assert_eq!(world.number("select count(*) from audit where code = 'audit.key_rotated'").await, 2);
+        assert_eq!(world.on_record("code = 'audit.key_rotated'").await, 2);
         // A key for which nobody vouches is refused by name.
         world.execute("delete from log_links where generation = 2").await;
         let ran = otto.run(&["audit", "verify", "--key", old, "--json"]).await;

@@ -25,9 +25,10 @@ fn key(seed: u8) -> SigningKey {
 fn entry(index: u64, epoch: u32, who: &str) -> LogEntry {
     let at = "2026-11-23T04:00:00.000Z".parse::<chrono::DateTime<chrono::Utc>>();
     let at = at.unwrap() + chrono::TimeDelta::milliseconds(i64::try_from(index).unwrap());
-    let body = json!({"code": "grant.revoked", "actor": {"kind": "principal", "name": who}});
     let id = format!("0190163d-8694-739b-aea5-{index:012}");
-    LogEntry::new((index, epoch), &id, at, body.as_object().unwrap().clone())
+    let body =
+        json!({"id": id, "code": "grant.revoked", "actor": {"kind": "principal", "name": who}});
+    LogEntry::new((index, epoch), at, body.as_object().unwrap().clone())
 }
 
 impl Log {

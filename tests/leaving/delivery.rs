@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use portcullis::config::siem::{Destination, Siem};
 use portcullis::gate::siem::Delivered;
+use portcullis::wire::export::Format;
 use serde_json::Value;
 
 use super::receivers::{Arrived, http, syslog};
@@ -186,11 +188,11 @@ on_both! {
         // By hand, so that nobody else delivers: the place is not in the configuration of this server.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("not-yet/audit.ndjson");
-        let siem = portcullis::config::siem::Siem {
+        let siem = Siem {
             name: "late".to_owned(),
-            format: portcullis::wire::export::Format::Ndjson,
+            format: Format::Ndjson,
             from_start: true,
-            to: portcullis::config::siem::Destination::File { path: path.clone() },
+            to: Destination::File { path: path.clone() },
         };
         world.audit().await;
         for _ in 0..4 {
@@ -216,6 +218,34 @@ on_both! {
         assert_eq!(world.gate().deliver(&siem).await.unwrap(), Delivered::Elsewhere);
         world.pass(chrono::TimeDelta::seconds(11));
         assert!(matches!(world.gate().deliver(&siem).await.unwrap(), Delivered::Some(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_for_a_collector_is_compressed_unless_that_is_not_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start(Backend::Sqlite).await;
+    work(&world, 3).await;
+    let token_file = token(folder.path()).into();
+    for gzip in [true, false] {
+        let (port, arrived) = http(false).await;
+        let siem = Siem {
+            name: format!("gzip-{gzip}"),
+            format: Format::Ndjson,
+            from_start: true,
+            to: Destination::Http {
+                url: format!("http://127.0.0.1:{port}/services/collector/event"),
+                token_file: std::path::PathBuf::clone(&token_file),
+                ca: None,
+                gzip,
+            },
+        };
+        let size = world.audit().await.len();
+        let sent = world.gate().deliver(&siem).await.unwrap();
+        assert_eq!(sent, Delivered::Some(size));
+        assert!(arrived.is_whole(i64::try_from(size).unwrap()));
+        let packed = arrived.packed.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(packed, usize::from(gzip));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The oldest part of the history goes when it may, and what is left can be checked as if it were still there.
 
 use portcullis::domain::event::{Actor, Event, EventCode};
-use portcullis::store::audit::Origin;
+use portcullis::store::audit::{Fact, Origin};
 use portcullis::tlog::{Hash, check_consistency};
 use portcullis::wire::{CheckpointView, Pruning};
 
@@ -29,7 +29,12 @@ async fn grow(world: &World, count: usize) {
     let store = world.gate().store();
     let mut tx = store.write().await.unwrap();
     let now = store.now(&mut tx).await.unwrap();
-    tx.append(&vec![&event; count], &origin, now).await.unwrap();
+    let fact = Fact {
+        event: &event,
+        origin: &origin,
+        at: now,
+    };
+    tx.append(&vec![fact; count]).await.unwrap();
     store.commit(tx).await.unwrap();
     world.audit().await;
     world.gate().publish().await.unwrap();

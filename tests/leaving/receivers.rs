@@ -1,5 +1,6 @@
 //! Places that the history is delivered to: a TLS syslog receiver and an HTTP collector, both of which can fail.
 
+use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use flate2::read::GzDecoder;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -20,6 +22,8 @@ pub(super) struct Arrived {
     pub(super) calls: Arc<AtomicUsize>,
     /// What they proved themselves with.
     pub(super) tokens: Arc<Mutex<Vec<String>>>,
+    /// How many batches came compressed.
+    pub(super) packed: Arc<AtomicUsize>,
 }
 
 impl Arrived {
@@ -116,6 +120,18 @@ pub(super) async fn http(flaky: bool) -> (u16, Arrived) {
             if flaky && fails(call) && call.is_multiple_of(2) {
                 return StatusCode::SERVICE_UNAVAILABLE;
             }
+            let body = match headers.get("content-encoding") {
+                Some(how) => {
+                    assert_eq!(how, "gzip");
+                    shared.packed.fetch_add(1, Ordering::SeqCst);
+                    let mut plain = Vec::new();
+                    GzDecoder::new(body.as_ref())
+                        .read_to_end(&mut plain)
+                        .unwrap();
+                    plain
+                }
+                None => body.to_vec(),
+            };
             let mut messages = shared.messages.lock().unwrap();
             for line in std::str::from_utf8(&body).unwrap().lines() {
                 let wrapped: Value = serde_json::from_str(line).unwrap();

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use portcullis::domain::event::EventCode;
 use portcullis::domain::grant::GrantState;
 use portcullis::domain::request::RequestState;
 use portcullis::domain::sign_in::Method;
@@ -21,7 +22,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 16] = [
+const SUMS: [(&str, &str); 17] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -85,6 +86,10 @@ const SUMS: [(&str, &str); 16] = [
     (
         "0016_epochs.sql",
         "862480ad6d067936a090ae951c07c283adc2bc7cd9b965f69632162bd5719058",
+    ),
+    (
+        "0017_waiting.sql",
+        "6497d7299c7fe20ad3d870b167efad4c7e2680067b67933fc788a9666125b8b5",
     ),
 ];
 
@@ -259,10 +264,16 @@ async fn read(location: &Location) {
             .is_none()
     );
     let events = tx.events(&Filter::default(), None, 10).await.unwrap();
-    let [approved, submitted] = &events[..] else {
-        panic!("two events: {events:?}")
+    let [refused, approved, submitted] = &events[..] else {
+        panic!("three events: {events:?}")
     };
     assert_eq!((submitted.index, approved.index), (0, 1));
+    // What waited for its index has got one.
+    assert_eq!(
+        (refused.index, refused.event.code),
+        (2, EventCode::SignInRefused)
+    );
+    assert_eq!(submitted.id, "018bcfe5-0000-7000-8000-000000000001");
     assert_eq!(
         submitted.event.sentence(),
         "ada asked for admin on orders-db: INC-1 look"
@@ -276,7 +287,7 @@ async fn read(location: &Location) {
     );
     assert_eq!(
         (tx.log_size().await.unwrap(), tx.log_epoch().await.unwrap()),
-        (2, 1)
+        (3, 1)
     );
     let now = tx.oldest_waiting().await.unwrap().unwrap();
     assert_eq!(tx.due_targets(now).await.unwrap(), ["orders-db"]);
@@ -303,6 +314,6 @@ async fn read(location: &Location) {
     assert_eq!(tx.pruning().await.unwrap(), (0, 0));
     drop(tx);
     // What waits for its index gets one.
-    assert_eq!(store.sequence().await.unwrap(), 3);
+    assert_eq!(store.sequence().await.unwrap(), 4);
     store.close().await;
 }

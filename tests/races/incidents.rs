@@ -37,7 +37,7 @@ on_both! {
             let lifting = portcullis::wire::Lifting { reason: "calm again".to_owned() };
             root.lift(&lock.id, lock.version, &lifting, &key()).await.unwrap();
         }
-        let closings = world.number("select count(*) from audit where code = 'grant.closing'").await;
+        let closings = world.on_record("code = 'grant.closing'").await;
         let grants = world.number("select count(*) from grants").await;
         assert_eq!(closings, grants, "one event for each grant");
     }

@@ -7,7 +7,7 @@ use portcullis::client::{AuditQuery, Client, HistogramQuery};
 use portcullis::domain::event::{Actor, Event, EventCode, Outcome};
 use portcullis::domain::principal::PrincipalRef;
 use portcullis::query::{self, Context, List, Saved};
-use portcullis::store::audit::Origin;
+use portcullis::store::audit::{Fact, Origin};
 use portcullis::wire::EventView;
 
 use crate::support::world::{Backend, World, on_both};
@@ -104,7 +104,12 @@ async fn fill(world: &World) {
         for nth in first..first + AT_ONCE {
             let (event, origin) = event(nth);
             let now = store.now(&mut tx).await.unwrap();
-            tx.append(&[&event], &origin, now).await.unwrap();
+            let fact = Fact {
+                event: &event,
+                origin: &origin,
+                at: now,
+            };
+            tx.append(&[fact]).await.unwrap();
             world.pass(TimeDelta::milliseconds(500));
         }
         store.commit(tx).await.unwrap();

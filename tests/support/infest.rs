@@ -38,9 +38,9 @@ pub(crate) async fn infest(world: &World, attacks: &[String]) {
          = 'denied' limit 30)) where state = 'pending';\n\
          update grants set reason = (select group_concat(reason, ' ') from (select reason from requests where state = \
          'denied' limit 30)) where state = 'active';\n\
-         insert into audit (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) \
-         select 'poisoned-' || requests.id, audit.at, code, outcome, actor, principal, audit.target, requests.id, \
-         null, requests.reason, json_set(body, '$.reason', requests.reason) from requests join audit on audit.code \
+         insert into audit_waiting (event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, body) \
+         select randomblob(16), audit.at, code, outcome, actor, principal, audit.target, requests.id, \
+         null, requests.reason, body from requests join audit on audit.code \
          = 'request.submitted' where requests.state = 'denied' group by requests.id;\n\
          insert into locks (id, kind, tag_name, tag_value, reason, placed_by_id, placed_by_name, created_at, lifted_by_id, \
          lifted_by_name, lifted_at, lift_reason, grants_closed, version) select 'L-' || substr(id, 3), 'tag', 'env', ticket, \

@@ -16,6 +16,7 @@ use portcullis::server::{Options, Server, views};
 use portcullis::store::audit::Filter;
 use portcullis::store::{Clock, Location};
 use portcullis::targets::{Environment, Installation, KindRole, KindSettings, connector};
+use portcullis::tlog::{SigningKey, VerifyingKey};
 use portcullis::wire::{Approval, EventView, GrantView, Invitation, NewRequest, RequestView};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -179,16 +180,36 @@ impl World {
     /// From the next start on, approving and the like need a second factor.
     pub(crate) async fn require_step_up(&mut self) {
         self.step_up = true;
+        let code = self.code_of_root().await;
+        self.restart().await;
+        self.root_is_back(&code).await;
+    }
+
+    /// With it the first admin signs in again, at another address.
+    pub(crate) async fn code_of_root(&self) -> String {
         let again = Invitation {
             name: "root".to_owned(),
             roles: Vec::new(),
             groups: Vec::new(),
         };
-        let code = self.admin().invite(&again, &key()).await.unwrap().code;
-        self.restart().await;
+        self.admin().invite(&again, &key()).await.unwrap().code
+    }
+
+    /// Signs the first admin in again after a restart.
+    pub(crate) async fn root_is_back(&mut self, code: &str) {
         let client = self.nobody();
-        client.sign_in(&code, None, Some("test")).await.unwrap();
+        client.sign_in(code, None, Some("test")).await.unwrap();
         self.admin = Some(client);
+    }
+
+    /// The key of the log of every world that shares its targets with nobody.
+    pub(crate) fn log_key() -> VerifyingKey {
+        let key = Key::new(COMMON_KEY);
+        let id = key.derive("audit log name", &[]);
+        let id: String = id[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = format!("portcullis/audit/{id}/1");
+        let signing = SigningKey::from_seed(&name, &key.derive("audit log", &[&name]));
+        signing.unwrap().verifying().clone()
     }
 
     /// Starts with nobody in it.
@@ -525,6 +546,13 @@ impl World {
                 connection.close().await.unwrap();
             }
         }
+    }
+
+    /// How many events fulfil a condition, those that wait for their index among them.
+    pub(crate) async fn on_record(&self, such: &str) -> i64 {
+        let count = |table: &str| format!("(select count(*) from {table} where {such})");
+        let both = format!("select {} + {}", count("audit"), count("audit_waiting"));
+        self.number(&both).await
     }
 
     /// One number from the database.

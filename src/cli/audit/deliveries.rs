@@ -3,7 +3,7 @@
 use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 
-/// Show where the history is delivered to, and how far each place is behind
+/// Show where the history is delivered to, which witnesses sign it, and how far each is behind
 #[derive(Debug, clap::Args)]
 pub(super) struct Deliveries {}
 
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context<'_>, _: Deliveries) -> Result<Exit, Fa
         }
         printer.table(
             &table,
-            "the history is delivered nowhere: see `[[siem]]` in portcullis.toml",
+            "the history is delivered nowhere: see `[[siem]]` and `[[witness]]` in portcullis.toml",
         )
     })?;
     Ok(Exit::DONE)

@@ -6,9 +6,12 @@ use serde::Serialize;
 
 use crate::cli::{Context, Exit, Failure};
 use crate::client::evidence::{Checked, Unfit, check};
+use crate::client::verify::{Witnessed, check_witnesses};
 use crate::client::witness::Seen;
-use crate::tlog::VerifyingKey;
+use crate::tlog::{VerifyingKey, WitnessKey};
 use crate::wire::LogLinkView;
+
+use super::verify::tell_witnessed;
 
 /// What a check came to.
 #[derive(Debug, Serialize)]
@@ -25,6 +28,9 @@ struct Report {
     compared: usize,
     /// What is shown by proofs in epochs that ended.
     shows: Vec<String>,
+    /// What the witnesses saw that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    witnesses: Vec<Witnessed>,
     /// What no proof covers.
     not_proven: Vec<String>,
 }
@@ -34,6 +40,7 @@ pub(super) fn verify(
     file: &Path,
     key: Option<VerifyingKey>,
     (witnesses, links): (&[PathBuf], &[LogLinkView]),
+    witness_keys: &[WitnessKey],
 ) -> Result<Exit, Failure> {
     let mut seen = Vec::new();
     for path in witnesses {
@@ -72,7 +79,10 @@ pub(super) fn verify(
         });
     }
     let compared = compared.len();
-    tell(context, checked, &key, compared)
+    let size = checked.checkpoint.size;
+    let seen = check_witnesses(&checked.evidence.checkpoint, size, witness_keys);
+    let seen = seen.map_err(|error| broken(&Unfit::Log(error)))?;
+    tell(context, checked, &key, (compared, seen))
 }
 
 /// Says what is wrong with a file.
@@ -90,7 +100,7 @@ fn tell(
     context: &Context<'_>,
     checked: Checked,
     key: &VerifyingKey,
-    compared: usize,
+    (compared, witnesses): (usize, Vec<Witnessed>),
 ) -> Result<Exit, Failure> {
     let report = Report {
         grant: checked.evidence.grant.id,
@@ -101,6 +111,7 @@ fn tell(
         erased: checked.erased,
         compared,
         shows: checked.shows,
+        witnesses,
         not_proven: checked.evidence.not_proven,
     };
     context.printer.answer(&report, |printer| {
@@ -108,6 +119,9 @@ fn tell(
             "the evidence about {} is good: {} events are in the log of `{}` as they stand there",
             report.grant, report.events, report.origin
         ))?;
+        for seen in &report.witnesses {
+            tell_witnessed(printer, seen)?;
+        }
         if report.erased > 0 {
             let erased = report.erased;
             printer.line(&format!("of {erased} of them reason or address was erased"))?;

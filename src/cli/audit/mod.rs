@@ -9,6 +9,7 @@ mod prune;
 mod recover;
 mod verify;
 mod walk;
+mod witness;
 
 use chrono::{DateTime, Local, Utc};
 
@@ -47,6 +48,7 @@ enum Command {
     Deliveries(deliveries::Deliveries),
     Erase(erase::Erase),
     Prune(prune::Prune),
+    Witness(witness::Witness),
 }
 
 /// A filter says these, too, and it is what is counted by.
@@ -149,13 +151,14 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         Some(Command::Deliveries(asked)) => deliveries::run(context, asked).await,
         Some(Command::Erase(asked)) => erase::run(context, asked).await,
         Some(Command::Prune(asked)) => prune::run(context, asked).await,
+        Some(Command::Witness(asked)) => witness::run(context, asked).await,
         None => search(context, arguments.search).await,
     }
 }
 
 /// Says loudly when the record that is searched is not the one that this machine saw; what is there is shown all the
 /// same, for whoever has to find out.
-async fn witness(context: &Context<'_>, client: &Client) -> Result<(), Failure> {
+async fn compare(context: &Context<'_>, client: &Client) -> Result<(), Failure> {
     let file = WitnessFile::of(&context.state()?, client.server())?;
     // A server that does not say what its log is will be heard in the search itself.
     if let Err(error) = watch(client, Some(&file)).await
@@ -172,7 +175,7 @@ async fn witness(context: &Context<'_>, client: &Client) -> Result<(), Failure> 
 async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failure> {
     let (follows, limit) = (arguments.follow, arguments.limit);
     let (client, mut query) = arguments.which.query(context).await?;
-    witness(context, &client).await?;
+    compare(context, &client).await?;
     let filter = query.q.clone();
     if let Some(at) = arguments.at {
         let now = context.now(&client).await?;

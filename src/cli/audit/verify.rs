@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::audit::evidence;
 use crate::cli::requests::PAGE;
-use crate::cli::{Context, Exit, Failure, Printer};
+use crate::cli::{Context, Exit, Failure, Printer, words};
 use crate::client::epochs::{Chain, Told, epoch_of, follow};
 use crate::client::replay::{GrantRow, Grants};
-use crate::client::verify::{Broken, Walk, read_checkpoint};
+use crate::client::verify::{Broken, Walk, Witnessed, check_witnesses, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
 use crate::client::{Client, ClientError, GrantsQuery};
-use crate::tlog::{Checkpoint, Hash, TileAt, VerifyingKey};
+use crate::tlog::{Checkpoint, Hash, TileAt, VerifyingKey, WitnessKey};
 use crate::wire::{CheckpointView, LogLinkView};
 
 use super::walk::{
@@ -35,13 +35,17 @@ pub(super) struct Verify {
     /// For a file of `evidence` that was signed with another key than this: the file `links` of an `audit export`
     #[arg(long, value_name = "FILE")]
     links: Option<PathBuf>,
+    /// A witness outside that has to have signed the checkpoint; may be given several times
+    #[arg(long, value_name = "NAME+HASH+KEY")]
+    witness_key: Vec<WitnessKey>,
 }
 
 pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit, Failure> {
     if let Some(file) = asked.folder.as_ref().filter(|path| path.is_file()) {
         let links = asked.links.as_deref().map(read_links).transpose()?;
         let links = links.unwrap_or_default();
-        return evidence::verify(context, file, asked.key, (&asked.witness, &links));
+        let seen = (asked.witness.as_slice(), links.as_slice());
+        return evidence::verify(context, file, asked.key, seen, &asked.witness_key);
     }
     let mut before = Vec::new();
     for path in &asked.witness {
@@ -81,10 +85,13 @@ pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit,
         trusted.push(said.clone());
     }
     let (chain, signed) = check_keys(&trusted, &links, &note).map_err(|error| broken(&error))?;
+    let witnesses = check_witnesses(&note, signed.size, &asked.witness_key);
+    let witnesses = witnesses.map_err(|error| unwitnessed(&error))?;
     let mut lives = Lives::new(grants, !chain.recoveries.is_empty());
     let log = (&chain, &signed);
     let mut keep = |_: Option<u32>, _: TileAt, _: Option<&[u8]>, _: &[Hash]| Ok(());
-    let report = check(context, &source, log, &before, &mut lives, &mut keep).await?;
+    let mut report = check(context, &source, log, &before, &mut lives, &mut keep).await?;
+    report.witnesses = witnesses;
     if let Some((_, file)) = said {
         file.keep(&chain.key, &note)?;
     }
@@ -177,6 +184,7 @@ async fn check(
         grants,
         unexplained: std::mem::take(&mut lives.unexplained),
         epochs,
+        witnesses: Vec::new(),
     })
 }
 
@@ -317,6 +325,9 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
         for told in &report.epochs {
             tell_epoch(printer, told)?;
         }
+        for seen in &report.witnesses {
+            tell_witnessed(printer, seen)?;
+        }
         if report.compared > 0 {
             printer.line("it continues what was seen of it before")?;
         }
@@ -335,6 +346,26 @@ fn tell(context: &Context<'_>, report: &Report) -> Result<Exit, Failure> {
         Ok(())
     })?;
     Ok(Exit::DONE)
+}
+
+/// Says what a witness outside saw.
+pub(super) fn tell_witnessed(printer: &Printer, seen: &Witnessed) -> Result<(), Failure> {
+    let (name, size, at) = (&seen.witness, seen.size, words::exact(seen.at));
+    printer.line(&format!("witness `{name}` saw these {size} events at {at}"))
+}
+
+/// A signature that is not there yet is no tampering, but nothing that could be relied on either.
+fn unwitnessed(error: &Broken) -> Failure {
+    match error {
+        Broken::Unwitnessed { .. } => Failure {
+            code: Some(error.code()),
+            ..Failure::refused(
+                error.to_string(),
+                "`portcullis audit deliveries` shows how the witness stands; its own address shows what it saw",
+            )
+        },
+        error => broken(error),
+    }
 }
 
 /// Says of an epoch that ended what everybody has to know who relies on the record.

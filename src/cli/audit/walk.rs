@@ -8,7 +8,7 @@ use crate::cli::{Context, Failure};
 use crate::client::Client;
 use crate::client::epochs::Told as Ended;
 use crate::client::replay::{Grants, Replay, Told};
-use crate::client::verify::{Broken, Leaf, Walk, leaves, pruned_to};
+use crate::client::verify::{Broken, Leaf, Walk, Witnessed, leaves, pruned_to};
 use crate::tlog::{Checkpoint, HEIGHT, Hash, TileAt, WIDTH};
 
 /// Bundles that are read at a time.
@@ -116,6 +116,9 @@ pub(super) struct Report {
     /// The epochs that ended with a recovery.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<Ended>,
+    /// What the witnesses saw that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<Witnessed>,
 }
 
 /// Where a log is read from.

@@ -70,7 +70,11 @@ impl Gate {
     }
 
     /// A checkpoint, if this key of ours signed it.
-    pub(super) fn signed_with(&self, note: &str, by: KeyAt) -> Result<Option<Signed>, Error> {
+    pub(in crate::gate) fn signed_with(
+        &self,
+        note: &str,
+        by: KeyAt,
+    ) -> Result<Option<Signed>, Error> {
         let key = self.log_key(by)?;
         let read = || {
             let read = Note::read(note).ok()?;

@@ -21,7 +21,7 @@ use crate::wire::export::SignedLog;
 use super::{Caller, Error, Gate};
 
 pub use links::SeenLink;
-pub(in crate::gate) use links::key_at;
+pub(in crate::gate) use links::{Signed, key_at};
 pub use prove::{EntryProof, Step};
 pub use sign::Signer;
 pub(in crate::gate) use sign::continues;
@@ -42,6 +42,7 @@ impl Gate {
         permit(&caller.principal, Action::ReadAudit)?;
         self.store.sequence().await?;
         self.publish().await?;
+        self.await_witnesses().await;
         self.checkpoint(caller).await
     }
 

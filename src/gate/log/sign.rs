@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
@@ -33,13 +33,15 @@ const KEPT_MAX: u64 = 64 * 1024;
 pub struct Signer {
     /// Where the last checkpoint that this node signed is kept, if anywhere.
     kept: Option<PathBuf>,
-    pub(super) state: Mutex<State>,
+    pub(in crate::gate) state: Mutex<State>,
+    /// The size of the newest checkpoint, for those who show it to others.
+    pub(in crate::gate) published: watch::Sender<u64>,
     /// Events wait for their place for so long that nothing is decided.
     pub(super) stuck: AtomicBool,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(in crate::gate) struct State {
     pub last: Option<Signed>,
     /// The file was read.
     pub read: bool,
@@ -136,12 +138,14 @@ impl Gate {
             state.last = Some(theirs);
         }
         state.broken = None;
+        let newest = state.last.as_ref().map_or(0, |last| last.checkpoint.size);
+        self.signer.published.send_replace(newest);
         metrics::gauge!("portcullis_audit_rewritten").set(0.0);
         Ok(size)
     }
 
     /// Reads what this node signed before it was started.
-    pub(super) fn recall(&self, state: &mut State) -> Result<(), Error> {
+    pub(in crate::gate) fn recall(&self, state: &mut State) -> Result<(), Error> {
         if !state.read {
             state.last = self.read_kept()?;
             state.read = true;
@@ -163,23 +167,45 @@ impl Gate {
         };
         let links = tx.links().await?;
         for before in [state.last.clone(), theirs].into_iter().flatten() {
-            let why = if before.by.0 < at.0 {
-                self.admitted(tx, &links, &before).await?
-            } else if before.by > at {
-                let (generation, epoch) = (before.by.1, before.by.0);
-                Err(format!(
-                    "events that were signed with key {generation} of epoch {epoch} are gone"
-                ))
-            } else {
-                continues(tx, tree, &before.checkpoint).await?
-            };
-            if let Err(why) = why {
+            if let Err(why) = self.follows(tx, tree, &links, &before).await? {
                 let before = Some(before);
                 return Ok(Some(Lost { before, why }));
             }
         }
         let announced = self.announced(tx, tree, &links).await?;
         Ok(announced.err().map(|why| Lost { before: None, why }))
+    }
+
+    /// Whether the record continues a checkpoint, or says how it was lost; the error says what is wrong.
+    async fn follows(
+        &self,
+        tx: &mut Tx,
+        tree: &Tree,
+        links: &[Link],
+        before: &Signed,
+    ) -> Result<Result<(), String>, Error> {
+        let at = key_at(tree);
+        if before.by.0 < at.0 {
+            return self.admitted(tx, links, before).await;
+        }
+        if before.by > at {
+            let (generation, epoch) = (before.by.1, before.by.0);
+            return Ok(Err(format!(
+                "events that were signed with key {generation} of epoch {epoch} are gone"
+            )));
+        }
+        continues(tx, tree, &before.checkpoint).await
+    }
+
+    /// Whether the record goes on from a checkpoint that somebody shows.
+    pub(in crate::gate) async fn goes_on_from(
+        &self,
+        tx: &mut Tx,
+        tree: &Tree,
+        shown: &Signed,
+    ) -> Result<bool, Error> {
+        let links = tx.links().await?;
+        Ok(self.follows(tx, tree, &links, shown).await?.is_ok())
     }
 
     /// Whether the recoveries since say of what was lost as much as this checkpoint of an epoch before.
@@ -235,13 +261,10 @@ impl Gate {
     }
 
     /// Keeps a checkpoint where this node looks when it starts, and where others look who trust no node.
-    pub(super) fn keep(&self, signed: &Signed) -> Result<(), Error> {
+    pub(in crate::gate) fn keep(&self, signed: &Signed) -> Result<(), Error> {
         if let Some(folder) = &self.settings.audit.checkpoints {
             // It is for others: without it the log is as good as ever, and the next checkpoint is tried again.
-            if let Err(error) = self.add_to(folder, signed) {
-                metrics::counter!("portcullis_audit_checkpoints_not_written").increment(1);
-                tracing::error!(error = ?error, folder = %folder.display(), "a checkpoint could not be added to the folder");
-            }
+            self.add_or_say(folder, signed, "");
         }
         let Some(path) = &self.signer.kept else {
             return Ok(());
@@ -253,14 +276,28 @@ impl Gate {
         Ok(written.with_context(|| format!("keeping the checkpoint in `{shown}`"))?)
     }
 
+    /// Adds a checkpoint that a witness has signed, too, to where others look.
+    pub(in crate::gate) fn add_cosigned(&self, signed: &Signed, witness: &str) {
+        if let Some(folder) = &self.settings.audit.checkpoints {
+            self.add_or_say(folder, signed, &format!("-{witness}"));
+        }
+    }
+
+    fn add_or_say(&self, folder: &Path, signed: &Signed, end: &str) {
+        if let Err(error) = self.add_to(folder, signed, end) {
+            metrics::counter!("portcullis_audit_checkpoints_not_written").increment(1);
+            tracing::error!(error = ?error, folder = %folder.display(), "a checkpoint could not be added to the folder");
+        }
+    }
+
     /// Adds a file with a checkpoint and its key. INVARIANT: no file that is there is ever changed
     /// (`every_checkpoint_is_added_to_a_folder_and_none_is_changed`).
-    fn add_to(&self, folder: &Path, signed: &Signed) -> Result<(), Error> {
+    fn add_to(&self, folder: &Path, signed: &Signed, end: &str) -> Result<(), Error> {
         let key = self.log_key(signed.by)?;
         let name = key.verifying().name().replace('/', "-");
         let (_, generation) = signed.by;
         let path = folder.join(format!(
-            "{name}-{generation}-{:012}",
+            "{name}-{generation}-{:012}{end}",
             signed.checkpoint.size
         ));
         std::fs::create_dir_all(folder).context("making the folder")?;

@@ -1,9 +1,12 @@
 //! Delivery to an HTTP Event Collector as Splunk has it: one JSON object for each event, one call for a batch.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::config::siem::Destination;
@@ -11,12 +14,16 @@ use crate::wire::export::Format;
 
 use super::Parcel;
 
+/// What fits one packet is sent as it is.
+const WORTH_IT: usize = 1_400;
+
 pub(super) struct Http {
     client: reqwest::Client,
     url: String,
     token: HeaderValue,
     host: String,
     source_type: &'static str,
+    gzip: bool,
 }
 
 impl Http {
@@ -24,8 +31,8 @@ impl Http {
         url: &str,
         token_file: &Path,
         ca: Option<&Path>,
-        host: &str,
-        format: Format,
+        (host, format): (&str, Format),
+        gzip: bool,
     ) -> anyhow::Result<Self> {
         // Fails when a provider is there already, and that one is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -61,6 +68,7 @@ impl Http {
                 Format::Ocsf => "ocsf",
                 Format::Ndjson | Format::Csv => "portcullis:audit",
             },
+            gzip,
         })
     }
 
@@ -87,8 +95,13 @@ impl Http {
             .client
             .post(&self.url)
             .header(AUTHORIZATION, self.token.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
+            .header(CONTENT_TYPE, "application/json");
+        let call = if self.gzip && body.len() > WORTH_IT {
+            let body = compressed(body.as_bytes()).context("compressing a batch")?;
+            call.header(CONTENT_ENCODING, "gzip").body(body)
+        } else {
+            call.body(body)
+        };
         // The address may have something secret in it.
         let answer = call.send().await.map_err(reqwest::Error::without_url)?;
         let status = answer.status();
@@ -99,4 +112,10 @@ impl Http {
         answer.bytes().await.map_err(reqwest::Error::without_url)?;
         Ok(())
     }
+}
+
+fn compressed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }

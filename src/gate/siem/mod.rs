@@ -58,19 +58,22 @@ enum Way {
 impl Way {
     fn new(siem: &Siem, host: &str) -> anyhow::Result<Self> {
         Ok(match &siem.to {
-            Destination::Syslog { address, ca } => {
-                Self::Syslog(syslog::Syslog::new(address, ca, host)?)
-            }
+            Destination::Syslog {
+                address,
+                ca,
+                enterprise,
+            } => Self::Syslog(syslog::Syslog::new(address, ca, host, *enterprise)?),
             Destination::Http {
                 url,
                 token_file,
                 ca,
+                gzip,
             } => Self::Http(http::Http::new(
                 url,
                 token_file,
                 ca.as_deref(),
-                host,
-                siem.format,
+                (host, siem.format),
+                *gzip,
             )?),
             Destination::File { path } => Self::File(file::File::new(path)),
         })

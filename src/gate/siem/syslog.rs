@@ -21,8 +21,8 @@ use super::Parcel;
 
 /// Log audit.
 const FACILITY: u32 = 13;
-/// The number that is reserved for whoever has none of their own (RFC 5612).
-const ENTERPRISE: u32 = 32_473;
+/// Where a sequence of messages begins anew (RFC 5424 §7.3.1).
+const SEQUENCE: i64 = 2_147_483_647;
 /// What a receiver may say before it hangs up; nothing of it means anything.
 const CHATTER: u64 = 64 * 1024;
 
@@ -31,10 +31,16 @@ pub(super) struct Syslog {
     address: String,
     name: ServerName<'static>,
     host: String,
+    enterprise: Option<u32>,
 }
 
 impl Syslog {
-    pub(super) fn new(address: &str, ca: &Path, host: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        address: &str,
+        ca: &Path,
+        host: &str,
+        enterprise: Option<u32>,
+    ) -> anyhow::Result<Self> {
         let shown = ca.display();
         let pem = std::fs::read(ca).with_context(|| format!("reading `{shown}`"))?;
         let mut roots = RootCertStore::empty();
@@ -60,6 +66,7 @@ impl Syslog {
             address: address.to_owned(),
             name: ServerName::try_from(name).context("the receiver has no name that TLS takes")?,
             host: host.to_owned(),
+            enterprise,
         })
     }
 
@@ -74,7 +81,7 @@ impl Syslog {
             .context("agreeing on TLS")?;
         let mut bytes = Vec::new();
         for parcel in parcels {
-            let message = message(&parcel.event, &parcel.line, &self.host);
+            let message = message(&parcel.event, &parcel.line, &self.host, self.enterprise);
             bytes.extend_from_slice(format!("{} ", message.len()).as_bytes());
             bytes.extend_from_slice(message.as_bytes());
         }
@@ -92,7 +99,7 @@ impl Syslog {
 }
 
 /// One message: header, structured data, and the event after a byte order mark that says UTF-8.
-fn message(event: &EventView, line: &str, host: &str) -> String {
+fn message(event: &EventView, line: &str, host: &str, enterprise: Option<u32>) -> String {
     let severity = match (event.event.as_str(), event.outcome.as_str()) {
         ("audit.rewritten", _) => 2,
         (_, "error") => 3,
@@ -102,6 +109,23 @@ fn message(event: &EventView, line: &str, host: &str) -> String {
     let time = event
         .time
         .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    // Whoever looks for gaps finds them without reading the message: it grows by one with each event.
+    let sequence = event.index.rem_euclid(SEQUENCE) + 1;
+    format!(
+        "<{}>1 {time} {} portcullis - {} [origin software=\"portcullis\" swVersion=\"{}\"][meta sequenceId=\"{sequence}\"]{} \u{feff}{line}",
+        FACILITY * 8 + severity,
+        printable(host, 255),
+        printable(&event.event, 32),
+        env!("CARGO_PKG_VERSION"),
+        enterprise
+            .map(|number| fields(event, number))
+            .unwrap_or_default(),
+    )
+}
+
+/// The fields of an event, under a name that nobody else gives another meaning to: a name of one's own needs a number
+/// of one's own (RFC 5424 §6.3.2), and the one of RFC 5612 is for examples.
+fn fields(event: &EventView, enterprise: u32) -> String {
     let index = event.index.to_string();
     let fields = [
         ("index", Some(index.as_str())),
@@ -120,12 +144,7 @@ fn message(event: &EventView, line: &str, host: &str) -> String {
         .into_iter()
         .filter_map(|(name, value)| Some(format!(" {name}=\"{}\"", escaped(value?))))
         .collect();
-    format!(
-        "<{}>1 {time} {} portcullis - {} [portcullis@{ENTERPRISE}{data}] \u{feff}{line}",
-        FACILITY * 8 + severity,
-        printable(host, 255),
-        printable(&event.event, 32),
-    )
+    format!("[portcullis@{enterprise}{data}]")
 }
 
 /// What stands in a header: visible ASCII, or the sign for nothing.
@@ -169,16 +188,32 @@ mod tests {
 
     #[test]
     fn a_message_is_as_rfc_5424_says() {
-        let text = message(&event("no"), "{}", "portcullis.example.com");
+        let text = message(&event("no"), "{}", "portcullis.example.com", None);
         assert_eq!(
             text,
-            "<108>1 2026-11-23T04:00:00.007Z portcullis.example.com portcullis - request.denied [portcullis@32473 index=\"7\" id=\"x\" event=\"request.denied\" outcome=\"denied\" actor=\"rita\" reason=\"no\"] \u{feff}{}"
+            concat!(
+                "<108>1 2026-11-23T04:00:00.007Z portcullis.example.com portcullis - request.denied ",
+                "[origin software=\"portcullis\" swVersion=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"][meta sequenceId=\"8\"] \u{feff}{}"
+            )
+        );
+        let text = message(&event("no"), "{}", "portcullis.example.com", Some(32_473));
+        let fields = "[portcullis@32473 index=\"7\" id=\"x\" event=\"request.denied\" outcome=\"denied\" actor=\"rita\" reason=\"no\"]";
+        assert!(
+            text.contains(&format!("[meta sequenceId=\"8\"]{fields} \u{feff}{{}}")),
+            "{text}"
         );
     }
 
     #[test]
     fn nothing_that_people_type_ends_structured_data() {
-        let text = message(&event("a\"] b\\\n<13>1 forged"), "{}", "host name");
+        let text = message(
+            &event("a\"] b\\\n<13>1 forged"),
+            "{}",
+            "host name",
+            Some(32_473),
+        );
         assert!(
             text.contains("reason=\"a\\\"\\] b\\\\\u{fffd}<13>1 forged\"]"),
             "{text}"

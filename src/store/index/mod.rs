@@ -31,7 +31,7 @@ pub use walk::Slice;
 /// Events of a segment: as many as make their places two bytes.
 const SEGMENT: i64 = 65_536;
 /// Events of a piece: as many as can be looked through row by row.
-const PIECE: i64 = 2_048;
+pub(in crate::store) const PIECE: i64 = 2_048;
 /// Events that share their letters.
 const GROUP: usize = 16;
 /// Rows beside those for terms: the columns of values that are counted.
@@ -270,7 +270,7 @@ impl Tx {
         let mut places = Vec::with_capacity(moments.len());
         for moment in moments {
             let first: Option<(i64,)> = on!(self, c => sqlx::query_as(
-                "select idx from audit where at >= $1 and idx is not null order by at, idx limit 1").bind(*moment).fetch_optional(c))
+                "select idx from audit where at >= $1 order by at, idx limit 1").bind(*moment).fetch_optional(c))
             .context("looking for a moment in the log")?;
             places.push(first.map(|(idx,)| idx));
         }

@@ -1,0 +1,256 @@
+//! An event in its row. What has a column is nowhere else in the row, so that nobody can change what is searched and
+//! leave what is signed; the rest is in `body`, as JSON.
+//!
+//! Reason and address are hashed, with a salt, when the row becomes an entry of the log. Who erases them writes the
+//! hashes in their place.
+
+use std::str::FromStr;
+
+use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::ids::{
+    GrantId, IdError, PrincipalId, PrincipalName, RequestId, RoleName, TargetName,
+};
+use crate::domain::principal::PrincipalRef;
+use crate::secret;
+use crate::wire::{LogEntry, hash_of_text};
+
+use super::audit::{Entry, Fact, Origin};
+use super::{moment, word};
+
+/// The columns of an event that waits and of one in the log, but for the index.
+pub(in crate::store) const COLUMNS: &str = "event_id, at, code, outcome, actor, principal, target, request_id, grant_id, reason, address, salt, body";
+
+/// The texts that can be erased, and where their hashes stand.
+const HASHED: [(&str, &str); 2] = [("reason", "reason_sha256"), ("address", "address_sha256")];
+
+/// What of an event has no column.
+#[derive(Serialize)]
+struct Rest<'e> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor_id: Option<&'e PrincipalId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'e RoleName>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    details: &'e Map<String, Value>,
+    trace: &'e str,
+    channel: &'e str,
+}
+
+/// The body of a row. Rows of before migration 0017 have everything in there, and that is what is signed.
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    code: Option<EventCode>,
+    #[serde(default)]
+    outcome: Option<Outcome>,
+    #[serde(default)]
+    actor: Option<Actor>,
+    #[serde(default)]
+    principal: Option<PrincipalName>,
+    #[serde(default)]
+    target: Option<TargetName>,
+    #[serde(default)]
+    request: Option<RequestId>,
+    #[serde(default)]
+    grant: Option<GrantId>,
+    #[serde(default)]
+    actor_id: Option<PrincipalId>,
+    #[serde(default)]
+    role: Option<RoleName>,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default)]
+    details: Map<String, Value>,
+    trace: String,
+    channel: String,
+}
+
+/// One event to be written.
+pub(in crate::store) struct NewRow<'e> {
+    pub(in crate::store) id: [u8; 16],
+    pub(in crate::store) fact: Fact<'e>,
+    pub(in crate::store) salt: Option<String>,
+    pub(in crate::store) body: String,
+}
+
+impl<'e> NewRow<'e> {
+    pub(in crate::store) fn of(fact: Fact<'e>) -> anyhow::Result<Self> {
+        let Fact { event, origin, .. } = fact;
+        let salted = event.reason.is_some() || origin.address.is_some();
+        let rest = Rest {
+            actor_id: match &event.actor {
+                Actor::Principal(who) => Some(&who.id),
+                Actor::System | Actor::Anonymous => None,
+            },
+            role: event.role.as_ref(),
+            details: &event.details,
+            trace: &origin.trace,
+            channel: &origin.channel,
+        };
+        Ok(Self {
+            // Version 7 identifiers of one process only grow, so events of one transaction keep their order.
+            id: *uuid::Uuid::now_v7().as_bytes(),
+            salt: salted.then(salt).transpose()?,
+            body: serde_json::to_string(&rest)?,
+            fact,
+        })
+    }
+}
+
+/// What keeps others from guessing a short text by its hash.
+fn salt() -> anyhow::Result<String> {
+    Ok(URL_SAFE_NO_PAD.encode(secret::random::<16>()?))
+}
+
+/// One event as it is stored.
+#[derive(sqlx::FromRow)]
+pub(in crate::store) struct Row {
+    pub(in crate::store) idx: i64,
+    pub(in crate::store) event_id: Option<Vec<u8>>,
+    pub(in crate::store) at: i64,
+    code: String,
+    outcome: String,
+    actor: String,
+    principal: Option<String>,
+    target: Option<String>,
+    request_id: Option<String>,
+    grant_id: Option<String>,
+    reason: Option<String>,
+    address: Option<String>,
+    pub(in crate::store) salt: Option<String>,
+    pub(in crate::store) body: String,
+}
+
+impl Row {
+    fn id(&self) -> anyhow::Result<Option<String>> {
+        let id = self.event_id.as_deref().map(uuid::Uuid::from_slice);
+        Ok(id.transpose()?.map(|id| id.to_string()))
+    }
+
+    /// The event, its index and where it came from.
+    pub(in crate::store) fn read(self) -> anyhow::Result<Entry> {
+        let index = self.idx;
+        self.parse()
+            .with_context(|| format!("reading audit event {index}"))
+    }
+
+    fn parse(self) -> anyhow::Result<Entry> {
+        let id = self.id()?;
+        let body: Body = serde_json::from_str(&self.body)?;
+        let actor = match (body.actor, body.actor_id) {
+            (Some(actor), _) => actor,
+            (None, Some(id)) => Actor::Principal(PrincipalRef {
+                id,
+                name: self.actor.parse()?,
+            }),
+            (None, None) if self.actor == Actor::System.name() => Actor::System,
+            (None, None) => Actor::Anonymous,
+        };
+        let event = Event {
+            code: match body.code {
+                Some(code) => code,
+                None => self.code.parse().map_err(anyhow::Error::msg)?,
+            },
+            outcome: match body.outcome {
+                Some(outcome) => outcome,
+                None => word("outcome", &self.outcome)?,
+            },
+            actor,
+            principal: either(body.principal, self.principal)?,
+            target: either(body.target, self.target)?,
+            role: body.role,
+            request: either(body.request, self.request_id)?,
+            grant: either(body.grant, self.grant_id)?,
+            // Events of before there was a tree have their texts in the body.
+            reason: self.reason.or(body.reason),
+            details: body.details,
+        };
+        Ok(Entry {
+            index: self.idx,
+            id: id.or(body.id).context("it has no id")?,
+            at: moment(self.at)?,
+            event,
+            origin: Origin {
+                trace: body.trace,
+                channel: body.channel,
+                address: self.address.or(body.address),
+            },
+        })
+    }
+
+    /// The body with the hashes of the texts, which are about to be erased.
+    pub(in crate::store) fn erased(&self) -> anyhow::Result<String> {
+        let mut body = self.object()?;
+        self.put_hashes(&mut body);
+        Ok(serde_json::to_string(&body)?)
+    }
+
+    fn object(&self) -> anyhow::Result<Map<String, Value>> {
+        serde_json::from_str(&self.body)
+            .with_context(|| format!("reading audit event {}", self.idx))
+    }
+
+    fn put_hashes(&self, body: &mut Map<String, Value>) {
+        let Some(salt) = &self.salt else { return };
+        for ((text, hash), value) in HASHED.iter().zip([&self.reason, &self.address]) {
+            if let (Some(value), false) = (value, body.contains_key(*text)) {
+                body.entry(*hash)
+                    .or_insert_with(|| hash_of_text(salt, value).into());
+            }
+        }
+    }
+
+    /// The bytes that are hashed.
+    pub(in crate::store) fn encode(&self, epoch: u32) -> anyhow::Result<Vec<u8>> {
+        self.entry(epoch)
+            .with_context(|| format!("audit event {} cannot be an entry", self.idx))
+    }
+
+    fn entry(&self, epoch: u32) -> anyhow::Result<Vec<u8>> {
+        let mut body = self.object()?;
+        let actor = match body.remove("actor_id") {
+            Some(id) => json!({"kind": "principal", "id": id, "name": self.actor}),
+            None if self.actor == Actor::System.name() => json!({"kind": "system"}),
+            None => json!({"kind": "anonymous"}),
+        };
+        body.entry("actor").or_insert(actor);
+        let columns = [
+            ("id", self.id()?),
+            ("code", Some(self.code.clone())),
+            ("outcome", Some(self.outcome.clone())),
+            ("principal", self.principal.clone()),
+            ("target", self.target.clone()),
+            ("request", self.request_id.clone()),
+            ("grant", self.grant_id.clone()),
+        ];
+        for (name, value) in columns {
+            if let Some(value) = value {
+                body.entry(name).or_insert_with(|| value.into());
+            }
+        }
+        self.put_hashes(&mut body);
+        let entry = LogEntry::new((u64::try_from(self.idx)?, epoch), moment(self.at)?, body);
+        Ok(entry.encode()?)
+    }
+}
+
+/// What a body of before has, or else the column.
+fn either<T: FromStr<Err = IdError>>(
+    body: Option<T>,
+    column: Option<String>,
+) -> Result<Option<T>, IdError> {
+    match (body, column) {
+        (None, Some(text)) => text.parse().map(Some),
+        (body, _) => Ok(body),
+    }
+}
