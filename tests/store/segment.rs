@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use portcullis::query::{self, Context, List, Name, Saved, index};
-use portcullis::store::audit::{Filter, Origin};
+use portcullis::store::audit::{Fact, Filter, Origin};
 use portcullis::store::{Clock, Location, Store};
 use portcullis::wire::EventView;
 use tokio::time::Instant;
@@ -54,9 +54,14 @@ async fn fill(store: &Store, clock: &AtomicI64) {
             let events: Vec<_> = (call..EVENTS.min(call + TOGETHER))
                 .map(|nth| event(nth).0)
                 .collect();
-            let events: Vec<_> = events.iter().collect();
-            let now = store.now(&mut tx).await.unwrap();
-            tx.append(&events, &origin, now).await.unwrap();
+            let at = store.now(&mut tx).await.unwrap();
+            let fact = |event| Fact {
+                event,
+                origin: &origin,
+                at,
+            };
+            let facts: Vec<_> = events.iter().map(fact).collect();
+            tx.append(&facts).await.unwrap();
             clock.fetch_add(20_000, order);
         }
         store.commit(tx).await.unwrap();
