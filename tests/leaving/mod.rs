@@ -8,3 +8,4 @@ mod ocsf;
 mod prune;
 mod reads;
 mod receivers;
+mod rsyslog;

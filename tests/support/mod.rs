@@ -12,7 +12,7 @@ pub(crate) mod node;
 pub(crate) mod passkey;
 pub(crate) mod person;
 pub(crate) mod postgres;
-mod process;
+pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod pty;
 pub(crate) mod random;

@@ -206,7 +206,8 @@ impl World {
     pub(crate) fn log_key() -> VerifyingKey {
         let key = Key::new(COMMON_KEY);
         let id = key.derive("audit log name", &[]);
-        let id: String = id[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = |text: String, byte: &u8| text + &format!("{byte:02x}");
+        let id = id[..16].iter().fold(String::new(), digits);
         let name = format!("portcullis/audit/{id}/1");
         let signing = SigningKey::from_seed(&name, &key.derive("audit log", &[&name]));
         signing.unwrap().verifying().clone()

@@ -16,13 +16,14 @@ use crate::support::world::ring as tls;
 const PUBLIC: &str = include_str!("sigsum-proof.txt");
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
-    let bytes = bytes.as_ref().iter();
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    let digits = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    bytes.as_ref().iter().fold(String::new(), digits)
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-    (0..text.len()).step_by(2).map(digits).collect()
+    let (pairs, _) = text.as_bytes().as_chunks::<2>();
+    let read = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+    pairs.iter().map(|pair| read(pair).unwrap()).collect()
 }
 
 /// The name that Sigsum gives to the log of a key.
@@ -189,8 +190,8 @@ fn a_key_of_a_witness_and_one_of_a_log_are_not_taken_for_each_other() {
     assert!(log.verifying().to_string().parse::<WitnessKey>().is_err());
     // Nor is a plain signature a cosignature, where the bytes of the keys are the same.
     let note = Note::new("text\n".to_owned()).unwrap();
-    let signed = note.clone().signed(&log);
-    assert!(signer.verifying().seen_at(&signed).is_err());
+    let plain = note.clone().signed(&log);
+    assert!(signer.verifying().seen_at(&plain).is_err());
     let line = signer.cosign(&note, 1_700_000_000);
     let cosigned = Note::read(&format!("{}\n{line}", note.unverified())).unwrap();
     assert!(cosigned.verify(log.verifying()).is_err());

@@ -100,7 +100,8 @@ async fn a_log_that_grows_is_signed_each_time_and_anybody_can_check_it() {
     }
     // Anybody may see what it saw.
     let hash = portcullis::secret::hash_of(ORIGIN);
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    let hash = hash.iter().fold(String::new(), digits);
     let url = format!("{}/{hash}/checkpoint", running.url());
     let shown = reqwest::get(&url).await.unwrap().text().await.unwrap();
     let shown = Note::read(&shown).unwrap();
@@ -145,9 +146,9 @@ async fn what_is_not_as_it_should_be_is_refused_as_the_specification_says() {
         Submission { old, proof, note }.to_string()
     };
     assert_eq!(status(&running, with(40, Vec::new())).await, 422);
-    let mut long = log.proof(40, 60);
-    long.push(Hash::of_nothing());
-    assert_eq!(status(&running, with(40, long)).await, 422);
+    let mut more = log.proof(40, 60);
+    more.push(Hash::of_nothing());
+    assert_eq!(status(&running, with(40, more)).await, 422);
     // Another log, another key, a signature that does not fit, and none at all.
     let good = log.submission(40, 60);
     assert_eq!(status(&running, good.replace("/1\n", "/2\n")).await, 404);

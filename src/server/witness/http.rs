@@ -35,7 +35,7 @@ pub async fn serve(
         // A certificate that was renewed holds without a new start.
         tokio::spawn(Arc::clone(tls).run(stop.clone(), |change| match change {
             Renewed::Kept(why) => {
-                tracing::error!(why, "the new certificate cannot be used; the old one stays")
+                tracing::error!(why, "the new certificate cannot be used; the old one stays");
             }
             Renewed::Unchanged | Renewed::Replaced(_) => {}
         }));
