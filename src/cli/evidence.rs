@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context<'_>, asked: Arguments) -> Result<Exit,
     })?;
     let key = seen.map_or(said, |seen| seen.key);
     // Whoever is given it later should not be the first to find out.
-    let checked = check(&received, &key).map_err(|unfit| broken_evidence(&unfit))?;
+    let checked = check(&received, &key, &[]).map_err(|unfit| broken_evidence(&unfit))?;
     let pretty = serde_json::to_string_pretty(&file).map_err(bad)?;
     let lines = pretty.lines().map(text::visible_json);
     let lines = lines.collect::<Vec<_>>().join("\n") + "\n";

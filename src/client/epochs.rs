@@ -92,7 +92,11 @@ pub fn follow(trusted: &VerifyingKey, links: &[LogLinkView]) -> Result<Chain, Br
     })
 }
 
-fn recovered(link: &LogLinkView, checkpoint: &Checkpoint) -> Result<Recovered, Broken> {
+/// What the first entry of the epoch says that a link begins.
+pub(in crate::client) fn recovered(
+    link: &LogLinkView,
+    checkpoint: &Checkpoint,
+) -> Result<Recovered, Broken> {
     let wrong = || Broken::Recovery { epoch: link.epoch };
     let bytes = link.entry.as_ref().ok_or_else(wrong)?;
     let bytes = STANDARD.decode(bytes).map_err(|_| wrong())?;

@@ -5,11 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::client::keys::vouches;
+use crate::client::parts::{Part, hashes, reached};
 use crate::client::verify::{Broken, read_checkpoint};
 use crate::domain::policy::version_of;
-use crate::tlog::{Checkpoint, Hash, Note, NoteError, VerifyingKey, check_inclusion, leaf_hash};
+use crate::tlog::{Checkpoint, Note, NoteError, VerifyingKey};
 use crate::wire::evidence::{EVIDENCE, NOT_PROVEN, Unlike, event_of, parts, seal};
-use crate::wire::{EntryError, EvidenceEvent, EvidenceView};
+use crate::wire::{EntryError, EvidenceEvent, EvidenceView, LogLinkView};
 
 /// What is wrong with a file of evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -65,12 +67,17 @@ impl Unfit {
 pub struct Checked {
     pub evidence: EvidenceView,
     pub checkpoint: Checkpoint,
+    /// The key that signed it.
+    pub key: VerifyingKey,
     /// Events whose reason or address was erased.
     pub erased: usize,
+    /// What the proofs in epochs that ended show.
+    pub shows: Vec<String>,
 }
 
-/// Checks a file with the key of the log whose evidence it has to be.
-pub fn check(text: &str, key: &VerifyingKey) -> Result<Checked, Unfit> {
+/// Checks a file with the key of the log whose evidence it has to be, or with one that vouches for that key through the
+/// links in the file or through these.
+pub fn check(text: &str, key: &VerifyingKey, links: &[LogLinkView]) -> Result<Checked, Unfit> {
     let form = |error: serde_json::Error| Unfit::Form(error.to_string());
     let file: Value = serde_json::from_str(text).map_err(form)?;
     let said = file.get("schema").and_then(Value::as_str);
@@ -80,6 +87,7 @@ pub fn check(text: &str, key: &VerifyingKey) -> Result<Checked, Unfit> {
     // What a whole file would say first: a part that is gone is better named than called unreadable.
     let note = file.get("seal").and_then(Value::as_str).unwrap_or_default();
     let note = Note::read(note).map_err(Unfit::Seal)?;
+    let key = &signer(&file, key, links);
     let sealed = note.verify(key).map_err(Unfit::Seal)?;
     let found = parts(&file).unwrap_or_default();
     for line in sealed.lines().skip(1) {
@@ -91,10 +99,12 @@ pub fn check(text: &str, key: &VerifyingKey) -> Result<Checked, Unfit> {
     }
     let evidence: EvidenceView = serde_json::from_str(text).map_err(form)?;
     let checkpoint = read_checkpoint(&evidence.checkpoint, key).map_err(Unfit::Log)?;
+    let reached =
+        reached(&checkpoint, evidence.begins, &evidence.recoveries).map_err(Unfit::Log)?;
     let mut before = -1;
     let mut erased = 0;
     for event in &evidence.events {
-        check_event(event, &evidence, &checkpoint)?;
+        check_event(event, &evidence, &reached)?;
         let index = event.event.index;
         if index <= before {
             return Err(Unfit::Order { index });
@@ -119,16 +129,28 @@ pub fn check(text: &str, key: &VerifyingKey) -> Result<Checked, Unfit> {
         ));
     }
     Ok(Checked {
+        shows: reached.iter().filter_map(Part::shows).collect(),
+        key: key.clone(),
         evidence,
         checkpoint,
         erased,
     })
 }
 
+/// The key that a file names, if the trusted one vouches for it; otherwise the trusted one itself.
+fn signer(file: &Value, trusted: &VerifyingKey, links: &[LogLinkView]) -> VerifyingKey {
+    let named = file.get("key").and_then(Value::as_str);
+    let named = named.and_then(|key| key.parse::<VerifyingKey>().ok());
+    let own = file.get("links").cloned().unwrap_or_default();
+    let own: Vec<LogLinkView> = serde_json::from_value(own).unwrap_or_default();
+    let vouched = |key: &VerifyingKey| vouches(trusted, key, links) || vouches(trusted, key, &own);
+    named.filter(vouched).unwrap_or_else(|| trusted.clone())
+}
+
 fn check_event(
     event: &EvidenceEvent,
     evidence: &EvidenceView,
-    checkpoint: &Checkpoint,
+    parts: &[Part],
 ) -> Result<(), Unfit> {
     let view = &event.event;
     let index = view.index;
@@ -144,14 +166,9 @@ fn check_event(
         Unlike::Text(text) => Unfit::Text { index, text },
         Unlike::Event => Unfit::Event { index },
     })?;
-    let proof: Result<Vec<Hash>, String> =
-        event.inclusion.iter().map(|hash| hash.parse()).collect();
     let place = u64::try_from(recorded.index).unwrap_or(u64::MAX);
-    let place = place.checked_sub(evidence.begins).unwrap_or(u64::MAX);
-    let root = (checkpoint.size, checkpoint.root);
-    let included = proof
-        .ok()
-        .is_some_and(|proof| check_inclusion(leaf_hash(&bytes), place, root, &proof).is_ok());
+    let included = hashes(&event.inclusion)
+        .is_some_and(|proof| parts.iter().any(|part| part.has(&bytes, place, &proof)));
     if !included {
         return Err(Unfit::Inclusion { index });
     }

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
 use crate::client::epochs::{Chain, epoch_of, follow};
+use crate::client::parts::{hashes, reached};
 use crate::client::verify::{Broken, read_checkpoint};
 use crate::client::witness::{Seen, WitnessFile};
 use crate::client::{Client, ClientError};
-use crate::tlog::{Checkpoint, Hash, VerifyingKey, check_consistency, check_inclusion, leaf_hash};
+use crate::tlog::{Checkpoint, VerifyingKey, check_consistency};
 use crate::wire::evidence::event_of;
 use crate::wire::{CheckpointView, EventProofView, EventView, Recovered};
 
@@ -35,6 +36,8 @@ pub struct Proved {
     pub watched: Watched,
     /// How many hashes lead from it to the root.
     pub hashes: usize,
+    /// What that shows, where the event is of an epoch that ended.
+    pub shows: Option<String>,
 }
 
 /// Why a log was not found to be as it should be.
@@ -115,10 +118,6 @@ fn continues(
     .map_err(|_| rewritten())
 }
 
-fn hashes(texts: &[String]) -> Option<Vec<Hash>> {
-    texts.iter().map(|text| text.parse().ok()).collect()
-}
-
 /// Proves that an event is in the log that this machine watches, and that it says there what it says here.
 pub async fn prove(
     client: &Client,
@@ -146,11 +145,11 @@ fn inclusion(
     let absent = || WatchError::Absent { index };
     let bytes = STANDARD.decode(&view.entry).map_err(|_| absent())?;
     let proof = hashes(&view.inclusion).ok_or_else(absent)?;
-    let place = u64::try_from(index).ok();
-    let place = place.and_then(|index| index.checked_sub(view.begins));
-    let signed = (watched.checkpoint.size, watched.checkpoint.root);
-    check_inclusion(leaf_hash(&bytes), place.ok_or_else(absent)?, signed, &proof)
-        .map_err(|_| absent())?;
+    let parts = reached(&watched.checkpoint, view.begins, &view.recoveries)?;
+    let part = parts.last().ok_or_else(absent)?;
+    if !part.has(&bytes, index.unsigned_abs(), &proof) {
+        return Err(absent());
+    }
     let (salt, reason) = (view.salt.as_deref(), event.reason.as_deref());
     let recorded = event_of(&bytes, salt, reason, event.address.as_deref());
     let shown = EventView {
@@ -161,7 +160,13 @@ fn inclusion(
     match recorded {
         Ok(recorded) if recorded == shown => Ok(Proved {
             watched,
-            hashes: proof.len(),
+            hashes: proof.len()
+                + view
+                    .recoveries
+                    .iter()
+                    .map(|step| step.inclusion.len())
+                    .sum::<usize>(),
+            shows: part.shows(),
         }),
         _ => Err(WatchError::Differs { index }),
     }

@@ -8,10 +8,11 @@ use crate::domain::ids::{GrantId, RequestId};
 use crate::domain::permit::{Action, permit_at};
 use crate::store::audit::Entry;
 use crate::store::policies::Kept;
-use crate::tlog::{Checkpoint, Hash, Note, inclusion};
+use crate::tlog::{Hash, Note};
 use crate::wire::evidence::seal;
 
 use super::grants::SeenGrant;
+use super::log::{SeenLink, Step};
 use super::requests::SeenRequest;
 use super::sessions::SeenSession;
 use super::sight::place;
@@ -38,10 +39,23 @@ pub struct SeenEvidence {
     pub policy: Option<Kept>,
     pub sessions: Vec<SeenSession>,
     pub events: Vec<Proved>,
-    /// The index of the first event of the log.
+    /// The index of the first event of the present epoch of the log.
     pub begins: u64,
     pub checkpoint: String,
+    /// From the epoch of the oldest event to the present one.
+    pub recoveries: Vec<Step>,
+    /// What vouches for each key of the log but the first.
+    pub links: Vec<SeenLink>,
     pub now: DateTime<Utc>,
+}
+
+/// What can be proved about a grant.
+struct Found {
+    events: Vec<Proved>,
+    begins: u64,
+    checkpoint: String,
+    recoveries: Vec<Step>,
+    now: DateTime<Utc>,
 }
 
 impl Gate {
@@ -69,12 +83,13 @@ impl Gate {
             .chain(&requests)
             .map(|seen| seen.request.id.clone())
             .collect();
-        let (events, (begins, checkpoint), now) = self.proved(id, &ids).await?;
+        let found = self.proved(id, &ids).await?;
+        let links = self.log_links().await?;
         let mut event = Event::new(
             EventCode::EvidenceTaken,
             Actor::Principal(caller.principal.as_ref()),
         )
-        .detail("events", events.len());
+        .detail("events", found.events.len());
         event.principal = Some(grant.grant.holder.name.clone());
         event.target = Some(grant.grant.target.clone());
         event.role = Some(grant.grant.role.clone());
@@ -86,10 +101,12 @@ impl Gate {
             requests,
             policy: why.kept,
             sessions,
-            events,
-            begins,
-            checkpoint,
-            now,
+            events: found.events,
+            begins: found.begins,
+            checkpoint: found.checkpoint,
+            recoveries: found.recoveries,
+            links,
+            now: found.now,
         })
     }
 
@@ -112,31 +129,16 @@ impl Gate {
         Ok(all)
     }
 
-    async fn proved(
-        &self,
-        grant: &GrantId,
-        requests: &[RequestId],
-    ) -> Result<(Vec<Proved>, (u64, String), DateTime<Utc>), Error> {
+    async fn proved(&self, grant: &GrantId, requests: &[RequestId]) -> Result<Found, Error> {
         let (mut tx, now) = self.look().await?;
         let tree = tx.tree().await?;
-        let checkpoint = super::log::newest(&tree)?;
-        let signed: Checkpoint = Note::read(&checkpoint)
-            .ok()
-            .and_then(|note| note.unverified().parse().ok())
-            .ok_or_else(|| anyhow::anyhow!("the database has a checkpoint that cannot be read"))?;
-        let mut events = Vec::new();
+        let parts = self.parts(&mut tx, &tree).await?;
+        let (mut events, mut oldest) = (Vec::new(), parts.last());
         for (entry, salt) in tx.salted_events_about(grant, requests).await? {
             let index = u64::try_from(entry.index).unwrap_or(u64::MAX);
             // What is not in the signed log yet could not be proved; whoever asks again gets it.
-            // Nor can what an epoch of the log has that ended.
-            let place = index.checked_sub(tree.epoch.begins);
-            let rows = place.and_then(|place| Some((place, inclusion(place, signed.size)?)));
-            let Some((place, rows)) = rows else {
-                continue;
-            };
-            let bytes = tx.entries(place, 1, tree.epoch).await?.pop();
-            let hashes = tx.prove(&rows, signed.size, tree.epoch).await?;
-            if let (Some(bytes), Some(inclusion)) = (bytes, hashes) {
+            if let Some((part, bytes, inclusion)) = parts.prove(&mut tx, index).await? {
+                oldest = oldest.min(part);
                 events.push(Proved {
                     entry,
                     bytes,
@@ -145,6 +147,13 @@ impl Gate {
                 });
             }
         }
-        Ok((events, (tree.epoch.begins, checkpoint), now))
+        let recoveries = parts.steps(&mut tx, oldest).await?;
+        Ok(Found {
+            events,
+            begins: tree.epoch.begins,
+            recoveries: recoveries.ok_or_else(|| anyhow::anyhow!("a recovery cannot be proved"))?,
+            checkpoint: parts.checkpoint,
+            now,
+        })
     }
 }

@@ -4,6 +4,8 @@
 //! event, so that a loop cannot flood the record with its own reading. Whoever looks again at the newest page, and finds
 //! nothing new but that somebody looked, is not recorded again: the record of reading is no reason to read.
 //!
+//! Counts are recorded as what they are, once as long as somebody keeps asking for the same.
+//!
 //! An export is recorded when it begins, and when it ends or nobody asks for its next piece any more.
 
 use std::collections::{BTreeSet, HashMap};
@@ -103,6 +105,25 @@ impl Read {
             }
         }
         read
+    }
+}
+
+impl Read {
+    /// How many events a filter finds, and which values they have. Whoever watches asks for that again and again, and has
+    /// then read it once.
+    pub fn counts(filter: &str) -> Self {
+        Self {
+            filter: format!(
+                "counts of {}",
+                if filter.is_empty() {
+                    "everything"
+                } else {
+                    filter
+                }
+            ),
+            newest: true,
+            ..Self::default()
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::wire::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
 
 use super::caller::Signed;
 use super::error::{Failed, Problems};
+use super::log::{link, steps};
 use super::query::Id;
 use super::sessions::session_view;
 use super::{App, views};
@@ -58,6 +59,8 @@ pub async fn show(
             .collect(),
         begins: seen.begins,
         checkpoint: seen.checkpoint,
+        recoveries: steps(&seen.recoveries),
+        links: seen.links.into_iter().map(link).collect(),
         key: app.gate.log_verifier().await?,
         not_proven: NOT_PROVEN.map(str::to_owned).to_vec(),
         seal: String::new(),

@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::domain::nearest::list as listed;
 use crate::domain::refusal::Refusal;
 use crate::gate::Caller;
+use crate::gate::reads::Read;
 use crate::query::eval::Value;
 use crate::query::{Context, List, Name, Row, fields};
 use crate::store::audit::Filter;
@@ -63,6 +64,7 @@ pub async fn count(
         .short("prefix", PREFIX_MAX)?
         .unwrap_or_default()
         .to_lowercase();
+    let read = Read::counts(&params.filter());
     let wanted = Wanted::take(&mut params, list, &app.gate, &caller).await?;
     params.done()?;
     let context = Context {
@@ -106,7 +108,11 @@ pub async fn count(
             counts.add(&search.found, context);
             search.next.is_some()
         }
-        List::Audit => events(&app, &caller, wanted, &mut counts, context).await?,
+        List::Audit => {
+            let more = events(&app, &caller, wanted, &mut counts, context).await?;
+            app.gate.note_read(&caller, read).await;
+            more
+        }
     };
     Ok(Json(Facets {
         field,

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use crate::gate::Caller;
+use crate::gate::reads::Read;
 use crate::query::List;
 use crate::query::time::Bounds;
 use crate::store::audit::Filter;
@@ -40,6 +41,7 @@ pub async fn count(
     Signed(caller): Signed,
     mut params: Params,
 ) -> Result<Json<Histogram>, Failed> {
+    let read = Read::counts(&params.filter());
     let asked = Bounds {
         from: params.parsed("since")?,
         until: params.parsed("until")?,
@@ -97,6 +99,7 @@ pub async fn count(
         left = left.saturating_sub(search.looked());
         partial |= search.next.is_some();
     }
+    app.gate.note_read(&caller, read).await;
     Ok(Json(bars.told(partial)))
 }
 

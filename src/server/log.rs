@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::domain::refusal::Refusal;
 use crate::gate::Caller;
-use crate::gate::log::SeenLink;
+use crate::gate::log::{SeenLink, Step};
 use crate::gate::reads::Read;
 use crate::tlog::{Checkpoint, Hash, Note, TileAt, WIDTH};
-use crate::wire::{CheckpointView, EventProofView, LogLinkView, LogRecovery};
+use crate::wire::{CheckpointView, EventProofView, LogLinkView, LogRecovery, RecoveryProofView};
 
 use super::App;
 use super::audit::Index;
@@ -90,7 +90,7 @@ pub async fn rotate_key(
     }
 }
 
-fn link(seen: SeenLink) -> LogLinkView {
+pub(super) fn link(seen: SeenLink) -> LogLinkView {
     LogLinkView {
         epoch: seen.link.epoch.number,
         generation: seen.link.generation,
@@ -99,7 +99,17 @@ fn link(seen: SeenLink) -> LogLinkView {
         key: seen.key,
         checkpoint: seen.link.note,
         entry: seen.entry.map(|entry| STANDARD.encode(entry)),
+        inclusion: seen.inclusion.as_deref().map(texts),
     }
+}
+
+/// What leads from an epoch that ended to the present one.
+pub(super) fn steps(steps: &[Step]) -> Vec<RecoveryProofView> {
+    let view = |step: &Step| RecoveryProofView {
+        entry: STANDARD.encode(&step.entry),
+        inclusion: texts(&step.hashes),
+    };
+    steps.iter().map(view).collect()
 }
 
 /// Shows that an event is in the log, to those who may see the event.
@@ -124,6 +134,7 @@ pub async fn proof(
         checkpoint: proof.checkpoint,
         key: app.gate.log_verifier().await?,
         inclusion: texts(&proof.hashes),
+        recoveries: steps(&proof.recoveries),
     }))
 }
 

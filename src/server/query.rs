@@ -101,6 +101,11 @@ impl Params {
         texts.join(" ")
     }
 
+    /// The `q`, which is still to be taken.
+    pub fn filter(&self) -> String {
+        self.0.get("q").cloned().unwrap_or_default()
+    }
+
     /// Takes one text.
     pub fn text(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)

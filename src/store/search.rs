@@ -2,7 +2,7 @@
 //! alone would stop the answer, and leave the statement running until its end or its timeout.
 //!
 //! INVARIANT: a connection goes back to its pool only after its statement has ended, so that stopping one search never
-//! stops the next one on the same connection (`what_nobody_waits_for_is_run_no_more`).
+//! stops the next one on the same connection (`what_nobody_waits_for_is_run_no_more_on_postgres`).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

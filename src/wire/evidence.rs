@@ -14,7 +14,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    EntryError, EventView, GrantView, LogEntry, Recorded, RequestView, SessionView, hash_of_text,
+    EntryError, EventView, GrantView, LogEntry, LogLinkView, Recorded, RecoveryProofView,
+    RequestView, SessionView, hash_of_text,
 };
 use crate::domain::event::Event;
 
@@ -41,7 +42,8 @@ pub struct EvidenceEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub salt: Option<String>,
-    /// That the entry is in the log of `checkpoint` (RFC 9162 §2.1.3), hashes in base64.
+    /// That the entry is in the log of `checkpoint`, or in what the recovery after its epoch found (RFC 9162 §2.1.3),
+    /// hashes in base64.
     pub inclusion: Vec<String>,
 }
 
@@ -85,11 +87,17 @@ pub struct EvidenceView {
     pub sessions: Vec<SessionView>,
     /// Every event about the grant and its request, oldest first.
     pub events: Vec<EvidenceEvent>,
-    /// The index of the first event of that log: a proof is about the place `index - begins`.
+    /// The index of the first event of the log of `checkpoint`: a proof is about the place `index - begins`.
     #[serde(default)]
     pub begins: u64,
     /// A signed note about a log that has the events.
     pub checkpoint: String,
+    /// From the epoch of the oldest event to the one of `checkpoint`, where history was lost in between.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<RecoveryProofView>,
+    /// What vouches for each key of the log but the first, for those who bring an earlier one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LogLinkView>,
     /// The public key as `name+hash+key`. Whoever checks the file brings their own.
     pub key: String,
     /// What no proof covers.

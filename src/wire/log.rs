@@ -37,10 +37,16 @@ pub struct LogLinkView {
     pub key: String,
     /// A checkpoint with signatures of this key and of the one before.
     pub checkpoint: String,
-    /// Where it begins an epoch: the first entry of that, in base64; `checkpoint` is about nothing else.
+    /// The newest entry that `checkpoint` is about, in base64: where it begins an epoch the first of that, and the only
+    /// one; where the key was changed the event that says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub entry: Option<String>,
+    /// Where the key was changed: that `entry` is in the log of `checkpoint` (RFC 9162 §2.1.3), hashes in base64. With it
+    /// a key also says which one was before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub inclusion: Option<Vec<String>>,
 }
 
 /// Goes on with the log where history was lost.
@@ -72,6 +78,21 @@ pub struct EventProofView {
     pub checkpoint: String,
     /// The public key as `name+hash+key`.
     pub key: String,
-    /// The proof (RFC 9162 §2.1.3), hashes in base64.
+    /// The proof (RFC 9162 §2.1.3), hashes in base64: in the log of `checkpoint`, or where there are `recoveries` in what
+    /// the first of them found.
+    pub inclusion: Vec<String>,
+    /// From an epoch that ended to the one of `checkpoint`, one recovery after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<RecoveryProofView>,
+}
+
+/// How the log went on where history was lost, and that it says so itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryProofView {
+    /// The first entry of an epoch, in base64: it says size and root of what was found of the epoch before.
+    pub entry: String,
+    /// That it is the first entry of the log of the checkpoint, or of what the next recovery found (RFC 9162 §2.1.3), hashes
+    /// in base64.
     pub inclusion: Vec<String>,
 }

@@ -49,7 +49,7 @@ pub use incident::{
 };
 pub use leaving::{DeliveryView, Erased, Erasure, PruneView, Pruning};
 pub use lock::{Lifting, LockOn, LockView, NewLock};
-pub use log::{CheckpointView, EventProofView, LogLinkView, LogRecovery};
+pub use log::{CheckpointView, EventProofView, LogLinkView, LogRecovery, RecoveryProofView};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
 pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};

@@ -1,7 +1,8 @@
 //! Going on with the log where history was lost, and changing its key: both on record, neither taken from anybody else.
 
 use portcullis::client::ClientError;
-use portcullis::wire::{Invitation, LogLinkView, LogRecovery};
+use portcullis::client::watch::{WatchError, prove};
+use portcullis::wire::{EventView, Invitation, LogLinkView, LogRecovery};
 
 use super::refused;
 use crate::support::person::{Person, Ran};
@@ -36,7 +37,7 @@ async fn code(world: &World, name: &str, roles: &[&str]) -> String {
 
 /// Somebody takes a database of before, with all that it says of itself: so many events are gone that were signed.
 async fn roll_back(world: &World, events: i64) {
-    let signed = "select checkpoint_size from log_head";
+    let signed = "select begins + checkpoint_size from log_head";
     let left = world.number(signed).await - events;
     // In one transaction: the server numbers what comes meanwhile.
     let statements = [
@@ -107,6 +108,38 @@ on_both! {
         let proof = world.http(world.admin()).get(&format!("/v1/audit/{}/proof", event.index)).await;
         assert_eq!(proof.json()["begins"], link.begins, "{}", proof.text);
         assert_eq!(refused(recover(&world).await), "nothing-to-recover");
+    }
+}
+
+on_both! {
+    async fn an_event_of_an_epoch_that_ended_is_proved_through_what_recoveries_found(world: World) {
+        submit(&world.engineer("ada").await).await;
+        signed(&world).await;
+        let event = world.audit().await.into_iter().find(|event| event.event == "request.submitted").unwrap();
+        for (epoch, who) in [(2, "ben"), (3, "cyd")] {
+            for name in [who.to_owned(), format!("{who}-again")] {
+                submit(&world.engineer(&name).await).await;
+            }
+            signed(&world).await;
+            roll_back(&world, 2).await;
+            assert_eq!(recover(&world).await.unwrap().epoch, epoch);
+            signed(&world).await;
+            let proved = prove(world.admin(), None, &event).await.unwrap();
+            let shows = proved.shows.unwrap();
+            assert!(shows.contains("were found of epoch 1 when `root` went on with the log at"), "{shows}");
+            let path = format!("/v1/audit/{}/proof", event.index);
+            let view = world.http(world.admin()).get(&path).await.json();
+            assert_eq!(view["recoveries"].as_array().unwrap().len(), epoch as usize - 1);
+            // The first entry of the present epoch needs no recovery to be proved.
+            let log = world.audit().await;
+            let begun = log.iter().rfind(|event| event.event == "audit.recovered").unwrap();
+            assert_eq!(prove(world.admin(), None, begun).await.unwrap().shows, None);
+        }
+        let changed = EventView { trace: Some("t-other".to_owned()), ..event.clone() };
+        assert!(matches!(prove(world.admin(), None, &changed).await, Err(WatchError::Differs { .. })));
+        world.execute(&format!("update audit set at = at - 1 where idx = {}", event.index)).await;
+        let broken = prove(world.admin(), None, &event).await;
+        assert!(matches!(broken, Err(WatchError::Absent { .. })), "{broken:?}");
     }
 }
 

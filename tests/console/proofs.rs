@@ -38,6 +38,7 @@ pub(super) fn proved(desk: &Desk, event: &EventView) -> Result<Box<Proved>, Stri
     Ok(Box::new(Proved {
         watched: *watched(None)?,
         hashes: 12,
+        shows: None,
     }))
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use portcullis::wire::{NewExtension, hash_of_text};
+use portcullis::tlog::{Note, SigningKey};
+use portcullis::wire::{LogRecovery, NewExtension, hash_of_text};
 use serde_json::{Value, json};
 
 use crate::support::person::Person;
@@ -77,6 +78,100 @@ on_both! {
         let own = world.http(&ben).get(&format!("/v1/grants/{}/evidence", grant.id)).await;
         assert_eq!(own.problem(), (403, "not-allowed".to_owned()));
         assert_eq!(world.events(&["audit.evidence"]).await, [0]);
+    }
+}
+
+/// The newest event is lost that was signed, and the log goes on.
+async fn lose(world: &World) {
+    let size = world
+        .number("select begins + checkpoint_size from log_head")
+        .await
+        - 1;
+    let statements = [
+        "begin".to_owned(),
+        format!("delete from audit where idx >= {size}"),
+        format!(
+            "update log_head set size = {size}, tree_size = 0, frontier = '', root = null, checkpoint = null, checkpoint_size = 0"
+        ),
+        "delete from log_nodes".to_owned(),
+        "commit".to_owned(),
+    ];
+    world.execute(&statements.join("; ")).await;
+    let recovery = LogRecovery {
+        reason: "INC-7 the disk is full".to_owned(),
+    };
+    world.admin().recover_log(&recovery, &key()).await.unwrap();
+}
+
+on_both! {
+    async fn evidence_is_good_beyond_the_end_of_an_epoch_and_with_any_key_of_the_log(world: World) {
+        let (vera, file, first) = taken(&world).await;
+        let grant = file["grant"]["id"].as_str().unwrap();
+        let path = |name: &str| vera.home().join(name).to_str().unwrap().to_owned();
+        let mut keys = vec![first];
+        let mut files = vec![path("case.json")];
+        for turn in ["rotate", "lose", "rotate"] {
+            if turn == "rotate" {
+                world.admin().rotate_log_key(&key()).await.unwrap();
+            } else {
+                // The newest is lost, and not what says that the key was changed.
+                submit(&world.engineer("ben").await).await;
+                world.gate().store().sequence().await.unwrap();
+                world.gate().publish().await.unwrap();
+                lose(&world).await;
+            }
+            files.push(path(&format!("{}.json", files.len())));
+            let said = vera.json(&["evidence", grant, files.last().unwrap()]).await;
+            keys.push(said["key"].as_str().unwrap().to_owned());
+        }
+        // What happened before is proved through what was found of it.
+        let last = read(Path::new(files.last().unwrap()));
+        let events = |file: &Value| file["events"].as_array().unwrap().len();
+        assert_eq!(events(&last), events(&file) + 3, "that evidence was taken is about the grant, too");
+        assert_eq!(last["recoveries"].as_array().unwrap().len(), 1);
+        let folder = path("export");
+        vera.does(&["audit", "export", &folder]).await;
+        let links = format!("{folder}/links");
+        let stranger = Person::at("http://127.0.0.1:1");
+        for (nth, file) in files.iter().enumerate() {
+            for (of, key) in keys.iter().enumerate() {
+                let ask = ["audit", "verify", file, "--key", key, "--links", &links];
+                let report = stranger.json(&ask).await;
+                assert_eq!((&report["key"], &report["signed_with"]), (&json!(key), &json!(keys[nth])), "{nth} {of}");
+                // The file itself has what leads to its key from those before.
+                let alone = stranger.run(&["audit", "verify", file, "--key", key]).await;
+                assert_eq!(alone.code, i32::from(of > nth), "{nth} {of}: {alone:?}");
+            }
+        }
+        let said = stranger.does(&["audit", "verify", files.last().unwrap(), "--key", &keys[0]]).await;
+        assert!(said.contains("it was signed with another key of the log, for which this one vouches"), "{said}");
+        assert!(said.contains("found of epoch 1 when `root` went on"), "{said}");
+        // Somebody else's key beside ours on a note of ours makes it none of ours.
+        let seed = [9; 32];
+        let name = keys[0].split('+').next().unwrap();
+        let theirs = SigningKey::from_seed(name, &seed).unwrap();
+        let mut forged = read(&vera.home().join("case.json"));
+        forged["key"] = theirs.verifying().to_string().into();
+        for part in ["seal", "checkpoint"] {
+            let note = Note::read(forged[part].as_str().unwrap()).unwrap();
+            forged[part] = note.signed(&theirs).to_string().into();
+        }
+        let mut lines: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&links).unwrap()).unwrap();
+        for link in &mut lines {
+            let note = Note::read(link["checkpoint"].as_str().unwrap()).unwrap();
+            link["checkpoint"] = note.signed(&theirs).to_string().into();
+        }
+        std::fs::write(path("forged.json"), forged.to_string()).unwrap();
+        std::fs::write(path("forged.links"), json!(lines).to_string()).unwrap();
+        let (forged, links) = (path("forged.json"), path("forged.links"));
+        let ran = stranger.run(&["audit", "verify", &forged, "--key", &keys[3], "--links", &links, "--json"]).await;
+        assert!(ran.code == 1 && ran.err.contains("evidence-seal"), "{ran:?}");
+        // What a recovery says cannot be changed either.
+        let mut changed = last;
+        changed["recoveries"][0]["inclusion"] = json!([]);
+        std::fs::write(path("changed.json"), changed.to_string()).unwrap();
+        let ran = stranger.run(&["audit", "verify", &path("changed.json"), "--key", &keys[3], "--json"]).await;
+        assert!(ran.code == 1 && ran.err.contains("log-recovery"), "{ran:?}");
     }
 }
 

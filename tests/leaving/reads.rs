@@ -1,6 +1,6 @@
 //! Reading the history is on record, and the record of reading is no reason to read.
 
-use portcullis::client::AuditQuery;
+use portcullis::client::{AuditQuery, HistogramQuery};
 use portcullis::wire::EventView;
 
 use crate::support::world::{Backend, World, on_both, submit};
@@ -64,6 +64,36 @@ on_both! {
         world.audit().await;
         vera.audit(&AuditQuery::default()).await.unwrap();
         assert_eq!(reads(&world).await.len(), 3);
+    }
+}
+
+on_both! {
+    async fn counts_are_recorded_once_for_whoever_watches_them(world: World, clock by hand) {
+        let vera = world.person("vera", &["auditor"], &[]).await;
+        let counts = HistogramQuery { q: Some("actor:ada".to_owned()), ..HistogramQuery::default() };
+        for turn in 0..5 {
+            submit(&world.engineer(&format!("ada-{turn}")).await).await;
+            vera.histogram(&counts).await.unwrap();
+            vera.facets("audit", "target", "", "actor:ada").await.unwrap();
+            world.pass(chrono::TimeDelta::seconds(90));
+            world.gate().settle_reads(false).await.unwrap();
+        }
+        let first = reads(&world).await;
+        assert_eq!(first.len(), 1);
+        assert_eq!((first[0].actor.name.as_str(), first[0].reason.as_deref()), ("vera", Some("counts of actor:ada")));
+        assert_eq!(first[0].details["events"], 0);
+        // Counts of something else are another read; those of lists that are no history are none.
+        vera.facets("audit", "actor", "", "").await.unwrap();
+        vera.facets("requests", "target", "", "state:pending").await.unwrap();
+        world.pass(chrono::TimeDelta::seconds(90));
+        world.gate().settle_reads(false).await.unwrap();
+        let both = reads(&world).await;
+        assert_eq!(both.len(), 2);
+        assert_eq!(both[1].reason.as_deref(), Some("counts of everything"));
+        // Whoever sees their own only is not recorded.
+        world.engineer("ben").await.histogram(&counts).await.unwrap();
+        world.gate().settle_reads(true).await.unwrap();
+        assert_eq!(reads(&world).await.len(), 2);
     }
 }
 

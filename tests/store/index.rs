@@ -49,7 +49,7 @@ const FILTERS: [&str; 30] = [
     "trace:t-40,t-41 (made OR approved)",
 ];
 
-fn event(nth: usize) -> (Event, Origin) {
+pub(super) fn event(nth: usize) -> (Event, Origin) {
     let codes = [
         EventCode::RequestSubmitted,
         EventCode::RequestApproved,

@@ -3,5 +3,6 @@
 mod index;
 mod order;
 mod search;
+mod segment;
 mod wire;
 mod writer;

@@ -9,6 +9,7 @@ use crate::client::evidence::{Checked, Unfit, check};
 use crate::client::verify::{Witnessed, check_witnesses};
 use crate::client::witness::Seen;
 use crate::tlog::{VerifyingKey, WitnessKey};
+use crate::wire::LogLinkView;
 
 use super::verify::tell_witnessed;
 
@@ -17,13 +18,16 @@ use super::verify::tell_witnessed;
 struct Report {
     grant: String,
     origin: String,
-    /// What it was checked with.
+    /// What it was checked with, and the key that signed it.
     key: String,
+    signed_with: String,
     events: usize,
     /// Of these the reason or the address was erased.
     erased: usize,
     /// How many checkpoints of before are of the same log at the same size, and therefore the same.
     compared: usize,
+    /// What is shown by proofs in epochs that ended.
+    shows: Vec<String>,
     /// What the witnesses saw that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     witnesses: Vec<Witnessed>,
@@ -35,7 +39,7 @@ pub(super) fn verify(
     context: &Context<'_>,
     file: &Path,
     key: Option<VerifyingKey>,
-    witnesses: &[PathBuf],
+    (witnesses, links): (&[PathBuf], &[LogLinkView]),
     witness_keys: &[WitnessKey],
 ) -> Result<Exit, Failure> {
     let mut seen = Vec::new();
@@ -56,7 +60,7 @@ pub(super) fn verify(
             "a machine that has seen the server shows its key: `portcullis audit verify --json`",
         )
     })?;
-    let checked = check(&text_of(file)?, &key).map_err(|unfit| broken(&unfit))?;
+    let checked = check(&text_of(file)?, &key, links).map_err(|unfit| broken(&unfit))?;
     let same = |seen: &&Seen| {
         seen.checkpoint.size == checked.checkpoint.size
             && seen.checkpoint.origin == checked.checkpoint.origin
@@ -102,9 +106,11 @@ fn tell(
         grant: checked.evidence.grant.id,
         origin: checked.checkpoint.origin,
         key: key.to_string(),
+        signed_with: checked.key.to_string(),
         events: checked.evidence.events.len(),
         erased: checked.erased,
         compared,
+        shows: checked.shows,
         witnesses,
         not_proven: checked.evidence.not_proven,
     };
@@ -119,6 +125,13 @@ fn tell(
         if report.erased > 0 {
             let erased = report.erased;
             printer.line(&format!("of {erased} of them reason or address was erased"))?;
+        }
+        if report.key != report.signed_with {
+            printer
+                .line("it was signed with another key of the log, for which this one vouches")?;
+        }
+        for shown in &report.shows {
+            printer.line(&format!("of an event of an epoch that ended: {shown}"))?;
         }
         printer.line("what it does not prove:")?;
         report

@@ -32,6 +32,9 @@ pub(super) struct Verify {
     /// What another machine saw of the log: a file with its key and a checkpoint; may be given several times
     #[arg(long, value_name = "FILE")]
     witness: Vec<PathBuf>,
+    /// For a file of `evidence` that was signed with another key than this: the file `links` of an `audit export`
+    #[arg(long, value_name = "FILE")]
+    links: Option<PathBuf>,
     /// A witness outside that has to have signed the checkpoint; may be given several times
     #[arg(long, value_name = "NAME+HASH+KEY")]
     witness_key: Vec<WitnessKey>,
@@ -39,7 +42,10 @@ pub(super) struct Verify {
 
 pub(super) async fn verify(context: &Context<'_>, asked: Verify) -> Result<Exit, Failure> {
     if let Some(file) = asked.folder.as_ref().filter(|path| path.is_file()) {
-        return evidence::verify(context, file, asked.key, &asked.witness, &asked.witness_key);
+        let links = asked.links.as_deref().map(read_links).transpose()?;
+        let links = links.unwrap_or_default();
+        let seen = (asked.witness.as_slice(), links.as_slice());
+        return evidence::verify(context, file, asked.key, seen, &asked.witness_key);
     }
     let mut before = Vec::new();
     for path in &asked.witness {
@@ -285,7 +291,11 @@ fn links_of(folder: &Path) -> Result<Vec<LogLinkView>, Failure> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    serde_json::from_slice(&read(&path)?)
+    read_links(&path)
+}
+
+fn read_links(path: &Path) -> Result<Vec<LogLinkView>, Failure> {
+    serde_json::from_slice(&read(path)?)
         .map_err(|error| here(&format!("`{}` cannot be read: {error}", path.display())))
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use crate::store::Tx;
 use crate::store::epochs::Link;
 use crate::store::tree::{Epoch, Tree};
-use crate::tlog::{Checkpoint, Note, SigningKey, leaf_hash};
+use crate::tlog::{Checkpoint, Hash, Note, SigningKey, check_inclusion, inclusion, leaf_hash};
 use crate::wire::{LogEntry, Recovered};
 
 use crate::gate::{Error, Gate, hex};
@@ -36,8 +36,10 @@ pub struct SeenLink {
     pub link: Link,
     /// The key that it vouches for.
     pub key: String,
-    /// Where it begins an epoch: the first entry of that.
+    /// The entry that says so: where it begins an epoch the first of that, otherwise the last of the note's log.
     pub entry: Option<Vec<u8>>,
+    /// That it is in the log of the note, where that has more than this entry.
+    pub inclusion: Option<Vec<Hash>>,
 }
 
 pub(in crate::gate) fn key_at(tree: &Tree) -> KeyAt {
@@ -177,13 +179,14 @@ impl Gate {
         let mut seen = Vec::new();
         for link in tx.links().await? {
             let key = self.log_key((link.epoch.number, link.generation))?;
-            let entry = match link.generation {
-                1 => tx.entries(0, 1, link.epoch).await?.pop(),
-                _ => None,
+            let (entry, inclusion) = match link.generation {
+                1 => (tx.entries(0, 1, link.epoch).await?.pop(), None),
+                _ => rotated(&mut tx, &link).await?.unzip(),
             };
             seen.push(SeenLink {
                 key: key.verifying().to_string(),
                 entry,
+                inclusion,
                 link,
             });
         }
@@ -196,4 +199,25 @@ impl Gate {
         let tree = tx.tree().await?;
         Ok(self.log_key(key_at(&tree))?.verifying().to_string())
     }
+}
+
+/// The entry with which a key was changed, and the proof that it is in the log of the link; nothing where it is gone.
+async fn rotated(tx: &mut Tx, link: &Link) -> Result<Option<(Vec<u8>, Vec<Hash>)>, Error> {
+    let checkpoint: Option<Checkpoint> = Note::read(&link.note)
+        .ok()
+        .and_then(|note| note.unverified().parse().ok());
+    let place = checkpoint.and_then(|log| Some((log.size.checked_sub(1)?, log.size, log.root)));
+    let Some((place, size, root)) = place else {
+        return Ok(None);
+    };
+    let Some(rows) = inclusion(place, size) else {
+        return Ok(None);
+    };
+    let entry = tx.entries(place, 1, link.epoch).await?.pop();
+    let hashes = tx.prove(&rows, size, link.epoch).await?;
+    // Where it was lost, another entry has its index by now.
+    let whole = |(entry, hashes): &(Vec<u8>, Vec<Hash>)| {
+        check_inclusion(leaf_hash(entry), place, (size, root), hashes).is_ok()
+    };
+    Ok(entry.zip(hashes).filter(whole))
 }

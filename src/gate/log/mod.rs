@@ -1,46 +1,33 @@
 //! The tamper-evident log towards the outside: signed checkpoints, tiles, bundles of entries, and proofs.
 //!
 //! What is read is here; `sign` is what a node signs and when it refuses to, `links` is how one key of the log vouches
-//! for the next, and `recover` is what an operator does about either;
+//! for the next, `prove` shows that an entry is in it, and `recover` is what an operator does about either;
 //! `stuck` is what happens when the log does not keep up.
 
 mod links;
+mod prove;
 mod recover;
 mod sign;
 mod stuck;
-
-use anyhow::Context as _;
 
 use crate::domain::extent::Place;
 use crate::domain::permit::{Action, permit, permit_at};
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 use crate::store::tree::{Epoch, Tree};
-use crate::tlog::{Bundle, Checkpoint, Hash, Node, Note, TileAt, WIDTH, consistency, inclusion};
+use crate::tlog::{Bundle, Checkpoint, Hash, Node, Note, TileAt, WIDTH, consistency};
 use crate::wire::export::SignedLog;
 
 use super::{Caller, Error, Gate};
 
 pub use links::SeenLink;
 pub(in crate::gate) use links::{Signed, key_at};
+pub use prove::{EntryProof, Step};
 pub use sign::Signer;
 pub(in crate::gate) use sign::continues;
 
 /// The epoch that every log begins with.
 const FIRST: u32 = 1;
-
-/// That an entry is in the log of a checkpoint.
-#[derive(Debug, Clone)]
-pub struct EntryProof {
-    /// The bytes that are hashed.
-    pub entry: Vec<u8>,
-    /// What its hashed texts are salted with, while they are there.
-    pub salt: Option<String>,
-    /// The index of the first event of its log.
-    pub begins: u64,
-    pub checkpoint: String,
-    pub hashes: Vec<Hash>,
-}
 
 impl Gate {
     /// The newest checkpoint: a signed note.
@@ -68,42 +55,6 @@ impl Gate {
         permit_at(&caller.principal, Action::ReadOwn, Place::Somewhere)?;
         let rows = consistency(from, to).ok_or_else(|| missing("size", &from))?;
         self.proof(&rows, to).await
-    }
-
-    /// That an entry is in the log of the newest checkpoint, for those who may see the event.
-    pub async fn entry_proof(&self, caller: &Caller, index: u64) -> Result<EntryProof, Error> {
-        permit_at(&caller.principal, Action::ReadOwn, Place::Somewhere)?;
-        let place = i64::try_from(index).map_err(|_| missing("event", &index))?;
-        let (mut tx, _) = self.look().await?;
-        let event = tx.events_from(place, 1).await?;
-        let event = event.first().filter(|event| event.index == place);
-        if !event.is_some_and(|event| self.may_see(caller, event)) {
-            return Err(missing("event", &index).into());
-        }
-        let salt = tx.salt_of(place).await?;
-        let tree = tx.tree().await?;
-        let checkpoint = newest(&tree)?;
-        let signed: Checkpoint = Note::read(&checkpoint)
-            .ok()
-            .and_then(|note| note.unverified().parse().ok())
-            .context("the database has a checkpoint that cannot be read")?;
-        let waits = || Refusal::NotFound {
-            what: "checkpoint with event",
-            name: index.to_string(),
-        };
-        // What an epoch before has is in no tree that is signed: only the whole of it can be checked.
-        let begins = tree.epoch.begins;
-        let place = index.checked_sub(begins).ok_or_else(waits)?;
-        let rows = inclusion(place, signed.size).ok_or_else(waits)?;
-        let hashes = tx.prove(&rows, signed.size, tree.epoch).await?;
-        let entry = tx.entries(place, 1, tree.epoch).await?.pop();
-        Ok(EntryProof {
-            entry: entry.ok_or_else(waits)?,
-            salt,
-            begins,
-            checkpoint,
-            hashes: hashes.ok_or_else(waits)?,
-        })
     }
 
     /// The hashes of a tile of the present epoch or of one before, for those who may read everybody's history.

@@ -71,7 +71,12 @@ impl Gate {
         .detail("found_epoch", tree.epoch.number)
         .detail("found_size", tree.frontier.size())
         .detail("found_root", tree.frontier.root().to_string());
-        let event = signed_before(event, before, &tree);
+        let mut event = signed_before(event, before, &tree);
+        if let Some(before) = before {
+            // Others can tell from it which key was before the one of the new epoch.
+            let key = self.log_key(before.by)?;
+            event = event.detail("signed_key", key.verifying().to_string());
+        }
         self.write_own(&mut writing, event).await?;
         let code = EventCode::LogRecovered;
         let tree = writing.tx.begin_epoch(epoch, code).await?;

@@ -93,7 +93,11 @@ fn prove(doc: &mut Doc, proof: &Proof) {
                 "it is in the signed log of {} events, as it is shown{before}",
                 seen.checkpoint.size
             );
-            doc.fact("Proof", &text, Role::StatusOk);
+            let (text, role) = match &proved.shows {
+                None => (text, Role::StatusOk),
+                Some(shows) => (shows.clone(), Role::StatusWarn),
+            };
+            doc.fact("Proof", &text, role);
             doc.fact("Root", &seen.checkpoint.root.to_string(), Role::TextMuted);
             (
                 format!("{}, {} hashes", seen.checkpoint.origin, proved.hashes),
