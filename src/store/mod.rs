@@ -106,7 +106,7 @@ const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL from one node.
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a connection is kept that tells processes to stop.
-const TELLS_IDLE: Duration = Duration::from_secs(60);
+const TELLS_IDLE: Duration = Duration::from_mins(1);
 /// How long a caller waits for a connection before it is told that the server is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -214,12 +214,13 @@ impl Row {
         let actor = self.actor(body.actor, body.actor_id)?;
         // What is in the body as it was typed is not hashed: rows of before there was a tree.
         let hashed =
-            |known: Option<String>, typed: &Option<String>, text: &Option<String>| match typed {
-                None => known.or_else(|| self.hash(text.as_ref())),
+            |known: Option<String>, typed: Option<&String>, text: Option<&String>| match typed {
+                None => known.or_else(|| self.hash(text)),
                 Some(_) => known,
             };
-        let reason_sha256 = hashed(body.reason_sha256, &body.reason, &self.reason);
-        let address_sha256 = hashed(body.address_sha256, &body.address, &self.address);
+        let (reason, address) = (self.reason.as_ref(), self.address.as_ref());
+        let reason_sha256 = hashed(body.reason_sha256, body.reason.as_ref(), reason);
+        let address_sha256 = hashed(body.address_sha256, body.address.as_ref(), address);
         let signed = Signed {
             actor: &actor,
             address: body.address.as_deref(),
@@ -228,7 +229,10 @@ impl Row {
             channel: &body.channel,
             code: body.code.map_or(self.code.as_str(), |code| code.as_str()),
             details: &body.details,
-            grant: text(body.grant.as_ref().map(GrantId::as_str), &self.grant_id),
+            grant: text(
+                body.grant.as_ref().map(GrantId::as_str),
+                self.grant_id.as_ref(),
+            ),
             id: id
                 .as_deref()
                 .or(body.id.as_deref())
@@ -238,16 +242,19 @@ impl Row {
                 .map_or(self.outcome.as_str(), |outcome| outcome.as_str()),
             principal: text(
                 body.principal.as_ref().map(PrincipalName::as_str),
-                &self.principal,
+                self.principal.as_ref(),
             ),
             reason: body.reason.as_deref(),
             reason_sha256: reason_sha256.as_deref(),
             request: text(
                 body.request.as_ref().map(RequestId::as_str),
-                &self.request_id,
+                self.request_id.as_ref(),
             ),
             role: body.role.as_ref().map(RoleName::as_str),
-            target: text(body.target.as_ref().map(TargetName::as_str), &self.target),
+            target: text(
+                body.target.as_ref().map(TargetName::as_str),
+                self.target.as_ref(),
+            ),
             trace: &body.trace,
         };
         Ok(signed.encode(u64::try_from(self.idx)?, epoch)?)
@@ -267,8 +274,8 @@ impl Row {
 }
 
 /// What a body of before has, or else the column.
-fn text<'t>(body: Option<&'t str>, column: &'t Option<String>) -> Option<&'t str> {
-    body.or(column.as_deref())
+fn text<'t>(body: Option<&'t str>, column: Option<&'t String>) -> Option<&'t str> {
+    body.or(column.map(String::as_str))
 }
 
 /// What a body of before has, or else the column.

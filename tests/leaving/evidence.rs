@@ -156,13 +156,13 @@ on_both! {
             let note = Note::read(forged[part].as_str().unwrap()).unwrap();
             forged[part] = note.signed(&theirs).to_string().into();
         }
-        let mut lines: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&links).unwrap()).unwrap();
-        for link in &mut lines {
+        let mut vouched: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&links).unwrap()).unwrap();
+        for link in &mut vouched {
             let note = Note::read(link["checkpoint"].as_str().unwrap()).unwrap();
             link["checkpoint"] = note.signed(&theirs).to_string().into();
         }
         std::fs::write(path("forged.json"), forged.to_string()).unwrap();
-        std::fs::write(path("forged.links"), json!(lines).to_string()).unwrap();
+        std::fs::write(path("forged.links"), json!(vouched).to_string()).unwrap();
         let (forged, links) = (path("forged.json"), path("forged.links"));
         let ran = stranger.run(&["audit", "verify", &forged, "--key", &keys[3], "--links", &links, "--json"]).await;
         assert!(ran.code == 1 && ran.err.contains("evidence-seal"), "{ran:?}");

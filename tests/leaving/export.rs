@@ -1,9 +1,10 @@
 //! The history as lines for other tools: complete, in order, resumable, harmless, and on record.
 
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use portcullis::client::{AuditQuery, ExportQuery};
 use portcullis::wire::EventView;
 use portcullis::wire::export::Format;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::support::person::Person;
 use crate::support::world::{Backend, World, ask, key, on_both, submit};
@@ -65,6 +66,33 @@ on_both! {
         let last = of(&after, &["audit.exported"]).pop().unwrap();
         assert_eq!(last.reason.as_deref(), Some("event=request.withdrawn actor:ada"));
         assert_eq!(last.details["events"], 4);
+    }
+}
+
+on_both! {
+    async fn columns_have_what_the_lines_have(world: World) {
+        let vera = Person::of(&world, "vera", &["auditor"], &[]).await;
+        history(&world, 4, "INC-4127 stuck, \"orders\"\n=1+1").await;
+        world.gate().publish().await.unwrap();
+        let before = world.audit().await;
+        let path = vera.home().join("history.parquet");
+        let path = path.to_str().unwrap();
+        vera.does(&["audit", "export", "--format", "parquet", path]).await;
+        let file = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        let rows: Vec<Value> = file.get_row_iter(None).unwrap().map(|row| row.unwrap().to_json_value()).collect();
+        assert!(rows.len() >= before.len());
+        for (row, event) in rows.iter().zip(&before) {
+            assert_eq!((&row["index"], &row["id"]), (&event.index.into(), &event.id.as_str().into()));
+            assert_eq!((&row["event"], &row["actor"]), (&event.event.as_str().into(), &event.actor.name.as_str().into()));
+            assert_eq!(row["reason"].as_str(), event.reason.as_deref());
+            assert_eq!(row["target"].as_str(), event.target.as_deref());
+            let details: Map<String, Value> = row["details"].as_str().map_or_else(Map::new, |text| serde_json::from_str(text).unwrap());
+            assert_eq!(details, event.details);
+            assert_eq!(row["time"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(), event.time);
+        }
+        // Columns are no lines.
+        let ran = vera.run(&["audit", "export", "--format", "parquet"]).await;
+        assert_eq!(ran.code, 2, "{ran:?}");
     }
 }
 

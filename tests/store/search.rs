@@ -49,7 +49,7 @@ const SLEEPY_GRANTS: &str = "
 ";
 
 async fn search(store: Arc<Store>) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(3600);
+    let deadline = tokio::time::Instant::now() + Duration::from_hours(1);
     let filter = Filter {
         actor: Some("ada".to_owned()),
         ..Filter::default()
@@ -70,7 +70,7 @@ async fn until(what: &str, search: Option<&JoinHandle<()>>, mut so: impl AsyncFn
             tokio::task::yield_now().await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(60), waits).await;
+    let waited = tokio::time::timeout(Duration::from_mins(1), waits).await;
     waited.unwrap_or_else(|_| panic!("waited for {what}"));
 }
 

@@ -72,8 +72,9 @@ async fn fill(store: &Store, clock: &AtomicI64) {
 async fn everything(store: &Store) -> Vec<EventView> {
     let mut all = Vec::with_capacity(EVENTS);
     let mut tx = store.read().await.unwrap();
-    while let Some(from) = Some(all.len()).filter(|from| *from < EVENTS) {
-        let entries = tx.events_from(from as i64, 5_000).await.unwrap();
+    while all.len() < EVENTS {
+        let from = i64::try_from(all.len()).unwrap();
+        let entries = tx.events_from(from, 5_000).await.unwrap();
         assert!(!entries.is_empty());
         all.extend(entries.iter().map(|entry| entry.view([].into())));
     }
@@ -94,7 +95,7 @@ async fn a_whole_segment_answers_as_its_events_do() {
     assert_eq!(all.len(), EVENTS);
     let (now, deadline) = (
         all[EVENTS - 1].time + TimeDelta::milliseconds(1),
-        Instant::now() + Duration::from_secs(3_600),
+        Instant::now() + Duration::from_hours(1),
     );
     let context = Context { now, me: "ada" };
     for text in FILTERS {

@@ -11,11 +11,13 @@ use crate::cli::{Context, Exit, Failure};
 use crate::client::ExportQuery;
 use crate::wire::export::Format;
 
+use super::parquet::Table;
+
 /// Take the history along: as a folder that `audit verify` can check, or as lines for other tools
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  portcullis audit export /mnt/worm/portcullis\n  portcullis audit export --format csv --since 2026-11-01 november.csv\n  portcullis audit export --format ocsf --filter 'outcome:denied' | jq .",
-    after_long_help = "The formats:\n  log     a folder in the format of c2sp.org/tlog-tiles with everything, checked on the way. What people\n          typed and where they were is in there as salted hashes only\n  ndjson  one JSON object a line, as the API gives events; `log` names the signed log that has the event\n  csv     RFC 4180. A field that a spreadsheet would take for a formula gets an apostrophe before it\n  ocsf    one JSON object a line, in the words of OCSF 1.8.0\n\nOldest first. A file gets its name when it is complete; until then it is FILE.part. What was broken off goes\non with `--after` and the last index that was said, as a file without a line of names. Every export is itself\non record, with its filter."
+    after_help = "Examples:\n  portcullis audit export /mnt/worm/portcullis\n  portcullis audit export --format csv --since 2026-11-01 november.csv\n  portcullis audit export --format ocsf --filter 'outcome:denied' | jq .\n  portcullis audit export --format parquet november.parquet && duckdb -c \"select actor, count(*) from 'november.parquet' group by actor\"",
+    after_long_help = "The formats:\n  log     a folder in the format of c2sp.org/tlog-tiles with everything, checked on the way. What people\n          typed and where they were is in there as salted hashes only\n  ndjson  one JSON object a line, as the API gives events; `log` names the signed log that has the event\n  csv     RFC 4180. A field that a spreadsheet would take for a formula gets an apostrophe before it\n  ocsf    one JSON object a line, in the words of OCSF 1.8.0\n  parquet the columns of the CSV with their types, for DuckDB, Spark and the like; always to a file\n\nOldest first. A file gets its name when it is complete; until then it is FILE.part. What was broken off goes\non with `--after` and the last index that was said, as a file without a line of names. Every export is itself\non record, with its filter."
 )]
 pub(super) struct Export {
     /// The folder or file to write; lines go to the standard output without one
@@ -37,6 +39,7 @@ enum Kind {
     Ndjson,
     Csv,
     Ocsf,
+    Parquet,
 }
 
 /// What an export came to.
@@ -51,9 +54,10 @@ struct Report {
 pub(super) async fn run(context: &Context<'_>, asked: Export) -> Result<Exit, Failure> {
     let format = match asked.format {
         Kind::Log => return log(context, asked).await,
-        Kind::Ndjson => Format::Ndjson,
         Kind::Csv => Format::Csv,
         Kind::Ocsf => Format::Ocsf,
+        // Columns are made here, of what the server says in lines.
+        Kind::Ndjson | Kind::Parquet => Format::Ndjson,
     };
     let (client, which) = asked.which.query(context).await?;
     let mut query = ExportQuery {
@@ -65,7 +69,14 @@ pub(super) async fn run(context: &Context<'_>, asked: Export) -> Result<Exit, Fa
     };
     let to = asked.to.filter(|path| path != Path::new("-"));
     let mut out = match to {
+        Some(path) if asked.format == Kind::Parquet => Out::table(path)?,
         Some(path) => Out::file(path)?,
+        None if asked.format == Kind::Parquet => {
+            return Err(Failure::usage(
+                "Parquet needs a file to go to",
+                "name one, or add `--format ndjson`, `csv` or `ocsf` for lines",
+            ));
+        }
         None => Out::Standard,
     };
     let mut report = Report {
@@ -77,7 +88,7 @@ pub(super) async fn run(context: &Context<'_>, asked: Export) -> Result<Exit, Fa
     loop {
         let page = match client.export(&query).await {
             Ok(page) => page,
-            Err(error) => return Err(broken_off(error.into(), &report, &out)),
+            Err(error) => return Err(broken_off(error.into(), &report, out)),
         };
         out.write(context, &page.text)?;
         report.events += u64::try_from(page.count).unwrap_or_default();
@@ -128,13 +139,17 @@ async fn log(context: &Context<'_>, asked: Export) -> Result<Exit, Failure> {
 }
 
 /// Says how to go on.
-fn broken_off(failure: Failure, report: &Report, out: &Out) -> Failure {
+fn broken_off(failure: Failure, report: &Report, out: Out) -> Failure {
     let Some(last) = &report.last else {
         return failure;
     };
     let where_to = match out {
         Out::Standard => String::new(),
         Out::File { part, .. } => format!("what came so far is in `{}`; ", part.display()),
+        Out::Table { table, part, .. } => match table.finish() {
+            Ok(_) => format!("what came so far is in `{}`; ", part.display()),
+            Err(_) => String::new(),
+        },
     };
     Failure {
         hint: Some(format!("{where_to}go on with `--after {last}`")),
@@ -151,11 +166,32 @@ enum Out {
         part: PathBuf,
         path: PathBuf,
     },
+    /// The same in columns.
+    Table {
+        table: Box<Table>,
+        part: PathBuf,
+        path: PathBuf,
+    },
 }
 
 impl Out {
     fn file(path: PathBuf) -> Result<Self, Failure> {
-        let mut name = path.clone().into_os_string();
+        let (file, part) = Self::part(&path)?;
+        Ok(Self::File { file, part, path })
+    }
+
+    fn table(path: PathBuf) -> Result<Self, Failure> {
+        let (file, part) = Self::part(&path)?;
+        let table = Table::new(file).map_err(|error| failed(&part, &error))?;
+        Ok(Self::Table {
+            table: Box::new(table),
+            part,
+            path,
+        })
+    }
+
+    fn part(path: &Path) -> Result<(File, PathBuf), Failure> {
+        let mut name = path.to_path_buf().into_os_string();
         name.push(".part");
         let part = PathBuf::from(name);
         let mut options = std::fs::OpenOptions::new();
@@ -163,7 +199,7 @@ impl Out {
         // What is in there is not for everybody.
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&part).map_err(|error| failed(&part, &error))?;
-        Ok(Self::File { file, part, path })
+        Ok((file, part))
     }
 
     fn write(&mut self, context: &Context<'_>, text: &str) -> Result<(), Failure> {
@@ -172,12 +208,20 @@ impl Out {
             Self::File { file, part, .. } => file
                 .write_all(text.as_bytes())
                 .map_err(|error| failed(part, &error)),
+            Self::Table { table, part, .. } => {
+                table.take(text).map_err(|error| failed(part, &error))
+            }
         }
     }
 
     fn finish(self) -> Result<Option<PathBuf>, Failure> {
-        let Self::File { file, part, path } = self else {
-            return Ok(None);
+        let (file, part, path) = match self {
+            Self::Standard => return Ok(None),
+            Self::File { file, part, path } => (file, part, path),
+            Self::Table { table, part, path } => {
+                let file = table.finish().map_err(|error| failed(&part, &error))?;
+                (file, part, path)
+            }
         };
         file.sync_all()
             .and_then(|()| std::fs::rename(&part, &path))
@@ -186,6 +230,6 @@ impl Out {
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Failure {
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::here(format!("writing `{}`: {error}", path.display()), "")
 }

@@ -5,6 +5,7 @@ mod deliveries;
 mod erase;
 mod evidence;
 mod export;
+mod parquet;
 mod prune;
 mod recover;
 mod verify;
