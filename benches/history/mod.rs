@@ -10,9 +10,11 @@ mod story;
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::store::Location;
+use serde_json::json;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnection;
 
+use crate::http::text;
 use crate::node::{Node, hosts};
 use crate::support::postgres::{Cluster, PASSWORD, SUPERUSER};
 use crate::table::{self, Line, note};
@@ -61,7 +63,11 @@ pub(crate) async fn figures(events: u64, on: &[&str]) -> anyhow::Result<()> {
             None => "sqlite".to_owned(),
         };
         let mut node = Node::start(&hosts(), &place)?;
-        let mut reader = node.root().await?;
+        // Tokens do not last as long as the writing does.
+        let auditor = json!({ "name": "vera", "roles": ["auditor"], "groups": [] });
+        let mut root = node.root().await?;
+        let invited = root.post("/v1/invitations", None, &auditor.to_string());
+        let code = text(&invited.await?.json()?, "code")?;
         node.stop()?;
         let data = node.folder.path().join("data");
         let location = match &cluster {
@@ -84,7 +90,7 @@ pub(crate) async fn figures(events: u64, on: &[&str]) -> anyhow::Result<()> {
             &loaded.lines(bytes),
         )?;
         let node = node.restart(|_| Ok(()))?;
-        reader = reader.again().await?;
+        let mut reader = node.redeem(&code).await?;
         note(&format!("{database}: searching"));
         seen.push(ask::searches(&mut reader, &loaded).await?);
         drop(node);

@@ -101,6 +101,10 @@ mod writer;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
 
+/// What SQLite's writer keeps in memory, in KiB: new events go all over the indexes of what they are about.
+const WRITER_CACHE: &str = "-24576";
+/// Pages of the write-ahead log after which they are put in their place: what many commits write is put there once.
+const CHECKPOINT_PAGES: &str = "4000";
 /// Readers of SQLite beside its one writer; each is a thread of its own.
 const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL from one node.
@@ -443,6 +447,8 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .statement_cache_capacity(256);
     let mut write = options
         .clone()
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .connect()
         .await
         .with_context(|| format!("opening {}", path.display()))?;
