@@ -64,9 +64,9 @@ pub(crate) async fn figures(events: u64, on: &[&str]) -> anyhow::Result<()> {
         };
         let mut node = Node::start(&hosts(), &place)?;
         // Tokens do not last as long as the writing does.
-        let auditor = json!({ "name": "vera", "roles": ["auditor"], "groups": [] });
+        let auditor = json!({ "name": "vera", "roles": ["auditor"], "groups": [] }).to_string();
         let mut root = node.root().await?;
-        let invited = root.post("/v1/invitations", None, &auditor.to_string());
+        let invited = root.post("/v1/invitations", None, &auditor);
         let code = text(&invited.await?.json()?, "code")?;
         node.stop()?;
         let data = node.folder.path().join("data");
