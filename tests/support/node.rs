@@ -15,7 +15,6 @@ pub(crate) struct Node {
     server: Option<Server>,
     starts: u32,
     pub(crate) address: String,
-    pub(crate) bootstrap: Option<String>,
     /// Where its truth is, if not in its data directory.
     database: Option<String>,
 }
@@ -32,7 +31,6 @@ impl Node {
             server: None,
             starts: 0,
             address: "127.0.0.1:0".to_owned(),
-            bootstrap: None,
             database: None,
         }
     }
@@ -66,20 +64,11 @@ impl Node {
             arguments.extend(["--database", database]);
         }
         let mut server = Server::start(&run, &log, "KILL", None, &arguments);
-        let says = |what: &str| {
-            std::fs::read_to_string(&log)
-                .unwrap_or_default()
-                .lines()
-                .find_map(|line| {
-                    line.split_once(what)
-                        .map(|(_, rest)| rest.trim().to_owned())
-                })
-        };
+        let listens = "Portcullis listens on http://";
         server
-            .wait_until(|| says("Portcullis listens on http://").is_some())
+            .wait_until(|| says(&log, listens).is_some())
             .unwrap_or_else(|| panic!("the server did not start: {}", self.log()));
-        self.address = says("Portcullis listens on http://").unwrap();
-        self.bootstrap = says("--code ");
+        self.address = says(&log, listens).unwrap();
         self.server = Some(server);
     }
 
@@ -148,9 +137,18 @@ impl Node {
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
     }
 
+    /// The code of the first admin, which the server says a moment after it listens.
+    pub(crate) fn bootstrap_code(&mut self) -> String {
+        let log = self.log_path();
+        let server = self.server.as_mut().unwrap();
+        let said = server.wait_until(|| says(&log, "--code ").is_some());
+        said.unwrap_or_else(|| panic!("the server says no code: {}", self.log()));
+        says(&log, "--code ").unwrap()
+    }
+
     /// Signs the first admin in as `root`, and somebody new through an invitation.
     pub(crate) fn sign_in_root(&mut self) {
-        let code = self.bootstrap.take().unwrap();
+        let code = self.bootstrap_code();
         self.said("root", &["login", "--name", "root", "--code", &code]);
     }
 
@@ -177,4 +175,16 @@ pub(crate) fn orders_db(cluster: &Cluster, database: &str, password_file: &Path)
         cluster.port,
         password_file.display()
     )
+}
+
+/// What follows some words on a whole line of what a server has said.
+fn says(log: &Path, what: &str) -> Option<String> {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    let mut whole = said
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    whole.find_map(|line| {
+        let (_, rest) = line.split_once(what)?;
+        Some(rest.trim().to_owned())
+    })
 }

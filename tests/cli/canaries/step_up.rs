@@ -84,7 +84,7 @@ async fn proofs_of_second_factors_stay_nowhere() {
     node.start();
     let (mut canaries, mut places) = (Canaries::default(), Places::default());
     let root = nobody(&node);
-    let first = node.bootstrap.clone().unwrap();
+    let first = node.bootstrap_code();
     root.sign_in(&first, Some("root"), None).await.unwrap();
     let ada = nobody(&node);
     let invitation = Invitation {
