@@ -120,7 +120,8 @@ impl Filter {
     /// What the database compares, behind the columns.
     fn conditions(&self) -> (String, Binds) {
         let mut binds = Binds(Vec::new());
-        let mut sql = format!("select idx, {COLUMNS} from audit where idx >= 0");
+        // Nothing about the index here: of two conditions about it SQLite may take the one that lets everything through.
+        let mut sql = format!("select idx, {COLUMNS} from audit where true");
         if let Some((from, until)) = self.stretch {
             let from = binds.push(Bind::Number(from));
             let until = binds.push(Bind::Number(until));
@@ -194,12 +195,15 @@ impl Filter {
         } else {
             ("<", "desc")
         };
+        // Few are sorted; planners that take them for many would walk through all of the log in its order. The `+` keeps
+        // them from that.
+        let idx = if self.names_few() { "+idx" } else { "idx" };
         if let Some(after) = after {
             let place = binds.push(Bind::Number(after));
-            sql.push_str(&format!(" and idx {beyond} ${place}"));
+            sql.push_str(&format!(" and {idx} {beyond} ${place}"));
         }
         let place = binds.push(Bind::Number(limit));
-        sql.push_str(&format!(" order by idx {order} limit ${place}"));
+        sql.push_str(&format!(" order by {idx} {order} limit ${place}"));
         (sql, binds)
     }
 }
@@ -322,7 +326,7 @@ impl Tx {
             .map(|id| format!("${}", binds.push(Bind::Text(id.to_string()))))
             .collect();
         let sql = format!(
-            "select idx, {COLUMNS} from audit where grant_id = $1 or request_id in ({}) order by idx",
+            "select idx, {COLUMNS} from audit where grant_id = $1 or request_id in ({}) order by +idx",
             places.join(", ")
         );
         let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).fetch_all(c)).context("reading audit events")?;
@@ -338,5 +342,64 @@ impl Tx {
     pub async fn oldest_waiting(&mut self) -> anyhow::Result<Option<DateTime<Utc>>> {
         let row: Option<(i64,)> = on!(self, c => sqlx::query_as("select at from audit_waiting order by at, event_id limit 1").fetch_optional(c)).context("looking at the audit log")?;
         moments(row.map(|(at,)| at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
+
+    use super::*;
+    use crate::store::{Clock, Location, Store};
+
+    /// How SQLite would go about a statement.
+    async fn plan(connection: &mut SqliteConnection, sql: &str) -> String {
+        let explain = AssertSqlSafe(format!("explain query plan {sql}"));
+        let rows = sqlx::query(explain).fetch_all(connection).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        steps.join("; ")
+    }
+
+    #[tokio::test]
+    async fn a_database_that_was_closed_while_it_was_small_looks_things_up_when_it_is_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portcullis.db");
+        let location = Location::Sqlite(path.clone());
+        let open = async || Store::open(&location, Clock::Database).await.unwrap();
+        open().await.close().await;
+        let options = SqliteConnectOptions::new().filename(&path);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        connection.execute("insert into audit (idx, at, code, outcome, actor, body) values (0, 0, 'a', 'a', 'a', '{}'); analyze").await.unwrap();
+        connection.close().await.unwrap();
+        open().await.close().await;
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let id = RequestId::from_bits(1);
+        let few = Filter {
+            request: Some(id),
+            ..Filter::default()
+        };
+        let stretch = Filter {
+            actor: Some("ada".to_owned()),
+            since: Some(DateTime::UNIX_EPOCH),
+            stretch: Some((4_096, 6_144)),
+            ..Filter::default()
+        };
+        let places = format!(
+            "{} and idx in (5, 7, 9) order by idx desc",
+            stretch.conditions().0
+        );
+        let found = [
+            (
+                few.select(Some(9), 100).0,
+                "audit_by_request (request_id=?)",
+            ),
+            (stretch.select(None, 100).0, "(idx>? AND idx<?)"),
+            (places.replace(" and idx >= $1 and idx < $2", ""), "(idx=?)"),
+        ];
+        for (sql, by) in found {
+            let plan = plan(&mut connection, &sql).await;
+            assert!(plan.contains(by), "{sql}\n{plan}");
+        }
     }
 }

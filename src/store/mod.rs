@@ -443,7 +443,6 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT)
-        .optimize_on_close(true, 1_000)
         .statement_cache_capacity(256);
     let mut write = options
         .clone()
@@ -456,6 +455,11 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Pools> {
         .run(&mut write)
         .await
         .context("bringing the database to the present schema")?;
+    // What SQLite noted about tables while they were small makes it walk through all of them once they are large.
+    sqlx::query("drop table if exists sqlite_stat1")
+        .execute(&mut write)
+        .await
+        .context("forgetting what tables were like")?;
     // One process at a time has this file, so whoever held these leases is gone and will not come back for them.
     sqlx::query("update outbox set lease_owner = null, lease_until = 0 where lease_until > 0")
         .execute(&mut write)

@@ -128,10 +128,9 @@ impl Writer {
         let desk = Arc::clone(&self.desk).lock_owned().await;
         settle(desk).await;
         let mut desk = self.desk.lock().await;
-        for last in ["pragma optimize", "pragma wal_checkpoint(truncate)"] {
-            if let Err(error) = desk.connection.execute(last).await {
-                tracing::debug!(%error, last, "closing the database");
-            }
+        let last = "pragma wal_checkpoint(truncate)";
+        if let Err(error) = desk.connection.execute(last).await {
+            tracing::debug!(%error, "closing the database");
         }
     }
 }
