@@ -122,11 +122,6 @@ impl Filter {
         let mut binds = Binds(Vec::new());
         // Nothing about the index here: of two conditions about it SQLite may take the one that lets everything through.
         let mut sql = format!("select idx, {COLUMNS} from audit where true");
-        if let Some((from, until)) = self.stretch {
-            let from = binds.push(Bind::Number(from));
-            let until = binds.push(Bind::Number(until));
-            sql.push_str(&format!(" and idx >= ${from} and idx < ${until}"));
-        }
         let mut equal = |column: &str, value: Option<String>, binds: &mut Binds| {
             if let Some(value) = value {
                 sql.push_str(&format!(
@@ -190,6 +185,11 @@ impl Filter {
 
     fn select(&self, after: Option<i64>, limit: i64) -> (String, Binds) {
         let (mut sql, mut binds) = self.conditions();
+        if let Some((from, until)) = self.stretch {
+            let from = binds.push(Bind::Number(from));
+            let until = binds.push(Bind::Number(until));
+            sql.push_str(&format!(" and idx >= ${from} and idx < ${until}"));
+        }
         let (beyond, order) = if self.oldest_first {
             (">", "asc")
         } else {
@@ -204,6 +204,17 @@ impl Filter {
         }
         let place = binds.push(Bind::Number(limit));
         sql.push_str(&format!(" order by {idx} {order} limit ${place}"));
+        (sql, binds)
+    }
+
+    fn select_at(&self, places: &[i64]) -> (String, Binds) {
+        let (mut sql, binds) = self.conditions();
+        let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+        let order = if self.oldest_first { "asc" } else { "desc" };
+        sql.push_str(&format!(
+            " and idx in ({}) order by idx {order}",
+            places.join(", ")
+        ));
         (sql, binds)
     }
 }
@@ -266,19 +277,13 @@ impl Tx {
         rows.into_iter().map(Row::read).collect()
     }
 
-    /// Those of the events at some indexes that a filter lets through, in its order.
+    /// Those of the events at some indexes that a filter lets through, in its order. The indexes are in its stretch.
     pub(in crate::store) async fn events_at(
         &mut self,
         filter: &Filter,
         places: &[i64],
     ) -> anyhow::Result<Vec<Entry>> {
-        let (mut sql, binds) = filter.conditions();
-        let places: Vec<String> = places.iter().map(ToString::to_string).collect();
-        let order = if filter.oldest_first { "asc" } else { "desc" };
-        sql.push_str(&format!(
-            " and idx in ({}) order by idx {order}",
-            places.join(", ")
-        ));
+        let (sql, binds) = filter.select_at(places);
         // Each is asked once: nothing is gained by keeping it prepared.
         let rows: Vec<Row> = on!(self, c => binds.bind(sqlx::query_as(sqlx::AssertSqlSafe(sql.clone()))).persistent(false).fetch_all(c))
             .context("reading audit events")?;
@@ -385,17 +390,13 @@ mod tests {
             stretch: Some((4_096, 6_144)),
             ..Filter::default()
         };
-        let places = format!(
-            "{} and idx in (5, 7, 9) order by idx desc",
-            stretch.conditions().0
-        );
         let found = [
             (
                 few.select(Some(9), 100).0,
                 "audit_by_request (request_id=?)",
             ),
             (stretch.select(None, 100).0, "(idx>? AND idx<?)"),
-            (places.replace(" and idx >= $1 and idx < $2", ""), "(idx=?)"),
+            (stretch.select_at(&[5_000, 5_007]).0, "(idx=?)"),
         ];
         for (sql, by) in found {
             let plan = plan(&mut connection, &sql).await;

@@ -18,7 +18,7 @@ use crate::domain::ids::{
 };
 use crate::domain::principal::PrincipalRef;
 use crate::secret;
-use crate::wire::{Signed, hash_of_text};
+use crate::wire::{Signed, SignedActor, hash_of_text};
 
 use super::audit::{Entry, Fact, Origin};
 use super::{moment, word};
@@ -185,21 +185,28 @@ impl Row {
     pub(in crate::store) fn erased(&self) -> anyhow::Result<String> {
         let mut body: Map<String, Value> = serde_json::from_str(&self.body)
             .with_context(|| format!("reading audit event {}", self.idx))?;
-        let hashes = [
-            ("reason", "reason_sha256", &self.reason),
-            ("address", "address_sha256", &self.address),
+        let texts = [
+            ("reason", "reason_sha256", self.reason.as_ref()),
+            ("address", "address_sha256", self.address.as_ref()),
         ];
-        for (text, hash, value) in hashes {
-            if let (Some(value), false) = (self.hash(value.as_ref()), body.contains_key(text)) {
-                body.entry(hash).or_insert(value.into());
+        for (name, hash, text) in texts {
+            let kept = body.get(hash).and_then(Value::as_str);
+            if let Some(value) = self.hash(kept, body.contains_key(name), text) {
+                body.insert(hash.to_owned(), value.into());
             }
         }
         Ok(serde_json::to_string(&body)?)
     }
 
-    fn hash(&self, text: Option<&String>) -> Option<String> {
-        let (salt, text) = (self.salt.as_ref()?, text?);
-        Some(hash_of_text(salt, text))
+    /// What stands for a text that can be erased: its hash while it is there, and then the one that was kept. What is in
+    /// the body as it was typed is not hashed: rows of before there was a tree.
+    fn hash(&self, kept: Option<&str>, typed: bool, text: Option<&String>) -> Option<String> {
+        match text {
+            Some(text) if !typed => {
+                Some(hash_of_text(self.salt.as_deref().unwrap_or_default(), text))
+            }
+            _ => kept.map(str::to_owned),
+        }
     }
 
     /// The bytes that are hashed.
@@ -211,18 +218,15 @@ impl Row {
     fn entry(&self, epoch: u32) -> anyhow::Result<Vec<u8>> {
         let body: Body = serde_json::from_str(&self.body)?;
         let id = self.id()?;
-        let actor = self.actor(body.actor, body.actor_id)?;
-        // What is in the body as it was typed is not hashed: rows of before there was a tree.
-        let hashed =
-            |known: Option<String>, typed: Option<&String>, text: Option<&String>| match typed {
-                None => known.or_else(|| self.hash(text)),
-                Some(_) => known,
-            };
         let (reason, address) = (self.reason.as_ref(), self.address.as_ref());
-        let reason_sha256 = hashed(body.reason_sha256, body.reason.as_ref(), reason);
-        let address_sha256 = hashed(body.address_sha256, body.address.as_ref(), address);
+        let reason_sha256 = self.hash(body.reason_sha256.as_deref(), body.reason.is_some(), reason);
+        let address_sha256 = self.hash(
+            body.address_sha256.as_deref(),
+            body.address.is_some(),
+            address,
+        );
         let signed = Signed {
-            actor: &actor,
+            actor: self.signed_actor(&body),
             address: body.address.as_deref(),
             address_sha256: address_sha256.as_deref(),
             at: moment(self.at)?,
@@ -271,6 +275,25 @@ impl Row {
             (None, None) => Actor::Anonymous,
         })
     }
+
+    /// Who did it, just as the row says it: what nobody can be called, or what somebody made of nobody, is signed as such
+    /// and does not fit.
+    fn signed_actor<'r>(&'r self, body: &'r Body) -> SignedActor<'r> {
+        if let Some(actor) = &body.actor {
+            return actor.into();
+        }
+        let id = body.actor_id.as_ref().map(PrincipalId::as_str);
+        let named = |nobody: &Actor| self.actor == nobody.name();
+        match id {
+            None if named(&Actor::System) => (&Actor::System).into(),
+            None if named(&Actor::Anonymous) => (&Actor::Anonymous).into(),
+            id => SignedActor {
+                id,
+                kind: "principal",
+                name: Some(&self.actor),
+            },
+        }
+    }
 }
 
 /// What a body of before has, or else the column.
@@ -286,5 +309,85 @@ fn either<T: FromStr<Err = IdError>>(
     match (body, column) {
         (None, Some(text)) => text.parse().map(Some),
         (body, _) => Ok(body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        Row {
+            idx: 7,
+            event_id: Some(vec![1; 16]),
+            at: 1_700_000_000_000,
+            code: "request.submitted".to_owned(),
+            outcome: "success".to_owned(),
+            actor: "ada".to_owned(),
+            principal: Some("ada".to_owned()),
+            target: Some("orders-db".to_owned()),
+            request_id: Some("R-0000000001".to_owned()),
+            grant_id: None,
+            reason: Some("INC-1 look".to_owned()),
+            address: Some("10.0.0.1".to_owned()),
+            salt: Some("AAAA".to_owned()),
+            body: r#"{"actor_id":"P-0000000001","role":"admin","details":{"n":1},"trace":"t","channel":"cli"}"#.to_owned(),
+        }
+    }
+
+    type Change = (&'static str, fn(&mut Row));
+
+    /// What somebody with the database may do to a row.
+    const CHANGES: [Change; 17] = [
+        ("idx", |row| row.idx += 1),
+        ("event_id", |row| row.event_id = Some(vec![2; 16])),
+        ("at", |row| row.at += 1),
+        ("code", |row| row.code = "request.denied".to_owned()),
+        ("outcome", |row| row.outcome = "no such".to_owned()),
+        ("actor", |row| row.actor = "Not a name".to_owned()),
+        ("principal", |row| row.principal = None),
+        ("target", |row| row.target = Some("mail".to_owned())),
+        ("request_id", |row| row.request_id = None),
+        ("grant_id", |row| row.grant_id = Some("G-1".to_owned())),
+        ("reason", |row| row.reason = Some("because".to_owned())),
+        ("reason taken out", |row| row.reason = None),
+        ("address", |row| row.address = Some("10.0.0.2".to_owned())),
+        ("address taken out", |row| row.address = None),
+        ("role", |row| row.body = row.body.replace("admin", "reader")),
+        ("details", |row| row.body = row.body.replace("1}", "2}")),
+        ("trace", |row| row.body = row.body.replace("\"t\"", "\"u\"")),
+    ];
+
+    #[test]
+    fn whatever_is_changed_in_a_row_is_not_what_was_signed() {
+        let signed = row().encode(1).unwrap();
+        for (what, change) in CHANGES {
+            let mut changed = row();
+            change(&mut changed);
+            assert_ne!(changed.encode(1).unwrap(), signed, "{what}");
+        }
+        let mut nobody = row();
+        nobody.body = r#"{"trace":"t","channel":"api"}"#.to_owned();
+        let mut seen = Vec::new();
+        for name in ["portcullis", "anonymous", "eve"] {
+            nobody.actor = name.to_owned();
+            seen.push(nobody.encode(1).unwrap());
+        }
+        seen.dedup();
+        assert_eq!(seen.len(), 3, "nobody was made somebody");
+    }
+
+    #[test]
+    fn what_is_erased_leaves_the_entry_as_it_was_and_no_other_text_takes_its_place() {
+        let signed = row().encode(1).unwrap();
+        let mut erased = row();
+        erased.body = erased.erased().unwrap();
+        (erased.reason, erased.address, erased.salt) = (None, None, None);
+        assert_eq!(erased.encode(1).unwrap(), signed);
+        assert_eq!(erased.erased().unwrap(), erased.body);
+        erased.reason = Some("INC-2 something else".to_owned());
+        assert_ne!(erased.encode(1).unwrap(), signed);
+        erased.salt = Some("AAAA".to_owned());
+        assert_ne!(erased.encode(1).unwrap(), signed);
     }
 }

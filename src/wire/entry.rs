@@ -29,10 +29,34 @@ pub struct LogEntry {
     pub body: Map<String, Value>,
 }
 
+/// Who did it, as it is signed.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedActor<'e> {
+    pub id: Option<&'e str>,
+    /// `principal`, `system` or `anonymous`.
+    pub kind: &'e str,
+    pub name: Option<&'e str>,
+}
+
+impl<'e> From<&'e Actor> for SignedActor<'e> {
+    fn from(actor: &'e Actor) -> Self {
+        let (kind, who) = match actor {
+            Actor::Principal(who) => ("principal", Some(who)),
+            Actor::System => ("system", None),
+            Actor::Anonymous => ("anonymous", None),
+        };
+        Self {
+            id: who.map(|who| who.id.as_str()),
+            kind,
+            name: who.map(|who| who.name.as_str()),
+        }
+    }
+}
+
 /// What is signed of an event: the members of the body of its entry. What is absent is left out.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'e> {
-    pub actor: &'e Actor,
+    pub actor: SignedActor<'e>,
     pub address: Option<&'e str>,
     pub address_sha256: Option<&'e str>,
     pub at: DateTime<Utc>,
@@ -56,17 +80,12 @@ impl Signed<'_> {
     /// millions would take longer than everything else, so they are written in order.
     pub fn encode(&self, index: u64, epoch: u32) -> Result<Vec<u8>, EntryError> {
         let at = self.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let (kind, who) = match self.actor {
-            Actor::Principal(who) => ("principal", Some(who)),
-            Actor::System => ("system", None),
-            Actor::Anonymous => ("anonymous", None),
-        };
         let mut bytes = head(index, epoch);
         bytes.extend_from_slice(b"{\"actor\":{");
         let actor = [
-            ("id", who.map(|who| who.id.as_str())),
-            ("kind", Some(kind)),
-            ("name", who.map(|who| who.name.as_str())),
+            ("id", self.actor.id),
+            ("kind", Some(self.actor.kind)),
+            ("name", self.actor.name),
         ];
         members(&actor, &mut bytes)?;
         bytes.extend_from_slice(b"},");
@@ -312,7 +331,7 @@ mod tests {
         {
             for text in texts {
                 let signed = Signed {
-                    actor,
+                    actor: actor.into(),
                     address: text,
                     address_sha256: text,
                     at: DateTime::UNIX_EPOCH,

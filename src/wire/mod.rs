@@ -32,7 +32,7 @@ pub use break_glass::{
     BreakGlassView, NewBreakGlass, NewSealedCodes, SealedCodeText, SealedCodeView, SealedCodes,
     SealedSignIn, SignOff, SignOffView,
 };
-pub use entry::{EntryError, LogEntry, Recovered, SCHEMA, Signed, hash_of_text};
+pub use entry::{EntryError, LogEntry, Recovered, SCHEMA, Signed, SignedActor, hash_of_text};
 pub use event::{ActorView, EventView, Recorded};
 pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
 pub use export::ExportPage;

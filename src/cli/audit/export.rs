@@ -231,5 +231,5 @@ impl Out {
 }
 
 fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::here(format!("writing `{}`: {error}", path.display()), "")
+    Failure::here(format!("writing `{}`: {error:#}", path.display()), "")
 }
