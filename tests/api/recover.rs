@@ -39,17 +39,7 @@ async fn code(world: &World, name: &str, roles: &[&str]) -> String {
 async fn roll_back(world: &World, events: i64) {
     let signed = "select begins + checkpoint_size from log_head";
     let left = world.number(signed).await - events;
-    // In one transaction: the server numbers what comes meanwhile.
-    let statements = [
-        "begin".to_owned(),
-        format!("delete from audit where idx >= {left}"),
-        format!(
-            "update log_head set size = {left}, tree_size = 0, frontier = '', root = null, checkpoint = null, checkpoint_size = 0"
-        ),
-        "delete from log_nodes".to_owned(),
-        "commit".to_owned(),
-    ];
-    world.execute(&statements.join("; ")).await;
+    world.cut_back(left, None).await;
 }
 
 /// Runs `audit verify` on what was copied of what this machine has seen.

@@ -87,16 +87,7 @@ async fn lose(world: &World) {
         .number("select begins + checkpoint_size from log_head")
         .await
         - 1;
-    let statements = [
-        "begin".to_owned(),
-        format!("delete from audit where idx >= {size}"),
-        format!(
-            "update log_head set size = {size}, tree_size = 0, frontier = '', root = null, checkpoint = null, checkpoint_size = 0"
-        ),
-        "delete from log_nodes".to_owned(),
-        "commit".to_owned(),
-    ];
-    world.execute(&statements.join("; ")).await;
+    world.cut_back(size, None).await;
     let recovery = LogRecovery {
         reason: "INC-7 the disk is full".to_owned(),
     };

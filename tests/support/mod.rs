@@ -4,6 +4,7 @@ pub(crate) mod authenticator;
 pub(crate) mod between;
 pub(crate) mod browser;
 pub(crate) mod certificates;
+pub(crate) mod database;
 pub(crate) mod desktop;
 pub(crate) mod hostile;
 pub(crate) mod http;

@@ -18,9 +18,6 @@ use portcullis::store::{Clock, Location};
 use portcullis::targets::{Environment, Installation, KindRole, KindSettings, connector};
 use portcullis::tlog::{SigningKey, VerifyingKey};
 use portcullis::wire::{Approval, EventView, GrantView, Invitation, NewRequest, RequestView};
-use sqlx::postgres::PgConnection;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
 use super::http::Http;
 use super::postgres::{PASSWORD, SUPERUSER, cluster};
@@ -522,63 +519,6 @@ impl World {
         let all = self.audit().await;
         let count = |code: &&str| all.iter().filter(|event| event.event == **code).count();
         codes.iter().map(count).collect()
-    }
-
-    /// Runs statements beside the server.
-    pub(crate) async fn execute(&self, sql: &str) {
-        match &self.location {
-            Location::Sqlite(path) => {
-                let options = SqliteConnectOptions::new()
-                    .filename(path)
-                    .busy_timeout(std::time::Duration::from_secs(5));
-                let mut connection = options.connect().await.unwrap();
-                connection
-                    .execute(AssertSqlSafe(sql.to_owned()))
-                    .await
-                    .unwrap();
-                connection.close().await.unwrap();
-            }
-            Location::Postgres(url) => {
-                let mut connection = PgConnection::connect(url).await.unwrap();
-                connection
-                    .execute(AssertSqlSafe(sql.to_owned()))
-                    .await
-                    .unwrap();
-                connection.close().await.unwrap();
-            }
-        }
-    }
-
-    /// How many events fulfil a condition, those that wait for their index among them.
-    pub(crate) async fn on_record(&self, such: &str) -> i64 {
-        let count = |table: &str| format!("(select count(*) from {table} where {such})");
-        let both = format!("select {} + {}", count("audit"), count("audit_waiting"));
-        self.number(&both).await
-    }
-
-    /// One number from the database.
-    pub(crate) async fn number(&self, sql: &str) -> i64 {
-        let query = || sqlx::AssertSqlSafe(sql.to_owned());
-        match &self.location {
-            Location::Sqlite(path) => {
-                let mut connection = SqliteConnectOptions::new()
-                    .filename(path)
-                    .connect()
-                    .await
-                    .unwrap();
-                sqlx::query_scalar(query())
-                    .fetch_one(&mut connection)
-                    .await
-                    .unwrap()
-            }
-            Location::Postgres(url) => {
-                let mut connection = PgConnection::connect(url).await.unwrap();
-                sqlx::query_scalar(query())
-                    .fetch_one(&mut connection)
-                    .await
-                    .unwrap()
-            }
-        }
     }
 
     /// The moment that the server decides with.

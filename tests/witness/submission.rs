@@ -52,22 +52,12 @@ async fn seen(world: &World, running: &Running) -> u64 {
 }
 
 /// Somebody takes a database of before, and whatever the node itself has kept.
-async fn roll_back(world: &mut World, events: i64, also: &str) {
+async fn roll_back(world: &mut World, events: i64, also: Option<&str>) {
     let code = world.code_of_root().await;
     world.gate().publish().await.unwrap();
     world.stop().await;
     let left = world.number("select checkpoint_size from log_head").await - events;
-    let statements = [
-        "begin".to_owned(),
-        format!("delete from audit where idx >= {left}"),
-        format!(
-            "update log_head set size = {left}, tree_size = 0, frontier = '', root = null, checkpoint = null, checkpoint_size = 0"
-        ),
-        "delete from log_nodes".to_owned(),
-        also.to_owned(),
-        "commit".to_owned(),
-    ];
-    world.execute(&statements.join("; ")).await;
+    world.cut_back(left, also).await;
     std::fs::remove_file(world.folder().join("checkpoint")).unwrap();
     world.restart().await;
     world.root_is_back(&code).await;
@@ -201,7 +191,7 @@ async fn a_database_that_was_rolled_back_is_refused_by_the_witness_and_the_alarm
         submit(&world.engineer(name).await).await;
     }
     seen(&world, &running).await;
-    roll_back(&mut world, 9, "select 1").await;
+    roll_back(&mut world, 9, None).await;
     world.recorded("audit.rewritten", 1).await;
     let origin = running.witness.logs()[0].name().to_owned();
     let before = running.witness.seen(&origin).unwrap().size;
@@ -252,7 +242,12 @@ async fn a_log_that_was_rewritten_and_signed_anew_is_refused_by_the_witness(back
     submit(&world.engineer("ada").await).await;
     seen(&world, &running).await;
     // Somebody with the database and the node's files: the log is as long as it was, and longer soon.
-    roll_back(&mut world, 0, "update audit set at = at + 1 where idx = 1").await;
+    roll_back(
+        &mut world,
+        0,
+        Some("update audit set at = at + 1 where idx = 1"),
+    )
+    .await;
     submit(&world.engineer("ben").await).await;
     world.recorded("audit.rewritten", 1).await;
     let before = running.witness.seen(World::log_key().name()).unwrap();

@@ -258,7 +258,7 @@ impl Tx {
     }
 
     /// Where the log begins and ends that can be read.
-    async fn log_range(&mut self) -> anyhow::Result<(i64, i64)> {
+    pub(in crate::store) async fn log_range(&mut self) -> anyhow::Result<(i64, i64)> {
         let (from, until): (i64, i64) = on!(self, c => sqlx::query_as(
             "select coalesce((select min(idx) from audit), 0), (select size from log_head where id = 1)").fetch_one(c))
         .context("reading the head of the log")?;

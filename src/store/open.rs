@@ -1,0 +1,150 @@
+//! Opening a database and bringing it to the present schema: how each of them is set up, and when it is not trusted.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::secret::distrust;
+
+use super::Pools;
+use super::writer::Writer;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
+
+/// What SQLite's writer keeps in memory, in KiB: new events go all over the indexes of what they are about.
+const WRITER_CACHE: &str = "-24576";
+/// Pages of the write-ahead log after which they are put in their place: what many commits write is put there once.
+const CHECKPOINT_PAGES: &str = "4000";
+/// Readers of SQLite beside its one writer; each is a thread of its own.
+const SQLITE_READERS: u32 = 4;
+/// Connections to PostgreSQL from one node.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a connection is kept that tells processes to stop.
+const TELLS_IDLE: Duration = Duration::from_mins(1);
+/// How long a caller waits for a connection before it is told that the server is busy.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the file at this path, and makes it if need be.
+pub(in crate::store) async fn sqlite(path: &Path) -> anyhow::Result<Pools> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL: a commit that was acknowledged survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(ACQUIRE_TIMEOUT)
+        .statement_cache_capacity(256);
+    let mut write = options
+        .clone()
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .connect()
+        .await
+        .with_context(|| format!("opening {}", path.display()))?;
+    MIGRATIONS
+        .run(&mut write)
+        .await
+        .context("bringing the database to the present schema")?;
+    // What SQLite noted about tables while they were small makes it walk through all of them once they are large.
+    sqlx::query("drop table if exists sqlite_stat1")
+        .execute(&mut write)
+        .await
+        .context("forgetting what tables were like")?;
+    // One process at a time has this file, so whoever held these leases is gone and will not come back for them.
+    sqlx::query("update outbox set lease_owner = null, lease_until = 0 where lease_until > 0")
+        .execute(&mut write)
+        .await
+        .context("taking over unfinished work")?;
+    sqlx::query("update siem_cursors set lease_owner = null, lease_until = 0")
+        .execute(&mut write)
+        .await
+        .context("taking over deliveries")?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options.read_only(true))
+        .await
+        .with_context(|| format!("opening {} to read", path.display()))?;
+    Ok(Pools::Sqlite {
+        read,
+        write: Writer::new(write, ACQUIRE_TIMEOUT),
+    })
+}
+
+/// Says what is wrong where somebody may sit in between, and leaves the rest to the driver.
+fn not_connected(error: sqlx::Error, place: &str) -> anyhow::Error {
+    let text = error.to_string();
+    if let Some(why) = distrust(&text) {
+        return anyhow!(
+            "the database at `{place}` cannot prove who it is: {why}; for an authority of your own add `sslrootcert=FILE`"
+        );
+    }
+    match error {
+        sqlx::Error::Tls(_) if text.contains("does not support TLS") => anyhow!(
+            "the database at `{place}` offers no encrypted connection, and nothing is sent to another machine without one"
+        ),
+        error => anyhow::Error::from(error).context("connecting to PostgreSQL"),
+    }
+}
+
+/// Opens the database at this URL.
+pub(in crate::store) async fn postgres(url: &str) -> anyhow::Result<Pools> {
+    let options = PgConnectOptions::from_str(url).context("reading the database URL")?;
+    let here = options.get_socket().is_some()
+        || options.get_host().starts_with('/')
+        || options.get_host() == "localhost"
+        || options
+            .get_host()
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    // Over a network only the safe mode counts: the driver's own goes on in clear text when it is asked to, and
+    // `PGSSLMODE` in the environment could say the same. On this machine what is not said is no encryption.
+    let mode = match options.get_ssl_mode() {
+        _ if !here => PgSslMode::VerifyFull,
+        PgSslMode::Prefer => PgSslMode::Disable,
+        said => said,
+    };
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    let options = options.ssl_mode(mode).options([
+        ("statement_timeout", "5000"),
+        ("lock_timeout", "2000"),
+        ("idle_in_transaction_session_timeout", "10000"),
+    ]);
+    // A large table is brought to another schema in its own time.
+    let patient = options.clone().options([("statement_timeout", "0")]);
+    let migrating = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(patient)
+        .await
+        .map_err(|error| not_connected(error, &place))?;
+    MIGRATIONS
+        .run(&migrating)
+        .await
+        .context("bringing the database to the present schema")?;
+    migrating.close().await;
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| not_connected(error, &place))?;
+    let tells = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(TELLS_IDLE)
+        .connect_lazy_with(options);
+    Ok(Pools::Postgres { pool, tells })
+}
