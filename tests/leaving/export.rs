@@ -90,6 +90,12 @@ on_both! {
             assert_eq!(details, event.details);
             assert_eq!(row["time"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(), event.time);
         }
+        // A full disk is said in one sentence, and no half of a file has its name.
+        let full = vera.home().join("full.parquet");
+        std::os::unix::fs::symlink("/dev/full", vera.home().join("full.parquet.part")).unwrap();
+        let ran = vera.run(&["audit", "export", "--format", "parquet", full.to_str().unwrap()]).await;
+        assert_eq!((ran.code, ran.err.matches("No space left on device").count()), (7, 1), "{ran:?}");
+        assert!(!full.exists());
         // Columns are no lines.
         let ran = vera.run(&["audit", "export", "--format", "parquet"]).await;
         assert_eq!(ran.code, 2, "{ran:?}");

@@ -182,7 +182,7 @@ impl Out {
 
     fn table(path: PathBuf) -> Result<Self, Failure> {
         let (file, part) = Self::part(&path)?;
-        let table = Table::new(file).map_err(|error| failed(&part, &error))?;
+        let table = Table::new(file).map_err(|error| failed(&part, error.root_cause()))?;
         Ok(Self::Table {
             table: Box::new(table),
             part,
@@ -208,9 +208,9 @@ impl Out {
             Self::File { file, part, .. } => file
                 .write_all(text.as_bytes())
                 .map_err(|error| failed(part, &error)),
-            Self::Table { table, part, .. } => {
-                table.take(text).map_err(|error| failed(part, &error))
-            }
+            Self::Table { table, part, .. } => table
+                .take(text)
+                .map_err(|error| failed(part, error.root_cause())),
         }
     }
 
@@ -219,7 +219,9 @@ impl Out {
             Self::Standard => return Ok(None),
             Self::File { file, part, path } => (file, part, path),
             Self::Table { table, part, path } => {
-                let file = table.finish().map_err(|error| failed(&part, &error))?;
+                let file = table
+                    .finish()
+                    .map_err(|error| failed(&part, error.root_cause()))?;
                 (file, part, path)
             }
         };
@@ -230,6 +232,6 @@ impl Out {
     }
 }
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::here(format!("writing `{}`: {error:#}", path.display()), "")
+fn failed(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::here(format!("writing `{}`: {error}", path.display()), "")
 }
