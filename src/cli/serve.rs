@@ -13,6 +13,7 @@ use crate::config::{self, Database, Problem, Settings, paths};
 use crate::server::instance::Instance;
 use crate::server::tls::Tls;
 use crate::server::{Options, Server};
+use crate::store::migrate::Unfit;
 use crate::store::{Clock, Location};
 use crate::targets::{Environment, Installation};
 
@@ -183,7 +184,10 @@ fn unusable(error: &anyhow::Error) -> Failure {
 }
 
 fn fault(error: &anyhow::Error) -> Failure {
-    Failure::here(format!("{error:#}"), "")
+    Failure {
+        code: error.downcast_ref::<Unfit>().map(Unfit::code),
+        ..Failure::here(format!("{error:#}"), "")
+    }
 }
 
 /// Shows every problem with the files but the last, which ends the command.

@@ -3,8 +3,8 @@
 //! It never decides anything: rules are in `domain`, and what a rule returned is written by [`Tx::apply`], the
 //! only function that changes a request or a grant. `gate` alone opens transactions for writing.
 //!
-//! To add a column: the next file in `migrations/` (never edit an old one), the row struct beside its queries,
-//! and sample rows in `tests/migrations.rs`.
+//! To add a column: the next file in `migrations/` (never edit an old one; `migrate` says what it may do), the row
+//! struct beside its queries, and sample rows in `tests/migrations/`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -73,6 +73,7 @@ pub mod incidents;
 pub mod index;
 pub mod locks;
 mod many;
+pub mod migrate;
 mod open;
 pub mod outbox;
 pub mod passwords;

@@ -1,20 +1,19 @@
-//! Opening a database and bringing it to the present schema: how each of them is set up, and when it is not trusted.
+//! Opening a database: how each of them is set up, and when it is not trusted.
 
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::secret::distrust;
 
 use super::Pools;
+use super::migrate::{self, On};
 use super::writer::Writer;
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
 
 /// What SQLite's writer keeps in memory, in KiB: new events go all over the indexes of what they are about.
 const WRITER_CACHE: &str = "-24576";
@@ -47,10 +46,7 @@ pub(in crate::store) async fn sqlite(path: &Path) -> anyhow::Result<Pools> {
         .connect()
         .await
         .with_context(|| format!("opening {}", path.display()))?;
-    MIGRATIONS
-        .run(&mut write)
-        .await
-        .context("bringing the database to the present schema")?;
+    migrate::bring(On::Sqlite(&mut write)).await?;
     // What SQLite noted about tables while they were small makes it walk through all of them once they are large.
     sqlx::query("drop table if exists sqlite_stat1")
         .execute(&mut write)
@@ -123,17 +119,12 @@ pub(in crate::store) async fn postgres(url: &str) -> anyhow::Result<Pools> {
     ]);
     // A large table is brought to another schema in its own time.
     let patient = options.clone().options([("statement_timeout", "0")]);
-    let migrating = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(patient)
-        .await
+    let migrating = tokio::time::timeout(ACQUIRE_TIMEOUT, patient.connect()).await;
+    let mut migrating = migrating
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
         .map_err(|error| not_connected(error, &place))?;
-    MIGRATIONS
-        .run(&migrating)
-        .await
-        .context("bringing the database to the present schema")?;
-    migrating.close().await;
+    migrate::bring(On::Postgres(&mut migrating)).await?;
+    migrating.close().await.context("closing a connection")?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -2,7 +2,10 @@
 //! what was written then can be read by today's code.
 //!
 //! To add a migration: its file in `src/store/migrations/`, its sum in `SUMS`, and `NNNN.sql` here with a row of each
-//! table that it makes or changes.
+//! table that it makes or changes. `expand` says what it may do.
+
+mod expand;
+mod reach;
 
 use std::path::Path;
 
@@ -22,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 17] = [
+const SUMS: [(&str, &str); 18] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -90,6 +93,10 @@ const SUMS: [(&str, &str); 17] = [
     (
         "0017_waiting.sql",
         "6497d7299c7fe20ad3d870b167efad4c7e2680067b67933fc788a9666125b8b5",
+    ),
+    (
+        "0018_reach.sql",
+        "c1a982fc2a7cd3093d99d2f9235c31e30ac4aca15ad2a1842e2a0cf0e4f5857a",
     ),
 ];
 

@@ -1,0 +1,2 @@
+-- It brings its one row itself.
+select 1;
