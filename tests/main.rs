@@ -17,6 +17,8 @@ mod demo;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod drill;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod leaving;

@@ -1,8 +1,10 @@
 //! The real program: `portcullis serve` as a process of its own, and commands typed at it by people.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Signal, kill_process};
 
 use super::postgres::{Cluster, PASSWORD, SUPERUSER};
 use super::process::Server;
@@ -35,6 +37,29 @@ impl Node {
         }
     }
 
+    /// Prepares another node of the same installation: the same files and the same key, which the first one has made.
+    pub(crate) fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        for name in ["portcullis.toml", "policy.cedar"] {
+            let from = self.folder.path().join("config").join(name);
+            std::fs::copy(from, folder.path().join("config").join(name)).unwrap();
+        }
+        let data = folder.path().join("data");
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&data)
+            .unwrap();
+        std::fs::copy(self.folder.path().join("data/key"), data.join("key")).unwrap();
+        Self {
+            folder,
+            server: None,
+            starts: 0,
+            address: "127.0.0.1:0".to_owned(),
+            database: None,
+        }
+    }
+
     /// From the next start on its truth is in this PostgreSQL database.
     pub(crate) fn use_database(&mut self, url: &str) {
         self.database = Some(url.to_owned());
@@ -42,6 +67,12 @@ impl Node {
 
     /// Starts the server and waits until it says where it listens. A restart keeps the address.
     pub(crate) fn start(&mut self) {
+        let started = self.try_start();
+        started.unwrap_or_else(|| panic!("the server did not start: {}", self.log()));
+    }
+
+    /// As `start`; nothing when the server gives up, as one does that finds no database.
+    pub(crate) fn try_start(&mut self) -> Option<()> {
         self.starts += 1;
         let run = self.folder.path().join(format!("run-{}", self.starts));
         std::fs::create_dir(&run).unwrap();
@@ -63,13 +94,41 @@ impl Node {
         if let Some(database) = &self.database {
             arguments.extend(["--database", database]);
         }
+        let clock = self.folder.path().join("clock");
+        let mut clock_by = Vec::new();
+        if let (Some(library), true) = (faketime(), clock.exists()) {
+            clock_by = vec![
+                "env".to_owned(),
+                format!("LD_PRELOAD={}", library.display()),
+                format!("FAKETIME_TIMESTAMP_FILE={}", clock.display()),
+                "FAKETIME_CACHE_DURATION=1".to_owned(),
+                "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
+            ];
+        }
+        let arguments: Vec<&str> = clock_by
+            .iter()
+            .map(String::as_str)
+            .chain(arguments)
+            .collect();
         let mut server = Server::start(&run, &log, "KILL", None, &arguments);
         let listens = "Portcullis listens on http://";
-        server
-            .wait_until(|| says(&log, listens).is_some())
-            .unwrap_or_else(|| panic!("the server did not start: {}", self.log()));
-        self.address = says(&log, listens).unwrap();
+        server.wait_until(|| says(&log, listens).is_some())?;
+        self.address = says(&log, listens)?;
         self.server = Some(server);
+        Some(())
+    }
+
+    /// Sends a signal to the server.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let server = self.server.as_ref().expect("the server runs");
+        // It may have ended by itself.
+        let _ = kill_process(server.process(), signal);
+    }
+
+    /// Turns the clock of the running server by so many seconds; false where this machine has no `faketime`.
+    pub(crate) fn turn_clock(&self, seconds: i64) -> bool {
+        std::fs::write(self.folder.path().join("clock"), format!("{seconds:+}")).unwrap();
+        faketime().is_some()
     }
 
     /// Kills the server as a power cut would.
@@ -175,6 +234,14 @@ pub(crate) fn orders_db(cluster: &Cluster, database: &str, password_file: &Path)
         cluster.port,
         password_file.display()
     )
+}
+
+/// What turns the clock of a program, where it is installed.
+fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
+    folders
+        .map(|folder| folder.path().join("faketime/libfaketime.so.1"))
+        .find(|library| library.exists())
 }
 
 /// What follows some words on a whole line of what a server has said.

@@ -9,10 +9,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use rustix::process::{Signal, kill_process};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
-use super::process::{Owner, Server, folder, free_port};
+use super::process::{Owner, Server, folder, free_port, signal_with_children};
 
 pub(crate) const SUPERUSER: &str = "postgres";
 pub(crate) const PASSWORD: &str = "only for tests";
@@ -44,13 +45,18 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// Starts a server of one's own with more `name=value` settings. Durable only if these ask for `fsync=on`.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        let owner = Owner::harmless();
-        let socket_dir = folder("pcl-pg-", owner);
-        let mut copy = Command::new("cp");
-        copy.arg("-R")
-            .arg(template(owner))
-            .arg(socket_dir.join("data"));
-        run_as(owner, &mut copy);
+        Self::start_with(settings, |data| {
+            let owner = Owner::harmless();
+            let mut copy = Command::new("cp");
+            copy.arg("-R").arg(template(owner)).arg(data);
+            run_as(owner, &mut copy);
+        })
+    }
+
+    /// Starts a server on the files that `fill` puts there.
+    pub(super) fn start_with(settings: &[&str], fill: impl FnOnce(&Path)) -> Self {
+        let socket_dir = folder("pcl-pg-", Owner::harmless());
+        fill(&socket_dir.join("data"));
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let mut cluster = Self {
             host: "127.0.0.1",
@@ -76,6 +82,35 @@ impl Cluster {
     pub(crate) fn stop(&self) {
         let server = self.server.lock().unwrap().take();
         server.expect("the server runs").stop();
+    }
+
+    /// Kills the server and all its processes at once.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+        self.stop();
+    }
+
+    /// Sends a signal to the server and all its processes.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let server = self.server.lock().unwrap();
+        signal_with_children(server.as_ref().expect("the server runs").process(), signal);
+    }
+
+    /// Has the server read its settings again.
+    pub(crate) fn reload(&self) {
+        let server = self.server.lock().unwrap();
+        let process = server.as_ref().expect("the server runs").process();
+        kill_process(process, Signal::HUP).unwrap();
+    }
+
+    /// Whether it was started and not stopped.
+    pub(crate) fn runs(&self) -> bool {
+        self.server.lock().unwrap().is_some()
+    }
+
+    /// The folder with the server's files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.socket_dir.join("data")
     }
 
     /// Starts a stopped server on the port it had.
@@ -233,7 +268,7 @@ fn template(owner: Option<Owner>) -> PathBuf {
     template
 }
 
-fn run_as(owner: Option<Owner>, command: &mut Command) {
+pub(super) fn run_as(owner: Option<Owner>, command: &mut Command) {
     if let Some(owner) = owner {
         owner.run(command);
     }
@@ -247,7 +282,7 @@ fn run_as(owner: Option<Owner>, command: &mut Command) {
     );
 }
 
-fn bin() -> &'static Path {
+pub(super) fn bin() -> &'static Path {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     BIN.get_or_init(|| {
         if let Some(named) = std::env::var_os("PORTCULLIS_TEST_PG_BIN") {
@@ -268,6 +303,11 @@ fn bin() -> &'static Path {
         let found = folders
             .into_iter()
             .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists());
+        // A folder with links to some of the programs lacks others.
+        let found = found.and_then(|folder| {
+            let initdb = folder.join("initdb").canonicalize().ok()?;
+            Some(initdb.parent()?.to_owned())
+        });
         found.expect(
             "PostgreSQL is installed, or `PORTCULLIS_TEST_PG_BIN` names the folder of its programs",
         )

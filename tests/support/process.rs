@@ -6,18 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Stops the server when its standard input closes, which the kernel sees to even when the test process is killed.
-/// A line that says `stop` keeps the folder, so that the server can be started again.
+/// A line that says `stop` keeps the folder, so that the server can be started again. One that is stopped by a signal
+/// goes on, so that it can end.
 const WATCHDOG: &str = r#"
 folder=$1 log=$2 signal=$3
 shift 3
 "$@" </dev/null >>"$log" 2>&1 &
 server=$!
+echo "$server" >"$folder/process"
 { while kill -0 "$server" 2>/dev/null; do sleep 1; done; kill "$$" 2>/dev/null; } &
 alive=$!
 read -r word
 kill "$alive" 2>/dev/null
 kill -"$signal" "$server" 2>/dev/null
+kill -CONT "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 [ "$word" = stop ] || rm -rf "$folder"
 "#;
@@ -26,6 +31,7 @@ wait "$server" 2>/dev/null
 #[derive(Debug)]
 pub(crate) struct Server {
     watchdog: Child,
+    folder: PathBuf,
 }
 
 impl Server {
@@ -56,9 +62,20 @@ impl Server {
         if let Some(owner) = owner {
             owner.run(&mut shell);
         }
+        let told = folder.join("process");
+        drop(std::fs::remove_file(&told));
         Self {
             watchdog: shell.spawn().expect("sh is there"),
+            folder: folder.to_owned(),
         }
+    }
+
+    /// The process of the server itself, for signals.
+    pub(crate) fn process(&self) -> Pid {
+        let told = self.folder.join("process");
+        let number = std::fs::read_to_string(&told).unwrap_or_default();
+        let number = number.trim().parse().ok().and_then(Pid::from_raw);
+        number.unwrap_or_else(|| panic!("{} names no process", told.display()))
     }
 
     /// Waits until `ready` says so; `None` when the server gave up first.
@@ -94,6 +111,32 @@ impl Drop for Server {
         drop(self.watchdog.stdin.take());
         drop(self.watchdog.wait());
     }
+}
+
+/// Sends a signal to a process and all its children.
+pub(crate) fn signal_with_children(process: Pid, signal: Signal) {
+    // What stands still makes no more of them. Whoever is gone already needs no signal.
+    if signal != Signal::CONT {
+        let _ = kill_process(process, Signal::STOP);
+    }
+    let children = children(process);
+    let _ = kill_process(process, signal);
+    for child in children {
+        let _ = kill_process(child, signal);
+    }
+}
+
+fn children(of: Pid) -> Vec<Pid> {
+    let of = of.as_raw_nonzero().to_string();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_child = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name in brackets may hold anything; behind it come the state and the parent.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let parent = rest.split_whitespace().nth(1)?;
+        (parent == of).then(|| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))?
+    };
+    all.filter_map(is_child).collect()
 }
 
 /// Another user to run a server as; some refuse to run as root.

@@ -1,0 +1,672 @@
+//! Whether what everybody saw fits what is there in the end. Pure: a history and a truth in, every contradiction out.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::history::{Access, Call, History, Outcome, Verb};
+
+/// An event of the record, as it is in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) index: i64,
+    pub(super) id: u128,
+    pub(super) code: String,
+    pub(super) actor: String,
+    pub(super) request: Option<String>,
+    pub(super) grant: Option<String>,
+    pub(super) reason: Option<String>,
+}
+
+/// A request, a grant or a lock, as it is in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) state: String,
+    pub(super) version: i64,
+}
+
+/// When a grant ended, in milliseconds of the wall clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) expires: i64,
+    /// When it was confirmed.
+    pub(super) ended: Option<i64>,
+}
+
+/// What is there in the end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Truth {
+    pub(super) epoch: i64,
+    pub(super) events: Vec<Event>,
+    pub(super) requests: Vec<Row>,
+    pub(super) grants: Vec<Row>,
+    pub(super) locks: Vec<Row>,
+    pub(super) reviews: usize,
+    /// Requests for a later end that were approved.
+    pub(super) extensions: usize,
+    pub(super) ends: BTreeMap<String, End>,
+    /// Our names on the target.
+    pub(super) left: Vec<String>,
+}
+
+/// What was found, with the figures that people want to see even when nothing is wrong.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    pub(super) lost: Vec<String>,
+    pub(super) doubled: Vec<String>,
+    /// Records that went back, events without their change, gaps and twins.
+    pub(super) torn: Vec<String>,
+    pub(super) late: Vec<String>,
+    /// By how many milliseconds the latest login and the latest live session outlived their end.
+    pub(super) worst_login: i64,
+    pub(super) worst_session: i64,
+    /// Frames that a stream told again after it went on at another node; clients drop them.
+    pub(super) told_again: u64,
+}
+
+/// How long access may outlive its end, in milliseconds (`reliability.md` §3.3).
+pub(super) mod bounds {
+    /// For a new login, whatever is broken: the target itself ends it.
+    pub(crate) const LOGIN: i64 = 5_000;
+    /// For a live session, as long as nothing is broken.
+    pub(crate) const SESSION: i64 = 11_000;
+    /// For a live session whose node died while it took it away, besides the time in which nothing could be written.
+    pub(crate) const SESSION_AFTER_FAULT: i64 = 41_000;
+}
+
+impl Verdict {
+    /// Everything that is wrong.
+    pub(super) fn wrong(&self) -> Vec<&String> {
+        [&self.lost, &self.doubled, &self.torn, &self.late]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// Looks at everything.
+pub(super) fn check(history: &History, truth: &Truth) -> Verdict {
+    let mut verdict = Verdict::default();
+    effects(history, truth, &mut verdict);
+    refusals(history, &mut verdict);
+    order(history, truth, &mut verdict);
+    record(truth, &mut verdict);
+    streams(history, truth, &mut verdict);
+    ends(history, truth, &mut verdict);
+    verdict
+}
+
+/// What an event is about, as a call names it; none for what no call of the drill does.
+fn subject(event: &Event) -> Option<(&'static str, &str)> {
+    let (code, subject) = match event.code.as_str() {
+        "request.submitted" => ("request.submitted", &event.request),
+        "request.claimed" => ("request.claimed", &event.request),
+        "request.released" => ("request.released", &event.request),
+        "request.approved" => ("request.approved", &event.request),
+        "request.denied" => ("request.denied", &event.request),
+        "request.withdrawn" => ("request.withdrawn", &event.request),
+        "grant.closing" | "grant.close_ignored" => ("grant.closing", &event.grant),
+        "lock.placed" => ("lock.placed", &event.reason),
+        "lock.lifted" => ("lock.lifted", &event.reason),
+        _ => return None,
+    };
+    Some((code, subject.as_deref()?))
+}
+
+/// Each acknowledged change has its event, once; and there is no change that nobody asked for.
+fn effects(history: &History, truth: &Truth, verdict: &mut Verdict) {
+    #[derive(Default)]
+    struct Count {
+        acknowledged: u32,
+        open: u32,
+        found: u32,
+    }
+    let mut counts: HashMap<(&str, &str), Count> = HashMap::new();
+    let mut unnamed = 0;
+    for call in &history.calls {
+        for code in call.verb.codes() {
+            let count = counts.entry((code, &call.subject)).or_default();
+            match &call.outcome {
+                Outcome::Done { .. } => count.acknowledged += 1,
+                // Of a request that was never answered nobody knows the name.
+                Outcome::Open if call.subject.is_empty() => unnamed += 1,
+                Outcome::Open => count.open += 1,
+                Outcome::Refused(_) => {}
+            }
+        }
+    }
+    let by_people = truth
+        .events
+        .iter()
+        .filter(|event| event.actor != "portcullis");
+    for key in by_people.filter_map(subject) {
+        counts.entry(key).or_default().found += 1;
+    }
+    for ((code, subject), count) in counts {
+        let Count {
+            acknowledged,
+            open,
+            found,
+        } = count;
+        if found < acknowledged {
+            let text = format!(
+                "{code} of {subject}: acknowledged {acknowledged} times, there {found} times"
+            );
+            verdict.lost.push(text);
+        } else if found > acknowledged + open {
+            if code.starts_with("request.") && acknowledged == 0 && unnamed > 0 {
+                unnamed -= 1;
+                continue;
+            }
+            let text = format!(
+                "{code} of {subject}: asked for {} times, there {found} times",
+                acknowledged + open
+            );
+            verdict.doubled.push(text);
+        }
+    }
+}
+
+/// Whoever does not share a record with others is told no by a rule only when the rule is wrong about what is there.
+fn refusals(history: &History, verdict: &mut Verdict) {
+    for call in &history.calls {
+        let races = matches!(call.verb, Verb::Extend | Verb::Return | Verb::Revoke);
+        if let Outcome::Refused(code) = &call.outcome
+            && !races
+        {
+            let text = format!("{:?} of {} was refused: {code}", call.verb, call.subject);
+            verdict.torn.push(text);
+        }
+    }
+}
+
+/// Versions of one record only rise, and no record is in the end older than somebody was told.
+fn order(history: &History, truth: &Truth, verdict: &mut Verdict) {
+    let rows = truth
+        .requests
+        .iter()
+        .chain(&truth.grants)
+        .chain(&truth.locks);
+    let rows: HashMap<&str, &Row> = rows.map(|row| (row.id.as_str(), row)).collect();
+    let mut last: HashMap<&str, (i64, &Call)> = HashMap::new();
+    let mut calls: Vec<&Call> = history.calls.iter().collect();
+    calls.sort_by_key(|call| call.end);
+    for call in calls {
+        let Outcome::Done { id, version, .. } = &call.outcome else {
+            continue;
+        };
+        if let Some((before, earlier)) = last.get(id.as_str())
+            && before > version
+            && earlier.end <= call.start
+        {
+            let text = format!("{id} was at version {before} and later at {version}");
+            verdict.torn.push(text);
+        }
+        let highest = last.entry(id).or_insert((*version, call));
+        if highest.0 <= *version {
+            *highest = (*version, call);
+        }
+    }
+    for (id, (version, call)) in last {
+        let Outcome::Done { state, .. } = &call.outcome else {
+            continue;
+        };
+        match rows.get(id) {
+            None => verdict
+                .lost
+                .push(format!("{id} was acknowledged and is not there")),
+            Some(row) if row.version < version => {
+                let text = format!(
+                    "{id} was acknowledged at version {version} and is at {}",
+                    row.version
+                );
+                verdict.lost.push(text);
+            }
+            Some(row) if row.version == version && row.state != *state => {
+                let text = format!("{id} was acknowledged as {state} and is {}", row.state);
+                verdict.torn.push(text);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The record is dense, and says exactly as much as happened.
+fn record(truth: &Truth, verdict: &mut Verdict) {
+    let mut ids = HashSet::new();
+    let mut codes: HashMap<&str, usize> = HashMap::new();
+    for (expected, event) in truth.events.iter().enumerate() {
+        if usize::try_from(event.index) != Ok(expected) {
+            let text = format!("the record has {} where {expected} belongs", event.index);
+            verdict.torn.push(text);
+            break;
+        }
+    }
+    for event in &truth.events {
+        if !ids.insert(event.id) {
+            verdict
+                .doubled
+                .push(format!("the event {:032x} is there twice", event.id));
+        }
+        *codes.entry(&event.code).or_default() += 1;
+    }
+    let events = |of: &[&str]| -> usize { of.iter().filter_map(|code| codes.get(code)).sum() };
+    let rows = |rows: &[Row], state: &str| rows.iter().filter(|row| row.state == state).count();
+    let mut same = |what: &str, rows: usize, events: usize| {
+        if rows != events {
+            verdict
+                .torn
+                .push(format!("{what}: {rows} rows and {events} events"));
+        }
+    };
+    same(
+        "requests",
+        truth.requests.len(),
+        events(&["request.submitted"]),
+    );
+    for state in ["approved", "denied", "withdrawn", "expired"] {
+        let code = format!("request.{state}");
+        same(&code, rows(&truth.requests, state), events(&[&code]));
+    }
+    let decided = ["review.recorded", "request.approved", "request.denied"];
+    same("reviews", truth.reviews, events(&decided));
+    let approved = truth.grants.len() + truth.extensions;
+    same(
+        "grants and extensions",
+        approved,
+        events(&["request.approved"]),
+    );
+    same("extensions", truth.extensions, events(&["grant.extended"]));
+    for state in ["ended", "returned", "revoked", "activation_failed"] {
+        let code = format!("grant.{state}");
+        same(&code, rows(&truth.grants, state), events(&[&code]));
+    }
+    same("locks", truth.locks.len(), events(&["lock.placed"]));
+    same(
+        "lifted locks",
+        rows(&truth.locks, "lifted"),
+        events(&["lock.lifted"]),
+    );
+}
+
+/// Each stream is a piece of the record, without a gap, and nothing in it is another event than the record has.
+fn streams(history: &History, truth: &Truth, verdict: &mut Verdict) {
+    for (reader, frames) in &history.frames {
+        let mut last: Option<i64> = None;
+        for frame in frames {
+            let there = usize::try_from(frame.index)
+                .ok()
+                .and_then(|index| truth.events.get(index));
+            if frame.epoch != truth.epoch || there.is_none_or(|event| event.id != frame.id) {
+                let text = format!(
+                    "{reader} was told another event at {}.{} than is there",
+                    frame.epoch, frame.index
+                );
+                verdict.torn.push(text);
+                break;
+            }
+            match last {
+                Some(last) if frame.index <= last => {
+                    verdict.told_again += 1;
+                }
+                Some(last) if frame.index > last + 1 => {
+                    verdict
+                        .torn
+                        .push(format!("{reader} was told {} after {last}", frame.index));
+                    break;
+                }
+                _ => last = Some(frame.index),
+            }
+        }
+    }
+}
+
+/// Nobody gets in or stays in past the bound.
+fn ends(history: &History, truth: &Truth, verdict: &mut Verdict) {
+    // When a grant was taken away early, as whoever did it was told.
+    let mut taken: HashMap<&str, i64> = HashMap::new();
+    for call in &history.calls {
+        if matches!(call.verb, Verb::Revoke | Verb::Return)
+            && matches!(call.outcome, Outcome::Done { .. })
+        {
+            taken.entry(&call.subject).or_insert(history.wall(call.end));
+        }
+    }
+    let mut told = HashSet::new();
+    for seen in &history.seen {
+        let Some(end) = truth.ends.get(&seen.grant) else {
+            verdict
+                .lost
+                .push(format!("somebody used {}, which is not there", seen.grant));
+            continue;
+        };
+        let way = match seen.by {
+            Access::Login => "logged in to",
+            Access::Session => "was still in",
+        };
+        if let Some(ended) = end.ended
+            && seen.at > ended
+            && told.insert((&seen.grant, seen.by, "confirmed"))
+        {
+            let past = seen.at - ended;
+            let text = format!(
+                "somebody {way} {} {past} ms after its end was confirmed",
+                seen.grant
+            );
+            verdict.late.push(text);
+        }
+        let early = taken.get(seen.grant.as_str()).copied();
+        let due = early.map_or(end.expires, |early| early.min(end.expires));
+        let past = seen.at - due;
+        let worst = match seen.by {
+            Access::Login => &mut verdict.worst_login,
+            Access::Session => &mut verdict.worst_session,
+        };
+        *worst = past.max(*worst);
+        // What was taken away early is ended by us, and by the target itself at the end that it knows.
+        let itself = match seen.by {
+            Access::Login => end.expires - due + bounds::LOGIN,
+            Access::Session => i64::MAX,
+        };
+        if past <= bounds::SESSION.min(itself) {
+            continue;
+        }
+        let live = match broken(history, due, seen.at) {
+            Some(outage) => bounds::SESSION_AFTER_FAULT + outage,
+            None => bounds::SESSION,
+        };
+        let bound = live.min(itself);
+        if past > bound && told.insert((&seen.grant, seen.by, "bound")) {
+            let text = format!(
+                "somebody {way} {} {past} ms past its end; {bound} ms are the bound",
+                seen.grant
+            );
+            verdict.late.push(text);
+        }
+    }
+}
+
+/// How long nothing could be written in this time; none where nothing was broken, then or shortly before.
+fn broken(history: &History, from: i64, to: i64) -> Option<i64> {
+    let mut outage = None;
+    for fault in &history.faults {
+        let (start, end) = (history.wall(fault.start), history.wall(fault.end));
+        // A node may have died with the work in its hands just before.
+        if start <= to && end + 1_000 >= from {
+            let silent = if fault.outage {
+                (end.min(to) - start.max(from)).max(0)
+            } else {
+                0
+            };
+            *outage.get_or_insert(0) += silent;
+        }
+    }
+    outage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::{Fault, Frame, Seen};
+    use super::*;
+
+    fn call(
+        verb: Verb,
+        subject: &str,
+        (start, end): (u64, u64),
+        version: i64,
+        state: &str,
+    ) -> Call {
+        Call {
+            start,
+            end,
+            who: "ada".to_owned(),
+            verb,
+            subject: subject.to_owned(),
+            key: format!("{verb:?} {subject}"),
+            tries: 1,
+            unknown: false,
+            outcome: Outcome::Done {
+                id: subject.to_owned(),
+                version,
+                state: state.to_owned(),
+            },
+        }
+    }
+
+    fn event(index: i64, code: &str, request: Option<&str>, grant: Option<&str>) -> Event {
+        Event {
+            index,
+            id: 100 + u128::try_from(index).unwrap(),
+            code: code.to_owned(),
+            actor: if code == "grant.ended" {
+                "portcullis"
+            } else {
+                "ada"
+            }
+            .to_owned(),
+            request: request.map(str::to_owned),
+            grant: grant.map(str::to_owned),
+            reason: None,
+        }
+    }
+
+    fn row(id: &str, state: &str, version: i64) -> Row {
+        Row {
+            id: id.to_owned(),
+            state: state.to_owned(),
+            version,
+        }
+    }
+
+    /// One request that is withdrawn, and one that becomes a grant, which ends after 10 seconds.
+    fn honest() -> (History, Truth) {
+        let history = History {
+            calls: vec![
+                call(Verb::Submit, "R-1", (0, 10), 1, "pending"),
+                call(Verb::Withdraw, "R-1", (20, 30), 2, "withdrawn"),
+                call(Verb::Submit, "R-2", (40, 50), 1, "pending"),
+                call(Verb::Approve, "R-2", (60, 70), 2, "approved"),
+            ],
+            frames: BTreeMap::from([("console".to_owned(), (1..5).map(frame).collect())]),
+            seen: vec![seen(9_999, Access::Login), seen(10_900, Access::Session)],
+            ..History::default()
+        };
+        let truth = Truth {
+            epoch: 1,
+            events: vec![
+                event(0, "request.submitted", Some("R-1"), None),
+                event(1, "request.withdrawn", Some("R-1"), None),
+                event(2, "request.submitted", Some("R-2"), None),
+                event(3, "request.approved", Some("R-2"), None),
+                event(4, "grant.ended", Some("R-2"), Some("G-2")),
+            ],
+            requests: vec![row("R-1", "withdrawn", 2), row("R-2", "approved", 2)],
+            grants: vec![row("G-2", "ended", 4)],
+            reviews: 1,
+            ends: BTreeMap::from([(
+                "G-2".to_owned(),
+                End {
+                    expires: 10_000,
+                    ended: Some(11_000),
+                },
+            )]),
+            ..Truth::default()
+        };
+        (history, truth)
+    }
+
+    fn frame(index: i64) -> Frame {
+        Frame {
+            epoch: 1,
+            index,
+            id: 100 + u128::try_from(index).unwrap(),
+        }
+    }
+
+    fn seen(at: i64, by: Access) -> Seen {
+        Seen {
+            at,
+            grant: "G-2".to_owned(),
+            by,
+        }
+    }
+
+    /// What is found after something was forged.
+    fn found(forge: impl FnOnce(&mut History, &mut Truth)) -> Verdict {
+        let (mut history, mut truth) = honest();
+        forge(&mut history, &mut truth);
+        check(&history, &truth)
+    }
+
+    #[test]
+    fn an_honest_history_is_believed() {
+        let verdict = found(|_, _| {});
+        assert_eq!(verdict.wrong(), Vec::<&String>::new());
+        assert_eq!((verdict.worst_login, verdict.worst_session), (0, 900));
+    }
+
+    #[test]
+    fn a_change_that_was_acknowledged_and_is_not_there_is_found() {
+        let verdict = found(|_, truth| {
+            truth.requests[0] = row("R-1", "pending", 1);
+            truth.events[1] = event(1, "request.claimed", Some("R-1"), None);
+        });
+        assert!(!verdict.lost.is_empty());
+        let verdict = found(|history, _| {
+            history
+                .calls
+                .push(call(Verb::Submit, "R-3", (80, 90), 1, "pending"));
+        });
+        assert!(!verdict.lost.is_empty());
+    }
+
+    #[test]
+    fn an_effect_that_came_twice_is_found() {
+        let verdict = found(|_, truth| {
+            truth.requests.push(row("R-3", "pending", 1));
+            truth
+                .events
+                .push(event(5, "request.submitted", Some("R-3"), None));
+        });
+        assert!(!verdict.doubled.is_empty());
+        let verdict = found(|_, truth| {
+            truth
+                .events
+                .push(event(5, "request.withdrawn", Some("R-1"), None));
+        });
+        assert!(!verdict.doubled.is_empty());
+    }
+
+    #[test]
+    fn a_change_of_unknown_outcome_may_be_there_or_not() {
+        let open = |history: &mut History| {
+            let mut unknown = call(Verb::Submit, "", (80, 90), 1, "pending");
+            unknown.outcome = Outcome::Open;
+            history.calls.push(unknown);
+        };
+        assert_eq!(
+            found(|history, _| open(history)).wrong(),
+            Vec::<&String>::new()
+        );
+        let verdict = found(|history, truth| {
+            open(history);
+            truth.requests.push(row("R-3", "pending", 1));
+            truth
+                .events
+                .push(event(5, "request.submitted", Some("R-3"), None));
+        });
+        assert_eq!(verdict.wrong(), Vec::<&String>::new());
+    }
+
+    #[test]
+    fn an_event_without_its_change_and_a_change_without_its_event_are_found() {
+        let verdict = found(|_, truth| truth.reviews = 2);
+        assert!(!verdict.torn.is_empty());
+        let verdict = found(|_, truth| truth.grants.push(row("G-3", "active", 1)));
+        assert!(!verdict.torn.is_empty());
+    }
+
+    #[test]
+    fn a_gap_in_the_record_and_an_event_that_is_there_twice_are_found() {
+        assert!(!found(|_, truth| truth.events[4].index = 5).torn.is_empty());
+        assert!(
+            !found(|_, truth| truth.events[4].id = 100)
+                .doubled
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_stream_with_a_gap_and_one_with_another_event_are_found() {
+        let stream = |frames: Vec<Frame>| {
+            found(move |history, _| {
+                history.frames.insert("console".to_owned(), frames);
+            })
+        };
+        assert!(!stream(vec![frame(1), frame(3)]).torn.is_empty());
+        let twin = Frame { id: 7, ..frame(2) };
+        assert!(!stream(vec![frame(1), twin]).torn.is_empty());
+        let other = Frame {
+            epoch: 2,
+            ..frame(2)
+        };
+        assert!(!stream(vec![frame(1), other]).torn.is_empty());
+        let again = stream(vec![frame(1), frame(2), frame(2), frame(3)]);
+        assert_eq!((again.wrong(), again.told_again), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn a_record_that_went_back_is_found() {
+        let verdict = found(|history, _| {
+            history
+                .calls
+                .push(call(Verb::Claim, "R-2", (80, 90), 1, "pending"));
+        });
+        assert!(!verdict.torn.is_empty());
+        let verdict = found(|_, truth| truth.requests[1].state = "denied".to_owned());
+        assert!(!verdict.torn.is_empty());
+    }
+
+    #[test]
+    fn a_login_and_a_session_past_their_bound_are_found() {
+        for (at, by) in [
+            (15_001, Access::Login),
+            (21_001, Access::Session),
+            (11_001, Access::Login),
+        ] {
+            let verdict = found(|history, truth| {
+                if at > 12_000 {
+                    truth.ends.get_mut("G-2").unwrap().ended = None;
+                }
+                history.seen.push(seen(at, by));
+            });
+            assert_eq!(verdict.late.len(), 1, "{at}: {:?}", verdict.late);
+        }
+        // Nobody but the target can end it while nothing can be written, and the session waits for us.
+        let broken = |at| {
+            found(move |history, truth| {
+                truth.ends.get_mut("G-2").unwrap().ended = None;
+                history.faults.push(Fault {
+                    start: 9_000_000,
+                    end: 20_000_000,
+                    what: "no primary".to_owned(),
+                    outage: true,
+                });
+                history.seen.push(seen(at, Access::Session));
+            })
+        };
+        assert_eq!(broken(61_000).wrong(), Vec::<&String>::new());
+        assert_eq!(broken(61_001).late.len(), 1);
+    }
+
+    #[test]
+    fn what_was_revoked_and_could_still_be_used_is_found() {
+        let verdict = found(|history, truth| {
+            truth.ends.get_mut("G-2").unwrap().expires = 100_000;
+            truth.ends.get_mut("G-2").unwrap().ended = None;
+            let revoked = call(Verb::Revoke, "G-2", (900_000, 1_000_000), 4, "closing");
+            history.calls.push(revoked);
+            history.seen.push(seen(12_001, Access::Login));
+        });
+        assert_eq!(verdict.late.len(), 1, "{:?}", verdict.late);
+    }
+}

@@ -1,0 +1,109 @@
+//! The figures of a drill, as people want to read them.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::blows::Blows;
+use super::check::Verdict;
+use super::history::{Call, History, Outcome};
+use super::prober::Tries;
+
+/// A table of everything that was counted.
+pub(super) fn table(
+    history: &History,
+    verdict: &Verdict,
+    blows: &Blows,
+    tries: &Tries,
+    events: usize,
+) -> String {
+    let of = |count: &AtomicUsize| count.load(Ordering::Relaxed).to_string();
+    let number = |count: &AtomicU64| count.load(Ordering::Relaxed).to_string();
+    let done = |call: &&Call| matches!(call.outcome, Outcome::Done { .. });
+    let acknowledged = history.calls.iter().filter(done).count();
+    let resolved = history
+        .calls
+        .iter()
+        .filter(done)
+        .filter(|call| call.unknown)
+        .count();
+    let open = history
+        .calls
+        .iter()
+        .filter(|call| call.outcome == Outcome::Open)
+        .count();
+    let mut outages = silences(history);
+    outages.sort_unstable();
+    let frames: usize = history.frames.values().map(Vec::len).sum();
+    let rows = [
+        ("acknowledged changes", acknowledged.to_string()),
+        ("  after more than one try", resolved.to_string()),
+        ("  never answered", open.to_string()),
+        ("events in the record", events.to_string()),
+        ("events read from streams", frames.to_string()),
+        ("  told again after a break", verdict.told_again.to_string()),
+        ("kills of nodes", of(&blows.kills)),
+        ("nodes that stood still", of(&blows.freezes)),
+        ("broken links", of(&blows.cuts)),
+        ("clocks that jumped", of(&blows.clocks)),
+        ("failovers", of(&blows.failovers)),
+        ("time without service, p50 p99 max", percentiles(&outages)),
+        ("logins tried on the target", number(&tries.logins)),
+        ("  refused", number(&tries.refused)),
+        ("sessions held open", number(&tries.sessions)),
+        (
+            "latest login past an end",
+            format!("{} ms", verdict.worst_login),
+        ),
+        (
+            "latest session past an end",
+            format!("{} ms", verdict.worst_session),
+        ),
+        ("lost", verdict.lost.len().to_string()),
+        ("duplicate", verdict.doubled.len().to_string()),
+        ("torn", verdict.torn.len().to_string()),
+        ("past bound", verdict.late.len().to_string()),
+    ];
+    let mut text = String::new();
+    for (what, figure) in rows {
+        writeln!(text, "{what:<36}{figure:>24}").unwrap();
+    }
+    for (why, times) in &history.troubles {
+        writeln!(text, "  not definite: {why:<34}{times:>8}").unwrap();
+    }
+    text
+}
+
+/// The longest time without an acknowledged change in each outage, in milliseconds.
+fn silences(history: &History) -> Vec<u64> {
+    let done = |call: &&Call| matches!(call.outcome, Outcome::Done { .. });
+    let mut ends: Vec<u64> = history
+        .calls
+        .iter()
+        .filter(done)
+        .map(|call| call.end)
+        .collect();
+    ends.sort_unstable();
+    let outages = history.faults.iter().filter(|fault| fault.outage);
+    outages
+        .map(|fault| {
+            let inside = ends
+                .iter()
+                .filter(|end| (fault.start..fault.end).contains(end));
+            let mut last = fault.start;
+            let mut longest = 0;
+            for end in inside.copied().chain([fault.end]) {
+                longest = longest.max(end - last);
+                last = end;
+            }
+            longest / 1000
+        })
+        .collect()
+}
+
+fn percentiles(sorted: &[u64]) -> String {
+    let at = |percent: usize| {
+        let place = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+        sorted.get(place).copied().unwrap_or_default()
+    };
+    format!("{} {} {} ms", at(50), at(99), at(100))
+}

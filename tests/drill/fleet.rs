@@ -1,0 +1,211 @@
+//! The nodes of one installation, each behind ways that can be broken: from its callers, and to every database host.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use super::caller::{Addresses, Caller};
+use super::history::Recorder;
+use crate::support::link::{Link, Way};
+use crate::support::node::Node;
+use crate::support::postgres::{PASSWORD, SUPERUSER};
+use crate::support::world::{POLICY, ring};
+
+/// How nodes find the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// By one address that always leads to it.
+    Address,
+    /// Among all hosts, by themselves.
+    Hosts,
+}
+
+/// One node and its ways.
+struct Seat {
+    node: Arc<Mutex<Node>>,
+    clients: Link,
+    databases: Vec<Link>,
+}
+
+/// All nodes.
+pub(super) struct Fleet {
+    seats: Vec<Seat>,
+    finding: Finding,
+    pub(super) addresses: Addresses,
+}
+
+/// Sign-ins last longer than any drill, and tokens need no proof, which would only cost time.
+const TOKENS: &str = "[tokens]\nsender_constrained = false\nidle = \"14d\"\nabsolute = \"30d\"\n";
+
+impl Fleet {
+    /// Starts so many nodes over the database of this name; the member that writes comes first in `ports`.
+    pub(super) async fn start(
+        count: usize,
+        ports: &[u16],
+        finding: Finding,
+        name: &str,
+        catalogue: impl FnOnce(&std::path::Path) -> String,
+    ) -> Self {
+        ring();
+        let mut first = Node::prepare("", POLICY);
+        let text = format!("{TOKENS}{}", catalogue(&first.folder().join("password")));
+        std::fs::write(first.folder().join("config/portcullis.toml"), text).unwrap();
+        let mut seats: Vec<Seat> = Vec::new();
+        for nth in 0..count {
+            let mut node = match seats.first() {
+                None => std::mem::replace(&mut first, Node::prepare("", POLICY)),
+                Some(seat) => seat.node.lock().unwrap().beside(),
+            };
+            let hosts = match finding {
+                Finding::Address => &ports[..1],
+                Finding::Hosts => ports,
+            };
+            let mut databases = Vec::new();
+            for port in hosts {
+                databases.push(Link::to(local(*port)).await);
+            }
+            node.use_database(&url(&databases, name));
+            let node = spawn_blocking(move || {
+                node.start();
+                if nth == 0 {
+                    node.sign_in_root();
+                }
+                node
+            })
+            .await
+            .unwrap();
+            let clients = Link::to(node.address.parse().unwrap()).await;
+            seats.push(Seat {
+                node: Arc::new(Mutex::new(node)),
+                clients,
+                databases,
+            });
+        }
+        let addresses = seats
+            .iter()
+            .map(|seat| format!("http://127.0.0.1:{}", seat.clients.port));
+        Self {
+            addresses: Arc::new(addresses.collect()),
+            seats,
+            finding,
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Somebody new, signed in.
+    pub(super) async fn person(
+        &self,
+        name: &str,
+        role: &str,
+        group: &str,
+        recorder: &Arc<Recorder>,
+    ) -> Caller {
+        let (node, who) = (Arc::clone(&self.seats[0].node), name.to_owned());
+        let (role, group) = (role.to_owned(), group.to_owned());
+        let invitation = spawn_blocking(move || {
+            let arguments = ["token", "invite", &who, "--role", &role, "--group", &group];
+            node.lock().unwrap().json("root", &arguments)
+        });
+        let invitation = invitation.await.unwrap();
+        let code = invitation["code"].as_str().unwrap();
+        Caller::sign_in(name, code, &self.addresses, recorder).await
+    }
+
+    /// A service account of root's.
+    pub(super) async fn machine(
+        &self,
+        name: &str,
+        admin: &Caller,
+        recorder: &Arc<Recorder>,
+    ) -> Caller {
+        let body = json!({ "name": name, "owner": "root", "scopes": ["request:*/*", "read"], "groups": ["engineers"], "expires": "30d" });
+        let made = admin
+            .ask(reqwest::Method::POST, "/v1/service-accounts", Some(&body))
+            .await;
+        let token = made.unwrap()["token"].as_str().unwrap().to_owned();
+        Caller::with_token(name, &token, &self.addresses, recorder)
+    }
+
+    /// Kills a node as a power cut would, and starts it again, again and again if need be, as a service manager does.
+    pub(super) async fn kill(&self, nth: usize) {
+        let node = Arc::clone(&self.seats[nth].node);
+        let again = move || {
+            let mut node = node.lock().unwrap();
+            node.kill();
+            while node.try_start().is_none() {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+        };
+        spawn_blocking(again).await.unwrap();
+    }
+
+    /// Stops a node as it stands, or lets it go on.
+    pub(super) fn signal(&self, nth: usize, signal: Signal) {
+        self.seats[nth].node.lock().unwrap().signal(signal);
+    }
+
+    /// Turns the clock of a node; false where this machine cannot.
+    pub(super) fn turn_clock(&self, nth: usize, seconds: i64) -> bool {
+        self.seats[nth].node.lock().unwrap().turn_clock(seconds)
+    }
+
+    pub(super) fn clients(&self, nth: usize, way: Way) {
+        self.seats[nth].clients.set(way);
+    }
+
+    pub(super) fn databases(&self, nth: usize, way: Way) {
+        for link in &self.seats[nth].databases {
+            link.set(way);
+        }
+    }
+
+    /// Lets the one address of the database lead to this port, as a proxy does that knows the primary: whoever is still
+    /// connected to the one before is cut off.
+    pub(super) fn lead_to(&self, port: u16) {
+        if self.finding == Finding::Address {
+            for link in self.seats.iter().flat_map(|seat| &seat.databases) {
+                link.lead_to(local(port));
+            }
+        }
+    }
+
+    /// Runs a command of root's at a node, and answers what it printed.
+    pub(super) async fn said(&self, arguments: &'static [&'static str]) -> String {
+        let node = Arc::clone(&self.seats[0].node);
+        spawn_blocking(move || node.lock().unwrap().said("root", arguments))
+            .await
+            .unwrap()
+    }
+
+    /// What the nodes have logged since they were last started.
+    pub(super) fn logs(&self) -> String {
+        let logs = self
+            .seats
+            .iter()
+            .map(|seat| seat.node.lock().unwrap().log());
+        logs.collect::<Vec<_>>().join("\n----\n")
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Where a node finds its database.
+fn url(hosts: &[Link], name: &str) -> String {
+    let hosts: Vec<String> = hosts
+        .iter()
+        .map(|link| format!("127.0.0.1:{}", link.port))
+        .collect();
+    let password = PASSWORD.replace(' ', "%20");
+    format!(
+        "postgres://{SUPERUSER}:{password}@{}/{name}?sslmode=disable",
+        hosts.join(",")
+    )
+}
