@@ -31,8 +31,9 @@ pub(super) fn table(
         .iter()
         .filter(|call| call.outcome == Outcome::Open)
         .count();
-    let mut outages = silences(history);
-    outages.sort_unstable();
+    let mut silences = silences(history);
+    silences.sort_unstable();
+    let outages: Vec<u64> = silences.iter().map(|(silence, _)| *silence).collect();
     let frames: usize = history.frames.values().map(Vec::len).sum();
     let rows = [
         ("acknowledged changes", acknowledged.to_string()),
@@ -70,11 +71,14 @@ pub(super) fn table(
     for (why, times) in &history.troubles {
         writeln!(text, "  not definite: {why:<34}{times:>8}").unwrap();
     }
+    for (silence, what) in silences.iter().rev().take(3) {
+        writeln!(text, "  without service: {silence:>6} ms at {what}").unwrap();
+    }
     text
 }
 
 /// The longest time without an acknowledged change in each outage, in milliseconds.
-fn silences(history: &History) -> Vec<u64> {
+fn silences(history: &History) -> Vec<(u64, &str)> {
     let done = |call: &&Call| matches!(call.outcome, Outcome::Done { .. });
     let mut ends: Vec<u64> = history
         .calls
@@ -95,7 +99,7 @@ fn silences(history: &History) -> Vec<u64> {
                 longest = longest.max(end - last);
                 last = end;
             }
-            longest / 1000
+            (longest / 1000, fault.what.as_str())
         })
         .collect()
 }

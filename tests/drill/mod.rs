@@ -130,6 +130,7 @@ async fn run(drill: Drill) {
         strikes.spawn(async move { hand.strike_node(nth, steps).await });
     }
     hand.strike_database(&mut replicas, plan.database).await;
+    eprintln!("the last failover was over after {:?}", began.elapsed());
     while let Some(struck) = strikes.join_next().await {
         struck.unwrap();
     }
