@@ -13,6 +13,7 @@ mod config;
 mod connect;
 mod console;
 mod context;
+mod copy_database;
 pub mod crash;
 mod demo;
 mod deny;
@@ -32,11 +33,14 @@ mod lock;
 mod locks;
 mod login;
 mod logout;
+mod migrate;
+mod node;
 mod policy;
 mod prepare;
 pub mod print;
 mod prove;
 mod qr;
+mod recover;
 mod reference;
 mod request;
 mod requests;
@@ -152,6 +156,9 @@ enum Command {
     ServiceAccount(service_account::Arguments),
     Device(device::Arguments),
     Serve(serve::Arguments),
+    Migrate(migrate::Arguments),
+    CopyDatabase(copy_database::Arguments),
+    Recover(recover::Arguments),
     Config(config::Arguments),
     Policy(policy::Arguments),
     Theme(theme::Arguments),
@@ -233,6 +240,9 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Factor(arguments) => factor::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Migrate(arguments) => migrate::run(context, arguments).await,
+        Command::CopyDatabase(arguments) => copy_database::run(context, arguments).await,
+        Command::Recover(arguments) => recover::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),
         Command::Policy(arguments) => policy::run(context, arguments).await,
         Command::Theme(arguments) => theme::run(context, &arguments),

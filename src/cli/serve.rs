@@ -6,16 +6,14 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::catalog::Watcher;
 use crate::cli::context::environment;
+use crate::cli::node::{fault, location_of, refused, rules};
 use crate::cli::{Context, Exit, Failure};
-use crate::config::{self, Database, Problem, Settings, paths};
+use crate::config::{self, Settings, paths};
 use crate::server::instance::Instance;
 use crate::server::tls::Tls;
 use crate::server::{Options, Server};
-use crate::store::migrate::Unfit;
-use crate::store::{Clock, Location};
-use crate::targets::{Environment, Installation};
+use crate::store::Clock;
 
 /// Run the server
 #[derive(Debug, Clone, clap::Args)]
@@ -80,22 +78,11 @@ async fn start(
     folder: &std::path::Path,
 ) -> Result<(Instance, Server), Failure> {
     let instance = Instance::take(&settings.data_dir).map_err(|error| fault(&error))?;
-    let key = instance.key().map_err(|error| fault(&error))?;
-    let rules = Watcher::open(
-        folder,
-        Environment {
-            installation: Installation::of(&key),
-            key,
-        },
-    )
-    .map_err(|problems| refused(context, &problems))?;
+    let rules = rules(context, folder, &instance)?;
     for warning in &rules.current().warnings {
         tracing::warn!("{warning}");
     }
-    let location = match &settings.database {
-        Database::Sqlite => Location::Sqlite(instance.database()),
-        Database::Postgres(url) => Location::Postgres(url.clone()),
-    };
+    let location = location_of(settings);
     let tls = settings.tls.clone().map(Tls::open).transpose();
     let tls = tls.map_err(|error| unusable(&error))?.map(Arc::new);
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -181,27 +168,4 @@ fn unusable(error: &anyhow::Error) -> Failure {
         code: Some("tls-not-usable"),
         ..Failure::here(format!("the server cannot speak TLS: {error:#}"), hint)
     }
-}
-
-fn fault(error: &anyhow::Error) -> Failure {
-    Failure {
-        code: error.downcast_ref::<Unfit>().map(Unfit::code),
-        ..Failure::here(format!("{error:#}"), "")
-    }
-}
-
-/// Shows every problem with the files but the last, which ends the command.
-fn refused(context: &Context<'_>, problems: &[Problem]) -> Failure {
-    for problem in problems {
-        let hint = problem
-            .hint
-            .as_ref()
-            .map(|hint| format!(" (hint: {hint})"))
-            .unwrap_or_default();
-        context.printer.note(&format!("{problem}{hint}"));
-    }
-    Failure::here(
-        "the configuration is not valid, so the server did not start",
-        "check it with `portcullis config check`",
-    )
 }

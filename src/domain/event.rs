@@ -47,6 +47,8 @@ events! {
     GrantActivationRetried = "grant.activation_retried", "could not yet make";
     GrantActivationFailed = "grant.activation_failed", "could not make";
     GrantExtended = "grant.extended", "extended";
+    /// An operator goes on with a restored database and wants it to stay.
+    GrantKept = "grant.kept", "kept, although the database was restored,";
     GrantClosing = "grant.closing", "began to take away";
     GrantCloseFailed = "grant.close_failed", "could not yet take away";
     GrantCloseIgnored = "grant.close_ignored", "asked to take away what was already going or gone:";
@@ -103,6 +105,7 @@ events! {
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
     OrphanRemoved = "target.orphan_removed", "removed access that no grant backs on";
     TargetDrifted = "target.drifted", "found a difference on";
+    TargetReconciled = "target.reconciled", "compared with its grants, after the database was restored,";
     /// What was signed before is not what the database has.
     LogRewritten = "audit.rewritten", "found that the record was rewritten";
     /// The log goes on in another epoch although what was signed before is not there any more.
@@ -121,6 +124,8 @@ events! {
     DeliveryResumed = "delivery.resumed", "delivers the history to a SIEM again";
     ServerStarted = "server.started", "started";
     ServerStopped = "server.stopped", "stopped";
+    /// With every sign-in over, whatever the backup says.
+    ServerRecovered = "server.recovered", "ended every sign-in, because the database was restored";
 }
 
 impl std::str::FromStr for EventCode {

@@ -74,7 +74,7 @@ impl Gate {
             }
             Opened::Now(writing) => writing,
         };
-        self.log_keeps_up(&mut writing).await?;
+        self.may_give(&mut writing).await?;
         let grant = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
         let own = grant.holder.id == writing.who.id;
         let action = if own {

@@ -120,7 +120,7 @@ impl Gate {
             Opened::Before(id) => return self.lock_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        self.log_keeps_up(&mut writing).await?;
+        self.may_give(&mut writing).await?;
         writing.guard(Guarded::LiftLock);
         let rules = self.rules.current();
         let lock = load(&mut writing.tx, id, &writing.who, &rules.catalog).await?;

@@ -27,7 +27,9 @@ pub mod prune;
 pub mod reads;
 pub mod reconcile;
 pub mod requests;
+pub mod restore;
 mod reviewers;
+pub mod schema;
 pub mod second_factor;
 pub mod sessions;
 pub mod siem;
@@ -151,6 +153,7 @@ pub struct Gate {
     reads: reads::Reads,
     work: work::Desk,
     reconcile: reconcile::Seen,
+    needs: schema::Needs,
     sessions_lately: sessions::Lately,
     settings: Settings,
     hasher: secret::Hasher,
@@ -226,6 +229,7 @@ impl Gate {
             reads: reads::Reads::default(),
             work: work::Desk::default(),
             reconcile: reconcile::Seen::default(),
+            needs: schema::Needs::default(),
             sessions_lately: sessions::Lately::default(),
             settings,
             hasher: secret::Hasher::default(),

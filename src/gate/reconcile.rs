@@ -18,6 +18,8 @@ use super::{Error, Gate};
 
 /// How often each target is compared.
 const EVERY: Duration = Duration::from_mins(5);
+/// How often it is tried after the database was restored, until every target was compared.
+const SOON: Duration = Duration::from_secs(10);
 /// Looking at a whole target may take longer than touching one grant.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -30,9 +32,13 @@ impl Gate {
     pub async fn run_reconciler(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             self.reconcile().await;
+            let owes = self.owes_reconciling().await.unwrap_or_else(|error| {
+                tracing::error!(error = ?error, "nobody could look which targets are to be compared");
+                false
+            });
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(if owes { SOON } else { EVERY }) => {}
             }
         }
     }
@@ -72,18 +78,23 @@ impl Gate {
         let (mut tx, _) = self.look().await?;
         let open = tx.open_grants_on(name).await?;
         drop(tx);
+        let mut gone = true;
         for object in &observation.objects {
             match open.iter().find(|grant| grant.id == object.grant) {
-                None => self.remove_orphan(entry, object).await?,
+                None => gone &= self.remove_orphan(entry, object).await?,
                 Some(grant) => self.report(entry, Some(grant), &object.drift).await?,
             }
         }
         self.report(entry, None, &observation.warnings).await?;
         self.forget_settled(entry, &observation);
+        if gone {
+            self.reconciled(name).await?;
+        }
         Ok(())
     }
 
-    async fn remove_orphan(&self, entry: &Entry, object: &Observed) -> Result<(), Error> {
+    /// Answers whether it is gone.
+    async fn remove_orphan(&self, entry: &Entry, object: &Observed) -> Result<bool, Error> {
         let removed = entry.connector.remove_orphan(&object.object).await;
         let (outcome, reason) = match &removed {
             Ok(_) => (Outcome::Success, None),
@@ -96,7 +107,8 @@ impl Gate {
             .detail("live_sessions", object.live_sessions);
         event.target = Some(entry.target.name.clone());
         event.grant = Some(object.grant.clone());
-        self.record(event).await
+        self.record(event).await?;
+        Ok(removed.is_ok())
     }
 
     /// Puts a difference on record the first time that it is seen.

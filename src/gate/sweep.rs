@@ -32,6 +32,9 @@ impl Gate {
             if let Err(error) = self.enforce_locks().await {
                 tracing::error!(error = ?error, "locks could not be enforced; the sweeper tries again");
             }
+            if let Err(error) = self.watch_schema().await {
+                tracing::error!(error = ?error, "nobody could look whether this node may go on with the database");
+            }
             if let Err(error) = self.watch_log().await {
                 tracing::error!(error = ?error, "nobody could look whether the audit log keeps up");
             }

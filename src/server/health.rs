@@ -32,6 +32,10 @@ pub async fn healthz() -> &'static str {
 /// Says whether the node can do its work: the database answers and audit events get their index.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")), security(()))]
 pub async fn readyz(State(app): State<App>) -> Response {
+    if let Err(refusal) = app.gate.fits() {
+        let why = format!("not ready: {refusal}\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    }
     let why = match app.gate.log_waits().await {
         Ok(None) => return (StatusCode::OK, "ready\n").into_response(),
         Ok(Some(since)) => {

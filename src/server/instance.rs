@@ -68,6 +68,11 @@ impl Instance {
 
     /// Where the embedded database is.
     pub fn database(&self) -> PathBuf {
-        self.folder.join("portcullis.db")
+        database_in(&self.folder)
     }
+}
+
+/// Where the embedded database of a data directory is.
+pub fn database_in(folder: &Path) -> PathBuf {
+    folder.join("portcullis.db")
 }

@@ -160,6 +160,8 @@ impl Server {
                 .with_identity(options.identity)?
                 .with_signer(options.checkpoint.map(Signer::kept_in).unwrap_or_default()),
         );
+        // Before anything is done or said in its name.
+        gate.not_restored().await.map_err(fault)?;
         gate.begin_proofs().await.map_err(fault)?;
         gate.begin_policy().await.map_err(fault)?;
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;

@@ -14,6 +14,9 @@ use anyhow::Context as _;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::{Location, Tx, open};
 
 static ALL: Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -23,6 +26,8 @@ const FIRST_TOLD: i64 = 18;
 const PATIENCE: u32 = 60;
 /// The pause between two attempts, in which others go on with what they wait for.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The table that a database has until all of it was copied there.
+pub(in crate::store) const MARK: &str = "copy_in_progress";
 /// What PostgreSQL calls a lock that was not free in time.
 const NOT_FREE: &str = "55P03";
 
@@ -59,6 +64,9 @@ pub enum Unfit {
     /// A migration that it went through is another one than this program has.
     #[error("migration {0} of the database is not the one that this program has")]
     Altered(i64),
+    /// Somebody copies another database into it, or has broken that off.
+    #[error("the database is a copy that is not whole: start `portcullis copy-database` again")]
+    Unfinished,
 }
 
 impl Unfit {
@@ -67,6 +75,7 @@ impl Unfit {
         match self {
             Self::TooNew { .. } => "schema-too-new",
             Self::Altered(_) => "schema-altered",
+            Self::Unfinished => "copy-not-whole",
         }
     }
 }
@@ -88,6 +97,8 @@ pub struct Schema {
     /// What a node has to know to go on with it.
     pub oldest: i64,
     pub outstanding: Vec<Outstanding>,
+    /// It is a copy that is not whole.
+    pub unfinished: bool,
 }
 
 impl Schema {
@@ -99,6 +110,9 @@ impl Schema {
 
     /// Says no where this node cannot go on with the database.
     pub fn fits(&self) -> Result<(), Unfit> {
+        if self.unfinished {
+            return Err(Unfit::Unfinished);
+        }
         if self.oldest > known() {
             return Err(Unfit::TooNew {
                 needs: self.oldest,
@@ -154,7 +168,7 @@ pub(in crate::store) async fn look(on: &mut On<'_>) -> anyhow::Result<Schema> {
     } else {
         Vec::new()
     };
-    let mut outstanding = Vec::new();
+    let mut left = Vec::new();
     for migration in ALL.iter() {
         match gone_through
             .iter()
@@ -164,11 +178,7 @@ pub(in crate::store) async fn look(on: &mut On<'_>) -> anyhow::Result<Schema> {
                 return Err(Unfit::Altered(*version).into());
             }
             Some((.., true)) => {}
-            Some((.., false)) | None => outstanding.push(Outstanding {
-                version: migration.version,
-                what: migration.description.to_string(),
-                oldest: oldest_after(migration),
-            }),
+            Some((.., false)) | None => left.push(outstanding(migration)),
         }
     }
     let version = gone_through.last().map_or(0, |(version, ..)| *version);
@@ -183,7 +193,8 @@ pub(in crate::store) async fn look(on: &mut On<'_>) -> anyhow::Result<Schema> {
     Ok(Schema {
         version,
         oldest: told.unwrap_or(version.min(FIRST_TOLD - 1)),
-        outstanding,
+        outstanding: left,
+        unfinished: has_table(on, MARK).await?,
     })
 }
 
@@ -191,6 +202,21 @@ pub(in crate::store) async fn look(on: &mut On<'_>) -> anyhow::Result<Schema> {
 pub(in crate::store) async fn bring(mut on: On<'_>) -> anyhow::Result<Schema> {
     let before = look(&mut on).await?;
     before.fits()?;
+    bring_from(before, on).await
+}
+
+/// Brings a database to the present schema that is about to become a copy.
+pub(in crate::store) async fn bring_marked(mut on: On<'_>) -> anyhow::Result<Schema> {
+    let before = look(&mut on).await?;
+    let before = Schema {
+        unfinished: false,
+        ..before
+    };
+    before.fits()?;
+    bring_from(before, on).await
+}
+
+async fn bring_from(before: Schema, mut on: On<'_>) -> anyhow::Result<Schema> {
     let Some(last) = before.outstanding.last() else {
         if before.version > known() {
             tracing::warn!(
@@ -217,9 +243,67 @@ pub(in crate::store) async fn bring(mut on: On<'_>) -> anyhow::Result<Schema> {
         On::Postgres(connection) => patiently(&migrator, connection).await,
     }
     .context("bringing the database to the present schema")?;
-    let after = look(&mut on).await?;
-    after.fits()?;
-    Ok(after)
+    look(&mut on).await
+}
+
+/// How the schema of a database compares with what this program knows, which leaves it as it is.
+pub async fn compare(location: &Location) -> anyhow::Result<Schema> {
+    match location {
+        Location::Sqlite(path) if !path.exists() => Ok(Schema {
+            version: 0,
+            oldest: 0,
+            outstanding: ALL.iter().map(outstanding).collect(),
+            unfinished: false,
+        }),
+        Location::Sqlite(path) => {
+            let mut connection = open::file(path).read_only(true).connect().await?;
+            let schema = look(&mut On::Sqlite(&mut connection)).await;
+            connection.close().await?;
+            schema
+        }
+        Location::Postgres(url) => {
+            let mut connection = open::patient(url).await?;
+            let schema = look(&mut On::Postgres(&mut connection)).await;
+            connection.close().await?;
+            schema
+        }
+    }
+}
+
+/// Brings a database to the present schema and does nothing else with it.
+pub async fn apply(location: &Location) -> anyhow::Result<Schema> {
+    match location {
+        Location::Sqlite(path) => {
+            let mut connection = open::file(path).create_if_missing(true).connect().await?;
+            let schema = bring(On::Sqlite(&mut connection)).await;
+            connection.close().await?;
+            schema
+        }
+        Location::Postgres(url) => {
+            let mut connection = open::patient(url).await?;
+            let schema = bring(On::Postgres(&mut connection)).await;
+            connection.close().await?;
+            schema
+        }
+    }
+}
+
+impl Tx {
+    /// What a node has to know to go on with the database.
+    pub async fn oldest_schema(&mut self) -> anyhow::Result<i64> {
+        let (oldest,): (Option<i64>,) =
+            on!(self, c => sqlx::query_as("select max(oldest) from schema_reach").fetch_one(c))
+                .context("reading who may go on with the database")?;
+        Ok(oldest.unwrap_or(0))
+    }
+}
+
+fn outstanding(migration: &Migration) -> Outstanding {
+    Outstanding {
+        version: migration.version,
+        what: migration.description.to_string(),
+        oldest: oldest_after(migration),
+    }
 }
 
 /// Waits for others a moment at a time: whoever waits for a whole table holds up everybody behind it.

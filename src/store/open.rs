@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -28,17 +28,21 @@ const TELLS_IDLE: Duration = Duration::from_mins(1);
 /// How long a caller waits for a connection before it is told that the server is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens the file at this path, and makes it if need be.
-pub(in crate::store) async fn sqlite(path: &Path) -> anyhow::Result<Pools> {
-    let options = SqliteConnectOptions::new()
+/// How the file at this path is opened.
+pub(in crate::store) fn file(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // FULL: a commit that was acknowledged survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT)
-        .statement_cache_capacity(256);
+        .statement_cache_capacity(256)
+}
+
+/// Opens the file at this path, and makes it if need be.
+pub(in crate::store) async fn sqlite(path: &Path) -> anyhow::Result<Pools> {
+    let options = file(path).create_if_missing(true);
     let mut write = options
         .clone()
         .pragma("cache_size", WRITER_CACHE)
@@ -93,8 +97,8 @@ fn not_connected(error: sqlx::Error, place: &str) -> anyhow::Error {
     }
 }
 
-/// Opens the database at this URL.
-pub(in crate::store) async fn postgres(url: &str) -> anyhow::Result<Pools> {
+/// How the database at this URL is connected to, and where it is.
+fn connecting(url: &str) -> anyhow::Result<(PgConnectOptions, String)> {
     let options = PgConnectOptions::from_str(url).context("reading the database URL")?;
     let here = options.get_socket().is_some()
         || options.get_host().starts_with('/')
@@ -117,14 +121,25 @@ pub(in crate::store) async fn postgres(url: &str) -> anyhow::Result<Pools> {
         ("lock_timeout", "2000"),
         ("idle_in_transaction_session_timeout", "10000"),
     ]);
-    // A large table is brought to another schema in its own time.
-    let patient = options.clone().options([("statement_timeout", "0")]);
-    let migrating = tokio::time::timeout(ACQUIRE_TIMEOUT, patient.connect()).await;
-    let mut migrating = migrating
+    Ok((options, place))
+}
+
+/// One connection on which a statement takes the time that it needs.
+pub(in crate::store) async fn patient(url: &str) -> anyhow::Result<PgConnection> {
+    let (options, place) = connecting(url)?;
+    let patient = options.options([("statement_timeout", "0")]);
+    let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, patient.connect()).await;
+    connection
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-        .map_err(|error| not_connected(error, &place))?;
+        .map_err(|error| not_connected(error, &place))
+}
+
+/// Opens the database at this URL.
+pub(in crate::store) async fn postgres(url: &str) -> anyhow::Result<Pools> {
+    let mut migrating = patient(url).await?;
     migrate::bring(On::Postgres(&mut migrating)).await?;
     migrating.close().await.context("closing a connection")?;
+    let (options, place) = connecting(url)?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)

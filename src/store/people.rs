@@ -69,6 +69,7 @@ const REVIEWERS_MAX: u32 = 1_000;
 const REVIEWERS: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where id <> $1 and owner_id is null and group_names like $2 escape '\\' and (roles like $3 escape '\\' or roles like $4 escape '\\') limit $5";
 const PRINCIPAL: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where id = $1";
 const BY_NAME: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where name = $1";
+const FIRST_ADMIN: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where owner_id is null and roles like '%\"admin\"%' order by created_at, id limit 1";
 
 impl Tx {
     /// One principal by id.
@@ -109,6 +110,14 @@ impl Tx {
         let row: Option<PrincipalRow> =
             on!(self, c => sqlx::query_as(BY_NAME).bind(name.as_str()).fetch_optional(c))
                 .context("reading a principal")?;
+        row.map(PrincipalRow::read).transpose()
+    }
+
+    /// The admin who has been here longest, if there is one.
+    pub async fn first_admin(&mut self) -> anyhow::Result<Option<Principal>> {
+        let row: Option<PrincipalRow> =
+            on!(self, c => sqlx::query_as(FIRST_ADMIN).fetch_optional(c))
+                .context("looking for an admin")?;
         row.map(PrincipalRow::read).transpose()
     }
 

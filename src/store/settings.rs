@@ -29,6 +29,18 @@ impl Tx {
         Ok(())
     }
 
+    /// Sets a fact, whatever it was.
+    pub async fn put(&mut self, name: &str, value: &str) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("insert into settings (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value").bind(name).bind(value).execute(c)).context("writing a setting")?;
+        Ok(())
+    }
+
+    /// Sets a fact that was this one; `false` when it was another.
+    pub async fn replace(&mut self, name: &str, before: &str, now: &str) -> anyhow::Result<bool> {
+        let rows = touch!(self, c => sqlx::query("update settings set value = $3 where name = $1 and value = $2").bind(name).bind(before).bind(now).execute(c)).context("writing a setting")?;
+        Ok(rows == 1)
+    }
+
     /// What this principal used this key for, if it did.
     pub async fn once(
         &mut self,

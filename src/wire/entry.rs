@@ -278,7 +278,10 @@ impl Recovered {
             epoch: epoch("epoch")?,
             begins: entry.index,
             at: entry.text("at")?.to_owned(),
-            by: entry.body.get("actor")?.get("name")?.as_str()?.to_owned(),
+            by: match text("operator") {
+                Some(operator) => operator,
+                None => entry.body.get("actor")?.get("name")?.as_str()?.to_owned(),
+            },
             why: text("why")?,
             signed_epoch: epoch("signed_epoch")?,
             signed_size: number("signed_size")?,

@@ -2,6 +2,7 @@
 
 use portcullis::client::ClientError;
 use portcullis::client::watch::{WatchError, prove};
+use portcullis::gate::restore::GoOn;
 use portcullis::wire::{EventView, Invitation, LogLinkView, LogRecovery};
 
 use super::refused;
@@ -179,23 +180,32 @@ on_both! {
         let vera = Person::of(&world, "vera", &["auditor"], &[]).await;
         submit(&world.engineer("ada").await).await;
         signed(&world).await;
-        let kept = world.folder().join("checkpoint");
-        let old = std::fs::read(&kept).unwrap();
         submit(&world.engineer("ben").await).await;
         signed(&world).await;
         vera.does(&["audit", "verify"]).await;
         let seen = seen(&vera);
-        let (root, otto) = (code(&world, "root", &[]).await, code(&world, "otto", &["auditor"]).await);
         // Somebody who has the machine takes back what the node kept as well.
         world.stop().await;
-        std::fs::write(&kept, old).unwrap();
+        std::fs::remove_file(world.folder().join("checkpoint")).unwrap();
         roll_back(&world, 9).await;
         world.restart().await;
-        signed(&world).await;
+        let ask = GoOn {
+            reason: "INC-7 all is well".to_owned(),
+            operator: "mallory".to_owned(),
+            keep_grants: false,
+            unseen: true,
+            admin: Some(None),
+        };
+        let went_on = world.gate().go_on_restored(&ask).await.unwrap();
         let admin = world.nobody();
-        admin.sign_in(&root, None, Some("test")).await.unwrap();
-        let recovery = LogRecovery { reason: "INC-7 all is well".to_owned() };
-        admin.recover_log(&recovery, &key()).await.unwrap();
+        let (_, root) = went_on.admin.unwrap();
+        admin.sign_in(root.expose(), None, Some("test")).await.unwrap();
+        let invitation = Invitation {
+            name: "otto".to_owned(),
+            roles: vec!["auditor".to_owned()],
+            groups: Vec::new(),
+        };
+        let otto = admin.invite(&invitation, &key()).await.unwrap().code;
         signed(&world).await;
         let person = Person::at(&world.url());
         person.run_with(&["login"], &format!("{otto}\n")).await;

@@ -69,8 +69,10 @@ fn known(refusal: &Refusal) -> usize {
         | R::BreakGlass(_)
         | R::NothingToRecover
         | R::LogRewritten { .. }
+        | R::DatabaseRestored { .. }
+        | R::NodeTooOld { .. }
         | R::LogStuck { .. }
-        | R::Busy => 54,
+        | R::Busy => 56,
     }
 }
 
@@ -233,6 +235,13 @@ fn every_refusal() -> Vec<Refusal> {
         R::NothingToRecover,
         R::LogRewritten {
             why: "3 of 12 events that were signed are gone".to_owned(),
+        },
+        R::DatabaseRestored {
+            why: "3 of 12 events that were signed are gone".to_owned(),
+        },
+        R::NodeTooOld {
+            needs: 21,
+            knows: 19,
         },
         R::LogStuck { minutes: 7 },
         R::Busy,

@@ -171,6 +171,25 @@ impl Node {
         command
     }
 
+    /// Runs a command that works on the node itself, as an operator does on its machine.
+    pub(crate) fn here(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments);
+        for (flag, folder) in [("--data-dir", "data"), ("--config-dir", "config")] {
+            command.arg(flag).arg(self.folder.path().join(folder));
+        }
+        if let Some(database) = &self.database {
+            command.args(["--database", database]);
+        }
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// As `here`, for what it says with `--json`.
+    pub(crate) fn json_here(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.here(&[arguments, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run(&self, who: &str, arguments: &[&str]) -> Output {
         self.command(who, arguments).output().unwrap()

@@ -10,7 +10,45 @@ use crate::domain::request::check_reason;
 
 use super::{CloseKind, Grant, GrantState};
 
+/// How far the epoch of a grant jumps in a restored database: the target may have seen as many changes since the backup.
+const UNSEEN: i64 = 1_000_000;
+
 impl Grant {
+    /// Takes the grant away because the database was restored: nobody knows what became of it since the backup. Where
+    /// its end has passed, it ends as it would have. `None` where it is closing or closed.
+    pub fn restored(&self, reason: &str, now: DateTime<Utc>) -> Option<(Self, Step)> {
+        if self.state == GrantState::Closing {
+            return None;
+        }
+        let (mut next, step) = self
+            .end(now)
+            .or_else(|| self.cut(None, reason, ("because", "restored"), now))?;
+        next.epoch += UNSEEN;
+        let record = Record::Grant(next.clone());
+        Some((next, Step { record, ..step }))
+    }
+
+    /// Lets the grant go on in a restored database, with the end that it has there, also on a target that has seen
+    /// later changes of it. `None` where its end has passed, or it is closing or closed.
+    pub fn kept(&self, now: DateTime<Utc>) -> Option<(Self, Step)> {
+        let over = self.state == GrantState::Closing || self.state.is_final();
+        if over || now >= self.expires_at {
+            return None;
+        }
+        let mut next = self.next();
+        next.epoch += UNSEEN;
+        let event = next
+            .event(EventCode::GrantKept, Actor::System)
+            .moment("expires_at", next.expires_at);
+        let step = Step::new(Record::Grant(next.clone()), event);
+        let step = if self.state == GrantState::Active {
+            step.promise(&next.id, WorkKind::Activate, now)
+        } else {
+            step
+        };
+        Some((next, step))
+    }
+
     /// Takes the grant away because somebody with the right to do so says so.
     pub fn revoke(
         &self,

@@ -89,6 +89,12 @@ impl Refusal {
             Self::LogRewritten { .. } => {
                 "find out what happened, then go on with `portcullis audit recover`"
             }
+            Self::DatabaseRestored { .. } => {
+                "if a backup was put back, go on with `portcullis recover --reason TEXT`; otherwise point the server at its own database"
+            }
+            Self::NodeTooOld { .. } => {
+                "ask another node, or whoever runs the server to update this one; what gives access back still works"
+            }
             Self::LogStuck { .. } => {
                 "tell whoever runs the server; what gives access back still works"
             }

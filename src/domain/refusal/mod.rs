@@ -204,6 +204,15 @@ pub enum Refusal {
     LogRewritten {
         why: String,
     },
+    /// What this node has seen of the record is not in the database.
+    DatabaseRestored {
+        why: String,
+    },
+    /// The database has become one for newer nodes than this.
+    NodeTooOld {
+        needs: i64,
+        knows: i64,
+    },
     /// Events have waited for their place in the log for too long: nothing more is decided.
     LogStuck {
         minutes: i64,
@@ -285,6 +294,8 @@ impl Refusal {
             Self::BreakGlass(refusal) => refusal.code(),
             Self::NothingToRecover => "nothing-to-recover",
             Self::LogRewritten { .. } => "log-rewritten",
+            Self::DatabaseRestored { .. } => "database-restored",
+            Self::NodeTooOld { .. } => "schema-too-new",
             Self::LogStuck { .. } => "log-stuck",
             Self::Busy => "busy",
         }
@@ -423,6 +434,12 @@ impl Refusal {
             Self::LogRewritten { why } => {
                 format!("the record is not what was signed before: {why}")
             }
+            Self::DatabaseRestored { why } => {
+                format!("the database is not the one that this node has seen: {why}")
+            }
+            Self::NodeTooOld { needs, knows } => format!(
+                "the database is for nodes that know schema {needs}, and this one knows {knows}, so it decides nothing more"
+            ),
             Self::LogStuck { minutes } => format!(
                 "what happened {minutes} minutes ago is still not in the audit log, so nothing more is decided"
             ),

@@ -55,7 +55,7 @@ impl Gate {
             Opened::Before(id) => return self.use_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        self.log_keeps_up(&mut writing).await?;
+        self.may_give(&mut writing).await?;
         let target = asked(&rules, &ask, (&writing.who, Action::BreakGlass))?;
         check_reason(&ask.reason)?;
         let locks = bearing(&writing.locks, &rules.catalog, &ask.target);
@@ -144,7 +144,7 @@ impl Gate {
             Opened::Before(id) => return self.use_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        self.log_keeps_up(&mut writing).await?;
+        self.may_give(&mut writing).await?;
         let of = seen_by(&mut writing.tx, id, &writing.who, &rules.catalog).await?;
         let of = of.of;
         let place = place(&rules.catalog, &of.target);

@@ -24,7 +24,7 @@ pub use links::SeenLink;
 pub(in crate::gate) use links::{Signed, key_at};
 pub use prove::{EntryProof, Step};
 pub use sign::Signer;
-pub(in crate::gate) use sign::continues;
+pub(in crate::gate) use sign::{Lost, continues};
 
 /// The epoch that every log begins with.
 const FIRST: u32 = 1;

@@ -3,6 +3,7 @@
 //! Neither is ever silent: each is an event, and a link that everybody is shown who checks the log.
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::domain::change::{Record, Step};
@@ -11,6 +12,7 @@ use crate::domain::permit::Action;
 use crate::domain::refusal::Refusal;
 use crate::domain::request::check_reason;
 use crate::domain::second_factor::Guarded;
+use crate::store::Tx;
 use crate::store::epochs::Link;
 use crate::store::tree::Tree;
 use crate::tlog::Note;
@@ -18,7 +20,16 @@ use crate::tlog::Note;
 use crate::gate::{Caller, Error, Gate, OnceKey, Opened, Writing, second_factor};
 
 use super::links::{GENERATIONS_MAX, KeyAt, SeenLink, Signed, key_at};
-use super::sign::checkpoint;
+use super::sign::{Lost, State, checkpoint};
+
+/// An epoch that is about to begin.
+pub(in crate::gate) struct NextEpoch {
+    number: u32,
+    /// The keys that vouch for its own.
+    keys: Vec<KeyAt>,
+    /// Its first event.
+    pub event: Event,
+}
 
 impl Gate {
     /// Begins another epoch of the log, because what was signed before is not there any more.
@@ -39,16 +50,34 @@ impl Gate {
         self.recall(&mut state)?;
         let lost = self.lost(&mut writing.tx, &tree, &state).await?;
         let lost = lost.ok_or(Refusal::NothingToRecover)?;
-        let links = writing.tx.links().await?;
-        let (good, at, epoch) = self.follow(&mut writing.tx, &links).await?;
+        let actor = Actor::Principal(writing.who.as_ref());
+        let next = self
+            .next_epoch(&mut writing.tx, tree, &lost, &state, (actor, &why))
+            .await?;
+        self.write_own(&mut writing, next.event.clone()).await?;
+        let link = self.begin_next(&mut writing.tx, &next, writing.now).await?;
+        self.commit_link(writing, link, &mut state).await
+    }
+
+    /// What the next epoch begins with. The links that vouch for nothing are gone afterwards.
+    pub(in crate::gate) async fn next_epoch(
+        &self,
+        tx: &mut Tx,
+        tree: Tree,
+        lost: &Lost,
+        state: &State,
+        (actor, why): (Actor, &str),
+    ) -> Result<NextEpoch, Error> {
+        let links = tx.links().await?;
+        let (good, at, epoch) = self.follow(tx, &links).await?;
         // What was found is told under a name that others can follow.
         let tree = if (at, epoch) == (key_at(&tree), tree.epoch) {
             tree
         } else {
-            writing.tx.grow_anew(epoch, at.1).await?
+            tx.grow_anew(epoch, at.1).await?
         };
         let (links, wrong) = links.split_at(good);
-        writing.tx.forget_links(wrong).await?;
+        tx.forget_links(wrong).await?;
         let before = lost.before.as_ref().or(state.last.as_ref());
         let mut keys: Vec<KeyAt> = vec![(super::FIRST, 1), key_at(&tree)];
         keys.extend(
@@ -60,32 +89,40 @@ impl Gate {
         keys.sort_unstable();
         keys.dedup();
         let newest = keys.last().map_or(0, |key| key.0);
-        let epoch = newest.checked_add(1).context("there are no more epochs")?;
-        let event = Event::new(
-            EventCode::LogRecovered,
-            Actor::Principal(writing.who.as_ref()),
-        )
-        .detail("epoch", epoch)
-        .detail("why", why.as_str())
-        .detail("found", lost.why.as_str())
-        .detail("found_epoch", tree.epoch.number)
-        .detail("found_size", tree.frontier.size())
-        .detail("found_root", tree.frontier.root().to_string());
+        let number = newest.checked_add(1).context("there are no more epochs")?;
+        let event = Event::new(EventCode::LogRecovered, actor)
+            .detail("epoch", number)
+            .detail("why", why)
+            .detail("found", lost.why.as_str())
+            .detail("found_epoch", tree.epoch.number)
+            .detail("found_size", tree.frontier.size())
+            .detail("found_root", tree.frontier.root().to_string());
         let mut event = signed_before(event, before, &tree);
         if let Some(before) = before {
             // Others can tell from it which key was before the one of the new epoch.
             let key = self.log_key(before.by)?;
             event = event.detail("signed_key", key.verifying().to_string());
         }
-        self.write_own(&mut writing, event).await?;
-        let code = EventCode::LogRecovered;
-        let tree = writing.tx.begin_epoch(epoch, code).await?;
+        Ok(NextEpoch {
+            number,
+            keys,
+            event,
+        })
+    }
+
+    /// Begins the epoch whose event was written in this transaction, and signs it.
+    pub(in crate::gate) async fn begin_next(
+        &self,
+        tx: &mut Tx,
+        next: &NextEpoch,
+        now: DateTime<Utc>,
+    ) -> Result<(Link, Signed), Error> {
+        let tree = tx.begin_epoch(next.number, EventCode::LogRecovered).await?;
         tracing::warn!(
-            epoch,
+            epoch = next.number,
             "an epoch of the audit log was begun: what was signed before is not there any more"
         );
-        let link = self.link(&mut writing, &tree, &keys).await?;
-        self.commit_link(writing, link, &mut state).await
+        self.link(tx, &tree, &next.keys, now).await
     }
 
     /// Goes on under another key, which the present one vouches for.
@@ -118,8 +155,9 @@ impl Gate {
         self.write_own(&mut writing, event).await?;
         let code = EventCode::LogKeyRotated;
         let tree = writing.tx.begin_generation(generation + 1, code).await?;
+        let now = writing.now;
         let link = self
-            .link(&mut writing, &tree, &[(epoch, generation)])
+            .link(&mut writing.tx, &tree, &[(epoch, generation)], now)
             .await?;
         self.commit_link(writing, link, &mut state).await
     }
@@ -140,9 +178,10 @@ impl Gate {
     /// Signs the tree with its key and with those before, and writes that down.
     async fn link(
         &self,
-        writing: &mut Writing,
+        tx: &mut Tx,
         tree: &Tree,
         before: &[KeyAt],
+        at_moment: DateTime<Utc>,
     ) -> Result<(Link, Signed), Error> {
         let at = key_at(tree);
         let key = self.log_key(at)?;
@@ -156,14 +195,12 @@ impl Gate {
         let link = Link {
             epoch: tree.epoch,
             generation: tree.generation,
-            at: writing.now,
+            at: at_moment,
             note: note.clone(),
         };
-        writing.tx.insert_link(&link).await?;
+        tx.insert_link(&link).await?;
         let size = now.size;
-        writing
-            .tx
-            .keep_checkpoint((tree.epoch, tree.generation), size, &note)
+        tx.keep_checkpoint((tree.epoch, tree.generation), size, &note)
             .await?;
         let (by, checkpoint) = (at, now);
         Ok((
@@ -179,10 +216,20 @@ impl Gate {
     async fn commit_link(
         &self,
         writing: Box<Writing>,
-        (link, signed): (Link, Signed),
-        state: &mut super::sign::State,
+        link: (Link, Signed),
+        state: &mut State,
     ) -> Result<SeenLink, Error> {
-        self.store.commit(writing.tx).await?;
+        self.commit_epoch(writing.tx, link, state).await
+    }
+
+    /// Commits what signs the log from now on, and remembers it where the database is not.
+    pub(in crate::gate) async fn commit_epoch(
+        &self,
+        tx: Tx,
+        (link, signed): (Link, Signed),
+        state: &mut State,
+    ) -> Result<SeenLink, Error> {
+        self.store.commit(tx).await?;
         self.keep(&signed)?;
         state.last = Some(signed);
         state.broken = None;

@@ -50,7 +50,7 @@ pub(in crate::gate) struct State {
 }
 
 /// A checkpoint that the record does not continue.
-pub(super) struct Lost {
+pub(in crate::gate) struct Lost {
     pub before: Option<Signed>,
     pub why: String,
 }
@@ -154,7 +154,7 @@ impl Gate {
     }
 
     /// What was signed before that the record does not continue.
-    pub(super) async fn lost(
+    pub(in crate::gate) async fn lost(
         &self,
         tx: &mut Tx,
         tree: &Tree,
@@ -174,6 +174,20 @@ impl Gate {
         }
         let announced = self.announced(tx, tree, &links).await?;
         Ok(announced.err().map(|why| Lost { before: None, why }))
+    }
+
+    /// Why the record does not continue what this node has seen of it, if so: the database is one of before, or another.
+    pub async fn gone_back(&self) -> Result<Option<String>, Error> {
+        let mut state = self.signer.state.lock().await;
+        self.recall(&mut state)?;
+        let Some(last) = &state.last else {
+            return Ok(None);
+        };
+        // What is there may not have its place in the tree yet.
+        self.store.sequence().await?;
+        let (mut tx, _) = self.look().await?;
+        let (tree, links) = (tx.tree().await?, tx.links().await?);
+        Ok(self.follows(&mut tx, &tree, &links, last).await?.err())
     }
 
     /// Whether the record continues a checkpoint, or says how it was lost; the error says what is wrong.

@@ -28,7 +28,7 @@ pub(in crate::gate) use sign_in::check_name;
 pub use tokens::{ACCESS_LIFE, Presented};
 
 /// A one-time code reaches its person within a day, or another one is made.
-const CODE_LIFE: TimeDelta = TimeDelta::hours(24);
+pub(in crate::gate) const CODE_LIFE: TimeDelta = TimeDelta::hours(24);
 
 /// What a sign-in or a refresh hands out, once.
 pub struct Issued {

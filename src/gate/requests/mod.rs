@@ -58,7 +58,7 @@ impl Gate {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        self.log_keeps_up(&mut writing).await?;
+        self.may_give(&mut writing).await?;
         let target = asked(&rules, &ask, (&writing.who, Action::Submit))?;
         check_reason(&ask.reason)?;
         // A lock is the same answer to everybody, so it comes before what depends on the person.
@@ -138,7 +138,7 @@ impl Gate {
             Opened::Before(id) => return self.request_before(caller, &id).await,
             Opened::Now(writing) => writing,
         };
-        self.log_keeps_up(&mut writing).await?;
+        self.may_give(&mut writing).await?;
         let request = self.reviewable(&mut writing, id).await?;
         // The rules that name people come first: their answer does not depend on the version.
         request.may_review(&writing.who, writing.now)?;
