@@ -43,21 +43,21 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let settings = context.settings()?;
-    let server = context.server()?;
+    let servers = context.servers()?;
     let state = context.state()?;
     let shelf = ShelfFile::of(&state);
-    let shown = server.to_string();
+    let shown = servers.first().to_string();
     let backend = context.backend()?;
     let (keymap, problems) = remap(&settings.keys);
     let backends = settings.backends.clone();
     let place = settings.device_key;
     let connect = move |name: Option<&str>| {
         let named = name.and_then(|name| backends.iter().find(|backend| backend.name == name));
-        let server = match named {
+        let servers = match named {
             Some(backend) => backend.url.parse()?,
-            None => server.clone(),
+            None => servers.clone(),
         };
-        Client::new(Session::open_with(&server, &state, place)?, Channel::Tui)
+        Client::new(Session::open_with(&servers, &state, place)?, Channel::Tui)
     };
     let mut calling = calling(&settings);
     if let Some(way) = arguments.notify {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::cli::noting::Noting;
 use crate::cli::prove::AtTerminal;
 use crate::cli::{Common, Failure, Printer};
-use crate::client::{Channel, Client, ServerUrl, Session, StateDir};
+use crate::client::{Channel, Client, Servers, Session, StateDir};
 use crate::config::{ConsoleSettings, Problem, paths};
 use crate::secret::Secret;
 
@@ -27,8 +28,8 @@ impl<'p> Context<'p> {
         self.common.server.as_deref()
     }
 
-    /// The server to talk to.
-    pub fn server(&self) -> Result<ServerUrl, Failure> {
+    /// The server to talk to, by all its addresses.
+    pub fn servers(&self) -> Result<Servers, Failure> {
         match self.named() {
             Named::Server(server) => Ok(server.parse()?),
             Named::Backend | Named::Nothing => Ok(self.settings()?.url.parse()?),
@@ -77,17 +78,20 @@ impl<'p> Context<'p> {
 
     /// A client with the sign-in of the person at the keyboard.
     pub fn client(&self) -> Result<Client, Failure> {
-        let server = self.server()?;
+        let servers = self.servers()?;
         // A machine has no sign-in to keep: its token comes with its surroundings.
         let token = environment("PORTCULLIS_TOKEN").filter(|token| !token.is_empty());
         let session = if let Some(token) = token {
-            Session::of_service(&server, Secret::new(token))
+            Session::of_service(&servers, Secret::new(token))
         } else {
             let place = self.settings()?.device_key;
-            Session::open_with(&server, &self.state()?, place)?
+            Session::open_with(&servers, &self.state()?, place)?
         };
         let prover = Arc::new(AtTerminal::new(self.common.totp.clone()));
-        Ok(Client::new(session, Channel::Cli)?.with_prover(prover))
+        let listener = Arc::new(Noting::new(self.printer.json));
+        Ok(Client::new(session, Channel::Cli)?
+            .with_prover(prover)
+            .with_listener(listener))
     }
 
     /// The second factor that was given as a flag or in the environment.

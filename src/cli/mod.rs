@@ -35,6 +35,7 @@ mod login;
 mod logout;
 mod migrate;
 mod node;
+mod noting;
 mod policy;
 mod prepare;
 pub mod print;
@@ -86,7 +87,8 @@ struct Arguments {
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The server to talk to; without it the one that console.toml names, else this machine
+    /// The server to talk to, or the addresses of its nodes with commas between them; without it what console.toml
+    /// names, else this machine
     #[arg(
         long,
         global = true,

@@ -168,6 +168,12 @@ impl Printer {
         }
     }
 
+    /// As `note`, where no printer is at hand.
+    pub fn remark(note: &str) {
+        let mut err = io::stderr();
+        let _ = writeln!(err, "{}", text::clean(note)).and_then(|()| err.flush());
+    }
+
     /// A question to the person at the keyboard, who answers on the same line.
     pub fn ask(&self, question: &str) {
         self.complain(&format!("{} ", text::clean(question)));

@@ -39,6 +39,12 @@ pub(super) struct Arguments {
     /// How people reach the server; behind a proxy, the proxy's address
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Where clients call single nodes directly, separated by commas; the same list on every node
+    #[arg(long, value_name = "URLS")]
+    pub node_urls: Option<String>,
+    /// What this node is called
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
     /// How much to log: error, warn, info, debug or trace, also by module
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
@@ -57,6 +63,8 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         ("tls-key", arguments.tls_key),
         ("database", arguments.database),
         ("public-url", arguments.public_url),
+        ("node-urls", arguments.node_urls),
+        ("node", arguments.node),
         ("log", arguments.log),
     ] {
         flags.extend(value.map(|value| (name, value)));
@@ -95,6 +103,8 @@ async fn start(
         Arc::new(rules),
         Options {
             name,
+            node: settings.node.clone(),
+            node_urls: settings.node_urls.clone(),
             hours: settings.hours.clone(),
             identity: settings.identity.clone(),
             step_up: settings.step_up.clone(),

@@ -35,6 +35,7 @@ pub(super) async fn until<T>(
                 true
             }
             Some(Followed::Event(event)) => concerns(&event),
+            Some(Followed::Standing(_)) => false,
             Some(Followed::Lost { why, .. }) => {
                 if !std::mem::replace(&mut lost, true) {
                     context.printer.note(&format!("waiting: {why}"));

@@ -2,9 +2,10 @@
 
 use reqwest::Method;
 
+use crate::client::call::Call;
 use crate::client::calls::decision;
 use crate::client::queries::Pairs;
-use crate::client::send::{Call, Client};
+use crate::client::send::Client;
 use crate::client::{ClientError, IdempotencyKey};
 use crate::secret::Secret;
 use crate::wire::{

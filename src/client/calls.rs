@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use reqwest::Method;
 
-use crate::client::send::{Call, Client};
+use crate::client::call::Call;
+use crate::client::send::Client;
 use crate::client::{
     AuditQuery, ClientError, GrantsQuery, HistogramQuery, IdempotencyKey, RequestsQuery,
 };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use crate::client::send::{Call, Client};
+use crate::client::call::Call;
+use crate::client::send::Client;
 use crate::client::{ClientError, IdempotencyKey};
 use crate::wire::{
     DeviceFinish, DeviceFinished, DeviceKeyView, DeviceStart, DeviceStarted, Me, NewDeviceKey, Page,

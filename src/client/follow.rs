@@ -12,17 +12,24 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout};
 use tokio_stream::Stream;
 
-use crate::client::ClientError;
 use crate::client::backoff::full_jitter;
 use crate::client::http::root_cause;
+use crate::client::nodes::{self, Choice, Node};
 use crate::client::send::{Client, read_bounded};
 use crate::client::sse::{Frame, Parser};
+use crate::client::{ClientError, Standing};
 use crate::wire::EventView;
 
 /// Twice the pause between heartbeats: after this much silence the connection is dead.
 const SILENCE: Duration = Duration::from_secs(20);
 /// The longest wait for the server to begin its answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Among several nodes another one is sooner asked: the first heartbeat that is missed is enough.
+const SILENCE_AMONG: Duration = Duration::from_secs(13);
+const LEAST_AMONG: Duration = Duration::from_millis(200);
+const LONGEST_AMONG: Duration = Duration::from_secs(5);
+/// What the mode of a database is called in which acknowledged changes may be lost.
+const AVAILABLE: &str = "available";
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A stream that ends sooner than this was refused rather than renewed.
@@ -64,6 +71,9 @@ pub enum Followed {
         after: i64,
         before: i64,
     },
+    /// The node that is followed says something else of itself than before, or another one is followed. It comes before
+    /// what it is true of.
+    Standing(Standing),
     /// There is no connection; the next try comes by itself.
     Lost {
         why: String,
@@ -129,6 +139,7 @@ fn begin(client: Client, from: Option<Cursor>, filter: Option<String>) -> Follow
         tell,
         retry: Arc::clone(&retry.0),
         known_gap: None,
+        standing: None,
     };
     tokio::spawn(follower.run());
     Follow { told, retry }
@@ -139,6 +150,10 @@ enum Over {
     /// The server ended it in good order, as it does when an access token ends.
     Ended,
     Broken(String),
+    /// The server does not want it, or is not understood; no other node would do better.
+    Refused(String),
+    /// Another node is called.
+    Moved,
     /// An event is missing before this index.
     Missing {
         before: i64,
@@ -155,6 +170,8 @@ struct Follower {
     retry: Arc<Notify>,
     /// The gap that another connection has confirmed.
     known_gap: Option<i64>,
+    /// What the node said of itself last.
+    standing: Option<Standing>,
 }
 
 #[derive(Deserialize)]
@@ -162,32 +179,47 @@ struct HelloData {
     now: DateTime<Utc>,
     epoch: i64,
     index: i64,
+    node: Option<String>,
+    stale: Option<u64>,
+    durability: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct HeartbeatData {
     now: DateTime<Utc>,
+    stale: Option<u64>,
+    durability: Option<String>,
 }
 
 impl Follower {
     async fn run(mut self) {
         let mut failed: u32 = 0;
         let listener = self.tell.clone();
+        let several = self.client.nodes.are_several();
         loop {
             let begun = Instant::now();
+            let Ok(node) = self.client.nodes.present() else {
+                return;
+            };
             let over = tokio::select! {
-                over = self.connection() => over,
+                over = self.connection(&node) => over,
                 () = listener.closed() => Over::Dropped,
             };
             let lasted = begun.elapsed() >= WORTHWHILE;
             if lasted {
                 failed = 0;
             }
+            let mut dead = false;
             let why = match over {
                 Over::Dropped => return,
+                Over::Moved => continue,
                 Over::Ended if lasted => continue,
                 Over::Ended => "the server ended the connection".to_owned(),
-                Over::Broken(why) => why,
+                Over::Refused(why) => why,
+                Over::Broken(why) => {
+                    dead = true;
+                    why
+                }
                 Over::Missing { before } if self.known_gap != Some(before) => {
                     // Perhaps only this connection lost it: another one is asked before anybody is worried.
                     self.known_gap = Some(before);
@@ -195,18 +227,19 @@ impl Follower {
                 }
                 Over::Missing { .. } => "events are missing".to_owned(),
             };
-            let pause = full_jitter(LEAST_PAUSE, failed, LONGEST_PAUSE);
+            // Another node is asked at once, and need not have been waited for.
+            let pause = match (several && dead, failed) {
+                (true, 0) => Duration::ZERO,
+                (true, _) => full_jitter(LEAST_AMONG, failed, LONGEST_AMONG),
+                (false, _) => full_jitter(LEAST_PAUSE, failed, LONGEST_PAUSE),
+            };
             failed = failed.saturating_add(1);
             let retried = self.retry.notified();
-            if self
-                .tell
-                .send(Followed::Lost {
-                    why,
-                    retry_in: pause,
-                })
-                .await
-                .is_err()
-            {
+            let lost = Followed::Lost {
+                why,
+                retry_in: pause,
+            };
+            if self.tell.send(lost).await.is_err() {
                 return;
             }
             tokio::select! {
@@ -214,27 +247,50 @@ impl Follower {
                 () = retried => {}
                 () = listener.closed() => return,
             }
+            if dead {
+                self.client.nodes.turn_from(node.place, Choice::Other).await;
+            }
         }
     }
 
-    async fn connection(&mut self) -> Over {
-        let mut reply = match self.connect().await {
-            Ok(reply) => reply,
-            Err(error) => return Over::Broken(error.to_string()),
+    async fn connection(&mut self, node: &Node) -> Over {
+        let mut changes = self.client.nodes.changes();
+        let (silence, seconds) = if self.client.nodes.are_several() {
+            (SILENCE_AMONG, SILENCE_AMONG.as_secs())
+        } else {
+            (SILENCE, SILENCE.as_secs())
         };
+        let mut reply = match self.connect(node).await {
+            Ok(reply) => reply,
+            Err(error @ ClientError::Unreachable { .. }) => return Over::Broken(error.to_string()),
+            Err(ClientError::Problem(problem)) if problem.status >= 500 => {
+                return Over::Broken(problem.title.clone());
+            }
+            Err(error) => return Over::Refused(error.to_string()),
+        };
+        self.client.nodes.said(reply.headers());
+        self.client.nodes.answered(node);
         let mut parser = Parser::default();
         loop {
-            let chunk = match timeout(SILENCE, reply.chunk()).await {
+            let chunk = tokio::select! {
+                biased;
+                chunk = timeout(silence, reply.chunk()) => chunk,
+                // A call has found out that this node is gone before its silence said so.
+                _ = changes.wait_for(|present| *present != node.place) => return Over::Moved,
+            };
+            let chunk = match chunk {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Over::Ended,
                 Ok(Err(_)) => return Over::Broken("the connection to the server broke".to_owned()),
                 Err(_) => {
-                    return Over::Broken("the server has been silent for 20 seconds".to_owned());
+                    return Over::Broken(format!(
+                        "the server has been silent for {seconds} seconds"
+                    ));
                 }
             };
             let frames = match parser.push(&chunk) {
                 Ok(frames) => frames,
-                Err(error) => return Over::Broken(error.to_string()),
+                Err(error) => return Over::Refused(error.to_string()),
             };
             for frame in frames {
                 if let Err(over) = self.take(&frame).await {
@@ -244,21 +300,25 @@ impl Follower {
         }
     }
 
-    async fn connect(&self) -> Result<reqwest::Response, ClientError> {
+    async fn connect(&self, node: &Node) -> Result<reqwest::Response, ClientError> {
         let access = self.client.session().access()?;
-        let reply = self.ask(&access).await?;
+        let reply = self.ask(&access, node).await?;
         if reply.status() != reqwest::StatusCode::UNAUTHORIZED {
             return self.accepted(reply).await;
         }
         let access = self.client.renew(&access).await?;
-        let reply = self.ask(&access).await?;
+        let reply = self.ask(&access, node).await?;
         self.accepted(reply).await
     }
 
-    async fn ask(&self, access: &crate::secret::Secret) -> Result<reqwest::Response, ClientError> {
-        let reply = self.ask_once(access).await?;
+    async fn ask(
+        &self,
+        access: &crate::secret::Secret,
+        node: &Node,
+    ) -> Result<reqwest::Response, ClientError> {
+        let reply = self.ask_once(access, node).await?;
         if self.client.learn_clock(&reply) {
-            return self.ask_once(access).await;
+            return self.ask_once(access, node).await;
         }
         Ok(reply)
     }
@@ -266,10 +326,11 @@ impl Follower {
     async fn ask_once(
         &self,
         access: &crate::secret::Secret,
+        node: &Node,
     ) -> Result<reqwest::Response, ClientError> {
         let mut request = self
             .client
-            .prepared(Method::GET, &["v1", "events"], Some(access))
+            .prepared(Method::GET, &["v1", "events"], Some(access), node)
             .await?
             .header(header::ACCEPT, "text/event-stream");
         if let Some(filter) = &self.filter {
@@ -279,12 +340,13 @@ impl Follower {
             request = request.header("Last-Event-ID", cursor.to_string());
         }
         let unreachable = |why: String| ClientError::Unreachable {
-            text: format!(
-                "the server at `{}` cannot be reached: {why}",
-                self.client.server()
-            ),
+            text: format!("the server at `{}` cannot be reached: {why}", node.url),
         };
-        match timeout(ANSWER, request.send()).await {
+        let sent = tokio::select! {
+            sent = timeout(ANSWER, request.send()) => sent,
+            () = self.client.nodes.hangs(node) => return Err(unreachable("it does not answer".to_owned())),
+        };
+        match sent {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => Err(unreachable(root_cause(&error))),
             Err(_) => Err(unreachable("it did not answer in time".to_owned())),
@@ -314,16 +376,40 @@ impl Follower {
         };
         match frame.event.as_str() {
             "hello" => {
-                let HelloData { now, epoch, index } =
-                    serde_json::from_str(&frame.data).map_err(garbled)?;
+                let HelloData {
+                    now,
+                    epoch,
+                    index,
+                    node,
+                    stale,
+                    durability,
+                } = serde_json::from_str(&frame.data).map_err(garbled)?;
+                self.stands(Standing {
+                    node: node.as_deref().and_then(nodes::name),
+                    stale,
+                    may_lose: durability.is_some_and(|word| word == AVAILABLE),
+                })
+                .await?;
                 if self.at.is_none_or(|at| at.epoch != epoch) {
                     self.at = Some(Cursor { epoch, index });
                 }
                 self.say(Followed::Hello { now, epoch, index }).await
             }
             "heartbeat" => {
-                let HeartbeatData { now } = serde_json::from_str(&frame.data).map_err(garbled)?;
+                let HeartbeatData {
+                    now,
+                    stale,
+                    durability,
+                } = serde_json::from_str(&frame.data).map_err(garbled)?;
                 self.passed(frame);
+                let before = self.standing.clone().unwrap_or_default();
+                let may_lose = durability.map_or(before.may_lose, |word| word == AVAILABLE);
+                self.stands(Standing {
+                    stale,
+                    may_lose,
+                    ..before
+                })
+                .await?;
                 self.say(Followed::Heartbeat { now }).await
             }
             "audit" => {
@@ -332,6 +418,15 @@ impl Follower {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Says what the node says of itself where that is something else than before.
+    async fn stands(&mut self, standing: Standing) -> Result<(), Over> {
+        if self.standing.as_ref() == Some(&standing) {
+            return Ok(());
+        }
+        self.standing = Some(standing.clone());
+        self.say(Followed::Standing(standing)).await
     }
 
     /// Takes note of how far the server has looked, where a filter keeps events back.

@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 
+use crate::client::call::Call;
 use crate::client::queries::ExportQuery;
-use crate::client::send::{Call, Client};
+use crate::client::send::Client;
 use crate::client::{ClientError, IdempotencyKey};
 use crate::tlog::TileAt;
 use crate::wire::{

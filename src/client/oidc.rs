@@ -10,9 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::client::call::Call;
 use crate::client::loopback;
 use crate::client::oidc_page::{Page, page};
-use crate::client::send::Call;
 use crate::client::{Client, ClientError};
 use crate::secret::{self, Secret, hash_of, same};
 use crate::wire::{Me, ProviderFinish, ProviderStart, ProviderStarted, StepUpProof, StepUpStart};

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::call::Call;
 use crate::client::loopback::{Loopback, Visit};
 use crate::client::passkey_page::{About, Asks, page};
-use crate::client::send::Call;
 use crate::client::{Client, ClientError, IdempotencyKey};
 use crate::secret::{self, Secret, passkey};
 use crate::wire::{

@@ -6,7 +6,8 @@ use crate::wire::{
     PolicyAnswer, PolicyApply, PolicyQuestion, PolicyStatus, PolicyText, ReplayAsk, ReplayPage,
 };
 
-use super::send::{Call, Client};
+use super::call::Call;
+use super::send::Client;
 use super::{ClientError, IdempotencyKey};
 
 impl Client {

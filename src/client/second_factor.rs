@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde::Serialize;
 
-use crate::client::send::{Call, Client};
+use crate::client::call::Call;
+use crate::client::send::Client;
 use crate::client::{ClientError, IdempotencyKey};
 use crate::secret::Secret;
 use crate::wire::{
@@ -71,7 +72,7 @@ impl Client {
             ..FactorAnswer::default()
         };
         let call = Call::new(Method::POST, &path);
-        self.call(call.key(key).body(&body)?).await
+        self.call(call.key(key).body(&body)?.secret()).await
     }
 
     /// Removes one of the caller's own factors.
@@ -107,7 +108,7 @@ impl Client {
             current: current.map(|current| current.expose().to_owned()),
         };
         let call = Call::new(Method::POST, &["v1", "account", "password"]);
-        self.call_empty(call.key(key).body(&body)?).await
+        self.call_empty(call.key(key).body(&body)?.secret()).await
     }
 
     /// Signs in to a local account and keeps the tokens.

@@ -1,29 +1,21 @@
-//! Sends one call: access token and proof of the device, one refresh when it is too old, a few tries while the server cannot be reached.
+//! Sends one call: access token and proof of the device, one refresh when it is too old, and a key that is kept until
+//! there is a definite answer. How often it is tried, and where, is in `tries.rs`.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::{Method, StatusCode, header};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
-use crate::client::backoff::jitter;
-use crate::client::http::{http, root_cause};
+use crate::client::call::Call;
+use crate::client::nodes::{Node, Nodes, Standing};
 use crate::client::spoken::spoken;
 use crate::client::step_up::{Chosen, Prover, StepUpNeeded};
-use crate::client::{ClientError, IdempotencyKey, ServerUrl, Session};
+use crate::client::unheard::Settled;
+use crate::client::{ClientError, ServerUrl, Session};
 use crate::secret::Secret;
 use crate::wire::{Problem, Refresh, Tokens};
 
-/// The longest that one try may take.
-const TRY: Duration = Duration::from_secs(10);
-/// No further try begins after this time.
-const PATIENCE: Duration = Duration::from_secs(8);
-const TRIES: u32 = 3;
-/// One call that takes thousands of grants away is given this long; the server itself gives up earlier.
-const LONG_TRY: Duration = Duration::from_secs(30);
-const LONG_PATIENCE: Duration = Duration::from_secs(40);
 /// More than the largest page by far; a reply beyond it is not from a Portcullis server.
 const LARGEST_REPLY: usize = 16 << 20;
 
@@ -45,91 +37,53 @@ impl Channel {
     }
 }
 
+/// What a person should know of a call besides its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// What the server shows may be so many seconds old.
+    Stale(u64),
+    /// Exactly this was asked before and no answer was heard, so it is asked with the same key.
+    AskedAgain,
+    /// No answer was heard; the key is kept for whoever asks for exactly the same.
+    StillUnheard,
+}
+
+impl Note {
+    /// As a sentence.
+    pub fn text(self) -> String {
+        match self {
+            Self::Stale(seconds) => format!(
+                "what is shown may be {seconds} s old: the server reads from a copy, and nothing can be changed now"
+            ),
+            Self::AskedAgain => {
+                "the answer to this was not heard before; it is asked for again, and done once"
+                    .to_owned()
+            }
+            Self::StillUnheard => {
+                "do exactly the same again within a day to hear the answer: it is done once"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// Tells a person what calls have to say besides their answers.
+pub trait Listener: fmt::Debug + Send + Sync {
+    /// Tells it, as soon as it is known.
+    fn tell(&self, note: Note);
+}
+
 /// Calls one server on behalf of one person. Copies share connections and the sign-in.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    pub(super) nodes: Nodes,
     session: Session,
     channel: Channel,
+    listener: Option<Arc<dyn Listener>>,
     /// Asks the person for a second factor when a call needs one.
     prover: Option<Arc<dyn Prover>>,
     /// A proof that is sent with every change.
     proof: Option<Secret>,
-}
-
-/// One call, before it is sent.
-pub(super) struct Call<'a> {
-    method: Method,
-    path: &'a [&'a str],
-    query: Vec<(&'static str, String)>,
-    body: Option<Vec<u8>>,
-    version: Option<i64>,
-    key: Option<&'a IdempotencyKey>,
-    /// The proof of a second factor.
-    proof: Option<Secret>,
-    /// Whether the call needs somebody to be signed in.
-    signed: bool,
-    /// Whether the server does it once however often it is sent.
-    repeatable: bool,
-    /// How long one try may take, and when no further one begins.
-    patience: (Duration, Duration),
-}
-
-impl<'a> Call<'a> {
-    pub(super) fn new(method: Method, path: &'a [&'a str]) -> Self {
-        let repeatable = method == Method::GET;
-        Self {
-            method,
-            path,
-            query: Vec::new(),
-            body: None,
-            version: None,
-            key: None,
-            proof: None,
-            signed: true,
-            repeatable,
-            patience: (TRY, PATIENCE),
-        }
-    }
-
-    /// For a call that has a lot to do.
-    pub(super) fn long(mut self) -> Self {
-        self.patience = (LONG_TRY, LONG_PATIENCE);
-        self
-    }
-
-    pub(super) fn query(mut self, query: Vec<(&'static str, String)>) -> Self {
-        self.query = query;
-        self
-    }
-
-    pub(super) fn body(mut self, body: &impl Serialize) -> Result<Self, ClientError> {
-        let bytes = serde_json::to_vec(body);
-        self.body =
-            Some(bytes.map_err(|error| bad_reply(format!("the call cannot be written: {error}")))?);
-        Ok(self)
-    }
-
-    pub(super) fn version(mut self, version: i64) -> Self {
-        self.version = Some(version);
-        self
-    }
-
-    pub(super) fn key(mut self, key: &'a IdempotencyKey) -> Self {
-        self.key = Some(key);
-        self.repeatable = true;
-        self
-    }
-
-    pub(super) fn repeatable(mut self) -> Self {
-        self.repeatable = true;
-        self
-    }
-
-    pub(super) fn unsigned(mut self) -> Self {
-        self.signed = false;
-        self
-    }
 }
 
 /// Whether another access token may help.
@@ -137,21 +91,14 @@ pub(super) fn is_over(problem: &Problem) -> bool {
     problem.status == 401 && !problem.code.starts_with("proof-")
 }
 
-/// Why one try has no reply.
-enum Lost {
-    /// Nothing was sent.
-    NotSent(String),
-    /// It was sent, and then the connection broke or stayed silent.
-    NoAnswer(String),
-}
-
 impl Client {
     /// A client for the server of the sign-in.
     pub fn new(session: Session, channel: Channel) -> Result<Self, ClientError> {
         Ok(Self {
-            http: http(session.server())?,
+            nodes: Nodes::new(session.servers(), session.hint())?,
             session,
             channel,
+            listener: None,
             prover: None,
             proof: None,
         })
@@ -164,6 +111,24 @@ impl Client {
         self
     }
 
+    /// A client that tells this what calls have to say besides their answers.
+    #[must_use]
+    pub fn with_listener(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        if let Some(listener) = &self.listener {
+            listener.tell(note);
+        }
+    }
+
+    /// What the node that answered last said of itself.
+    pub fn standing(&self) -> Standing {
+        self.nodes.standing()
+    }
+
     /// A client that sends this proof with every change; the server takes it for those that it was made for.
     #[must_use]
     pub fn with_proof(mut self, proof: Secret) -> Self {
@@ -171,7 +136,7 @@ impl Client {
         self
     }
 
-    /// The server that is called.
+    /// The server that is called, by its first address.
     pub fn server(&self) -> &ServerUrl {
         self.session.server()
     }
@@ -198,30 +163,55 @@ impl Client {
     }
 
     /// The bytes of the reply, whatever they are.
-    pub(super) async fn bytes(&self, mut call: Call<'_>) -> Result<Vec<u8>, ClientError> {
-        call.proof.clone_from(&self.proof);
+    pub(super) async fn bytes(&self, call: Call<'_>) -> Result<Vec<u8>, ClientError> {
         if !call.signed {
             return self.attempts(&call, None).await;
         }
-        match self.signed(&call).await {
-            Err(ClientError::Problem(problem)) => match self.prove(&problem, &call).await? {
+        // INVARIANT: a key is on the disk before the first try, and until the answer is definite
+        // (`a_change_is_done_once_whatever_becomes_of_who_asks_for_it`).
+        let kept = match self.session.unheard() {
+            Some(unheard) => unheard.keep(&call, &self.session.tokens()?.me.id).await,
+            None => None,
+        };
+        let Some(kept) = kept else {
+            return Box::pin(self.proved(call)).await.0;
+        };
+        if kept.again && call.key != Some(kept.key()) {
+            self.note(Note::AskedAgain);
+        }
+        let (result, unanswered) = Box::pin(self.proved(call.with_key(kept.key()))).await;
+        let settled = kept.settle(unanswered, result.as_ref());
+        if settled == Settled::StillUnheard {
+            self.note(Note::StillUnheard);
+        }
+        result
+    }
+
+    /// Sends a call, and again with a proof where it needs one. Also says whether a try of it stayed without an answer.
+    async fn proved(&self, mut call: Call<'_>) -> (Result<Vec<u8>, ClientError>, bool) {
+        call.proof.clone_from(&self.proof);
+        let result = match self.signed(&call).await {
+            Err(ClientError::Problem(problem)) => match self.prove(&problem, &call).await {
                 // The same call with the same key: whatever happens in between, it is done once.
-                Some(proof) => {
+                Ok(Some(proof)) => {
                     call.proof = Some(proof);
                     self.signed(&call).await
                 }
-                None => Err(ClientError::Problem(problem)),
+                Ok(None) => Err(ClientError::Problem(problem)),
+                Err(error) => Err(error),
             },
             other => other,
-        }
+        };
+        (result, call.is_unanswered())
     }
 
     async fn signed(&self, call: &Call<'_>) -> Result<Vec<u8>, ClientError> {
         let access = self.session.access()?;
-        match self.attempts(call, Some(&access)).await {
+        // Boxed, because whatever calls the server carries this along.
+        match Box::pin(self.attempts(call, Some(&access))).await {
             Err(ClientError::Problem(problem)) if is_over(&problem) => {
-                let access = self.renew(&access).await?;
-                self.attempts(call, Some(&access)).await
+                let access = Box::pin(self.renew(&access)).await?;
+                Box::pin(self.attempts(call, Some(&access))).await
             }
             other => other,
         }
@@ -284,137 +274,18 @@ impl Client {
             .await
     }
 
-    /// Tries a few times while the server cannot be reached. What changes something is only tried again with its key.
-    async fn attempts(
-        &self,
-        call: &Call<'_>,
-        access: Option<&Secret>,
-    ) -> Result<Vec<u8>, ClientError> {
-        let begun = Instant::now();
-        let mut sent = false;
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let lost = match self.attempt(call, access).await {
-                Ok(answer) => return answer,
-                Err(lost) => lost,
-            };
-            let (why, again) = match lost {
-                Lost::NotSent(why) => (why, true),
-                Lost::NoAnswer(why) => {
-                    sent = true;
-                    (why, call.repeatable)
-                }
-            };
-            let pause = jitter(Duration::from_millis(200), tried, Duration::from_secs(2));
-            if !again || tried >= TRIES || begun.elapsed() + pause > call.patience.1 {
-                if sent && call.method != Method::GET {
-                    return Err(ClientError::OutcomeUnknown);
-                }
-                return Err(ClientError::Unreachable {
-                    text: format!("the server at `{}` cannot be reached: {why}", self.server()),
-                });
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    async fn attempt(
-        &self,
-        call: &Call<'_>,
-        access: Option<&Secret>,
-    ) -> Result<Result<Vec<u8>, ClientError>, Lost> {
-        let lost = |error: reqwest::Error| {
-            let why = if error.is_timeout() {
-                "it did not answer in time".to_owned()
-            } else {
-                root_cause(&error)
-            };
-            if error.is_connect() || error.is_builder() {
-                Lost::NotSent(why)
-            } else {
-                Lost::NoAnswer(why)
-            }
-        };
-        let mut reply = match self.written(call, access).await {
-            Ok(request) => request.send().await.map_err(lost)?,
-            Err(error) => return Ok(Err(error)),
-        };
-        if self.learn_clock(&reply) {
-            reply = match self.written(call, access).await {
-                Ok(request) => request.send().await.map_err(lost)?,
-                Err(error) => return Ok(Err(error)),
-            };
-        }
-        let status = reply.status();
-        let bytes = match read_bounded(reply).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                return Ok(Err(bad_reply(format!(
-                    "the reply of `{}` is larger than any that Portcullis gives",
-                    self.server()
-                ))));
-            }
-            Err(error) => return Err(lost(error)),
-        };
-        Ok(if status.is_success() {
-            Ok(bytes)
-        } else {
-            Err(self.refused(status, &bytes))
-        })
-    }
-
-    async fn written(
-        &self,
-        call: &Call<'_>,
-        access: Option<&Secret>,
-    ) -> Result<reqwest::RequestBuilder, ClientError> {
-        let mut request = self
-            .prepared(call.method.clone(), call.path, access)
-            .await?
-            .timeout(call.patience.0);
-        if !call.query.is_empty() {
-            request = request.query(&call.query);
-        }
-        if let Some(body) = &call.body {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.clone());
-        }
-        if let Some(version) = call.version {
-            request = request.header(header::IF_MATCH, format!("\"{version}\""));
-        }
-        if let Some(key) = call.key {
-            request = request.header("Idempotency-Key", key.as_str());
-            if let Some(proof) = &call.proof {
-                request = request.header("Portcullis-Step-Up", proof.expose());
-            }
-        }
-        Ok(request)
-    }
-
-    /// Corrects the clock of proofs when the server says that it is wrong; `true` when there is reason to try again.
-    pub(super) fn learn_clock(&self, reply: &reqwest::Response) -> bool {
-        let ahead = reply
-            .headers()
-            .get("portcullis-clock-ahead")
-            .and_then(|value| value.to_str().ok()?.parse().ok());
-        if let Some(ahead) = ahead {
-            self.session.is_ahead(ahead);
-        }
-        reply.status() == StatusCode::UNAUTHORIZED && ahead.is_some()
-    }
-
     /// A call with the headers that every call has, and the proof that it comes from this device.
     pub(super) async fn prepared(
         &self,
         method: Method,
         path: &[&str],
         access: Option<&Secret>,
+        node: &Node,
     ) -> Result<reqwest::RequestBuilder, ClientError> {
-        let address = self.server().join(path);
+        // The address that is really called is the one that the proof is for, also where that is not the first.
+        let address = node.url.join(path);
         if let (true, Some(access)) = (self.session.is_service(), access) {
-            return Ok(self
+            return Ok(node
                 .http
                 .request(method, address)
                 .header("Portcullis-Channel", self.channel.as_str())
@@ -425,7 +296,7 @@ impl Client {
             .session
             .prove(method.as_str(), address.as_str(), token)
             .await?;
-        let request = self
+        let request = node
             .http
             .request(method, address)
             .header("Portcullis-Channel", self.channel.as_str())
@@ -462,6 +333,6 @@ pub(super) async fn read_bounded(
     Ok(Some(bytes))
 }
 
-fn bad_reply(text: String) -> ClientError {
+pub(super) fn bad_reply(text: String) -> ClientError {
     ClientError::BadReply { text }
 }

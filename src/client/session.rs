@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::device::Device;
 use crate::client::keeping::{Keeping, KeptIn};
+use crate::client::unheard::Unheard;
 use crate::client::witness::WitnessFile;
-use crate::client::{ClientError, ServerUrl};
+use crate::client::{ClientError, ServerUrl, Servers};
 use crate::config::DeviceKeyPlace;
 use crate::secret::{self, Secret};
 use crate::wire::Tokens;
@@ -108,11 +109,14 @@ struct Stored {
 /// The sign-in of one person on one server. Copies share what they know.
 #[derive(Clone)]
 pub struct Session {
-    server: ServerUrl,
+    /// Where the server is. The first address names everything that is kept.
+    servers: Arc<Servers>,
     /// Where the tokens are kept; none for a session that lives in memory only.
     file: Option<PathBuf>,
     /// Where is kept what was seen of the server's log.
     witness: Option<WitnessFile>,
+    /// Where keys are kept until there is an answer.
+    unheard: Option<Arc<Unheard>>,
     known: Arc<Mutex<Option<Tokens>>>,
     /// The key that signs each call.
     device: Device,
@@ -125,7 +129,7 @@ pub struct Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
-            .field("server", &self.server)
+            .field("servers", &self.servers)
             .field("file", &self.file)
             .finish_non_exhaustive()
     }
@@ -134,15 +138,18 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// The sign-in kept in the state folder, if there is one, with the key of the device in a file there.
     pub fn open(server: &ServerUrl, state: &StateDir) -> Result<Self, ClientError> {
-        Self::open_with(server, state, DeviceKeyPlace::File)
+        let servers = Servers::from(server.clone());
+        Self::open_with(&servers, state, DeviceKeyPlace::File)
     }
 
-    /// As `open`, with the key where it is wanted. Nothing is read before it is needed.
+    /// As `open`, for an installation with several addresses, with the key where it is wanted. Nothing is read before it
+    /// is needed.
     pub fn open_with(
-        server: &ServerUrl,
+        servers: &Servers,
         state: &StateDir,
         device_key: DeviceKeyPlace,
     ) -> Result<Self, ClientError> {
+        let server = servers.first();
         let stem = server.file_stem();
         let file = state.private("sessions")?.join(format!("{stem}.json"));
         // Apart from the tokens: a copy of those alone is worth nothing.
@@ -150,20 +157,25 @@ impl Session {
         let keeping = Keeping::new(device_key, key, &server.to_string());
         Ok(Self {
             witness: Some(WitnessFile::of(state, server)?),
-            ..Self::with(server, Some(file), Device::kept(keeping))
+            unheard: Some(Arc::new(Unheard::kept_in(
+                state.private("unheard")?,
+                server.to_string(),
+            ))),
+            ..Self::with(servers.clone(), Some(file), Device::kept(keeping))
         })
     }
 
     /// A sign-in that is forgotten with the process.
     pub fn in_memory(server: &ServerUrl) -> Self {
-        Self::with(server, None, Device::in_memory())
+        Self::with(server.clone().into(), None, Device::in_memory())
     }
 
-    fn with(server: &ServerUrl, file: Option<PathBuf>, device: Device) -> Self {
+    fn with(servers: Servers, file: Option<PathBuf>, device: Device) -> Self {
         Self {
-            server: server.clone(),
+            servers: Arc::new(servers),
             file,
             witness: None,
+            unheard: None,
             known: Arc::default(),
             device,
             service: None,
@@ -172,10 +184,10 @@ impl Session {
     }
 
     /// A service account, by its token.
-    pub fn of_service(server: &ServerUrl, token: Secret) -> Self {
+    pub fn of_service(servers: &Servers, token: Secret) -> Self {
         Self {
             service: Some(Arc::new(token)),
-            ..Self::in_memory(server)
+            ..Self::with(servers.clone(), None, Device::in_memory())
         }
     }
 
@@ -189,9 +201,24 @@ impl Session {
         self.witness.as_ref()
     }
 
-    /// The server that the sign-in is for.
+    /// The server that the sign-in is for, by its first address.
     pub fn server(&self) -> &ServerUrl {
-        &self.server
+        self.servers.first()
+    }
+
+    /// Every address of the server.
+    pub(super) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// The file that remembers which of several nodes answered last.
+    pub(super) fn hint(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| file.with_extension("node"))
+    }
+
+    /// Where keys are kept until there is an answer; nowhere for a session that lives in memory only.
+    pub(super) fn unheard(&self) -> Option<&Unheard> {
+        self.unheard.as_deref()
     }
 
     /// Proves that a call comes from this device: a `DPoP` header (RFC 9449) for this method and address, and for
@@ -268,7 +295,7 @@ impl Session {
     {
         if self.service.is_some() {
             return Err(ClientError::Local {
-                text: format!("the service token is not good on `{}`", self.server),
+                text: format!("the service token is not good on `{}`", self.server()),
                 hint: "its owner makes another one with `portcullis service-account rotate NAME`"
                     .to_owned(),
             });
@@ -299,7 +326,7 @@ impl Session {
                 }
                 self.remove();
                 Err(ClientError::NotSignedIn {
-                    text: format!("your sign-in on `{}` is over", self.server),
+                    text: format!("your sign-in on `{}` is over", self.server()),
                 })
             }
             Err(other) => Err(other),
@@ -308,7 +335,7 @@ impl Session {
 
     pub(super) fn not_signed_in(&self) -> ClientError {
         ClientError::NotSignedIn {
-            text: format!("you are not signed in on `{}`", self.server),
+            text: format!("you are not signed in on `{}`", self.server()),
         }
     }
 
@@ -340,7 +367,7 @@ impl Session {
             hint: again.clone(),
         };
         let stored: Stored = serde_json::from_str(text.expose()).map_err(damaged)?;
-        if stored.server != self.server.to_string() {
+        if stored.server != self.server().to_string() {
             let text = format!("`{}` holds the sign-in of another server", path.display());
             return Err(ClientError::Local { text, hint: again });
         }
@@ -350,7 +377,7 @@ impl Session {
     fn write(&self, tokens: &Tokens) -> Result<(), ClientError> {
         if let Some(path) = &self.file {
             let stored = Stored {
-                server: self.server.to_string(),
+                server: self.server().to_string(),
                 tokens: tokens.clone(),
             };
             replace_private(path, &stored).map_err(|error| ClientError::Local {

@@ -39,7 +39,7 @@ impl Environment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backend {
     pub name: String,
-    /// Without a slash at its end.
+    /// Without a slash at its end; several addresses of one installation have commas between them.
     pub url: String,
     pub environment: Option<Environment>,
     /// The console changes nothing there, unless it was started with `--readonly=false`.
@@ -61,7 +61,10 @@ pub(super) const ABOUT: [(&str, &str); 4] = [
         "name",
         "What `--backend`, the header and the palette call it.",
     ),
-    ("url", "The server to talk to."),
+    (
+        "url",
+        "The server to talk to, or the addresses of its nodes with commas between them.",
+    ),
     (
         "environment",
         "`production`, `staging` or `development`: a word and a colour in the header.",
@@ -120,7 +123,7 @@ pub(super) fn read<'t>(mut table: Table<'t>, notes: &mut Notes<'t>) -> Option<Ba
         notes.error(at, format!("backend `{name}` has no `url`"), Some(hint));
         return None;
     };
-    let url = match server::url(&url) {
+    let url = match server::urls(&url) {
         Ok(url) => url,
         Err(wrong) => {
             notes.error(url_at, wrong.message, Some(wrong.hint));

@@ -14,7 +14,8 @@ use crate::domain::policy::{Place, place};
 /// What the console and the commands start with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleSettings {
-    /// The server, without a slash at its end; that of the chosen backend unless something else was said.
+    /// The server, without a slash at its end, or the addresses of its nodes with commas between them; that of the
+    /// chosen backend unless something else was said.
     pub url: String,
     /// Every server that has a name, in the order of the file.
     pub backends: Vec<Backend>,
@@ -103,7 +104,7 @@ impl ConsoleSettings {
         let layers = Layers::collect(&CONSOLE, "`console.toml`", table, env, flags, &mut notes);
         let local = format!("http://127.0.0.1:{}", server::PORT);
         let (url, url_from) =
-            layers.understand("url", local, &mut notes, |text, _| server::url(text));
+            layers.understand("url", local, &mut notes, |text, _| server::urls(text));
         let (chosen, _) = layers.understand("default_backend", None, &mut notes, |text, _| {
             known(text, &backends).map(Some)
         });

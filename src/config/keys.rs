@@ -19,7 +19,7 @@ pub struct Key {
 }
 
 /// Settings of the server, in the table `[server]` of `portcullis.toml`.
-pub const SERVER: [Key; 7] = [
+pub const SERVER: [Key; 9] = [
     Key {
         name: "data_dir",
         env: "PORTCULLIS_DATA_DIR",
@@ -43,6 +43,22 @@ pub const SERVER: [Key; 7] = [
         default: "`http://` or `https://`, and the address above",
         sample: "\"https://portcullis.example.com\"",
         about: "How people reach the server; behind a proxy, the proxy's address.",
+    },
+    Key {
+        name: "node_urls",
+        env: "PORTCULLIS_NODE_URLS",
+        flag: "node-urls",
+        default: "none: clients use `public_url` only",
+        sample: "\"https://pc-1.example.com,https://pc-2.example.com\"",
+        about: "Where clients call single nodes directly, separated by commas; the same list on every node. Proofs of a device are good for these addresses and for `public_url`, and for no other.",
+    },
+    Key {
+        name: "node",
+        env: "PORTCULLIS_NODE",
+        flag: "node",
+        default: "the name of the machine",
+        sample: "\"pc-1\"",
+        about: "What this node is called: the header `Portcullis-Node` of each answer has it, and the console shows it.",
     },
     Key {
         name: "tls_certificate",
@@ -346,7 +362,7 @@ pub const CONSOLE: [Key; 10] = [
         flag: "server",
         default: "`http://127.0.0.1:7700`",
         sample: "\"https://portcullis.example.com\"",
-        about: "The server to talk to.",
+        about: "The server to talk to. Of an installation with several nodes, their addresses with commas between them: the first names the sign-in, and the others are asked when it does not answer.",
     },
     Key {
         name: "default_backend",

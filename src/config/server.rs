@@ -19,6 +19,10 @@ use crate::domain::second_factor::{LocalAccounts, StepUp};
 
 /// The port of a server that nobody has given one.
 pub const PORT: u16 = 7700;
+/// More nodes than anybody runs; a longer list is a mistake.
+const MOST_ADDRESSES: usize = 16;
+/// As long as a part of a host's name.
+const LONGEST_NAME: usize = 64;
 
 /// Where the server keeps its state.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,6 +62,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Without a slash at its end.
     pub public_url: String,
+    /// Where clients call single nodes of this installation directly, each without a slash at its end.
+    pub node_urls: Vec<String>,
+    /// What this node is called.
+    pub node: String,
     /// What it speaks TLS with; without it a proxy on this machine does.
     pub tls: Option<TlsFiles>,
     pub database: Database,
@@ -152,6 +160,10 @@ pub(super) fn understand<'t>(
         notes,
         |text, _| url(text),
     );
+    let (node_urls, node_urls_from) =
+        layers.understand("node_urls", String::new(), notes, |text, _| urls(text));
+    let (node, node_from) =
+        layers.understand("node", host_name(), notes, |text, _| node_name(text));
     let (database, database_from) =
         layers.understand("database", Database::Sqlite, notes, |text, _| {
             database(text)
@@ -185,6 +197,14 @@ pub(super) fn understand<'t>(
         shown("data_dir", data_dir.display().to_string(), data_from),
         shown("listen", listen.to_string(), listen_from),
         shown("public_url", public_url.clone(), url_from),
+        shown(
+            "node_urls",
+            Some(node_urls.clone())
+                .filter(|urls| !urls.is_empty())
+                .unwrap_or_else(|| "none".to_owned()),
+            node_urls_from,
+        ),
+        shown("node", node.clone(), node_from),
         shown("tls_certificate", shown_certificate, certificate_from),
         shown("tls_key", shown_key, key_from),
         shown("database", database.to_string(), database_from),
@@ -195,6 +215,12 @@ pub(super) fn understand<'t>(
             data_dir,
             listen,
             public_url,
+            node_urls: node_urls
+                .split(',')
+                .filter(|url| !url.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            node,
             tls,
             database,
             log,
@@ -280,6 +306,43 @@ pub(super) fn url(text: &str) -> Result<String, Wrong> {
         ));
     }
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+/// As `url`, for a list of addresses with commas between them; as such a list again, each address in it once.
+pub(super) fn urls(text: &str) -> Result<String, Wrong> {
+    let mut all: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        let url = url(part.trim())?;
+        if !all.contains(&url) {
+            all.push(url);
+        }
+    }
+    if all.len() > MOST_ADDRESSES {
+        return Err(wrong(
+            format!("these are more than {MOST_ADDRESSES} addresses"),
+            "name some of the nodes, or what stands before them",
+        ));
+    }
+    Ok(all.join(","))
+}
+
+/// What a node is called: in a header, in a line of the console, and in logs.
+fn node_name(text: &str) -> Result<String, Wrong> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(wrong(
+        format!("`{}` is not a name for a node", text.escape_debug()),
+        "use up to 64 letters, digits, `-`, `_` and `.`",
+    ))
+}
+
+/// What this machine is called, as far as that is a name for a node.
+fn host_name() -> String {
+    let said = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    node_name(said.unwrap_or_default().trim()).unwrap_or_else(|_| "node".to_owned())
 }
 
 fn database(text: &str) -> Result<Database, Wrong> {

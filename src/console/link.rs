@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::client::Standing;
 use crate::console::theme::{Glyph, Role};
 use crate::console::widget::countdown;
 
@@ -43,6 +44,8 @@ pub struct Link {
     lost: Option<Instant>,
     latency: Option<Duration>,
     why: String,
+    /// What the node says of itself.
+    standing: Standing,
 }
 
 impl Link {
@@ -53,6 +56,21 @@ impl Link {
         self.heard = Some(now);
         self.lost = None;
         other
+    }
+
+    /// The node says something else of itself, or is another one.
+    pub fn stands(&mut self, standing: Standing) {
+        self.standing = standing;
+    }
+
+    /// What the node is called that is talked to.
+    pub fn node(&self) -> Option<&str> {
+        self.standing.node.as_deref()
+    }
+
+    /// Says whether changes that were acknowledged may be lost.
+    pub fn may_lose(&self) -> bool {
+        self.standing.may_lose
     }
 
     /// The server said something.
@@ -116,7 +134,13 @@ impl Link {
     /// Says whether access may be given on what is shown, and if not, why.
     pub fn decidable(&self, now: Instant) -> Result<(), String> {
         match (&self.phase, self.silence(now)) {
-            (Phase::Open, Some(silence)) if silence < FRESH => Ok(()),
+            (Phase::Open, Some(silence)) if silence < FRESH => match self.behind() {
+                Some(behind) => Err(format!(
+                    "nothing can be decided now, the server reads from a copy that may be {} old",
+                    countdown::text(behind)
+                )),
+                None => Ok(()),
+            },
             (Phase::SignedOut, _) => Err("nobody is signed in".to_owned()),
             (_, Some(silence)) => Err(format!(
                 "needs live data, and this is {} old",
@@ -132,7 +156,15 @@ impl Link {
         let quiet = self
             .lost
             .is_none_or(|lost| now.saturating_duration_since(lost) < QUIET);
-        (silence >= FRESH || !quiet).then_some(silence)
+        match self.behind() {
+            Some(behind) => Some(behind + silence),
+            None => (silence >= FRESH || !quiet).then_some(silence),
+        }
+    }
+
+    /// How old the copy may be that the server reads from; nothing where it can write.
+    fn behind(&self) -> Option<Duration> {
+        self.standing.stale.map(Duration::from_secs)
     }
 
     /// The line below the tabs while something is wrong; `retry` is the key that tries again, `sign_in` the one that
@@ -153,9 +185,18 @@ impl Link {
             },
             Phase::Opening => "trying".to_owned(),
             Phase::Open => {
-                return self.age(now).map(|age| {
-                    format!("LAGGING, the server is silent for {}", countdown::text(age))
-                });
+                let silent = self.silence(now).filter(|silence| *silence >= FRESH);
+                return match (silent, self.behind()) {
+                    (Some(age), _) => Some(format!(
+                        "LAGGING, the server is silent for {}",
+                        countdown::text(age)
+                    )),
+                    (None, Some(behind)) => Some(format!(
+                        "STALE {}, the server reads from a copy and cannot write: nothing can be decided now",
+                        countdown::text(behind)
+                    )),
+                    (None, None) => None,
+                };
             }
         };
         match (self.age(now), self.heard) {
@@ -181,11 +222,15 @@ impl Link {
                     .unwrap_or_default();
                 shown(Glyph::Live, Role::BannerLive, format!("LIVE{latency}"))
             }
-            (Phase::Open, Some(age)) => shown(
-                Glyph::StatusWarn,
-                Role::BannerStale,
-                format!("LAGGING {}", countdown::text(age)),
-            ),
+            (Phase::Open, Some(age)) => {
+                let silent = self.silence(now).is_some_and(|silence| silence >= FRESH);
+                let word = if silent { "LAGGING" } else { "STALE" };
+                shown(
+                    Glyph::StatusWarn,
+                    Role::BannerStale,
+                    format!("{word} {}", countdown::text(age)),
+                )
+            }
             (_, Some(age)) => shown(
                 Glyph::StatusWarn,
                 Role::BannerStale,
@@ -271,5 +316,32 @@ mod tests {
         assert!(link.hurry(now));
         assert!(!link.hello(now + seconds(1), 1));
         assert_eq!(link.shown(now + seconds(1)).text, "LIVE");
+    }
+
+    #[test]
+    fn a_copy_is_shown_with_its_age_and_nothing_is_decided_on_it() {
+        let now = Instant::now();
+        let mut link = Link::default();
+        let standing = |stale| Standing {
+            node: Some("pc-2".to_owned()),
+            stale,
+            may_lose: false,
+        };
+        link.stands(standing(Some(12)));
+        link.hello(now, 1);
+        assert_eq!(link.shown(now).text, "STALE 0:12");
+        assert_eq!(
+            link.banner(now + seconds(3), "r", "I").unwrap(),
+            "STALE 0:12, the server reads from a copy and cannot write: nothing can be decided now"
+        );
+        assert_eq!(
+            link.decidable(now).unwrap_err(),
+            "nothing can be decided now, the server reads from a copy that may be 0:12 old"
+        );
+        link.stands(standing(None));
+        link.heard(now + seconds(10));
+        assert_eq!(link.banner(now + seconds(11), "r", "I"), None);
+        assert_eq!(link.decidable(now + seconds(11)), Ok(()));
+        assert_eq!(link.node(), Some("pc-2"));
     }
 }

@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use ratatui::layout::{Position, Size};
 
 use crate::client::watch::{Proved, Watched};
-use crate::client::{AuditQuery, Chosen, HistogramQuery, IdempotencyKey, Shelving, StepUpNeeded};
+use crate::client::{
+    AuditQuery, Chosen, HistogramQuery, IdempotencyKey, Shelving, Standing, StepUpNeeded,
+};
 use crate::console::confirm::{Around, Mutation};
 use crate::console::keymap::Action;
 use crate::console::notice::Alert;
@@ -114,6 +116,8 @@ impl Trip {
 pub enum Tidings {
     /// The connection stands; always first.
     Hello { now: DateTime<Utc>, epoch: i64 },
+    /// What the node that is followed says of itself, before what it is true of.
+    Standing(Standing),
     /// Audit events in the order of their index.
     Events(Vec<EventView>),
     /// Events are missing before the next ones.

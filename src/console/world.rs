@@ -88,14 +88,20 @@ impl World {
         self.link.banner(self.now, &retry, &sign_in)
     }
 
-    /// The line below the tabs while the record is not what it was, or while somebody broke glass and the person who
-    /// sits here, who was skipped, has not looked at it yet. Only names are in it, none of what anybody typed.
+    /// The line below the tabs while the record is not what it was, while somebody broke glass and the person who
+    /// sits here, who was skipped, has not looked at it yet, or while the database may lose what it acknowledged. Only names are in it, none of what anybody typed.
     pub fn alarm(&self) -> Option<String> {
         let log = self.log_problem.as_ref();
         let log = log.map(|why| {
             format!("THE AUDIT LOG IS NOT WHOLE: {why}; `portcullis audit verify` tells more")
         });
-        log.or_else(|| self.broken_glass())
+        let unsafe_store = self.link.may_lose().then(|| {
+            "ACKNOWLEDGED CHANGES MAY BE LOST: the database runs in the mode `available`".to_owned()
+        });
+        match (log.or_else(|| self.broken_glass()), unsafe_store) {
+            (Some(first), Some(second)) => Some(format!("{first}   {second}")),
+            (one, other) => one.or(other),
+        }
     }
 
     fn broken_glass(&self) -> Option<String> {

@@ -16,8 +16,8 @@ use super::{Error, Gate, new_trace};
 const POLL: Duration = Duration::from_secs(1);
 /// How often old tokens and idempotency keys are forgotten.
 const TIDY: Duration = Duration::from_hours(1);
-/// A client that repeats a call does so within a day.
-const REMEMBER: TimeDelta = TimeDelta::hours(24);
+/// A client that repeats a call does so within a day; an hour more is for clocks that differ.
+const REMEMBER: TimeDelta = TimeDelta::hours(25);
 /// Requests that one look expires at most, so that it stays short.
 const BATCH: i64 = 100;
 

@@ -46,7 +46,7 @@ pub async fn ask_passkey(
     call: Anonymous<PasswordPasskey>,
 ) -> Result<Json<PasskeyQuestion>, Failed> {
     let body = call.body;
-    if !is_this_server(&body.server, &headers, &app.name) {
+    if !is_this_server(&body.server, &headers, &app) {
         return Err(elsewhere().into());
     }
     let typed = Typed {

@@ -82,7 +82,7 @@ impl FromRequestParts<App> for Signed {
         if let Some(signed) = parts.extensions.get::<Self>() {
             return Ok(signed.clone());
         }
-        let carried = proof::carried(parts, &app.name)?;
+        let carried = proof::carried(parts, app)?;
         let presented = Presented {
             token: carried.token,
             proof: carried.proof.as_ref(),
@@ -179,7 +179,7 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Anonymous<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failed> {
         let (parts, body) = request.into_parts();
-        let proof = proof::proof(&parts, &app.name)?;
+        let proof = proof::proof(&parts, app)?;
         let bytes = read(body, BODY_MAX).await?;
         Ok(Self {
             origin: origin(&parts),

@@ -70,10 +70,20 @@ pub struct App {
     pub streams: Arc<stream::Counter>,
     /// How the server calls itself towards people.
     pub name: Arc<str>,
+    /// Where people reach single nodes of the installation.
+    pub node_urls: Arc<[String]>,
+    /// What this node is called.
+    pub node: Arc<str>,
     pub stop: CancellationToken,
 }
 
 impl App {
+    /// Every address by which people reach this server.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let nodes = self.node_urls.iter().map(String::as_str);
+        std::iter::once(&*self.name).chain(nodes)
+    }
+
     /// Turns an error into an answer, and puts a denial on record.
     pub(in crate::server) async fn refused(
         &self,
@@ -96,6 +106,10 @@ impl App {
 pub struct Options {
     /// How people reach the server, where that is not the address itself.
     pub name: Option<String>,
+    /// Where people reach single nodes of the installation.
+    pub node_urls: Vec<String>,
+    /// What this node is called; `node` where nothing is said.
+    pub node: String,
     /// When people usually ask for access.
     pub hours: WorkingHours,
     /// Where people sign in, if there is such a place.
@@ -178,6 +192,10 @@ impl Server {
             gate,
             streams: Arc::default(),
             name: name.into(),
+            node_urls: options.node_urls.into(),
+            node: Some(options.node)
+                .filter(|name| !name.is_empty())
+                .map_or_else(|| "node".into(), Arc::from),
             stop: CancellationToken::new(),
         };
         let server = Self {

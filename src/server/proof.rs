@@ -7,6 +7,8 @@ use crate::domain::refusal::Refusal;
 use crate::gate::people::Purpose;
 use crate::secret::Proof;
 
+use super::App;
+
 /// What a call carries to prove who calls.
 pub(super) struct Carried<'a> {
     pub token: &'a str,
@@ -14,7 +16,7 @@ pub(super) struct Carried<'a> {
 }
 
 /// Reads the token of a call, and the proof without which it is worth nothing where it is bound to a device.
-pub(super) fn carried<'a>(parts: &'a Parts, name: &str) -> Result<Carried<'a>, Refusal> {
+pub(super) fn carried<'a>(parts: &'a Parts, app: &App) -> Result<Carried<'a>, Refusal> {
     let (scheme, token) = authorization(&parts.headers).ok_or(Refusal::NotSignedIn)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         // A bound token is refused as a bearer's by the gate, whatever else comes with it.
@@ -23,7 +25,7 @@ pub(super) fn carried<'a>(parts: &'a Parts, name: &str) -> Result<Carried<'a>, R
     if !scheme.eq_ignore_ascii_case("dpop") {
         return Err(Refusal::NotSignedIn);
     }
-    let proof = proof(parts, name)?.ok_or(Refusal::ProofRequired)?;
+    let proof = proof(parts, app)?.ok_or(Refusal::ProofRequired)?;
     Ok(Carried {
         token,
         proof: Some(proof),
@@ -36,8 +38,13 @@ fn authorization(headers: &HeaderMap) -> Option<(&str, &str)> {
     Some((scheme, token.trim()))
 }
 
-/// The proof of a call, if it has one. `name` is how people reach this server.
-pub(super) fn proof(parts: &Parts, name: &str) -> Result<Option<Proof>, Refusal> {
+/// The proof of a call, if it has one.
+///
+/// A proof names the address that was called (RFC 9449, 4.3), also where that is one node of several. So a node takes
+/// the addresses of the whole installation, which its settings list, and never what a call says in its `Host` header.
+/// A proof that was caught on the way to one node is worth nothing on another: each works once, and all nodes look
+/// into one database for that.
+pub(super) fn proof(parts: &Parts, app: &App) -> Result<Option<Proof>, Refusal> {
     let not_valid = |why| Refusal::ProofNotValid { why };
     let mut values = parts.headers.get_all("dpop").iter();
     let Some(value) = values.next() else {
@@ -57,23 +64,27 @@ pub(super) fn proof(parts: &Parts, name: &str) -> Result<Option<Proof>, Refusal>
         .headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());
-    if !is_here(&proof.address, parts.uri.path(), host, name) {
+    let path = parts.uri.path();
+    if !app
+        .names()
+        .any(|name| is_here(&proof.address, path, host, name))
+    {
         return Err(not_valid(
-            "it is for another address than the `public_url` of this server",
+            "it is for another address than `public_url` and `node_urls` of this server",
         ));
     }
     Ok(Some(proof))
 }
 
-/// Whether this is the address by which people reach this server: its name, or a loopback address where the call came.
-pub(super) fn is_this_server(address: &str, headers: &HeaderMap, name: &str) -> bool {
+/// Whether this is an address by which people reach this server: one of its names, or a loopback address where the call came.
+pub(super) fn is_this_server(address: &str, headers: &HeaderMap, app: &App) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());
     let bare = address
         .split_once("://")
         .is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
-    bare && is_here(address, "/", host, name)
+    bare && app.names().any(|name| is_here(address, "/", host, name))
 }
 
 /// Whether a call changes something, as far as its method tells.

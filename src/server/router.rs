@@ -140,6 +140,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The routes of one node.
 pub fn router(app: App) -> Router {
     health::collect();
+    // Settings let nothing through that a header cannot hold; other programs that start a server may.
+    let node = HeaderValue::from_str(&app.node).ok();
     let (routes, description) = table().split_for_parts();
     routes
         .route(
@@ -170,6 +172,14 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(caller::trace))
+        .layer(middleware::map_response(move |mut response: Response| {
+            if let Some(node) = &node {
+                response
+                    .headers_mut()
+                    .insert("portcullis-node", node.clone());
+            }
+            std::future::ready(response)
+        }))
 }
 
 /// The answer of a handler that panicked, without what it said.

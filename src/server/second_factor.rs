@@ -73,7 +73,7 @@ pub async fn ask_passkey(
     call: Question<PasskeyAsk>,
 ) -> Result<Json<PasskeyQuestion>, Failed> {
     let Question { caller, body } = call;
-    if !is_this_server(&body.server, &headers, &app.name) {
+    if !is_this_server(&body.server, &headers, &app) {
         return Err(elsewhere().into());
     }
     let digests = body.digests.into_iter().collect();

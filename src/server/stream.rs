@@ -121,10 +121,11 @@ pub async fn follow(
     };
     let now = app.gate.now().await?;
     let hello = format!(
-        "event: hello\ndata: {{\"now\":\"{}\",\"epoch\":{},\"index\":{}}}\n\n",
+        "event: hello\ndata: {{\"now\":\"{}\",\"epoch\":{},\"index\":{},\"node\":\"{}\"}}\n\n",
         stamp(now),
         app.feed.epoch,
-        next - 1
+        next - 1,
+        app.node
     );
     let start = tokio::time::Instant::now();
     let following = Following {

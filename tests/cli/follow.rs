@@ -110,6 +110,7 @@ async fn told(stream: &mut Follow) -> Vec<String> {
             Followed::Event(event) => told.push(format!("event {}", event.index)),
             Followed::Gap { after, before } => told.push(format!("gap {after}..{before}")),
             Followed::Heartbeat { .. } => told.push("heartbeat".to_owned()),
+            Followed::Standing(_) => {}
             Followed::Lost { why, .. } => {
                 told.push(format!("lost: {why}"));
                 handle.retry_now();

@@ -13,6 +13,7 @@ mod hostile;
 mod incident;
 mod keys;
 mod local;
+mod nodes;
 mod policy;
 mod replayed;
 mod session;

@@ -17,6 +17,7 @@ mod lists;
 mod many;
 mod memory;
 mod messages;
+mod nodes;
 mod notice;
 mod over_time;
 mod paint;

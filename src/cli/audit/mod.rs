@@ -21,7 +21,7 @@ use crate::cli::when::{Toward, When};
 use crate::cli::{Context, Exit, Failure, filter, words};
 use crate::client::watch::{WatchError, watch};
 use crate::client::witness::WitnessFile;
-use crate::client::{AuditQuery, Client, Followed, follow, follow_matching};
+use crate::client::{AuditQuery, Client, Followed, Note, follow, follow_matching};
 use crate::domain::ids::{GrantId, RequestId};
 use crate::query::List;
 use crate::wire::EventView;
@@ -203,6 +203,7 @@ async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failur
         None => follow(client.clone(), None),
     };
     let mut shown = None;
+    let mut stale = false;
     while let Some(followed) = stream.next().await {
         match followed {
             Followed::Hello { index, .. } if shown.is_none() => {
@@ -223,6 +224,13 @@ async fn search(context: &Context<'_>, arguments: Search) -> Result<Exit, Failur
                 "{why}; trying again in {} s",
                 retry_in.as_secs_f32().ceil()
             )),
+            Followed::Standing(standing) => {
+                if let Some(seconds) = standing.stale.filter(|_| !stale) {
+                    let note = Note::Stale(seconds).text();
+                    context.printer.note(&format!("note: {note}"));
+                }
+                stale = standing.stale.is_some();
+            }
             Followed::Hello { .. } | Followed::Event(_) | Followed::Heartbeat { .. } => {}
         }
     }

@@ -30,6 +30,10 @@ impl App {
                 self.polls.watch_now();
                 effects
             }
+            Tidings::Standing(standing) => {
+                self.world.link.stands(standing);
+                Vec::new()
+            }
             Tidings::Heartbeat { now: server } => {
                 self.world.link.heard(now);
                 self.world.clock.observe(now, now, server);

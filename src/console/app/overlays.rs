@@ -275,7 +275,8 @@ impl App {
             return Vec::new();
         }
         let mut settings = self.settings.clone();
-        settings.server.clone_from(&backend.url);
+        let first = backend.url.split(',').next().unwrap_or_default();
+        first.clone_into(&mut settings.server);
         settings.readonly = settings.readonly_flag.unwrap_or(backend.readonly);
         settings.backend = Some(backend.name.clone());
         self.begin_anew(&settings);

@@ -18,7 +18,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{
-    AuditQuery, Chosen, Client, ClientError, RetryNow, StepUpNeeded, follow, open_browser,
+    AuditQuery, Chosen, Client, ClientError, Listener, Note, RetryNow, StepUpNeeded, follow,
+    open_browser,
 };
 use crate::console::confirm::Mutation;
 use crate::console::effects::ask::ask;
@@ -56,6 +57,19 @@ pub(super) struct Server {
     signing_in: Option<AbortHandle>,
 }
 
+/// Shows as a message what calls have to say besides their answers. How old the data are is in the banner, and that an
+/// answer is still to come stands beside the change.
+#[derive(Debug)]
+struct Telling(mpsc::UnboundedSender<Msg>);
+
+impl Listener for Telling {
+    fn tell(&self, note: Note) {
+        if note == Note::AskedAgain {
+            let _ = self.0.send(Msg::Say(Level::Info, note.text()));
+        }
+    }
+}
+
 /// What comes back.
 #[derive(Debug)]
 pub(super) struct Incoming {
@@ -75,8 +89,10 @@ impl Server {
     ) -> (Self, Incoming) {
         let (answers, received) = mpsc::unbounded_channel();
         let (tidings, stream) = mpsc::channel(BATCHES);
+        let listener = Arc::new(Telling(answers.clone()));
+        let client = connect(backend).map(|client| client.with_listener(listener));
         let server = Self {
-            client: connect(backend).map_err(failure),
+            client: client.map_err(failure),
             network,
             tasks: JoinSet::new(),
             calls: Arc::new(Semaphore::new(CALLS)),

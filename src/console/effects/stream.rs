@@ -41,6 +41,7 @@ pub(super) async fn stream(mut follow: Follow, tidings: mpsc::Sender<Tidings>) {
             }
             Some(Followed::Hello { now, epoch, .. }) => Some(Tidings::Hello { now, epoch }),
             Some(Followed::Heartbeat { now }) => Some(Tidings::Heartbeat { now }),
+            Some(Followed::Standing(standing)) => Some(Tidings::Standing(standing)),
             Some(Followed::Gap { .. }) => Some(Tidings::Gap),
             Some(Followed::Lost { why, retry_in }) => Some(Tidings::Lost { why, retry_in }),
         };

@@ -237,6 +237,7 @@ pub(super) fn status(app: &App) -> Vec<DisplayText> {
         format!("Server: {}", world.server),
         format!("You: {who}"),
         format!("Connection: {}", world.link.shown(world.now).text),
+        format!("Node: {}", world.link.node().unwrap_or("not known yet")),
         format!("Server's time: {}", world.server_now().format("%H:%M:%SZ")),
     ];
     lines.extend(world.banner());

@@ -20,6 +20,10 @@ pub(super) fn status(app: &App, theme: &Theme, layout: &Layout, buffer: &mut Buf
     }
     if app.waiting().is_empty() {
         bar = bar.right(clean(&format!("{right} ")), theme.style(Role::TextMuted));
+        // Which node answers is for whoever asks; that it changes calls nobody.
+        if let Some(node) = app.world().link.node() {
+            bar = bar.right(clean(&format!(" {node} ")), theme.style(Role::TextMuted));
+        }
     }
     bar.draw(layout.regions.status, buffer, theme.glyph(Glyph::Ellipsis));
 }
