@@ -33,9 +33,12 @@ pub(super) struct Arguments {
     /// The key of that certificate
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<String>,
-    /// `sqlite`, or `postgres://user@host/name` for several nodes
+    /// `sqlite`, or `postgres://user@host/name` for several nodes, with commas between hosts
     #[arg(long, value_name = "DATABASE")]
     pub database: Option<String>,
+    /// `strict` to acknowledge only what a standby of the database has too, or `available`
+    #[arg(long, value_name = "DURABILITY")]
+    pub durability: Option<String>,
     /// How people reach the server; behind a proxy, the proxy's address
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
@@ -62,6 +65,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         ("tls-certificate", arguments.tls_certificate),
         ("tls-key", arguments.tls_key),
         ("database", arguments.database),
+        ("durability", arguments.durability),
         ("public-url", arguments.public_url),
         ("node-urls", arguments.node_urls),
         ("node", arguments.node),
@@ -114,6 +118,7 @@ async fn start(
             checkpoint: Some(instance.checkpoint()),
             tls,
             audit: settings.audit.clone(),
+            durability: settings.durability,
         },
     )
     .await

@@ -19,7 +19,7 @@ pub struct Key {
 }
 
 /// Settings of the server, in the table `[server]` of `portcullis.toml`.
-pub const SERVER: [Key; 9] = [
+pub const SERVER: [Key; 10] = [
     Key {
         name: "data_dir",
         env: "PORTCULLIS_DATA_DIR",
@@ -82,7 +82,15 @@ pub const SERVER: [Key; 9] = [
         flag: "database",
         default: "`sqlite`",
         sample: "\"sqlite\"",
-        about: "`sqlite` for one node with its database in the data folder, or `postgres://user@host/name` for several.",
+        about: "`sqlite` for one node with its database in the data folder, or `postgres://user@host/name` for several. Hosts that stand in for each other have commas between them, as in `postgres://user@a,b:5433/name`.",
+    },
+    Key {
+        name: "durability",
+        env: "PORTCULLIS_DURABILITY",
+        flag: "durability",
+        default: "`available`",
+        sample: "\"strict\"",
+        about: "With `strict` a change is acknowledged only when a standby of the database has it too, and nothing is changed while no standby answers. With `available` it is acknowledged as soon as the primary has it, and what was acknowledged last can be lost with the primary unless PostgreSQL itself waits for a standby.",
     },
     Key {
         name: "log",

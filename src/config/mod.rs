@@ -7,6 +7,7 @@
 pub mod backend;
 mod break_glass;
 pub mod console;
+pub mod database;
 pub mod document;
 pub mod files;
 pub mod identity;
@@ -28,10 +29,11 @@ use std::path::Path;
 
 pub use backend::{Backend, Environment};
 pub use console::{COLORS, ConsoleSettings, DeviceKeyPlace, KeyRow, KeyRows, Notify};
+pub use database::{Database, Durability};
 pub use identity::Identity;
 pub use layers::Env;
 pub use problem::{Notes, Problem, Severity};
-pub use server::{Database, Settings, Shown, TlsFiles};
+pub use server::{Settings, Shown, TlsFiles};
 pub use siem::AuditSettings;
 pub use starter::{
     config_init, console_init, default_console, default_policy, default_toml, reference,

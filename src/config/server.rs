@@ -1,9 +1,9 @@
 //! The server's own settings: few, each with a default that works on one machine.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::config::database::{Database, Durability, database, durability};
 use crate::config::document::Table;
 use crate::config::identity::Identity;
 use crate::config::keys::{Key, SERVER};
@@ -14,7 +14,6 @@ use crate::config::siem::AuditSettings;
 use crate::config::tokens::TokenSettings;
 use crate::domain::break_glass::Limits;
 use crate::domain::hours::WorkingHours;
-use crate::domain::nearest::nearest;
 use crate::domain::second_factor::{LocalAccounts, StepUp};
 
 /// The port of a server that nobody has given one.
@@ -23,30 +22,6 @@ pub const PORT: u16 = 7700;
 const MOST_ADDRESSES: usize = 16;
 /// As long as a part of a host's name.
 const LONGEST_NAME: usize = 64;
-
-/// Where the server keeps its state.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Database {
-    /// A file in the data folder; one node.
-    Sqlite,
-    /// A connection string; any number of nodes. It may contain a password, so `Debug` and `Display` hide that.
-    Postgres(String),
-}
-
-impl fmt::Display for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite => f.write_str("sqlite"),
-            Self::Postgres(url) => f.write_str(&without_password(url)),
-        }
-    }
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// The two files that a server proves itself with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +44,8 @@ pub struct Settings {
     /// What it speaks TLS with; without it a proxy on this machine does.
     pub tls: Option<TlsFiles>,
     pub database: Database,
+    /// What has to be true before a change is acknowledged.
+    pub durability: Durability,
     /// A filter in the form of `tracing_subscriber::EnvFilter`.
     pub log: String,
     /// When people usually ask for access, from the table `[signals]`.
@@ -168,6 +145,10 @@ pub(super) fn understand<'t>(
         layers.understand("database", Database::Sqlite, notes, |text, _| {
             database(text)
         });
+    let (durability, durability_from) =
+        layers.understand("durability", Durability::default(), notes, |text, _| {
+            durability(text)
+        });
     let (log, log_from) =
         layers.understand("log", "info".to_owned(), notes, |text, _| log_filter(text));
 
@@ -208,6 +189,7 @@ pub(super) fn understand<'t>(
         shown("tls_certificate", shown_certificate, certificate_from),
         shown("tls_key", shown_key, key_from),
         shown("database", database.to_string(), database_from),
+        shown("durability", durability.to_string(), durability_from),
         shown("log", log.clone(), log_from),
     ];
     (
@@ -223,6 +205,7 @@ pub(super) fn understand<'t>(
             node,
             tls,
             database,
+            durability,
             log,
             hours: WorkingHours::default(),
             step_up: StepUp::default(),
@@ -345,57 +328,6 @@ fn host_name() -> String {
     node_name(said.unwrap_or_default().trim()).unwrap_or_else(|_| "node".to_owned())
 }
 
-fn database(text: &str) -> Result<Database, Wrong> {
-    let hint = "write `sqlite`, or `postgres://user@host/name`";
-    if text == "sqlite" {
-        return Ok(Database::Sqlite);
-    }
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        // The text is not repeated: it may contain a password.
-        let parsed = reqwest::Url::parse(text)
-            .ok()
-            .filter(reqwest::Url::has_host);
-        let parsed = parsed.ok_or_else(|| wrong("this is not a connection string", hint))?;
-        check_encryption(&parsed)?;
-        return Ok(Database::Postgres(text.to_owned()));
-    }
-    let hint = match nearest(text, ["sqlite"]) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => hint.to_owned(),
-    };
-    Err(Wrong {
-        message: "this kind of database is not known".to_owned(),
-        hint,
-    })
-}
-
-/// Over a network the database has to prove who it is: every other mode lets somebody in between answer in its place.
-fn check_encryption(url: &reqwest::Url) -> Result<(), Wrong> {
-    let one = |names: [&str; 2]| {
-        let found = url.query_pairs().filter(|(key, _)| names.contains(&&**key));
-        found.last().map(|(_, value)| value.into_owned())
-    };
-    let host = one(["host", "hostaddr"]);
-    let host = host.as_deref().or(url.host_str()).unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let here = bare == "localhost"
-        || bare.starts_with('/')
-        || bare.starts_with("%2F")
-        || bare
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    match one(["sslmode", "ssl-mode"]) {
-        Some(mode) if !here && mode != "verify-full" => Err(wrong(
-            format!(
-                "with `sslmode={}` somebody in between could answer in the place of a database on another machine",
-                mode.escape_debug()
-            ),
-            "write `?sslmode=verify-full`, with `&sslrootcert=FILE` if the authority is your own",
-        )),
-        _ => Ok(()),
-    }
-}
-
 fn log_filter(text: &str) -> Result<String, Wrong> {
     let hint =
         "write `error`, `warn`, `info`, `debug` or `trace`, or by module as in `info,sqlx=warn`";
@@ -417,35 +349,9 @@ fn log_filter(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-fn wrong(message: impl Into<String>, hint: &str) -> Wrong {
+pub(super) fn wrong(message: impl Into<String>, hint: &str) -> Wrong {
     Wrong {
         message: message.into(),
         hint: hint.to_owned(),
-    }
-}
-
-fn without_password(url: &str) -> String {
-    let Ok(mut parsed) = reqwest::Url::parse(url) else {
-        return "postgres://…".to_owned();
-    };
-    if parsed.password().is_some() && parsed.set_password(Some("***")).is_err() {
-        return "postgres://…".to_owned();
-    }
-    // `?password=` works too, and other parameters may name files with keys.
-    if parsed.query().is_some() {
-        parsed.set_query(Some("…"));
-    }
-    parsed.to_string()
-}
-
-impl Database {
-    /// Whether a password stands in the connection string itself.
-    pub fn has_password(&self) -> bool {
-        match self {
-            Self::Sqlite => false,
-            Self::Postgres(url) => reqwest::Url::parse(url).map_or(true, |url| {
-                url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
-            }),
-        }
     }
 }

@@ -122,6 +122,8 @@ events! {
     HistoryPruned = "audit.pruned", "pruned the history";
     DeliveryFailed = "delivery.failed", "could not deliver the history to a SIEM";
     DeliveryResumed = "delivery.resumed", "delivers the history to a SIEM again";
+    /// Another host of the database takes the changes now, or a change survives something else.
+    DatabaseSwitched = "database.switched", "went on with another host of its database";
     ServerStarted = "server.started", "started";
     ServerStopped = "server.stopped", "stopped";
     /// With every sign-in over, whatever the backup says.

@@ -11,6 +11,8 @@ pub mod accounts;
 pub mod audit;
 pub mod break_glass;
 pub mod catalog;
+mod clock;
+pub mod database;
 mod deeds;
 mod denials;
 mod eligible;
@@ -83,6 +85,13 @@ impl From<Refusal> for Error {
 
 impl From<anyhow::Error> for Error {
     fn from(fault: anyhow::Error) -> Self {
+        // Who looks after the hosts of the database has said what is wrong with them, once.
+        if let Some(lost) = store::no_primary(&fault) {
+            return Self::Refused(Refusal::NoWritableStore { why: lost.why });
+        }
+        if store::is_unknown(&fault) {
+            return Self::Refused(Refusal::OutcomeUnknown);
+        }
         if store::is_passing(&fault) {
             tracing::warn!(
                 error = format!("{fault:#}"),
@@ -340,8 +349,8 @@ impl Gate {
             if before.digest != once.digest {
                 return Err(Refusal::IdempotencyKeyReused.into());
             }
-            // Nothing was written; but the call before may share a commit that is still to come.
-            self.store.commit(tx).await?;
+            // Nothing was written; but the call before may share a commit that is still to come, or be on no standby yet.
+            self.store.confirm(tx).await?;
             return Ok(Opened::Before(before.result));
         }
         let locks = Arc::new(tx.locks_in_force(now).await?);

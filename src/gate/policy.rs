@@ -48,8 +48,12 @@ impl Gate {
     pub async fn run_policy(self: Arc<Self>, stop: CancellationToken) {
         let mut status = self.rules.status();
         // Putting a policy into use is an event, so the log grows with it.
-        let mut size = self.store.watch_size();
+        let mut head = self.store.watch_head();
         while !stop.is_cancelled() {
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
             let looked = self.begin_policy().await;
             if let Err(error) = &looked {
                 tracing::error!(error = ?error, "which policy is in use could not be looked up; it stays as it is");
@@ -62,7 +66,7 @@ impl Gate {
                 }
                 tokio::select! {
                     _ = status.changed() => {}
-                    _ = size.changed() => {}
+                    _ = head.changed() => {}
                 }
             };
             tokio::select! {

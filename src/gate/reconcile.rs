@@ -31,6 +31,10 @@ impl Gate {
     /// Compares every target with its grants until told to stop.
     pub async fn run_reconciler(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
             self.reconcile().await;
             let owes = self.owes_reconciling().await.unwrap_or_else(|error| {
                 tracing::error!(error = ?error, "nobody could look which targets are to be compared");

@@ -26,6 +26,10 @@ impl Gate {
     pub async fn run_sweeper(self: Arc<Self>, stop: CancellationToken) {
         let mut tidied: Option<std::time::Instant> = None;
         while !stop.is_cancelled() {
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
             if let Err(error) = self.expire_due().await {
                 tracing::error!(error = ?error, "deadlines could not be looked at; the sweeper tries again");
             }

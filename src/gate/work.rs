@@ -100,6 +100,10 @@ impl Gate {
     pub async fn run_workers(self: Arc<Self>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         while !stop.is_cancelled() {
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
             let crowded = match self.hand_out(&tasks).await {
                 Ok(crowded) => crowded,
                 Err(error) => {

@@ -99,9 +99,13 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
         R::BreakGlass(refusal) => break_glass(refusal),
-        R::DatabaseRestored { .. } | R::NodeTooOld { .. } | R::LogStuck { .. } | R::Busy => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        R::DatabaseRestored { .. }
+        | R::NodeTooOld { .. }
+        | R::LogStuck { .. }
+        | R::Busy
+        | R::ClocksDiffer { .. }
+        | R::NoWritableStore { .. }
+        | R::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

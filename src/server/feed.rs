@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Watcher;
-use crate::store::Store;
 use crate::store::audit::Entry;
+use crate::store::sequence::Head;
+use crate::store::{Store, no_primary};
 use crate::wire::EventView;
 
 use super::views;
@@ -31,37 +32,37 @@ pub struct Ready {
 pub struct Feed {
     store: Arc<Store>,
     rules: Arc<Watcher>,
-    pub epoch: i64,
     ring: RwLock<VecDeque<Arc<Ready>>>,
-    tail: watch::Sender<i64>,
+    tail: watch::Sender<Head>,
 }
 
 impl Feed {
     /// Starts at the present end of the log.
     pub async fn new(store: Arc<Store>, rules: Arc<Watcher>) -> anyhow::Result<Self> {
         let mut tx = store.read().await?;
-        let (epoch, size) = (tx.log_epoch().await?, tx.log_size().await?);
+        let (tail, _) = watch::channel(tx.log_head().await?);
         drop(tx);
-        let (tail, _) = watch::channel(size);
         Ok(Self {
             store,
             rules,
-            epoch,
             ring: RwLock::new(VecDeque::new()),
             tail,
         })
     }
 
-    /// How many events there are, now and whenever that changes.
-    pub fn tail(&self) -> watch::Receiver<i64> {
+    /// How far the log goes, now and whenever that changes. In another epoch it is another log.
+    pub fn tail(&self) -> watch::Receiver<Head> {
         self.tail.subscribe()
     }
 
     /// Follows the log until told to stop.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut size = self.store.watch_size();
+        let mut head = self.store.watch_head();
         while !stop.is_cancelled() {
-            if let Err(error) = self.catch_up().await {
+            self.begin_anew(*head.borrow_and_update());
+            if let Err(error) = self.catch_up().await
+                && no_primary(&error).is_none()
+            {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "new events could not be read for the live streams"
@@ -69,27 +70,36 @@ impl Feed {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                changed = size.changed() => if changed.is_err() { break },
+                changed = head.changed() => if changed.is_err() { break },
                 () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
             }
+        }
+    }
+
+    /// Forgets the log of an epoch that is over.
+    fn begin_anew(&self, head: Head) {
+        if head.epoch != self.tail.borrow().epoch {
+            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            ring.clear();
+            self.tail.send_replace(head);
         }
     }
 
     async fn catch_up(&self) -> anyhow::Result<()> {
         loop {
             let from = *self.tail.borrow();
-            let read = self.read(from).await?;
+            let read = self.read(from.size).await?;
             if read.is_empty() {
                 return Ok(());
             }
-            let to = from + i64::try_from(read.len())?;
+            let to = from.size + i64::try_from(read.len())?;
             {
                 let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
                 ring.extend(read);
                 let surplus = ring.len().saturating_sub(KEPT);
                 ring.drain(..surplus);
             }
-            self.tail.send_replace(to);
+            self.tail.send_replace(Head { size: to, ..from });
         }
     }
 
@@ -113,7 +123,8 @@ impl Feed {
         let data = serde_json::to_string(view)?;
         Ok(format!(
             "event: audit\nid: {}.{}\ndata: {data}\n\n",
-            self.epoch, view.index
+            self.tail.borrow().epoch,
+            view.index
         )
         .into())
     }
@@ -124,7 +135,7 @@ impl Feed {
             let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
             let first = ring
                 .front()
-                .map_or(*self.tail.borrow(), |ready| ready.entry.index);
+                .map_or(self.tail.borrow().size, |ready| ready.entry.index);
             if index >= first {
                 let skip = usize::try_from(index - first).unwrap_or(usize::MAX);
                 return Ok(ring

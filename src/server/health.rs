@@ -9,6 +9,7 @@ use chrono::SecondsFormat;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::domain::permit::{Action, permit};
+use crate::store::ring::Service;
 
 use super::App;
 use super::caller::Signed;
@@ -32,6 +33,19 @@ pub async fn healthz() -> &'static str {
 /// Says whether the node can do its work: the database answers and audit events get their index.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")), security(()))]
 pub async fn readyz(State(app): State<App>) -> Response {
+    match app.gate.store().service() {
+        Service::ReadOnly { age, why } => {
+            let age = age.as_secs();
+            let text =
+                format!("degraded: nothing can be changed, what is shown is {age} s old: {why}\n");
+            return (StatusCode::OK, text).into_response();
+        }
+        Service::None { why } => {
+            let text = format!("not ready: the database cannot be used: {why}\n");
+            return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        }
+        Service::Full => {}
+    }
     if let Err(refusal) = app.gate.fits() {
         let why = format!("not ready: {refusal}\n");
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();

@@ -52,7 +52,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
-use crate::config::{AuditSettings, Identity, TokenSettings};
+use crate::config::{AuditSettings, Durability, Identity, TokenSettings};
 use crate::domain::break_glass::Limits;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
@@ -128,6 +128,8 @@ pub struct Options {
     pub tls: Option<Arc<tls::Tls>>,
     /// How long the history stays, and where it goes.
     pub audit: AuditSettings,
+    /// What has to be true before a change is acknowledged.
+    pub durability: Durability,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -156,7 +158,7 @@ impl Server {
             .await
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
-        let store = Arc::new(Store::open(location, clock).await?);
+        let store = Arc::new(Store::open_with(location, clock, options.durability).await?);
         let name = options
             .name
             .unwrap_or_else(|| local(address, options.tls.is_some()));
@@ -181,7 +183,8 @@ impl Server {
         let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
         gate.record(
             Event::new(EventCode::ServerStarted, Actor::System)
-                .detail("rules", rules.current().version.as_str()),
+                .detail("rules", rules.current().version.as_str())
+                .detail("durability", durability(&store)),
         )
         .await
         .map_err(fault)?;
@@ -237,6 +240,8 @@ impl Server {
         self.tasks
             .spawn(Arc::clone(gate).run_publisher(stop.clone()));
         self.tasks.spawn(Arc::clone(gate).run_policy(stop.clone()));
+        self.tasks
+            .spawn(Arc::clone(gate).run_database(stop.clone()));
         self.tasks.spawn(Arc::clone(gate).run_siem(stop.clone()));
         self.tasks
             .spawn(Arc::clone(gate).run_witnesses(stop.clone()));
@@ -327,6 +332,12 @@ fn local(address: SocketAddr, tls: bool) -> String {
     } else {
         address.to_string()
     }
+}
+
+/// What an acknowledged change survives, as it is told.
+fn durability(store: &Store) -> &'static str {
+    let survives = store.survives();
+    survives.map_or("none", |(survives, _)| survives.as_str())
 }
 
 /// The name of the host in an address.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::domain::refusal::Refusal;
+use crate::store::ring::Service;
 
 use super::error::Failed;
 use super::{
@@ -167,8 +168,9 @@ pub fn router(app: App) -> Router {
                 "this address does not take this method".to_owned(),
             )
         })
-        .with_state(app)
+        .with_state(app.clone())
         .layer(middleware::from_fn(short_enough))
+        .layer(middleware::from_fn_with_state(app, stale))
         .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(caller::trace))
@@ -180,6 +182,16 @@ pub fn router(app: App) -> Router {
             }
             std::future::ready(response)
         }))
+}
+
+/// Says of every answer that comes from a standby how old it may be.
+async fn stale(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Service::ReadOnly { age, .. } = app.gate.store().service() {
+        let value = HeaderValue::from(age.as_secs());
+        response.headers_mut().insert("portcullis-stale", value);
+    }
+    response
 }
 
 /// The answer of a handler that panicked, without what it said.

@@ -16,6 +16,9 @@ use crate::domain::permit::{Action, permit_at};
 use crate::domain::refusal::Refusal;
 use crate::gate::{Caller, Gate};
 use crate::query::List;
+use crate::store::Store;
+use crate::store::ring::Service;
+use crate::store::sequence::Head;
 
 use super::App;
 use super::caller::Signed;
@@ -84,7 +87,8 @@ impl Drop for Place {
 struct Following {
     gate: Arc<Gate>,
     feed: Arc<Feed>,
-    tail: tokio::sync::watch::Receiver<i64>,
+    tail: tokio::sync::watch::Receiver<Head>,
+    epoch: i64,
     stop: tokio_util::sync::CancellationToken,
     caller: Caller,
     wanted: Option<Wanted>,
@@ -94,6 +98,8 @@ struct Following {
     checked: tokio::time::Instant,
     beat: tokio::time::Instant,
     first: Option<String>,
+    /// Whether it was told last that nothing can be changed.
+    reads_only: bool,
     _place: Place,
 }
 
@@ -114,24 +120,27 @@ pub async fn follow(
     params.done()?;
     let place = app.streams.take(&caller.principal.id)?;
     let tail = app.feed.tail();
-    let size = *tail.borrow();
+    let Head { epoch, size } = *tail.borrow();
     let next = match headers.get("last-event-id") {
         None => size,
-        Some(value) => resume(value, app.feed.epoch, size)?,
+        Some(value) => resume(value, epoch, size)?,
     };
     let now = app.gate.now().await?;
+    let store = app.gate.store();
     let hello = format!(
-        "event: hello\ndata: {{\"now\":\"{}\",\"epoch\":{},\"index\":{},\"node\":\"{}\"}}\n\n",
+        "event: hello\ndata: {{\"now\":\"{}\",\"epoch\":{epoch},\"index\":{},\"node\":\"{}\",\"durability\":\"{}\"{}}}\n\n",
         stamp(now),
-        app.feed.epoch,
         next - 1,
-        app.node
+        app.node,
+        super::durability(store),
+        age(store),
     );
     let start = tokio::time::Instant::now();
     let following = Following {
         gate: Arc::clone(&app.gate),
         feed: Arc::clone(&app.feed),
         tail,
+        epoch,
         stop: app.stop.clone(),
         caller,
         wanted,
@@ -140,6 +149,7 @@ pub async fn follow(
         checked: start,
         beat: start,
         first: Some(hello),
+        reads_only: reads_only(app.gate.store()),
         _place: place,
     };
     let body = Body::from_stream(futures_util::stream::unfold(
@@ -184,6 +194,18 @@ fn resume(value: &HeaderValue, epoch: i64, size: i64) -> Result<i64, Failed> {
     }
 }
 
+fn reads_only(store: &Store) -> bool {
+    matches!(store.service(), Service::ReadOnly { .. })
+}
+
+/// How old what is told may be, as one more field; nothing where it is fresh.
+fn age(store: &Store) -> String {
+    match store.service() {
+        Service::ReadOnly { age, .. } => format!(",\"stale\":{}", age.as_secs()),
+        Service::Full | Service::None { .. } => String::new(),
+    }
+}
+
 fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
@@ -208,7 +230,7 @@ impl Following {
             }
             let mut out = String::new();
             let mut looks = 0;
-            while self.next < *self.tail.borrow_and_update() && out.len() < CHUNK && looks < READS {
+            while self.next < self.reached()? && out.len() < CHUNK && looks < READS {
                 looks += 1;
                 let ready = self.feed.from(self.next).await.ok()?;
                 let last = ready.last()?;
@@ -236,7 +258,12 @@ impl Following {
             if self.beat.elapsed() >= HEARTBEAT {
                 return self.heartbeat().await;
             }
-            if self.next < *self.tail.borrow() {
+            // Whoever looks is told at once that nothing can be changed, and that it can be again.
+            let store = Arc::clone(self.gate.store());
+            if reads_only(&store) != self.reads_only {
+                return self.heartbeat().await;
+            }
+            if self.next < self.reached()? {
                 continue;
             }
             tokio::select! {
@@ -244,18 +271,28 @@ impl Following {
                 () = self.stop.cancelled() => return None,
                 changed = self.tail.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(self.beat + HEARTBEAT) => return self.heartbeat().await,
+                () = store.until_service_changes() => {}
                 () = tokio::time::sleep_until(self.checked + RECHECK) => {}
             }
         }
     }
 
+    /// How far the log goes that this stream follows; nothing once that is over.
+    fn reached(&mut self) -> Option<i64> {
+        let tail = *self.tail.borrow_and_update();
+        (tail.epoch == self.epoch).then_some(tail.size)
+    }
+
     async fn heartbeat(&mut self) -> Option<Bytes> {
         self.beat = tokio::time::Instant::now();
-        let now = stamp(self.gate.now().await.ok()?);
+        let store = self.gate.store();
+        self.reads_only = reads_only(store);
+        let (now, age) = (stamp(self.gate.now().await.ok()?), age(store));
         // Where a reader goes on after a break, also past events that were not for it.
-        let (epoch, last) = (self.feed.epoch, self.next - 1);
+        let (epoch, last) = (self.epoch, self.next - 1);
         Some(
-            format!("event: heartbeat\nid: {epoch}.{last}\ndata: {{\"now\":\"{now}\"}}\n\n").into(),
+            format!("event: heartbeat\nid: {epoch}.{last}\ndata: {{\"now\":\"{now}\"{age}}}\n\n")
+                .into(),
         )
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::principal::PrincipalRef;
 use super::among::{self, Among};
 use super::requests::span;
 use super::within::Within;
-use super::{Inner, Tx, millis, moment, moments, stored, word};
+use super::{Tx, millis, moment, moments, stored, word};
 
 /// Which requests or grants a page shows. Empty lists mean "any".
 #[derive(Debug, Clone, Default)]
@@ -221,7 +221,7 @@ impl Tx {
     /// change of many cannot fail because of one.
     pub async fn hold_grants(&mut self, filter: &Filter) -> anyhow::Result<Vec<Grant>> {
         let (mut sql, binds) = filter.select(COLUMNS, "grants", "holder_id", i64::from(i32::MAX));
-        if matches!(self.inner, Inner::Postgres(_)) {
+        if self.is_postgres() {
             // All who hold several take them in this order. A promise may still point at a held grant.
             sql.push_str(" for no key update");
         }

@@ -2,11 +2,13 @@
 //! writer.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use anyhow::Context;
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Transaction};
 
+use super::ring::Member;
 use super::search::Search;
 use super::writer::Turn;
 
@@ -18,8 +20,14 @@ pub(in crate::store) enum Sqlite {
     Write(Turn),
 }
 
-/// A connection to PostgreSQL, and what its end means.
-pub(in crate::store) enum Postgres {
+/// A connection to PostgreSQL, and the host that it is to.
+pub(in crate::store) struct Postgres {
+    member: Arc<Member>,
+    held: Held,
+}
+
+/// What the end of a connection means.
+pub(in crate::store) enum Held {
     Bare(PoolConnection<sqlx::Postgres>),
     Transaction(Transaction<'static, sqlx::Postgres>),
     Search(Search<sqlx::Postgres>),
@@ -40,14 +48,30 @@ impl Sqlite {
 }
 
 impl Postgres {
+    pub(in crate::store) fn new(member: Arc<Member>, held: Held) -> Self {
+        Self { member, held }
+    }
+
+    /// The host, which knows when nothing more is to be expected from it.
+    pub(in crate::store) fn member(&self) -> Arc<Member> {
+        Arc::clone(&self.member)
+    }
+
     pub(in crate::store) async fn commit(self) -> anyhow::Result<()> {
-        match self {
-            Self::Bare(_) => Ok(()),
-            Self::Transaction(transaction) => transaction.commit().await.context("committing"),
-            Self::Search(search) => {
+        match self.held {
+            Held::Bare(_) => Ok(()),
+            Held::Transaction(transaction) => self.member.committed(transaction.commit()).await,
+            Held::Search(search) => {
                 search.end();
                 Ok(())
             }
+        }
+    }
+
+    /// Ends a search that has found what it was to find.
+    pub(in crate::store) fn found(self) {
+        if let Held::Search(search) = self.held {
+            search.end();
         }
     }
 }
@@ -80,20 +104,20 @@ impl Deref for Postgres {
     type Target = <sqlx::Postgres as Database>::Connection;
 
     fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Bare(connection) => connection,
-            Self::Transaction(transaction) => transaction,
-            Self::Search(search) => search,
+        match &self.held {
+            Held::Bare(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+            Held::Search(search) => search,
         }
     }
 }
 
 impl DerefMut for Postgres {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        match self {
-            Self::Bare(connection) => connection,
-            Self::Transaction(transaction) => transaction,
-            Self::Search(search) => search,
+        match &mut self.held {
+            Held::Bare(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+            Held::Search(search) => search,
         }
     }
 }

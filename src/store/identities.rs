@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{PrincipalId, SignInId};
 
-use super::{Inner, Tx, millis, moment, moments, stored};
+use super::{Tx, millis, moment, moments, stored};
 
 /// Somebody as the provider knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,11 +123,9 @@ impl Tx {
     /// nobody is added who could.
     pub async fn has_alike(&mut self, issuer: &str, subject: &str) -> anyhow::Result<bool> {
         // SQLite has one writer, and it is this transaction.
-        if let Inner::Postgres(c) = &mut self.inner {
-            sqlx::query("lock table identities in share row exclusive mode")
-                .execute(&mut **c)
-                .await
-                .context("holding the identities")?;
+        if self.is_postgres() {
+            let hold = "lock table identities in share row exclusive mode";
+            touch!(self, c => sqlx::query(hold).execute(c)).context("holding the identities")?;
         }
         let row: Option<(String,)> =
             on!(self, c => sqlx::query_as(ALIKE).bind(issuer).bind(subject).fetch_optional(c))

@@ -12,11 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
-use sqlx::postgres::PgPool;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::SqlitePool;
 
+use crate::config::Durability;
+
+use ring::{NoPrimary, OutcomeUnknown, Ring, Service, Survives};
 use search::Search;
+use sequence::Head;
 
 /// Runs one query on whichever database the transaction is on. The query is type-checked once for each.
 macro_rules! on {
@@ -27,8 +30,9 @@ macro_rules! on {
                 $query.await
             }
             $crate::store::Inner::Postgres(tx) => {
+                let member = tx.member();
                 let $c = &mut **tx;
-                $query.await
+                member.answer($query).await
             }
         }
     };
@@ -43,8 +47,9 @@ macro_rules! touch {
                 $query.await.map(|done| done.rows_affected())
             }
             $crate::store::Inner::Postgres(tx) => {
+                let member = tx.member();
                 let $c = &mut **tx;
-                $query.await.map(|done| done.rows_affected())
+                member.answer($query).await.map(|done| done.rows_affected())
             }
         }
     };
@@ -83,6 +88,7 @@ pub mod policies;
 pub mod prune;
 pub mod requests;
 pub mod restore;
+pub mod ring;
 mod row;
 pub mod sealed_codes;
 mod search;
@@ -120,11 +126,7 @@ enum Pools {
         read: SqlitePool,
         write: writer::Writer,
     },
-    Postgres {
-        pool: PgPool,
-        /// Tells processes to stop what nobody waits for. It is a pool of its own: the other may be all in use by these.
-        tells: PgPool,
-    },
+    Postgres(Arc<Ring>),
 }
 
 /// The database, opened and brought to the present schema.
@@ -134,9 +136,9 @@ pub struct Store {
     /// INVARIANT: time never goes back on a node, whatever the machine's clock does.
     floor: AtomicI64,
     /// Wakes the sequencer after each commit that wrote an event.
-    pub(in crate::store) appended: tokio::sync::Notify,
-    /// How many events have their index.
-    pub(in crate::store) size: tokio::sync::watch::Sender<i64>,
+    pub(in crate::store) appended: Arc<tokio::sync::Notify>,
+    /// How far the log goes.
+    pub(in crate::store) head: tokio::sync::watch::Sender<sequence::Head>,
 }
 
 pub(in crate::store) enum Inner {
@@ -213,6 +215,28 @@ pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(
         .with_context(|| format!("the database has the {what} `{text}`"))
 }
 
+/// Why nothing can be changed, if a fault says that there is no primary at this moment.
+pub fn no_primary(fault: &anyhow::Error) -> Option<NoPrimary> {
+    if let Some(lost) = fault.downcast_ref::<NoPrimary>() {
+        return Some(lost.clone());
+    }
+    // A standby, or a primary that became one.
+    match fault.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25006") => {
+            Some(NoPrimary {
+                why: "the host of the database takes no writes".to_owned(),
+                is_readable: true,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a fault says that nobody knows whether a change was made.
+pub fn is_unknown(fault: &anyhow::Error) -> bool {
+    fault.downcast_ref::<OutcomeUnknown>().is_some()
+}
+
 /// Whether a fault only says that the database is busy or away: the same call can succeed a moment later.
 pub fn is_passing(fault: &anyhow::Error) -> bool {
     match fault.downcast_ref::<sqlx::Error>() {
@@ -230,20 +254,32 @@ pub fn is_passing(fault: &anyhow::Error) -> bool {
 impl Store {
     /// Opens the database, creates it if need be, and applies outstanding migrations.
     pub async fn open(location: &Location, clock: Clock) -> anyhow::Result<Self> {
+        Self::open_with(location, clock, Durability::default()).await
+    }
+
+    /// As `open`, with what has to be true before a change is acknowledged.
+    pub async fn open_with(
+        location: &Location,
+        clock: Clock,
+        durability: Durability,
+    ) -> anyhow::Result<Self> {
+        let appended = Arc::default();
+        let head = tokio::sync::watch::Sender::new(Head::default());
         let pools = match location {
             Location::Sqlite(path) => open::sqlite(path).await?,
-            Location::Postgres(url) => open::postgres(url).await?,
+            Location::Postgres(url) => {
+                open::postgres(url, durability, head.subscribe(), Arc::clone(&appended)).await?
+            }
         };
-        let (size, _) = tokio::sync::watch::channel(0);
         let store = Self {
             pools,
             clock,
             floor: AtomicI64::new(0),
-            appended: tokio::sync::Notify::new(),
-            size,
+            appended,
+            head,
         };
-        let head = store.read().await?.log_size().await?;
-        store.size.send_replace(head);
+        let head = store.read().await?.log_head().await?;
+        store.head.send_replace(head);
         Ok(store)
     }
 
@@ -255,10 +291,19 @@ impl Store {
                 .await
                 .map(|tx| Inner::Sqlite(hold::Sqlite::Read(tx))),
             // By default each statement would see what was committed until then, and a page could contradict itself.
-            Pools::Postgres { pool, .. } => pool
-                .begin_with("begin isolation level repeatable read, read only")
-                .await
-                .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
+            Pools::Postgres(ring) => {
+                let member = ring.to_read().await?;
+                let begun = member
+                    .answer(
+                        member
+                            .pool
+                            .begin_with("begin isolation level repeatable read, read only"),
+                    )
+                    .await;
+                begun.map(|tx| {
+                    Inner::Postgres(hold::Postgres::new(member, hold::Held::Transaction(tx)))
+                })
+            }
         };
         Ok(Tx::new(begun.context("opening the database to read")?))
     }
@@ -270,16 +315,22 @@ impl Store {
             Pools::Sqlite { read, .. } => Search::on_sqlite(read)
                 .await
                 .map(|search| Inner::Sqlite(hold::Sqlite::Search(search))),
-            Pools::Postgres { pool, tells } => Search::on_postgres(pool, tells)
-                .await
-                .map(|search| Inner::Postgres(hold::Postgres::Search(search))),
+            Pools::Postgres(ring) => {
+                let member = ring.to_read().await?;
+                let begun = member
+                    .answer(Search::on_postgres(&member.pool, &member.tells))
+                    .await;
+                begun.map(|search| {
+                    Inner::Postgres(hold::Postgres::new(member, hold::Held::Search(search)))
+                })
+            }
         };
         Ok(Tx::new(begun.context("opening the database to search")?))
     }
 
     /// Whether other nodes may work on the same database.
     pub fn is_shared(&self) -> bool {
-        matches!(self.pools, Pools::Postgres { .. })
+        matches!(self.pools, Pools::Postgres(_))
     }
 
     /// For exactly one query, which is consistent by itself: spares the transaction around it.
@@ -289,10 +340,13 @@ impl Store {
                 .acquire()
                 .await
                 .map(|connection| Inner::Sqlite(hold::Sqlite::Bare(connection))),
-            Pools::Postgres { pool, .. } => pool
-                .acquire()
-                .await
-                .map(|connection| Inner::Postgres(hold::Postgres::Bare(connection))),
+            Pools::Postgres(ring) => {
+                let member = ring.to_read().await?;
+                let taken = member.answer(member.pool.acquire()).await;
+                taken.map(|connection| {
+                    Inner::Postgres(hold::Postgres::new(member, hold::Held::Bare(connection)))
+                })
+            }
         };
         Ok(Tx::new(taken.context("opening the database to read")?))
     }
@@ -304,14 +358,16 @@ impl Store {
                 .turn()
                 .await
                 .map(|turn| Inner::Sqlite(hold::Sqlite::Write(turn))),
-            Pools::Postgres { pool, .. } => pool
-                .begin()
-                .await
-                .map(|tx| Inner::Postgres(hold::Postgres::Transaction(tx))),
+            Pools::Postgres(ring) => {
+                let member = ring.to_write().await?;
+                let begun = member.answer(member.pool.begin()).await;
+                begun.map(|tx| {
+                    Inner::Postgres(hold::Postgres::new(member, hold::Held::Transaction(tx)))
+                })
+            }
         };
         let mut tx = Tx::new(begun.context("opening the database to write")?);
-        tx.times_events =
-            matches!(self.clock, Clock::Database) && matches!(tx.inner, Inner::Postgres(_));
+        tx.times_events = matches!(self.clock, Clock::Database) && tx.is_postgres();
         Ok(tx)
     }
 
@@ -327,18 +383,27 @@ impl Store {
         Ok(())
     }
 
+    /// Ends a transaction that found what another one has written, as soon as that is as durable as any commit.
+    pub async fn confirm(&self, mut tx: Tx) -> anyhow::Result<()> {
+        if tx.is_postgres() {
+            touch!(&mut tx, c => sqlx::query(ring::VOUCH).execute(c))
+                .context("confirming what was written before")?;
+        }
+        self.commit(tx).await
+    }
+
     /// Waits until what others have written before can be read. A refusal names it, so that comes first.
     pub async fn settled(&self) -> anyhow::Result<()> {
         match &self.pools {
             Pools::Sqlite { write, .. } => write.settled().await,
-            Pools::Postgres { .. } => Ok(()),
+            Pools::Postgres(_) => Ok(()),
         }
     }
 
     /// The moment that decisions compare with: the database's clock, never earlier than a moment given before.
     pub async fn now(&self, tx: &mut Tx) -> anyhow::Result<DateTime<Utc>> {
-        let stamp = match (&self.clock, &tx.inner) {
-            (Clock::Database, Inner::Postgres(_)) => tx.clock().await?,
+        let stamp = match self.clock {
+            Clock::Database if tx.is_postgres() => tx.clock().await?,
             _ => Stamp(None),
         };
         self.at(stamp)
@@ -358,6 +423,52 @@ impl Store {
         moment(millis.max(floor))
     }
 
+    /// What the database is good for at this moment.
+    pub fn service(&self) -> Service {
+        match &self.pools {
+            Pools::Sqlite { .. } => Service::Full,
+            Pools::Postgres(ring) => ring.service(),
+        }
+    }
+
+    /// Waits until the service changes; for ever with a file, whose service never does.
+    pub async fn until_service_changes(&self) {
+        match &self.pools {
+            Pools::Sqlite { .. } => std::future::pending().await,
+            Pools::Postgres(ring) => ring.until_change().await,
+        }
+    }
+
+    /// How far the clock of the database is ahead of this machine's; nothing where it is the same one.
+    pub fn clock_ahead(&self) -> TimeDelta {
+        match &self.pools {
+            Pools::Sqlite { .. } => TimeDelta::zero(),
+            Pools::Postgres(ring) => ring.clock_ahead(),
+        }
+    }
+
+    /// Waits until changes can be written.
+    pub async fn until_writable(&self) {
+        if let Pools::Postgres(ring) = &self.pools {
+            ring.until_writable().await;
+        }
+    }
+
+    /// What an acknowledged change survives, and where it is; nothing while nothing can be changed.
+    pub fn survives(&self) -> Option<(Survives, String)> {
+        match &self.pools {
+            Pools::Sqlite { .. } => Some((Survives::Single, "sqlite".to_owned())),
+            Pools::Postgres(ring) => ring.survives(),
+        }
+    }
+
+    /// Tells other nodes that the log has grown.
+    pub(in crate::store) fn tell_others(&self) {
+        if let Pools::Postgres(ring) = &self.pools {
+            ring.has_grown();
+        }
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> anyhow::Result<()> {
         self.glance().await?.log_size().await.map(|_| ())
@@ -370,18 +481,15 @@ impl Store {
                 read.close().await;
                 write.close().await;
             }
-            Pools::Postgres { pool, tells } => {
-                pool.close().await;
-                tells.close().await;
-            }
+            Pools::Postgres(ring) => ring.close().await,
         }
     }
 }
 
-fn this_machine() -> anyhow::Result<i64> {
+pub(in crate::store) fn this_machine() -> anyhow::Result<i64> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the clock of SQLite, which has no other"
+        reason = "the clock of SQLite, which has no other, and what PostgreSQL's is compared with"
     )]
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     Ok(i64::try_from(since.as_millis())?)
@@ -400,18 +508,27 @@ impl Tx {
     pub fn found(self) {
         match self.inner {
             Inner::Sqlite(hold::Sqlite::Search(search)) => search.end(),
-            Inner::Postgres(hold::Postgres::Search(search)) => search.end(),
-            Inner::Sqlite(_) | Inner::Postgres(_) => {}
+            Inner::Postgres(held) => held.found(),
+            Inner::Sqlite(_) => {}
         }
     }
 
+    pub(in crate::store) fn is_postgres(&self) -> bool {
+        matches!(self.inner, Inner::Postgres(_))
+    }
+
+    /// The text for the database at hand, where one text is not enough.
+    pub(in crate::store) fn either(
+        &self,
+        sqlite: &'static str,
+        postgres: &'static str,
+    ) -> &'static str {
+        if self.is_postgres() { postgres } else { sqlite }
+    }
+
     async fn clock(&mut self) -> anyhow::Result<Stamp> {
-        let Inner::Postgres(tx) = &mut self.inner else {
-            return Ok(Stamp(None));
-        };
-        let (millis,): (i64,) = sqlx::query_as(concat!("select ", postgres_clock!()))
-            .fetch_one(&mut **tx)
-            .await
+        let ask = concat!("select ", postgres_clock!());
+        let (millis,): (i64,) = on!(self, c => sqlx::query_as(ask).fetch_one(c))
             .context("reading the database's clock")?;
         Ok(Stamp(Some(millis)))
     }

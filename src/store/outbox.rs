@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::change::WorkKind;
 use crate::domain::ids::{GrantId, TargetName};
 
-use super::{Inner, Tx, millis, moments, stored};
+use super::{Tx, millis, moments, stored};
 
 /// How long a worker may keep a promise to itself; after this another one takes it.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -47,25 +47,9 @@ impl Tx {
     ) -> anyhow::Result<Vec<Due>> {
         const SQLITE: &str = "select grant_id, kind, target, trace from outbox where target = $3 and due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2";
         const POSTGRES: &str = "select grant_id, kind, target, trace from outbox where target = $3 and due_at <= $1 and lease_until <= $1 order by kind desc, due_at limit $2 for update skip locked";
-        let rows: Vec<Row> = match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                sqlx::query_as(SQLITE)
-                    .bind(millis(now))
-                    .bind(limit)
-                    .bind(target)
-                    .fetch_all(&mut **tx)
-                    .await
-            }
-            Inner::Postgres(tx) => {
-                sqlx::query_as(POSTGRES)
-                    .bind(millis(now))
-                    .bind(limit)
-                    .bind(target)
-                    .fetch_all(&mut **tx)
-                    .await
-            }
-        }
-        .context("looking for due work")?;
+        let sql = self.either(SQLITE, POSTGRES);
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(sql).bind(millis(now)).bind(limit).bind(target).fetch_all(c))
+            .context("looking for due work")?;
         let mut due = Vec::with_capacity(rows.len());
         for row in rows {
             touch!(self, c => sqlx::query("update outbox set lease_owner = $3, lease_until = $4 where grant_id = $1 and kind = $2")

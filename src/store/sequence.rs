@@ -19,7 +19,23 @@ const PACE: Duration = Duration::from_millis(15);
 /// Without a wake-up the sequencer looks this often: another node may have written.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How far the log goes. A later epoch is further, however short it is: an operator has declared that history was lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Head {
+    pub epoch: i64,
+    /// How many events have their index.
+    pub size: i64,
+}
+
 impl Tx {
+    /// How far the log goes.
+    pub async fn log_head(&mut self) -> anyhow::Result<Head> {
+        let (epoch, size): (i64, i64) =
+            on!(self, c => sqlx::query_as("select epoch, size from log_head where id = 1").fetch_one(c))
+                .context("reading the head of the log")?;
+        Ok(Head { epoch, size })
+    }
+
     /// How many events have their index.
     pub async fn log_size(&mut self) -> anyhow::Result<i64> {
         let (size,): (i64,) =
@@ -36,22 +52,21 @@ impl Tx {
         Ok(epoch)
     }
 
-    /// How many events have their index, and whether any waits for one or for its place in the tree.
-    async fn head_and_waiting(&mut self) -> anyhow::Result<(i64, bool)> {
-        let (size, any): (i64, i64) = on!(self, c => sqlx::query_as(
-            "select size, case when begins + tree_size < size or exists (select 1 from audit_waiting) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
+    /// How far the log goes, and whether any event waits for its index or for its place in the tree.
+    async fn head_and_waiting(&mut self) -> anyhow::Result<(Head, bool)> {
+        let (epoch, size, any): (i64, i64, i64) = on!(self, c => sqlx::query_as(
+            "select epoch, size, case when begins + tree_size < size or exists (select 1 from audit_waiting) then cast(1 as bigint) else 0 end from log_head where id = 1").fetch_one(c))
         .context("reading the head of the log")?;
-        Ok((size, any == 1))
+        Ok((Head { epoch, size }, any == 1))
     }
 
     /// The head, which no other node moves until this transaction ends.
     pub(in crate::store) async fn hold_head(&mut self) -> anyhow::Result<i64> {
-        let Inner::Postgres(tx) = &mut self.inner else {
-            return self.log_size().await;
-        };
-        let (size,): (i64,) = sqlx::query_as("select size from log_head where id = 1 for update")
-            .fetch_one(&mut **tx)
-            .await
+        let sql = self.either(
+            "select size from log_head where id = 1",
+            "select size from log_head where id = 1 for update",
+        );
+        let (size,): (i64,) = on!(self, c => sqlx::query_as(sql).fetch_one(c))
             .context("reading the head of the log")?;
         Ok(size)
     }
@@ -101,12 +116,15 @@ impl Tx {
                 numbered
             }
             Inner::Postgres(c) => {
+                let member = c.member();
                 let sql = format!(
                     "with first as ({first}), left_those as (delete from audit_waiting w using first where w.at = first.at and w.event_id = first.event_id returning w.*) {insert} from left_those order by at, event_id"
                 );
-                sqlx::query(sqlx::AssertSqlSafe(sql))
+                let numbering = sqlx::query(sqlx::AssertSqlSafe(sql))
                     .bind(from)
-                    .execute(&mut **c)
+                    .execute(&mut **c);
+                member
+                    .answer(numbering)
                     .await
                     .context("numbering events")?
                     .rows_affected()
@@ -148,25 +166,32 @@ impl Store {
     /// Numbers what is committed, and answers how many events now have an index.
     pub async fn sequence(&self) -> anyhow::Result<i64> {
         loop {
-            let (size, any) = self.glance().await?.head_and_waiting().await?;
-            self.size
-                .send_if_modified(|seen| std::mem::replace(seen, size.max(*seen)) < size);
+            let (head, any) = self.glance().await?.head_and_waiting().await?;
+            self.saw(head);
             if !any {
-                return Ok(size);
+                return Ok(head.size);
             }
             let mut tx = self.write().await?;
             let from = tx.hold_head().await?;
-            let done = from + tx.number(from).await?;
+            let size = from + tx.number(from).await?;
             tx.grow().await?;
             self.commit(tx).await?;
-            self.size
-                .send_if_modified(|seen| std::mem::replace(seen, done.max(*seen)) < done);
+            // Of another epoch only the next look knows.
+            self.saw(Head { size, ..head });
+            self.tell_others();
         }
+    }
+
+    /// INVARIANT: what this node has seen of the log never becomes less.
+    fn saw(&self, head: Head) {
+        self.head
+            .send_if_modified(|seen| std::mem::replace(seen, head.max(*seen)) < head);
     }
 
     /// Numbers events for as long as it is polled: at once after a commit on this node, and once a second for others.
     pub async fn run_sequencer(&self) {
         loop {
+            self.until_writable().await;
             if let Err(error) = self.sequence().await {
                 tracing::error!(
                     error = format!("{error:#}"),
@@ -180,8 +205,8 @@ impl Store {
         }
     }
 
-    /// Tells how many events have their index, now and whenever that changes.
-    pub fn watch_size(&self) -> tokio::sync::watch::Receiver<i64> {
-        self.size.subscribe()
+    /// Tells how far the log goes, now and whenever that changes.
+    pub fn watch_head(&self) -> tokio::sync::watch::Receiver<Head> {
+        self.head.subscribe()
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::principal::Principal;
 use crate::domain::sign_in::Method;
 
 use super::people::PrincipalRow;
-use super::{Inner, Stamp, Tx, millis, moment, moments, stored};
+use super::{Stamp, Tx, millis, moment, moments, stored};
 
 /// One sign-in: a family of tokens that live and die together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,22 +131,14 @@ impl Tx {
     /// Whoever is behind a sign-in that was not revoked, and when it ends. Until this transaction ends neither the
     /// sign-in nor what its principal may do changes.
     pub async fn hold_sign_in(&mut self, id: &SignInId) -> anyhow::Result<Option<Held>> {
-        let row: Option<HeldRow> = match &mut self.inner {
-            // SQLite has one writer, and it is this transaction.
-            Inner::Sqlite(c) => {
-                sqlx::query_as(behind!("null", ""))
-                    .bind(id.as_str())
-                    .fetch_optional(&mut **c)
-                    .await
-            }
-            Inner::Postgres(c) => {
-                sqlx::query_as(behind!(postgres_clock!(), " for share"))
-                    .bind(id.as_str())
-                    .fetch_optional(&mut **c)
-                    .await
-            }
-        }
-        .context("looking at a sign-in")?;
+        // SQLite has one writer, and it is this transaction.
+        let sql = self.either(
+            behind!("null", ""),
+            behind!(postgres_clock!(), " for share"),
+        );
+        let row: Option<HeldRow> =
+            on!(self, c => sqlx::query_as(sql).bind(id.as_str()).fetch_optional(c))
+                .context("looking at a sign-in")?;
         row.map(|row| {
             Ok(Held {
                 stamp: row.stamp,

@@ -616,6 +616,8 @@ fn stories_come_everywhere() {
         "break_glass.code",
         "tls",
         "audit",
+        "database",
+        "grant.kept",
         "delivery",
     ];
     let of_rules = EventCode::ALL.iter().map(|code| code.as_str());

@@ -72,7 +72,10 @@ fn known(refusal: &Refusal) -> usize {
         | R::DatabaseRestored { .. }
         | R::NodeTooOld { .. }
         | R::LogStuck { .. }
-        | R::Busy => 56,
+        | R::Busy
+        | R::ClocksDiffer { .. }
+        | R::NoWritableStore { .. }
+        | R::OutcomeUnknown => 59,
     }
 }
 
@@ -245,6 +248,11 @@ fn every_refusal() -> Vec<Refusal> {
         },
         R::LogStuck { minutes: 7 },
         R::Busy,
+        R::ClocksDiffer { seconds: -3_600 },
+        R::NoWritableStore {
+            why: "`db-a:5432` did not answer within 2 s".to_owned(),
+        },
+        R::OutcomeUnknown,
     ]
     .into_iter()
     .chain(every_second_factor().into_iter().map(R::SecondFactor))

@@ -1,5 +1,6 @@
 //! What operators do, with the real program on real databases: updates, moves, backups.
 
+mod clocks;
 mod copy;
 mod restore;
 mod upgrade;

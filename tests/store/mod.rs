@@ -1,5 +1,6 @@
 //! What the store promises, on both databases.
 
+mod failover;
 mod index;
 mod order;
 mod search;

@@ -31,11 +31,22 @@ pub(crate) enum Rejoin {
 pub(crate) struct Replicas {
     members: Vec<Cluster>,
     primary: usize,
+    /// Whether a change is acknowledged only when a standby has it.
+    waits: bool,
 }
 
 impl Replicas {
     /// Starts a primary and `standbys` that follow it.
     pub(crate) async fn start(standbys: usize) -> Self {
+        Self::start_as(standbys, true).await
+    }
+
+    /// The same, but nobody waits for a standby: a failover may lose what was acknowledged.
+    pub(crate) async fn start_loose(standbys: usize) -> Self {
+        Self::start_as(standbys, false).await
+    }
+
+    async fn start_as(standbys: usize, waits: bool) -> Self {
         let names: Vec<String> = (0..=standbys)
             .map(|nth| format!("cluster_name=m{nth}"))
             .collect();
@@ -43,6 +54,7 @@ impl Replicas {
         let mut replicas = Self {
             members: vec![first],
             primary: 0,
+            waits,
         };
         for name in &names[1..] {
             let copied = block_in_place(|| {
@@ -259,10 +271,12 @@ impl Replicas {
     fn configure(&self, data: &std::path::Path, follows: Option<usize>, members: usize) {
         let mut text = "wal_log_hints = on\nwal_keep_size = 256MB\n".to_owned();
         let names: Vec<String> = (0..members).map(|nth| format!("m{nth}")).collect();
-        text += &format!(
-            "synchronous_standby_names = 'ANY 1 ({})'\n",
-            names.join(", ")
-        );
+        if self.waits {
+            text += &format!(
+                "synchronous_standby_names = 'ANY 1 ({})'\n",
+                names.join(", ")
+            );
+        }
         if let Some(primary) = follows {
             let port = self.members[primary].port;
             text += &format!(

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis::catalog::Watcher;
 use portcullis::client::{Channel, Client, IdempotencyKey, Session};
-use portcullis::config::TokenSettings;
+use portcullis::config::{Durability, TokenSettings};
 use portcullis::domain::second_factor::StepUp;
 use portcullis::domain::target::TargetKind;
 use portcullis::gate::Gate;
@@ -101,6 +101,7 @@ pub(crate) struct World {
     step_up: bool,
     /// What holds for sign-ins from the next start on.
     pub(crate) tokens: TokenSettings,
+    durability: Durability,
     admin: Option<Client>,
 }
 
@@ -281,9 +282,32 @@ impl World {
             key,
             step_up: false,
             tokens,
+            durability: Durability::default(),
             admin: None,
         };
         world.start_server().await;
+        world
+    }
+
+    /// Starts on the hosts of this connection string.
+    pub(crate) async fn on_hosts(url: String, durability: Durability) -> Self {
+        ring();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("portcullis.toml"), CATALOGUE).unwrap();
+        std::fs::write(folder.path().join("policy.cedar"), POLICY).unwrap();
+        let mut world = Self {
+            server: None,
+            location: Location::Postgres(url),
+            clock: None,
+            folder,
+            key: COMMON_KEY,
+            step_up: false,
+            tokens: TokenSettings::default(),
+            durability,
+            admin: None,
+        };
+        world.start_server().await;
+        world.admin = Some(world.bootstrap().await);
         world
     }
 
@@ -317,6 +341,7 @@ impl World {
                     break_glass: settings.break_glass,
                     audit: settings.audit,
                     checkpoint: Some(self.folder.path().join("checkpoint")),
+                    durability: self.durability,
                     ..Options::default()
                 },
             )
@@ -345,6 +370,7 @@ impl World {
             key: self.key,
             step_up: self.step_up,
             tokens: self.tokens,
+            durability: self.durability,
             admin: None,
         };
         node.start_server().await;
@@ -482,7 +508,7 @@ impl World {
 
     /// Asks again after each event, and now and then, until there is an answer.
     pub(crate) async fn until<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-        let mut size = self.gate().store().watch_size();
+        let mut size = self.gate().store().watch_head();
         let wait = async {
             loop {
                 size.borrow_and_update();

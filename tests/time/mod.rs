@@ -182,7 +182,7 @@ async fn what_is_overdue_at_a_start_is_done_at_once() {
     world.pass(TimeDelta::days(2));
     world.restart().await;
     let gate = std::sync::Arc::clone(world.gate());
-    let mut size = gate.store().watch_size();
+    let mut size = gate.store().watch_head();
     let wait = async {
         while world
             .number("select count(*) from grants where state = 'ended'")

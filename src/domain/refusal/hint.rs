@@ -99,6 +99,15 @@ impl Refusal {
                 "tell whoever runs the server; what gives access back still works"
             }
             Self::Busy => "wait a moment and repeat the call",
+            Self::ClocksDiffer { .. } => {
+                "tell whoever runs the server to look at both clocks; what gives access back still works"
+            }
+            Self::NoWritableStore { .. } => {
+                "repeat the call in a moment; if this stays so, tell whoever runs the server"
+            }
+            Self::OutcomeUnknown => {
+                "repeat the call with the same `Idempotency-Key`: it is done once, and you get the true answer"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

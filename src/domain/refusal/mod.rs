@@ -218,6 +218,16 @@ pub enum Refusal {
         minutes: i64,
     },
     Busy,
+    /// The clock of the database is ahead of the server's by this much, or behind it.
+    ClocksDiffer {
+        seconds: i64,
+    },
+    /// No host of the database takes changes at this moment.
+    NoWritableStore {
+        why: String,
+    },
+    /// The database did not say whether it made the change.
+    OutcomeUnknown,
 }
 
 impl From<IdentityRefusal> for Refusal {
@@ -298,6 +308,9 @@ impl Refusal {
             Self::NodeTooOld { .. } => "schema-too-new",
             Self::LogStuck { .. } => "log-stuck",
             Self::Busy => "busy",
+            Self::ClocksDiffer { .. } => "clocks-differ",
+            Self::NoWritableStore { .. } => "no-writable-store",
+            Self::OutcomeUnknown => "outcome-unknown",
         }
     }
 
@@ -444,6 +457,16 @@ impl Refusal {
                 "what happened {minutes} minutes ago is still not in the audit log, so nothing more is decided"
             ),
             Self::Busy => "the server has too much to do at the moment".to_owned(),
+            Self::ClocksDiffer { seconds } => format!(
+                "the clocks of this server and of its database differ by {} s, so nothing is decided here",
+                seconds.abs()
+            ),
+            Self::NoWritableStore { why } => {
+                format!("nothing can be changed at the moment: {why}")
+            }
+            Self::OutcomeUnknown => {
+                "the database did not answer in time: whether this was done is not known".to_owned()
+            }
         }
     }
 

@@ -140,6 +140,10 @@ impl Gate {
             return;
         }
         while !stop.is_cancelled() {
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
             if let Err(error) = self.confirm_holders().await {
                 tracing::error!(error = ?error, "the groups of people with access could not be looked at; it is tried again");
             }

@@ -68,15 +68,19 @@ impl Signer {
 impl Gate {
     /// Signs the log soon after it has grown, until told to stop.
     pub async fn run_publisher(self: Arc<Self>, stop: CancellationToken) {
-        let mut size = self.store.watch_size();
+        let mut head = self.store.watch_head();
         while !stop.is_cancelled() {
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
             if let Err(error) = self.publish().await {
                 tracing::error!(error = ?error, "the audit log could not be signed; it is tried again");
             }
             let grown = async {
                 tokio::time::sleep(PUBLISH).await;
                 // The sender lives as long as the store, which this task holds.
-                let _ = size.changed().await;
+                let _ = head.changed().await;
             };
             tokio::select! {
                 () = stop.cancelled() => break,

@@ -124,10 +124,14 @@ impl Gate {
     }
 
     async fn run_one_siem(self: Arc<Self>, siem: Siem, stop: CancellationToken) {
-        let mut size = self.store.watch_size();
+        let mut head = self.store.watch_head();
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
-            size.borrow_and_update();
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
+            head.borrow_and_update();
             let delivered = tokio::select! {
                 () = stop.cancelled() => break,
                 delivered = self.deliver(&siem) => delivered,
@@ -150,7 +154,7 @@ impl Gate {
             };
             let grown = async {
                 if matches!(delivered, Ok(Delivered::All)) {
-                    let _ = tokio::time::timeout(wait, size.changed()).await;
+                    let _ = tokio::time::timeout(wait, head.changed()).await;
                 } else {
                     tokio::time::sleep(wait).await;
                 }

@@ -109,6 +109,10 @@ impl Gate {
         let mut published = self.signer.published.subscribe();
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
+            let writable = stop.run_until_cancelled(self.store.until_writable());
+            if writable.await.is_none() {
+                break;
+            }
             published.borrow_and_update();
             let cosigned = tokio::select! {
                 () = stop.cancelled() => break,

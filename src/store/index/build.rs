@@ -310,8 +310,9 @@ impl Store {
 
     /// Indexes events for as long as it is polled, soon after they have their index.
     pub async fn run_indexer(&self) {
-        let mut size = self.watch_size();
+        let mut head = self.watch_head();
         loop {
+            self.until_writable().await;
             if let Err(error) = self.index().await {
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -320,7 +321,7 @@ impl Store {
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
-            let _ = tokio::time::timeout(IDLE, size.changed()).await;
+            let _ = tokio::time::timeout(IDLE, head.changed()).await;
         }
     }
 }
