@@ -14,7 +14,9 @@ use portcullis::wire::Denial;
 
 use crate::support::fake::{Does, Fake, Ready, header, tokens};
 use crate::support::installation::Installation;
+use crate::support::node::Node;
 use crate::support::random::Random;
+use crate::support::world::{CATALOGUE, POLICY};
 
 /// What a client said besides its answers.
 #[derive(Debug, Default)]
@@ -378,4 +380,39 @@ async fn people_sign_in_and_work_on_whichever_node_is_there() {
     installation.nodes[0].start();
     installation.nodes[1].kill();
     assert!(installation.said("ada", &["whoami"]).contains("ada"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_is_good_for_every_address_of_the_installation_and_for_no_other() {
+    let urls = "public_url = \"https://pc.example.com\"\nnode_urls = \"https://pc-1.example.com, https://pc-2.example.com\"";
+    let server = format!("[server]\nnode = \"pc-1\"\n{urls}\n{CATALOGUE}");
+    let mut node = Node::prepare(&server, POLICY);
+    node.start();
+    node.sign_in_root();
+    let url = node.url().parse().unwrap();
+    let session = Session::open(&url, &StateDir::at(node.home("root"))).unwrap();
+    let token = session.tokens().unwrap().access_token;
+    for (name, status) in [
+        ("https://pc.example.com", 200),
+        ("https://pc-1.example.com", 200),
+        ("https://pc-2.example.com", 200),
+        ("http://pc-2.example.com", 401),
+        ("https://pc-2.example.com:7700", 401),
+        ("https://pc-3.example.com", 401),
+        ("https://pc.example.com,https://pc-1.example.com", 401),
+    ] {
+        let address = format!("{name}/v1/me");
+        let proof = session.prove("GET", &address, Some(&token)).await.unwrap();
+        let reply = portcullis::client::http(&url)
+            .unwrap()
+            .get(format!("{}/v1/me", node.url()))
+            .header("host", name.split_once("//").unwrap().1)
+            .header("dpop", proof)
+            .header("authorization", format!("DPoP {token}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(reply.status().as_u16(), status, "{name}");
+        assert_eq!(reply.headers()["portcullis-node"], "pc-1");
+    }
 }
