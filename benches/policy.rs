@@ -8,7 +8,7 @@ use portcullis::domain::ids::PrincipalId;
 use portcullis::domain::policy::{Ask, Policy};
 use portcullis::domain::principal::{Principal, ProductRole};
 use portcullis::domain::request::RequestKind;
-use portcullis::domain::target::{Target, TargetKind, TargetRole};
+use portcullis::domain::target::{EnforcementClass, Target, TargetKind, TargetRole};
 
 use crate::table::{self, Line, Times};
 
@@ -52,6 +52,7 @@ pub(crate) fn decisions() -> anyhow::Result<()> {
         description: String::new(),
         tags: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
         roles: BTreeMap::from([("admin".parse()?, role)]),
+        enforcement: EnforcementClass::A,
     };
     let mut groups = BTreeSet::new();
     for name in ["g1", "g2", "g3"] {

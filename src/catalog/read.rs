@@ -11,7 +11,7 @@ use crate::domain::ids::{RoleName, TargetName};
 use crate::domain::nearest::{list, nearest};
 use crate::domain::target::{Target, TargetKind, TargetRole};
 use crate::domain::zone::Zone;
-use crate::targets::{self, Environment, KindRole, KindSettings, SettingsProblem};
+use crate::targets::{self, Connector, Environment, KindRole, KindSettings, SettingsProblem};
 
 /// Keys that every target has.
 const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
@@ -134,21 +134,23 @@ fn target<'t>(
             hint,
         );
     }
-    let connector = match targets::connector(settings, read.settings, environment) {
-        Ok(connector) => Arc::from(connector),
-        Err(problems) => {
-            for problem in problems {
-                note(problem, &places, &read.places, notes);
+    let connector: Arc<dyn Connector> =
+        match targets::connector(settings, read.settings, environment) {
+            Ok(connector) => Arc::from(connector),
+            Err(problems) => {
+                for problem in problems {
+                    note(problem, &places, &read.places, notes);
+                }
+                return None;
             }
-            return None;
-        }
-    };
+        };
     let target = Target {
         name,
         kind,
         description,
         tags,
         roles: read.found,
+        enforcement: connector.class(),
     };
     Some(Entry { target, connector })
 }

@@ -61,7 +61,11 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let rules = Arc::new(node.rules(context)?);
     let opened = Store::open(&node.location(), Clock::Database).await;
     let store = Arc::new(opened.map_err(|error| fault(&error))?);
-    let gate = Gate::new(Arc::clone(&store), rules, gate::Settings::default())
+    let settings = gate::Settings {
+        audit: node.settings.audit.clone(),
+        ..gate::Settings::default()
+    };
+    let gate = Gate::new(Arc::clone(&store), rules, settings)
         .map_err(|error| fault(&error))?
         .with_signer(Signer::kept_in(node.instance.checkpoint()));
     let gone = gate.gone_back().await.map_err(told)?;

@@ -280,6 +280,7 @@ async fn list(context: &Context<'_>, client: &Client) -> Result<Exit, Failure> {
         let mut table = Table::new(&[
             ("TARGET", Cut::Never),
             ("KIND", Cut::Never),
+            ("CLASS", Cut::Never),
             ("ROLE", Cut::Never),
             ("MAY ASK", Cut::Never),
             ("POLICY", Cut::End),
@@ -297,6 +298,7 @@ async fn list(context: &Context<'_>, client: &Client) -> Result<Exit, Failure> {
                 table.row([
                     target.name.clone(),
                     target.kind.clone(),
+                    target.enforcement.clone(),
                     role.name.clone(),
                     may.to_owned(),
                     role.verdict.clone(),

@@ -41,6 +41,20 @@ pub enum EnforcementClass {
     C,
 }
 
+impl EnforcementClass {
+    /// Every class, for tables and help.
+    pub const ALL: [Self; 3] = [Self::A, Self::APlus, Self::C];
+
+    /// The word used in policies, filters and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::APlus => "A+",
+            Self::C => "C",
+        }
+    }
+}
+
 /// One role on one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetRole {
@@ -58,6 +72,8 @@ pub struct Target {
     pub description: String,
     pub tags: BTreeMap<String, String>,
     pub roles: BTreeMap<RoleName, TargetRole>,
+    /// Who makes sure that access on it ends.
+    pub enforcement: EnforcementClass,
 }
 
 impl Target {

@@ -13,7 +13,6 @@ use crate::domain::request::{RequestKind, RequestState};
 use crate::domain::review::{self, Review};
 use crate::domain::signal::Signal;
 use crate::domain::span::Span;
-use crate::domain::target::EnforcementClass;
 use crate::gate::Gate;
 use crate::gate::break_glass::{SeenCode, SeenUse};
 use crate::gate::catalog::SeenTarget;
@@ -93,6 +92,10 @@ pub fn request(gate: &Gate, seen: &SeenRequest, who: &Principal) -> RequestView 
             until: claim.until,
         }),
         tags: tags(&rules.catalog, &request.target),
+        enforcement: rules
+            .catalog
+            .target(&request.target)
+            .map(|target| target.enforcement.as_str().to_owned()),
         created_at: request.created_at,
         decide_by: request.decide_by,
         decided_at: request.decided_at,
@@ -195,7 +198,7 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
         enforcement: rules
             .catalog
             .connector(&grant.target)
-            .map(|connector| class(connector.class()).to_owned()),
+            .map(|connector| connector.class().as_str().to_owned()),
         role: grant.role.to_string(),
         tags: tags(&rules.catalog, &grant.target),
         break_glass: seen.broke_glass,
@@ -337,14 +340,6 @@ fn tags(catalog: &Catalog, target: &TargetName) -> BTreeMap<String, String> {
         .unwrap_or_default()
 }
 
-fn class(class: EnforcementClass) -> &'static str {
-    match class {
-        EnforcementClass::A => "A",
-        EnforcementClass::APlus => "A+",
-        EnforcementClass::C => "C",
-    }
-}
-
 /// A target with the policy's answers for its reader.
 pub fn target(seen: &SeenTarget) -> TargetView {
     let roles = seen.verdicts.iter().map(|(name, verdict)| {
@@ -364,7 +359,7 @@ pub fn target(seen: &SeenTarget) -> TargetView {
     TargetView {
         name: seen.target.name.to_string(),
         kind: seen.target.kind.as_str().to_owned(),
-        enforcement: class(seen.class).to_owned(),
+        enforcement: seen.class.as_str().to_owned(),
         description: seen.target.description.clone(),
         tags: seen.target.tags.clone(),
         roles: roles.collect(),

@@ -163,6 +163,10 @@ pub struct RequestView {
     /// The tags of the target, while it is in the catalogue.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// `A`, `A+` or `C`: who ends the access when every Portcullis node is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub enforcement: Option<String>,
     pub created_at: DateTime<Utc>,
     pub decide_by: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

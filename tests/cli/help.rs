@@ -2,7 +2,7 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 44] = [
+const COMMANDS: [&[&str]; 47] = [
     &[],
     &["request"],
     &["requests"],
@@ -40,6 +40,9 @@ const COMMANDS: [&[&str]; 44] = [
     &["token", "list"],
     &["token", "revoke"],
     &["serve"],
+    &["migrate"],
+    &["copy-database"],
+    &["recover"],
     &["config"],
     &["config", "init"],
     &["config", "check"],

@@ -140,11 +140,15 @@ fn assert_only_text(output: &[u8], about: &[&str]) {
 }
 
 /// Commands that print nothing that others wrote, and why, or where else they are tried.
-const APART: [(&str, &str); 15] = [
+const APART: [(&str, &str); 18] = [
     ("account", "prints that a password is set, and nothing else"),
     ("console", "console::hostile"),
     ("completions", "made from what clap knows"),
     ("config", "the operator's own file"),
+    (
+        "copy-database",
+        "names of tables, which are part of the program",
+    ),
     ("demo", "a world of its own"),
     ("evidence", "leaving::evidence; what it prints is below"),
     (
@@ -154,6 +158,14 @@ const APART: [(&str, &str); 15] = [
     ("keys", "the person's own file"),
     ("login", "names are checked when they are made"),
     ("logout", "prints the server's address"),
+    (
+        "migrate",
+        "numbers, and names of files that are part of the program",
+    ),
+    (
+        "recover",
+        "numbers, and a name that was checked when it was made",
+    ),
     (
         "request",
         "a_command_that_waits_prints_the_comment_of_a_denial_as_text",

@@ -2,8 +2,11 @@
 
 mod clocks;
 mod copy;
+mod dead;
 mod restore;
 mod upgrade;
+
+use std::os::unix::fs::PermissionsExt as _;
 
 use portcullis::tlog::Note;
 use serde_json::Value;
@@ -43,6 +46,22 @@ fn with_people(node: &mut Node, people: &[&str]) {
     for who in people {
         node.invite(who, "requester", "engineers");
     }
+}
+
+/// A second node of the same installation.
+fn beside(node: &Node, url: &str) -> Node {
+    let second = Node::prepare("", "");
+    for folder in ["config", "data"] {
+        std::fs::create_dir_all(second.folder().join(folder)).unwrap();
+    }
+    for file in ["config/portcullis.toml", "config/policy.cedar", "data/key"] {
+        std::fs::copy(node.folder().join(file), second.folder().join(file)).unwrap();
+    }
+    let private = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(second.folder().join("data"), private).unwrap();
+    let mut second = second;
+    second.use_database(url);
+    second
 }
 
 fn field<'a>(value: &'a Value, name: &str) -> &'a str {

@@ -9,7 +9,8 @@ use crate::support::node::Node;
 use crate::support::postgres::{Database, PASSWORD, SUPERUSER, cluster};
 
 use super::{
-    field, fresh, gone, grant, granted, lets_in, on_record, prepared, seen_by, wait_on, with_people,
+    beside, field, fresh, gone, grant, granted, lets_in, on_record, prepared, seen_by, wait_on,
+    with_people,
 };
 
 /// Where the truth of a node is, and how an operator saves it and puts it back.
@@ -302,4 +303,43 @@ async fn a_node_that_has_seen_nothing_takes_an_operators_word() {
         text(&refused.stderr).contains("another server already uses"),
         "{refused:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_seen_more_than_the_one_that_went_on_adds_that_to_the_record() {
+    let (mut node, _target) = prepared().await;
+    let (url, name) = fresh().await;
+    let truth = Truth::Server(name);
+    node.use_database(&url);
+    with_people(&mut node, &[]);
+    let mut second = beside(&node, &url);
+    truth.save(&node);
+    let own = node.json("root", &["token", "invite", "root"]);
+    node.said("root", &["audit", "verify"]);
+    node.kill();
+    second.start();
+    second.said("root", &["login", "--code", field(&own, "code")]);
+    second.invite("ben", "requester", "engineers");
+    second.said("root", &["audit", "verify"]);
+    assert!(seen_by(&second) > seen_by(&node));
+    second.kill();
+    truth.put_back(&node).await;
+
+    let done = answer(&recover(&node, &[]));
+    assert_eq!(done["epoch"], 2);
+    node.start();
+    node.said("root", &["login", "--code", field(&done, "code")]);
+    let refused = second.here(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+    assert!(
+        text(&refused.stderr).contains("database-restored"),
+        "{refused:?}"
+    );
+    node.kill();
+    let done = answer(&recover(&second, &[]));
+    assert_eq!((&done["epoch"], &done["sign_ins"]), (&3.into(), &0.into()));
+    // Both of them go on, and who signed in since stays signed in.
+    second.start();
+    node.start();
+    node.said("root", &["audit", "verify"]);
+    node.invite("cyd", "requester", "engineers");
 }

@@ -1,6 +1,5 @@
 //! A newer version comes up beside the nodes of this one: what they may go on with, and what they refuse.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use portcullis::store::migrate::known;
@@ -10,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::support::node::Node;
 
-use super::{field, fresh, gone, grant, granted, lets_in, prepared, url_of, with_people};
+use super::{beside, field, fresh, gone, grant, granted, lets_in, prepared, url_of, with_people};
 
 /// What the next version does to the database, and who goes on with it afterwards.
 async fn next_version(name: &str, oldest: i64) {
@@ -30,22 +29,6 @@ async fn execute(name: &str, sql: &str) {
         .await
         .unwrap();
     connection.close().await.unwrap();
-}
-
-/// A second node of the same installation.
-fn beside(node: &Node, url: &str) -> Node {
-    let second = Node::prepare("", "");
-    for folder in ["config", "data"] {
-        std::fs::create_dir_all(second.folder().join(folder)).unwrap();
-    }
-    for file in ["config/portcullis.toml", "config/policy.cedar", "data/key"] {
-        std::fs::copy(node.folder().join(file), second.folder().join(file)).unwrap();
-    }
-    let private = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(second.folder().join("data"), private).unwrap();
-    let mut second = second;
-    second.use_database(url);
-    second
 }
 
 async fn ready(node: &Node) -> (u16, String) {

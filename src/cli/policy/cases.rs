@@ -14,7 +14,7 @@ use crate::domain::principal::Principal;
 use crate::domain::request::RequestKind;
 use crate::domain::roles::Roles;
 use crate::domain::span::Span;
-use crate::domain::target::{Target, TargetKind, TargetRole};
+use crate::domain::target::{EnforcementClass, Target, TargetKind, TargetRole};
 use crate::domain::zone::Zone;
 use crate::wire::PolicyLine;
 
@@ -69,6 +69,8 @@ struct Like {
     tags: BTreeMap<String, String>,
     #[serde(default)]
     roles: Vec<RoleName>,
+    #[serde(default = "the_target")]
+    enforcement: EnforcementClass,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,6 +107,10 @@ enum Expect {
 
 fn postgres() -> TargetKind {
     TargetKind::Postgres
+}
+
+fn the_target() -> EnforcementClass {
+    EnforcementClass::A
 }
 
 fn request() -> String {
@@ -251,6 +257,7 @@ fn target(case: &Case, like: Option<&Like>) -> Target {
         description: String::new(),
         tags: like.map(|like| like.tags.clone()).unwrap_or_default(),
         roles,
+        enforcement: like.map_or(EnforcementClass::A, |like| like.enforcement),
     }
 }
 

@@ -123,6 +123,7 @@ impl Vocabulary {
         let attributes = [
             ("name".to_owned(), text(target.name.as_str())),
             ("kind".to_owned(), text(target.kind.as_str())),
+            ("enforcement".to_owned(), text(target.enforcement.as_str())),
         ];
         let tags = target
             .tags

@@ -6,7 +6,7 @@ use cedar_policy::{Authorizer, Decision, PolicySet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::target::{TargetKind, TargetRole};
+use crate::domain::target::{EnforcementClass, TargetKind, TargetRole};
 
 const STARTER: &str = r#"
 @id("oncall-readonly")
@@ -53,6 +53,7 @@ fn target() -> Target {
             ("readonly".parse().unwrap(), role(&[])),
             ("admin".parse().unwrap(), role(&["readonly"])),
         ]),
+        enforcement: EnforcementClass::A,
     }
 }
 
@@ -227,6 +228,7 @@ fn every_word_of_the_schema_can_be_used() {
         "principal.name == \"ada\" && principal.roles.contains(\"requester\")",
         "principal.id like \"P-*\"",
         "resource.kind == \"postgres\" && resource.name == \"orders-db\"",
+        "resource.enforcement == \"A\"",
         "context.kind == \"access\"",
         "context.minutes <= 60 && context.total_minutes <= 60",
         "context.hour >= 8 && context.hour < 18",

@@ -11,7 +11,7 @@ use crate::domain::policy::complaint::PolicyProblem;
 use crate::domain::policy::lex::{self, Kind, Place, Statement, Token};
 use crate::domain::principal::ProductRole;
 use crate::domain::request::RequestKind;
-use crate::domain::target::TargetKind;
+use crate::domain::target::{EnforcementClass, TargetKind};
 
 /// The days of the week as a policy sees them.
 pub(super) const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -93,6 +93,15 @@ pub(super) fn mentions(
                         token,
                         "role in Portcullis",
                         &ProductRole::ALL.map(ProductRole::as_str),
+                        problems,
+                    );
+                }
+                Subject::Attribute("resource", "enforcement") => {
+                    check(
+                        text,
+                        token,
+                        "class of a target",
+                        &EnforcementClass::ALL.map(EnforcementClass::as_str),
                         problems,
                     );
                 }

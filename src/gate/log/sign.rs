@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::store::Tx;
 use crate::store::epochs::Link;
-use crate::store::tree::Tree;
+use crate::store::tree::{Epoch, Tree};
 use crate::tlog::{Checkpoint, Note, SigningKey, check_consistency, consistency};
+use crate::wire::Recovered;
 
 use crate::gate::{Error, Gate};
 
@@ -241,7 +242,14 @@ impl Gate {
         };
         let (epoch, size) = (before.by.0, before.checkpoint.size);
         let root = before.checkpoint.root.to_string();
-        let covers = recovered.is_some_and(|recovered| recovered.covers(epoch, size, &root));
+        let covers = match &recovered {
+            Some(recovered) if recovered.covers(epoch, size, &root) => true,
+            // Another node had lost something else, and all of this was found.
+            Some(found) if found.found_epoch == epoch => {
+                self.was_found(tx, links, before, found).await?
+            }
+            _ => false,
+        };
         Ok(if covers {
             Ok(())
         } else {
@@ -249,6 +257,29 @@ impl Gate {
                 "{size} events of epoch {epoch} were signed, and the recovery since says nothing of them"
             ))
         })
+    }
+
+    /// Whether what a recovery found of an epoch continues a checkpoint of it.
+    async fn was_found(
+        &self,
+        tx: &mut Tx,
+        links: &[Link],
+        before: &Signed,
+        found: &Recovered,
+    ) -> Result<bool, Error> {
+        let (number, log) = (found.found_epoch, &before.checkpoint);
+        let begun = links.iter().find(|link| link.epoch.number == number);
+        let begins = begun.map_or(0, |link| link.epoch.begins);
+        let (Some(rows), Ok(root)) = (
+            consistency(log.size, found.found_size),
+            found.found_root.parse(),
+        ) else {
+            return Ok(false);
+        };
+        let epoch = Epoch { number, begins };
+        let proof = tx.prove(&rows, found.found_size, epoch).await?;
+        let now = (found.found_size, root);
+        Ok(proof.is_some_and(|proof| check_consistency((log.size, log.root), now, &proof).is_ok()))
     }
 
     fn read_kept(&self) -> Result<Option<Signed>, Error> {

@@ -26,7 +26,7 @@ use portcullis::domain::policy::{Needed, Snapshot, Way};
 use portcullis::domain::principal::{Principal, ProductRole};
 use portcullis::domain::request::{Request, RequestKind};
 use portcullis::domain::span::Span;
-use portcullis::domain::target::{Target, TargetKind, TargetRole};
+use portcullis::domain::target::{EnforcementClass, Target, TargetKind, TargetRole};
 
 pub(crate) const PEOPLE: usize = 5;
 pub(crate) const GROUPS: [&str; 3] = ["dba", "leads", "oncall"];
@@ -121,6 +121,7 @@ pub(crate) fn target() -> Target {
             ("readonly".parse().unwrap(), role(&[])),
             ("export".parse().unwrap(), role(&[])),
         ]),
+        enforcement: EnforcementClass::A,
     }
 }
 

@@ -150,7 +150,8 @@ pub(in crate::console::screen) fn grant(view: &GrantView, world: &World, width: 
     doc
 }
 
-fn enforcement(class: Option<&str>) -> &'static str {
+/// Who ends access, in words.
+pub(super) fn enforcement(class: Option<&str>) -> &'static str {
     match class {
         Some("A") => "A: the target itself refuses new logins at the end, also when no server runs",
         Some("A+") => "A+: the target itself ends access and sessions, also when no server runs",

@@ -1,6 +1,7 @@
 //! A request in full and in two lines.
 
 use crate::console::doc::Doc;
+use crate::console::screen::detail::grant::enforcement;
 use crate::console::screen::detail::{WHOLE, events, related, you};
 use crate::console::show;
 use crate::console::store::Subject;
@@ -113,6 +114,9 @@ pub(in crate::console::screen) fn request(view: &RequestView, world: &World, wid
         ),
         Role::Text,
     );
+    if let Some(class) = view.enforcement.as_deref() {
+        doc.fact("Enforced", enforcement(Some(class)), Role::Text);
+    }
     doc.quote(
         &format!("why, written by {}", view.requester),
         &view.reason,
