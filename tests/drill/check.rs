@@ -59,6 +59,8 @@ pub(super) struct Verdict {
     /// By how many milliseconds the latest login and the latest live session outlived their end.
     pub(super) worst_login: i64,
     pub(super) worst_session: i64,
+    /// The same for what somebody took away before its end, from when they were told so.
+    pub(super) worst_taken: i64,
     /// Frames that a stream told again after it went on at another node; clients drop them.
     pub(super) told_again: u64,
 }
@@ -358,6 +360,7 @@ fn ends(history: &History, truth: &Truth, verdict: &mut Verdict) {
         let due = early.map_or(end.expires, |early| early.min(end.expires));
         let past = seen.at - due;
         let worst = match seen.by {
+            _ if due < end.expires => &mut verdict.worst_taken,
             Access::Login => &mut verdict.worst_login,
             Access::Session => &mut verdict.worst_session,
         };

@@ -60,7 +60,7 @@ const SHORT: Drill = Drill {
     askers: 4,
     holders: 2,
     grants: 40,
-    finding: Finding::Address,
+    finding: Finding::Hosts,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,8 +77,8 @@ async fn the_long_drill() {
         std::env::var(name).map_or(usual, |text| text.parse().unwrap())
     };
     let finding = match std::env::var("PORTCULLIS_DRILL_FINDING").as_deref() {
-        Ok("hosts") => Finding::Hosts,
-        _ => Finding::Address,
+        Ok("address") => Finding::Address,
+        _ => Finding::Hosts,
     };
     run(Drill {
         finding,
