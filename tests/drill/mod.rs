@@ -6,6 +6,7 @@ mod caller;
 mod check;
 mod figures;
 mod fleet;
+mod forged;
 mod history;
 mod plan;
 mod prober;
