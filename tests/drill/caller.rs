@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::history::{Call, Outcome, Recorder, Verb};
+use super::history::{Call, Look, Outcome, Recorder, Verb};
 use crate::support::world::key;
 
 /// After this time without an answer the next node is asked, and the first one may still be at it.
@@ -51,8 +51,9 @@ struct Try<'a> {
 
 /// What came of one try.
 enum Told {
-    Done(Value),
-    Refused(String),
+    /// And whether it says that it may be old.
+    Done(Value, bool),
+    Refused(String, bool),
     /// Nothing definite, and why.
     Nothing(String),
 }
@@ -68,7 +69,7 @@ impl Caller {
         let caller = Self::with_token(name, "", addresses, recorder);
         let body = json!({ "code": code, "device": "drill" });
         let told = caller.post("/v1/sign-in", &body, None).await;
-        let Told::Done(tokens) = told else {
+        let Told::Done(tokens, _) = told else {
             panic!("{name} cannot sign in");
         };
         caller.keep(&tokens).await;
@@ -115,12 +116,12 @@ impl Caller {
         };
         let (told, tries) = self.insist(&what).await;
         let outcome = match told {
-            Told::Done(value) => Outcome::Done {
+            Told::Done(value, _) => Outcome::Done {
                 id: value["id"].as_str().unwrap().to_owned(),
                 version: value["version"].as_i64().unwrap(),
                 state: value["state"].as_str().unwrap().to_owned(),
             },
-            Told::Refused(code) => Outcome::Refused(code),
+            Told::Refused(code, _) => Outcome::Refused(code),
             Told::Nothing(_) => Outcome::Open,
         };
         let named = match &outcome {
@@ -157,10 +158,35 @@ impl Caller {
             body,
         };
         match self.insist(&what).await.0 {
-            Told::Done(value) => Ok(value),
-            Told::Refused(code) => Err(code),
+            Told::Done(value, _) => Ok(value),
+            Told::Refused(code, _) => Err(code),
             Told::Nothing(why) => Err(format!("no answer: {why}")),
         }
+    }
+
+    /// Looks at a request, at another node than the one that answered last.
+    pub(super) async fn look(&self, id: &str) {
+        self.move_on();
+        let (start, path) = (self.recorder.now(), format!("/v1/requests/{id}"));
+        let what = Try {
+            method: Method::GET,
+            path: &path,
+            key: None,
+            version: None,
+            body: None,
+        };
+        let (version, stale) = match self.insist(&what).await.0 {
+            Told::Done(value, stale) => (value["version"].as_i64().unwrap(), stale),
+            Told::Refused(_, stale) => (0, stale),
+            Told::Nothing(_) => return,
+        };
+        let look = Look {
+            start,
+            id: id.to_owned(),
+            version,
+            stale,
+        };
+        self.recorder.note(|history| history.looks.push(look));
     }
 
     /// The token that a stream begins with.
@@ -234,18 +260,19 @@ impl Caller {
             Err(error) => return nothing(error),
         };
         let status = reply.status();
+        let stale = reply.headers().contains_key("portcullis-stale");
         let value: Value = match reply.bytes().await {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
             Err(error) => return nothing(error),
         };
         if status.is_success() {
-            return Told::Done(value);
+            return Told::Done(value, stale);
         }
         let code = value["code"].as_str().unwrap_or("no problem").to_owned();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Told::Nothing(format!("{} {code}", status.as_u16()));
         }
-        Told::Refused(code)
+        Told::Refused(code, stale)
     }
 
     async fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Told {
@@ -280,8 +307,8 @@ impl Caller {
         };
         let body = json!({ "refresh_token": refresh });
         match self.post("/v1/tokens/refresh", &body, None).await {
-            Told::Done(value) => tokens.take(&value),
-            Told::Refused(code) => panic!("{} cannot renew the token: {code}", self.name),
+            Told::Done(value, _) => tokens.take(&value),
+            Told::Refused(code, _) => panic!("{} cannot renew the token: {code}", self.name),
             Told::Nothing(why) => panic!("{} cannot renew the token: {why}", self.name),
         }
     }

@@ -59,6 +59,8 @@ pub(super) struct Verdict {
     /// By how many milliseconds the latest login and the latest live session outlived their end.
     pub(super) worst_login: i64,
     pub(super) worst_session: i64,
+    /// The same for what somebody took away before its end, from when they were told so.
+    pub(super) worst_taken: i64,
     /// Frames that a stream told again after it went on at another node; clients drop them.
     pub(super) told_again: u64,
 }
@@ -89,6 +91,7 @@ pub(super) fn check(history: &History, truth: &Truth) -> Verdict {
     effects(history, truth, &mut verdict);
     refusals(history, &mut verdict);
     order(history, truth, &mut verdict);
+    looks(history, &mut verdict);
     record(truth, &mut verdict);
     streams(history, truth, &mut verdict);
     ends(history, truth, &mut verdict);
@@ -230,6 +233,33 @@ fn order(history: &History, truth: &Truth, verdict: &mut Verdict) {
     }
 }
 
+/// Nobody is shown less than was acknowledged before, unless the answer says that it may be old.
+fn looks(history: &History, verdict: &mut Verdict) {
+    let mut told: HashMap<&str, Vec<(u64, i64)>> = HashMap::new();
+    for call in &history.calls {
+        if let Outcome::Done { id, version, .. } = &call.outcome {
+            told.entry(id).or_default().push((call.end, *version));
+        }
+    }
+    for look in history.looks.iter().filter(|look| !look.stale) {
+        let known = told.get(look.id.as_str()).into_iter().flatten();
+        let before = known.filter(|(end, _)| *end <= look.start);
+        let least = before
+            .map(|(_, version)| *version)
+            .max()
+            .unwrap_or_default();
+        if look.version < least {
+            let text = format!(
+                "{} was shown at version {}, and was at {least} before, {} s after the beginning",
+                look.id,
+                look.version,
+                look.start / 1_000_000
+            );
+            verdict.torn.push(text);
+        }
+    }
+}
+
 /// The record is dense, and says exactly as much as happened.
 fn record(truth: &Truth, verdict: &mut Verdict) {
     let mut ids = HashSet::new();
@@ -358,6 +388,7 @@ fn ends(history: &History, truth: &Truth, verdict: &mut Verdict) {
         let due = early.map_or(end.expires, |early| early.min(end.expires));
         let past = seen.at - due;
         let worst = match seen.by {
+            _ if due < end.expires => &mut verdict.worst_taken,
             Access::Login => &mut verdict.worst_login,
             Access::Session => &mut verdict.worst_session,
         };
@@ -401,272 +432,4 @@ fn broken(history: &History, from: i64, to: i64) -> Option<i64> {
         }
     }
     outage
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::history::{Fault, Frame, Seen};
-    use super::*;
-
-    fn call(
-        verb: Verb,
-        subject: &str,
-        (start, end): (u64, u64),
-        version: i64,
-        state: &str,
-    ) -> Call {
-        Call {
-            start,
-            end,
-            who: "ada".to_owned(),
-            verb,
-            subject: subject.to_owned(),
-            key: format!("{verb:?} {subject}"),
-            tries: 1,
-            unknown: false,
-            outcome: Outcome::Done {
-                id: subject.to_owned(),
-                version,
-                state: state.to_owned(),
-            },
-        }
-    }
-
-    fn event(index: i64, code: &str, request: Option<&str>, grant: Option<&str>) -> Event {
-        Event {
-            index,
-            id: 100 + u128::try_from(index).unwrap(),
-            code: code.to_owned(),
-            actor: if code == "grant.ended" {
-                "portcullis"
-            } else {
-                "ada"
-            }
-            .to_owned(),
-            request: request.map(str::to_owned),
-            grant: grant.map(str::to_owned),
-            reason: None,
-        }
-    }
-
-    fn row(id: &str, state: &str, version: i64) -> Row {
-        Row {
-            id: id.to_owned(),
-            state: state.to_owned(),
-            version,
-        }
-    }
-
-    /// One request that is withdrawn, and one that becomes a grant, which ends after 10 seconds.
-    fn honest() -> (History, Truth) {
-        let history = History {
-            calls: vec![
-                call(Verb::Submit, "R-1", (0, 10), 1, "pending"),
-                call(Verb::Withdraw, "R-1", (20, 30), 2, "withdrawn"),
-                call(Verb::Submit, "R-2", (40, 50), 1, "pending"),
-                call(Verb::Approve, "R-2", (60, 70), 2, "approved"),
-            ],
-            frames: BTreeMap::from([("console".to_owned(), (1..5).map(frame).collect())]),
-            seen: vec![seen(9_999, Access::Login), seen(10_900, Access::Session)],
-            ..History::default()
-        };
-        let truth = Truth {
-            epoch: 1,
-            events: vec![
-                event(0, "request.submitted", Some("R-1"), None),
-                event(1, "request.withdrawn", Some("R-1"), None),
-                event(2, "request.submitted", Some("R-2"), None),
-                event(3, "request.approved", Some("R-2"), None),
-                event(4, "grant.ended", Some("R-2"), Some("G-2")),
-            ],
-            requests: vec![row("R-1", "withdrawn", 2), row("R-2", "approved", 2)],
-            grants: vec![row("G-2", "ended", 4)],
-            reviews: 1,
-            ends: BTreeMap::from([(
-                "G-2".to_owned(),
-                End {
-                    expires: 10_000,
-                    ended: Some(11_000),
-                },
-            )]),
-            ..Truth::default()
-        };
-        (history, truth)
-    }
-
-    fn frame(index: i64) -> Frame {
-        Frame {
-            epoch: 1,
-            index,
-            id: 100 + u128::try_from(index).unwrap(),
-        }
-    }
-
-    fn seen(at: i64, by: Access) -> Seen {
-        Seen {
-            at,
-            grant: "G-2".to_owned(),
-            by,
-        }
-    }
-
-    /// What is found after something was forged.
-    fn found(forge: impl FnOnce(&mut History, &mut Truth)) -> Verdict {
-        let (mut history, mut truth) = honest();
-        forge(&mut history, &mut truth);
-        check(&history, &truth)
-    }
-
-    #[test]
-    fn an_honest_history_is_believed() {
-        let verdict = found(|_, _| {});
-        assert_eq!(verdict.wrong(), Vec::<&String>::new());
-        assert_eq!((verdict.worst_login, verdict.worst_session), (0, 900));
-    }
-
-    #[test]
-    fn a_change_that_was_acknowledged_and_is_not_there_is_found() {
-        let verdict = found(|_, truth| {
-            truth.requests[0] = row("R-1", "pending", 1);
-            truth.events[1] = event(1, "request.claimed", Some("R-1"), None);
-        });
-        assert!(!verdict.lost.is_empty());
-        let verdict = found(|history, _| {
-            history
-                .calls
-                .push(call(Verb::Submit, "R-3", (80, 90), 1, "pending"));
-        });
-        assert!(!verdict.lost.is_empty());
-    }
-
-    #[test]
-    fn an_effect_that_came_twice_is_found() {
-        let verdict = found(|_, truth| {
-            truth.requests.push(row("R-3", "pending", 1));
-            truth
-                .events
-                .push(event(5, "request.submitted", Some("R-3"), None));
-        });
-        assert!(!verdict.doubled.is_empty());
-        let verdict = found(|_, truth| {
-            truth
-                .events
-                .push(event(5, "request.withdrawn", Some("R-1"), None));
-        });
-        assert!(!verdict.doubled.is_empty());
-    }
-
-    #[test]
-    fn a_change_of_unknown_outcome_may_be_there_or_not() {
-        let open = |history: &mut History| {
-            let mut unknown = call(Verb::Submit, "", (80, 90), 1, "pending");
-            unknown.outcome = Outcome::Open;
-            history.calls.push(unknown);
-        };
-        assert_eq!(
-            found(|history, _| open(history)).wrong(),
-            Vec::<&String>::new()
-        );
-        let verdict = found(|history, truth| {
-            open(history);
-            truth.requests.push(row("R-3", "pending", 1));
-            truth
-                .events
-                .push(event(5, "request.submitted", Some("R-3"), None));
-        });
-        assert_eq!(verdict.wrong(), Vec::<&String>::new());
-    }
-
-    #[test]
-    fn an_event_without_its_change_and_a_change_without_its_event_are_found() {
-        let verdict = found(|_, truth| truth.reviews = 2);
-        assert!(!verdict.torn.is_empty());
-        let verdict = found(|_, truth| truth.grants.push(row("G-3", "active", 1)));
-        assert!(!verdict.torn.is_empty());
-    }
-
-    #[test]
-    fn a_gap_in_the_record_and_an_event_that_is_there_twice_are_found() {
-        assert!(!found(|_, truth| truth.events[4].index = 5).torn.is_empty());
-        assert!(
-            !found(|_, truth| truth.events[4].id = 100)
-                .doubled
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn a_stream_with_a_gap_and_one_with_another_event_are_found() {
-        let stream = |frames: Vec<Frame>| {
-            found(move |history, _| {
-                history.frames.insert("console".to_owned(), frames);
-            })
-        };
-        assert!(!stream(vec![frame(1), frame(3)]).torn.is_empty());
-        let twin = Frame { id: 7, ..frame(2) };
-        assert!(!stream(vec![frame(1), twin]).torn.is_empty());
-        let other = Frame {
-            epoch: 2,
-            ..frame(2)
-        };
-        assert!(!stream(vec![frame(1), other]).torn.is_empty());
-        let again = stream(vec![frame(1), frame(2), frame(2), frame(3)]);
-        assert_eq!((again.wrong(), again.told_again), (Vec::new(), 1));
-    }
-
-    #[test]
-    fn a_record_that_went_back_is_found() {
-        let verdict = found(|history, _| {
-            history
-                .calls
-                .push(call(Verb::Claim, "R-2", (80, 90), 1, "pending"));
-        });
-        assert!(!verdict.torn.is_empty());
-        let verdict = found(|_, truth| truth.requests[1].state = "denied".to_owned());
-        assert!(!verdict.torn.is_empty());
-    }
-
-    #[test]
-    fn a_login_and_a_session_past_their_bound_are_found() {
-        for (at, by) in [
-            (15_001, Access::Login),
-            (21_001, Access::Session),
-            (11_001, Access::Login),
-        ] {
-            let verdict = found(|history, truth| {
-                if at > 12_000 {
-                    truth.ends.get_mut("G-2").unwrap().ended = None;
-                }
-                history.seen.push(seen(at, by));
-            });
-            assert_eq!(verdict.late.len(), 1, "{at}: {:?}", verdict.late);
-        }
-        // Nobody but the target can end it while nothing can be written, and the session waits for us.
-        let broken = |at| {
-            found(move |history, truth| {
-                truth.ends.get_mut("G-2").unwrap().ended = None;
-                history.faults.push(Fault {
-                    start: 9_000_000,
-                    end: 20_000_000,
-                    what: "no primary".to_owned(),
-                    outage: true,
-                });
-                history.seen.push(seen(at, Access::Session));
-            })
-        };
-        assert_eq!(broken(61_000).wrong(), Vec::<&String>::new());
-        assert_eq!(broken(61_001).late.len(), 1);
-    }
-
-    #[test]
-    fn what_was_revoked_and_could_still_be_used_is_found() {
-        let verdict = found(|history, truth| {
-            truth.ends.get_mut("G-2").unwrap().expires = 100_000;
-            truth.ends.get_mut("G-2").unwrap().ended = None;
-            let revoked = call(Verb::Revoke, "G-2", (900_000, 1_000_000), 4, "closing");
-            history.calls.push(revoked);
-            history.seen.push(seen(12_001, Access::Login));
-        });
-        assert_eq!(verdict.late.len(), 1, "{:?}", verdict.late);
-    }
 }

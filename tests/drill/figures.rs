@@ -43,6 +43,7 @@ pub(super) fn table(
         ("events read from streams", frames.to_string()),
         ("  told again after a break", verdict.told_again.to_string()),
         ("kills of nodes", of(&blows.kills)),
+        ("  back after, p50 p99 max", percentiles(&restarts(history))),
         ("nodes that stood still", of(&blows.freezes)),
         ("broken links", of(&blows.cuts)),
         ("clocks that jumped", of(&blows.clocks)),
@@ -58,6 +59,10 @@ pub(super) fn table(
         (
             "latest session past an end",
             format!("{} ms", verdict.worst_session),
+        ),
+        (
+            "latest use past a revocation",
+            format!("{} ms", verdict.worst_taken),
         ),
         ("lost", verdict.lost.len().to_string()),
         ("duplicate", verdict.doubled.len().to_string()),
@@ -102,6 +107,18 @@ fn silences(history: &History) -> Vec<(u64, &str)> {
             (longest / 1000, fault.what.as_str())
         })
         .collect()
+}
+
+/// How long a node took to be killed and to listen again, in milliseconds.
+fn restarts(history: &History) -> Vec<u64> {
+    let faults = history.faults.iter();
+    let kills =
+        faults.filter(|fault| fault.what.starts_with("node") && fault.what.ends_with("Kill"));
+    let mut took: Vec<u64> = kills
+        .map(|fault| (fault.end - fault.start) / 1000)
+        .collect();
+    took.sort_unstable();
+    took
 }
 
 fn percentiles(sorted: &[u64]) -> String {

@@ -139,6 +139,7 @@ impl Fleet {
             let mut node = node.lock().unwrap();
             node.kill();
             while node.try_start().is_none() {
+                eprintln!("a node did not start: {}", node.log());
                 std::thread::sleep(std::time::Duration::from_millis(200));
             }
         };

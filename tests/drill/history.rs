@@ -78,6 +78,17 @@ pub(super) struct Call {
     pub(super) outcome: Outcome,
 }
 
+/// Somebody looked at a record.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Look {
+    pub(super) start: Moment,
+    pub(super) id: String,
+    /// As it was shown; 0 where it was said not to be there.
+    pub(super) version: i64,
+    /// Whether the answer said itself that it may be old.
+    pub(super) stale: bool,
+}
+
 /// Somebody got in, or was still in.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Seen {
@@ -117,6 +128,7 @@ pub(super) struct History {
     /// The wall clock when the drill began, in milliseconds.
     pub(super) began: i64,
     pub(super) calls: Vec<Call>,
+    pub(super) looks: Vec<Look>,
     pub(super) seen: Vec<Seen>,
     /// By reader, in the order in which they were read.
     pub(super) frames: BTreeMap<String, Vec<Frame>>,
@@ -141,6 +153,9 @@ impl History {
         };
         for call in &self.calls {
             line("call", serde_json::to_value(call).unwrap());
+        }
+        for look in &self.looks {
+            line("look", serde_json::to_value(look).unwrap());
         }
         for seen in &self.seen {
             line("seen", serde_json::to_value(seen).unwrap());

@@ -6,6 +6,7 @@ mod caller;
 mod check;
 mod figures;
 mod fleet;
+mod forged;
 mod history;
 mod plan;
 mod prober;
@@ -77,8 +78,8 @@ async fn the_long_drill() {
         std::env::var(name).map_or(usual, |text| text.parse().unwrap())
     };
     let finding = match std::env::var("PORTCULLIS_DRILL_FINDING").as_deref() {
-        Ok("hosts") => Finding::Hosts,
-        _ => Finding::Address,
+        Ok("address") => Finding::Address,
+        _ => Finding::Hosts,
     };
     run(Drill {
         finding,

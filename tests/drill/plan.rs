@@ -57,7 +57,7 @@ pub(super) fn plan(seed: u64, nodes: usize, failovers: usize, kills: usize) -> P
     let mut all: Vec<Vec<Step<NodeBlow>>> = vec![Vec::new(); nodes];
     for nth in 0..kills {
         let steps = &mut all[nth % nodes];
-        steps.push((millis(&mut random, 100, 1_500), NodeBlow::Kill));
+        steps.push((millis(&mut random, 50, 800), NodeBlow::Kill));
         if random.chance(4) {
             let blow = other(&mut random);
             steps.push((millis(&mut random, 200, 1_000), blow));
@@ -97,7 +97,7 @@ fn other(random: &mut Random) -> NodeBlow {
     ];
     let way = ways[random.below(ways.len())];
     match random.below(6) {
-        0 | 1 => NodeBlow::Freeze(millis(random, 2_000, 8_000)),
+        0 | 1 => NodeBlow::Freeze(millis(random, 2_000, 6_000)),
         2 => NodeBlow::Clients(way, millis(random, 500, 5_000)),
         3 | 4 => NodeBlow::Database(way, millis(random, 500, 8_000)),
         _ => {

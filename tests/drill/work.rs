@@ -58,6 +58,9 @@ async fn one_request(requester: &Caller, reviewer: &Caller, random: &mut Random)
         .change(Verb::Submit, None, "/v1/requests", None, body)
         .await;
     let (id, version) = done(made)?;
+    if random.chance(3) {
+        requester.look(&id).await;
+    }
     let path = |act: &str| format!("/v1/requests/{id}/{act}");
     for _ in 0..random.below(3) {
         let claimed = reviewer
@@ -83,7 +86,11 @@ async fn one_request(requester: &Caller, reviewer: &Caller, random: &mut Random)
             .change(Verb::Deny, Some(&id), &path, Some(version), body)
             .await
     };
-    done(over).map(drop)
+    done(over)?;
+    if random.chance(3) {
+        requester.look(&id).await;
+    }
+    Some(())
 }
 
 /// Places locks on somebody who does nothing, and lifts them again.
