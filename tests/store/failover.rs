@@ -6,6 +6,7 @@ use portcullis::config::Durability;
 use portcullis::store::ring::Service;
 use reqwest::Method;
 use serde_json::json;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tokio::task::block_in_place;
 
 use crate::support::http::Answer;
@@ -228,4 +229,38 @@ async fn a_primary_without_what_was_seen_is_not_taken() {
     assert!(why.contains("portcullis recover"), "{why}");
     let refused = place(&world, "another").await;
     assert_eq!(refused.problem(), (503, "no-writable-store".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_owns_its_database_and_may_nothing_else_is_enough() {
+    let mut replicas = Replicas::start(1).await;
+    let mut connection = replicas
+        .primary()
+        .options("postgres")
+        .connect()
+        .await
+        .unwrap();
+    for sql in [
+        format!("create role plain login password '{PASSWORD}'"),
+        "create database plain owner plain".to_owned(),
+    ] {
+        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let [first, second] = replicas.ports()[..] else {
+        panic!("one primary and one standby were started");
+    };
+    let password = PASSWORD.replace(' ', "%20");
+    let url = format!(
+        "postgres://plain:{password}@127.0.0.1:{first},127.0.0.1:{second}/plain?sslmode=disable"
+    );
+    let world = World::on_hosts(url, Durability::Strict).await;
+    placed(&world, "on-the-first").await;
+    let old = replicas.primary_place();
+    replicas.kill_primary();
+    until_read_only(&world).await;
+    replicas.promote().await;
+    replicas.rejoin(old, Rejoin::Rewound).await;
+    placed(&world, "on-the-second").await;
+    assert_eq!(world.events(&["lock.placed"]).await, [2]);
 }

@@ -3,6 +3,7 @@
 mod failover;
 mod index;
 mod order;
+mod patroni;
 mod search;
 mod segment;
 mod wire;

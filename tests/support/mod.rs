@@ -14,6 +14,7 @@ pub(crate) mod installation;
 pub(crate) mod link;
 pub(crate) mod node;
 pub(crate) mod passkey;
+pub(crate) mod patroni;
 pub(crate) mod person;
 pub(crate) mod postgres;
 pub(crate) mod process;
