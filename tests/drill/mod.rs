@@ -61,7 +61,7 @@ const SHORT: Drill = Drill {
     askers: 4,
     holders: 2,
     grants: 40,
-    finding: Finding::Address,
+    finding: Finding::Hosts,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
