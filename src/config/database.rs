@@ -209,18 +209,18 @@ fn without_password(url: &str) -> String {
     if parsed.password().is_some() && parsed.set_password(Some("***")).is_err() {
         return hidden;
     }
-    // `?password=` works too, and other parameters may name files with keys.
-    parsed.set_query(parts.query.map(|_| "…"));
+    parsed.set_query(None);
     let shown = parsed.to_string();
-    match parts.hosts.as_slice() {
-        [_, others @ ..] if !others.is_empty() => {
-            let after = shown.find('@').map_or(0, |at| at + 1);
-            let name = shown.get(after..).and_then(|rest| rest.find('/'));
-            let (front, back) = shown.split_at(name.map_or(shown.len(), |at| after + at));
-            format!("{front},{}{back}", others.join(","))
-        }
-        _ => shown,
+    // `?password=` works too, and other parameters may name files with keys.
+    let query = if parts.query.is_some() { "?…" } else { "" };
+    let others = parts.hosts.get(1..).unwrap_or_default().join(",");
+    if others.is_empty() {
+        return format!("{shown}{query}");
     }
+    let after = shown.find('@').map_or(0, |at| at + 1);
+    let name = shown.get(after..).and_then(|rest| rest.find('/'));
+    let (front, back) = shown.split_at(name.map_or(shown.len(), |at| after + at));
+    format!("{front},{others}{back}{query}")
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub mod witness;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -56,11 +57,16 @@ use crate::config::{AuditSettings, Durability, Identity, TokenSettings};
 use crate::domain::break_glass::Limits;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
+use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::{LocalAccounts, StepUp};
 use crate::gate::log::Signer;
 use crate::gate::{self, Caller, Gate};
 use crate::secret::Secret;
 use crate::store::{Clock, Location, Store};
+
+/// How long one step of the start may be tried, and the pause before it is tried again.
+const STEP: Duration = Duration::from_mins(1);
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -177,19 +183,18 @@ impl Server {
                 .with_signer(options.checkpoint.map(Signer::kept_in).unwrap_or_default()),
         );
         // Before anything is done or said in its name.
-        gate.not_restored().await.map_err(fault)?;
-        gate.begin_proofs().await.map_err(fault)?;
-        gate.begin_policy().await.map_err(fault)?;
-        let bootstrap = gate.bootstrap_code().await.map_err(fault)?;
-        gate.record(
+        patiently(async || gate.not_restored().await).await?;
+        patiently(async || gate.begin_proofs().await).await?;
+        patiently(async || gate.begin_policy().await).await?;
+        let bootstrap = patiently(async || gate.bootstrap_code().await).await?;
+        let started = || {
             Event::new(EventCode::ServerStarted, Actor::System)
                 .detail("rules", rules.current().version.as_str())
-                .detail("durability", durability(&store)),
-        )
-        .await
-        .map_err(fault)?;
-        store.sequence().await?;
-        gate.publish().await.map_err(fault)?;
+                .detail("durability", durability(&store))
+        };
+        patiently(async || gate.record(started()).await).await?;
+        patiently(async || Ok(store.sequence().await?)).await?;
+        patiently(async || gate.publish().await).await?;
         let app = App {
             feed: Arc::new(feed::Feed::new(Arc::clone(&store), Arc::clone(&rules)).await?),
             gate,
@@ -345,6 +350,20 @@ fn host(name: &str) -> String {
     let rest = name.split_once("://").map_or(name, |(_, rest)| rest);
     let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
     host.trim_matches(['[', ']']).to_owned()
+}
+
+/// A step of the start, again and again while the database says that it cannot be done at this moment: its primary may
+/// be lost while a node starts.
+async fn patiently<T>(step: impl AsyncFn() -> Result<T, gate::Error>) -> anyhow::Result<T> {
+    let began = tokio::time::Instant::now();
+    loop {
+        match step().await {
+            Err(gate::Error::Refused(
+                Refusal::Busy | Refusal::NoWritableStore { .. } | Refusal::OutcomeUnknown,
+            )) if began.elapsed() < STEP => tokio::time::sleep(AGAIN).await,
+            done => return done.map_err(fault),
+        }
+    }
 }
 
 fn fault(error: gate::Error) -> anyhow::Error {

@@ -82,13 +82,6 @@ pub(in crate::store) async fn sqlite(path: &Path) -> anyhow::Result<Pools> {
     })
 }
 
-/// The primary at this URL, as soon as there is one.
-async fn primary(url: &str, ring: &Ring) -> anyhow::Result<Host> {
-    let place = ring.first_primary(FIRST_PRIMARY).await?;
-    let primary = hosts(url)?.into_iter().find(|host| host.place == place);
-    primary.context("the primary is none of the hosts")
-}
-
 async fn patiently(host: &Host) -> anyhow::Result<PgConnection> {
     let patient = host.options.clone().options([("statement_timeout", "0")]);
     let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, patient.connect()).await;
@@ -101,8 +94,8 @@ async fn patiently(host: &Host) -> anyhow::Result<PgConnection> {
 pub(in crate::store) async fn patient(url: &str) -> anyhow::Result<PgConnection> {
     let (_, nothing) = watch::channel(Head::default());
     let ring = Ring::start(hosts(url)?, Durability::Available, nothing, Arc::default());
-    let primary = primary(url, &ring).await?;
-    patiently(&primary).await
+    let primary = ring.first_primary(FIRST_PRIMARY).await?;
+    patiently(ring.host_of(&primary)?).await
 }
 
 /// Opens the database at this URL, as soon as one of its hosts is the primary.
@@ -113,9 +106,13 @@ pub(in crate::store) async fn postgres(
     appended: Arc<Notify>,
 ) -> anyhow::Result<Pools> {
     let ring = Ring::start(hosts(url)?, durability, head, appended);
-    // A large table is brought to another schema in its own time.
-    let mut migrating = patiently(&primary(url, &ring).await?).await?;
-    migrate::bring(On::Postgres(&mut migrating)).await?;
-    migrating.close().await.context("closing a connection")?;
+    let primary = ring.first_primary(FIRST_PRIMARY).await?;
+    // A large table is brought to another schema in its own time, unless its host is lost meanwhile.
+    let migrated = primary.outlasts(async {
+        let mut migrating = patiently(ring.host_of(&primary)?).await?;
+        migrate::bring(On::Postgres(&mut migrating)).await?;
+        migrating.close().await.context("closing a connection")
+    });
+    migrated.await?;
     Ok(Pools::Postgres(ring))
 }

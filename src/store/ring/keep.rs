@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const SEARCH: Duration = Duration::from_millis(250);
 /// Every so many looks the other hosts are asked too: one of them may have been promoted.
 const AROUND: u32 = 5;
+/// A primary that takes longer than this to answer may have stood still.
+const SLOW: Duration = Duration::from_millis(500);
 /// How long a new primary may take to show that its standby follows, before it is used to read only.
 const VOUCHED: Duration = Duration::from_secs(2);
 /// Why a primary in strict mode is used to read only.
@@ -79,6 +81,7 @@ impl Keeper {
     /// Asks the primary in use whether it still is, and now and then the others whether one of them is newer.
     async fn look(&mut self, ring: &Ring, member: &Arc<Member>) -> bool {
         self.looks = self.looks.wrapping_add(1);
+        let began = Instant::now();
         let wrong = match self.ask_one(ring, member.host).await {
             Ok(report) if !is_as_before(&report, member) => {
                 Some("it is not the primary that it was".to_owned())
@@ -91,7 +94,10 @@ impl Keeper {
             Err(silent) => Some(silent.why),
         };
         let wrong = match wrong {
-            None if self.looks.is_multiple_of(AROUND) && ring.hosts.len() > 1 => {
+            // One that stood still may have been replaced meanwhile.
+            None if ring.hosts.len() > 1
+                && (began.elapsed() > SLOW || self.looks.is_multiple_of(AROUND)) =>
+            {
                 self.look_around(ring, member).await
             }
             other => other,

@@ -112,6 +112,15 @@ impl Member {
         }
     }
 
+    /// As `answer`, for something that takes the time that it needs.
+    pub(in crate::store) async fn outlasts<T>(
+        &self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let done = self.gone.run_until_cancelled(work).await;
+        done.unwrap_or_else(|| Err(lost(&self.place).into()))
+    }
+
     /// As `answer`, for a commit: where nobody says what became of it, it may be there or not.
     pub(in crate::store) async fn committed(
         &self,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use chrono::TimeDelta;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -200,11 +201,11 @@ impl Ring {
         }
     }
 
-    /// The place of the first primary; says what is wrong with the hosts when there is none within this time.
+    /// The first primary; says what is wrong with the hosts when there is none within this time.
     pub(in crate::store) async fn first_primary(
         &self,
         patience: Duration,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Arc<Member>> {
         let mut standing = self.standing.subscribe();
         let known = standing.wait_for(|(now, _)| {
             matches!(
@@ -218,11 +219,18 @@ impl Ring {
         });
         drop(tokio::time::timeout(patience, known).await);
         match &self.standing.borrow().0 {
-            Standing::Primary(member) => Ok(member.place.clone()),
+            Standing::Primary(member) => Ok(Arc::clone(member)),
             Standing::ReadOnly { why, .. } | Standing::Nothing { why, .. } => {
                 anyhow::bail!("the database has no primary that can be used: {why}")
             }
         }
+    }
+
+    /// How a member is connected to.
+    pub(in crate::store) fn host_of(&self, member: &Member) -> anyhow::Result<&Host> {
+        self.hosts
+            .get(member.host)
+            .context("the primary is none of the hosts")
     }
 
     /// Waits for a primary, however long that takes.
