@@ -164,7 +164,8 @@ impl Server {
             .await
             .with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
-        let store = Arc::new(Store::open_with(location, clock, options.durability).await?);
+        let store =
+            Arc::new(Box::pin(Store::open_with(location, clock, options.durability)).await?);
         let name = options
             .name
             .unwrap_or_else(|| local(address, options.tls.is_some()));
@@ -182,19 +183,7 @@ impl Server {
                 .with_identity(options.identity)?
                 .with_signer(options.checkpoint.map(Signer::kept_in).unwrap_or_default()),
         );
-        // Before anything is done or said in its name.
-        patiently(async || gate.not_restored().await).await?;
-        patiently(async || gate.begin_proofs().await).await?;
-        patiently(async || gate.begin_policy().await).await?;
-        let bootstrap = patiently(async || gate.bootstrap_code().await).await?;
-        let started = || {
-            Event::new(EventCode::ServerStarted, Actor::System)
-                .detail("rules", rules.current().version.as_str())
-                .detail("durability", durability(&store))
-        };
-        patiently(async || gate.record(started()).await).await?;
-        patiently(async || Ok(store.sequence().await?)).await?;
-        patiently(async || gate.publish().await).await?;
+        let bootstrap = Box::pin(begin(&gate, &rules)).await?;
         let app = App {
             feed: Arc::new(feed::Feed::new(Arc::clone(&store), Arc::clone(&rules)).await?),
             gate,
@@ -350,6 +339,26 @@ fn host(name: &str) -> String {
     let rest = name.split_once("://").map_or(name, |(_, rest)| rest);
     let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
     host.trim_matches(['[', ']']).to_owned()
+}
+
+/// What a node does before it answers anybody: it looks whether it may go on, and says that it does. Answers the one-time
+/// code for the first admin, when there is nobody yet.
+async fn begin(gate: &Gate, rules: &Watcher) -> anyhow::Result<Option<Secret>> {
+    let store = gate.store();
+    // Before anything is done or said in its name.
+    patiently(async || gate.not_restored().await).await?;
+    patiently(async || gate.begin_proofs().await).await?;
+    patiently(async || gate.begin_policy().await).await?;
+    let bootstrap = patiently(async || gate.bootstrap_code().await).await?;
+    let started = || {
+        Event::new(EventCode::ServerStarted, Actor::System)
+            .detail("rules", rules.current().version.as_str())
+            .detail("durability", durability(store))
+    };
+    patiently(async || gate.record(started()).await).await?;
+    patiently(async || Ok(store.sequence().await?)).await?;
+    patiently(async || gate.publish().await).await?;
+    Ok(bootstrap)
 }
 
 /// A step of the start, again and again while the database says that it cannot be done at this moment: its primary may

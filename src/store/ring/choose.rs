@@ -150,6 +150,7 @@ mod tests {
             behind: None,
             ahead: 0,
             head: Some(Head { epoch: 1, size }),
+            is_anew: false,
         }
     }
 

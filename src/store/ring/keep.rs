@@ -86,6 +86,10 @@ impl Keeper {
             Ok(report) if !is_as_before(&report, member) => {
                 Some("it is not the primary that it was".to_owned())
             }
+            // What no standby has yet is shown after a crash, so that it is looked at as if it were a new one.
+            Ok(report) if report.is_anew && ring.durability == Durability::Strict => {
+                Some("its connections broke".to_owned())
+            }
             Ok(report) => {
                 self.seen.note(&report, Instant::now());
                 compare_clocks(ring, &report);

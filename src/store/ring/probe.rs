@@ -44,6 +44,8 @@ pub(super) struct Report {
     pub(super) ahead: i64,
     /// How much of the log it has, if there is one yet.
     pub(super) head: Option<Head>,
+    /// Whether it had to be connected to anew: it may have crashed since it was asked last.
+    pub(super) is_anew: bool,
 }
 
 /// Why a host says nothing.
@@ -77,7 +79,7 @@ impl Probe {
             return Ok(report);
         }
         let asked = timeout(ANSWER, first(host)).await;
-        let (connection, report) = asked.unwrap_or_else(|_| {
+        let (connection, mut report) = asked.unwrap_or_else(|_| {
             let (place, seconds) = (&host.place, ANSWER.as_secs());
             Err(Silent {
                 why: format!("`{place}` did not answer within {seconds} s"),
@@ -85,6 +87,7 @@ impl Probe {
             })
         })?;
         self.0 = Some(connection);
+        report.is_anew = true;
         Ok(report)
     }
 }
@@ -143,6 +146,7 @@ async fn about(connection: &mut PgConnection) -> anyhow::Result<Report> {
         is_synchronous,
         behind: behind.map(|millis| Duration::from_millis(millis.max(0).cast_unsigned())),
         head,
+        is_anew: false,
     })
 }
 
