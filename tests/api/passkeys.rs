@@ -349,7 +349,7 @@ on_both! {
         world.pass(TimeDelta::minutes(15) + TimeDelta::seconds(1));
         world.gate().tidy().await.unwrap();
         assert_eq!(counts(&world).await, [0, 0, 1, 1]);
-        world.pass(TimeDelta::hours(24));
+        world.pass(TimeDelta::hours(25));
         world.gate().tidy().await.unwrap();
         assert_eq!(counts(&world).await, [0, 0, 0, 0]);
     }

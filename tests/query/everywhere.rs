@@ -223,7 +223,9 @@ async fn a_client_that_follows_a_filter_misses_nothing_and_calls_nothing_missing
     let ada = world.engineer("ada").await;
     let filter = "event:request.submitted".to_owned();
     let mut follow = follow_matching(world.admin().clone(), None, filter);
-    let Some(Followed::Hello { .. }) = follow.next().await else {
+    let (Some(Followed::Standing(_)), Some(Followed::Hello { .. })) =
+        (follow.next().await, follow.next().await)
+    else {
         panic!("no greeting")
     };
     let mut asked = Vec::new();

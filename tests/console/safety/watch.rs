@@ -100,10 +100,12 @@ impl Watch {
                 continue;
             }
             let row = change.subject().map(|subject| (subject, change.version()));
-            let turn = self
-                .listed
-                .iter()
-                .position(|listed| Some(listed) == row.as_ref());
+            // Lists claim nothing: who claims a row whose turn is still to come does that by a key.
+            let of_a_list = |listed: &(Subject, i64)| {
+                !matches!(change.act(), Act::Claim { .. } | Act::Release { .. })
+                    && Some(listed) == row.as_ref()
+            };
+            let turn = self.listed.iter().position(of_a_list);
             let less =
                 matches!(change.act(), Act::Approve { less, .. } if *less != Less::default());
             let word = if less { "narrow" } else { change.act().word() };
