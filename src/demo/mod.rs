@@ -225,6 +225,7 @@ async fn start_server(
                 required: false,
                 ..StepUp::default()
             },
+            node: "demo".to_owned(),
             ..server::Options::default()
         },
     )

@@ -65,8 +65,10 @@ use crate::domain::sign_in::Method;
 use crate::secret::{self, Secret};
 use crate::store::apply::NotApplied;
 use crate::store::audit::Origin;
+use crate::store::fault;
+use crate::store::ring::NoPrimary;
 use crate::store::settings::Once;
-use crate::store::{self, Store, Tx};
+use crate::store::{Store, Tx};
 
 /// Why a call was not answered as asked.
 #[derive(Debug)]
@@ -86,13 +88,14 @@ impl From<Refusal> for Error {
 impl From<anyhow::Error> for Error {
     fn from(fault: anyhow::Error) -> Self {
         // Who looks after the hosts of the database has said what is wrong with them, once.
-        if let Some(lost) = store::no_primary(&fault) {
-            return Self::Refused(Refusal::NoWritableStore { why: lost.why });
+        if let Some(lost) = fault::no_primary(&fault) {
+            let NoPrimary { why, is_readable } = lost;
+            return Self::Refused(Refusal::NoWritableStore { why, is_readable });
         }
-        if store::is_unknown(&fault) {
+        if fault::is_unknown(&fault) {
             return Self::Refused(Refusal::OutcomeUnknown);
         }
-        if store::is_passing(&fault) {
+        if fault::is_passing(&fault) {
             tracing::warn!(
                 error = format!("{fault:#}"),
                 "the database has too much to do"

@@ -7,9 +7,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Watcher;
+use crate::store::Store;
 use crate::store::audit::Entry;
+use crate::store::fault::no_primary;
 use crate::store::sequence::Head;
-use crate::store::{Store, no_primary};
 use crate::wire::EventView;
 
 use super::views;

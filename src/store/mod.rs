@@ -17,7 +17,7 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::config::Durability;
 
-use ring::{NoPrimary, OutcomeUnknown, Ring, Service, Survives};
+use ring::{Ring, Service, Survives};
 use search::Search;
 use sequence::Head;
 
@@ -71,6 +71,7 @@ pub mod copy;
 pub mod device_keys;
 pub mod epochs;
 pub mod erase;
+pub mod fault;
 pub mod grants;
 pub mod history;
 mod hold;
@@ -213,42 +214,6 @@ pub(in crate::store) fn word<T: serde::de::DeserializeOwned>(
 ) -> anyhow::Result<T> {
     serde_json::from_value(serde_json::Value::String(text.to_owned()))
         .with_context(|| format!("the database has the {what} `{text}`"))
-}
-
-/// Why nothing can be changed, if a fault says that there is no primary at this moment.
-pub fn no_primary(fault: &anyhow::Error) -> Option<NoPrimary> {
-    if let Some(lost) = fault.downcast_ref::<NoPrimary>() {
-        return Some(lost.clone());
-    }
-    // A standby, or a primary that became one.
-    match fault.downcast_ref::<sqlx::Error>() {
-        Some(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25006") => {
-            Some(NoPrimary {
-                why: "the host of the database takes no writes".to_owned(),
-                is_readable: true,
-            })
-        }
-        _ => None,
-    }
-}
-
-/// Whether a fault says that nobody knows whether a change was made.
-pub fn is_unknown(fault: &anyhow::Error) -> bool {
-    fault.downcast_ref::<OutcomeUnknown>().is_some()
-}
-
-/// Whether a fault only says that the database is busy or away: the same call can succeed a moment later.
-pub fn is_passing(fault: &anyhow::Error) -> bool {
-    match fault.downcast_ref::<sqlx::Error>() {
-        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
-        // PostgreSQL: a lock was not free in time, a deadlock, a statement that took too long, a shutdown.
-        // SQLite: busy, also because a snapshot is too old.
-        Some(sqlx::Error::Database(error)) => matches!(
-            error.code().as_deref(),
-            Some("55P03" | "40P01" | "40001" | "57014" | "57P01" | "57P03" | "5" | "517")
-        ),
-        _ => false,
-    }
 }
 
 impl Store {
@@ -467,11 +432,6 @@ impl Store {
         if let Pools::Postgres(ring) = &self.pools {
             ring.has_grown();
         }
-    }
-
-    /// Whether the database answers.
-    pub async fn ping(&self) -> anyhow::Result<()> {
-        self.glance().await?.log_size().await.map(|_| ())
     }
 
     /// Lets every connection finish and closes them.

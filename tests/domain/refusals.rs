@@ -251,6 +251,11 @@ fn every_refusal() -> Vec<Refusal> {
         R::ClocksDiffer { seconds: -3_600 },
         R::NoWritableStore {
             why: "`db-a:5432` did not answer within 2 s".to_owned(),
+            is_readable: true,
+        },
+        R::NoWritableStore {
+            why: "`db-a:5432` did not answer within 2 s".to_owned(),
+            is_readable: false,
         },
         R::OutcomeUnknown,
     ]

@@ -4,16 +4,15 @@ use std::time::{Duration, Instant};
 
 use portcullis::config::Durability;
 use portcullis::store::ring::Service;
-use reqwest::Method;
-use serde_json::json;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tokio::task::block_in_place;
 
-use crate::support::http::Answer;
 use crate::support::postgres::{PASSWORD, SUPERUSER};
 use crate::support::replicas::{Rejoin, Replicas};
 use crate::support::sse::Stream;
-use crate::support::world::{World, ask, submit};
+use crate::support::world::{World, submit};
+
+use super::place;
 
 /// Servers that follow one another, and a node that knows them all.
 async fn start(standbys: usize, durability: Durability) -> (Replicas, World) {
@@ -54,17 +53,6 @@ async fn until_read_only(world: &World) -> String {
             Service::ReadOnly { why, .. } => Some(why),
             Service::Full | Service::None { .. } => None,
         })
-        .await
-}
-
-/// Places a lock, under a key.
-async fn place(world: &World, key: &str) -> Answer {
-    let who = world.http(world.admin());
-    let body = json!({ "on": { "kind": "target", "target": ask().target }, "reason": "only to change something" });
-    who.call(Method::POST, "/v1/locks")
-        .key(key)
-        .json(&body)
-        .send()
         .await
 }
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use portcullis::config::Durability;
 use portcullis::store::ring::Service;
-use reqwest::Method;
-use serde_json::json;
 
-use crate::support::http::Answer;
 use crate::support::patroni::Patroni;
-use crate::support::world::{World, ask};
+use crate::support::world::World;
+
+use super::place;
 
 async fn start() -> (Patroni, World) {
     let patroni = Patroni::start().await;
@@ -35,16 +34,6 @@ async fn until_used(patroni: &Patroni, world: &World, member: usize) {
             (in_use(world)? == place).then_some(())
         })
         .await;
-}
-
-async fn place(world: &World, key: &str) -> Answer {
-    let who = world.http(world.admin());
-    let body = json!({ "on": { "kind": "target", "target": ask().target }, "reason": "only to change something" });
-    who.call(Method::POST, "/v1/locks")
-        .key(key)
-        .json(&body)
-        .send()
-        .await
 }
 
 /// Does something while somebody places locks, one after the other, each again and again until there is an answer. What

@@ -325,6 +325,15 @@ fn mark_standby(data: &std::path::Path) {
 mod tests {
     use super::*;
 
+    /// A database with a table of numbers; answers its name.
+    async fn with_numbers(replicas: &Replicas) -> String {
+        let name = replicas.database().await.name;
+        let mut connection = replicas.primary().options(&name).connect().await.unwrap();
+        let create = sqlx::query("create table numbers (n bigint primary key)");
+        create.execute(&mut connection).await.unwrap();
+        name
+    }
+
     /// Writes a number, and says whether that was acknowledged in time.
     async fn write(on: &Cluster, database: &str, number: i64) -> bool {
         let write = async {
@@ -345,13 +354,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn what_was_acknowledged_survives_the_primary_and_the_old_one_comes_back() {
         let mut replicas = Replicas::start(2).await;
-        let name = replicas.database().await.name;
-        let mut connection = replicas.primary().options(&name).connect().await.unwrap();
-        sqlx::query("create table numbers (n bigint primary key)")
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        drop(connection);
+        let name = with_numbers(&replicas).await;
         let mut expected = Vec::new();
         for (turn, way) in [Rejoin::Rewound, Rejoin::Fresh].into_iter().enumerate() {
             let first = i64::try_from(turn).unwrap() * 10;
@@ -372,13 +375,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_primary_that_stood_still_acknowledges_nothing_when_it_goes_on() {
         let mut replicas = Replicas::start(1).await;
-        let name = replicas.database().await.name;
-        let mut connection = replicas.primary().options(&name).connect().await.unwrap();
-        sqlx::query("create table numbers (n bigint primary key)")
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        drop(connection);
+        let name = with_numbers(&replicas).await;
         let old = replicas.primary_place();
         replicas.freeze(old);
         replicas.promote().await;

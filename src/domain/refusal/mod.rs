@@ -225,6 +225,8 @@ pub enum Refusal {
     /// No host of the database takes changes at this moment.
     NoWritableStore {
         why: String,
+        /// Whether what is there can still be read.
+        is_readable: bool,
     },
     /// The database did not say whether it made the change.
     OutcomeUnknown,
@@ -461,8 +463,13 @@ impl Refusal {
                 "the clocks of this server and of its database differ by {} s, so nothing is decided here",
                 seconds.abs()
             ),
-            Self::NoWritableStore { why } => {
-                format!("nothing can be changed at the moment: {why}")
+            Self::NoWritableStore { why, is_readable } => {
+                let what = if *is_readable {
+                    "changed"
+                } else {
+                    "read or changed"
+                };
+                format!("nothing can be {what} at the moment: {why}")
             }
             Self::OutcomeUnknown => {
                 "the database did not answer in time: whether this was done is not known".to_owned()

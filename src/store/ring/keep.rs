@@ -148,7 +148,8 @@ impl Keeper {
                     return;
                 };
                 if ring.durability == Durability::Strict && !self.is_vouched(ring, host).await {
-                    // Everything that it has can be read: what is not on a standby yet is not shown by PostgreSQL.
+                    // It can be read. What a crash made visible that no standby has may still be lost, so that nothing is
+                    // decided or signed by it.
                     Self::read_only(ring, host, None, UNANSWERED);
                     return;
                 }

@@ -127,27 +127,25 @@ impl Member {
         asked: impl Future<Output = sqlx::Result<()>> + Send,
     ) -> anyhow::Result<()> {
         let began = Instant::now();
-        let asked = async {
-            self.answer(asked).await?;
-            if self.durability == Durability::Strict && began.elapsed() > WAITED {
-                let proof = sqlx::query(VOUCH).execute(&self.tells);
-                self.answer(proof).await?;
+        let error = match self.answer(asked).await {
+            Ok(()) if self.durability != Durability::Strict || began.elapsed() <= WAITED => {
+                return Ok(());
             }
-            Ok(())
-        };
-        match asked.await {
-            Ok(()) => Ok(()),
+            // It was committed. Whatever goes wrong with the proof says nothing against that.
+            Ok(()) => match self.answer(sqlx::query(VOUCH).execute(&self.tells)).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            },
             // The server itself says that it did not. A shutdown may come while it waits for a standby, after it did.
             Err(sqlx::Error::Database(error))
                 if !error.code().is_some_and(|code| code.starts_with("57P")) =>
             {
-                Err(anyhow::Error::from(sqlx::Error::Database(error)).context("committing"))
+                return Err(anyhow::Error::from(sqlx::Error::Database(error)).context("committing"));
             }
-            Err(error) => {
-                tracing::warn!(host = self.place, %error, "the outcome of a commit is not known");
-                Err(OutcomeUnknown.into())
-            }
-        }
+            Err(error) => error,
+        };
+        tracing::warn!(host = self.place, %error, "the outcome of a commit is not known");
+        Err(OutcomeUnknown.into())
     }
 
     /// Whether a commit was not answered in time since this was asked last.
@@ -171,6 +169,8 @@ impl Member {
     /// Lets every connection finish and closes them.
     pub(super) async fn close(&self) {
         self.pool.close().await;
+        // Who hears and tells does so until then.
+        self.gone.cancel();
         self.tells.close().await;
     }
 }

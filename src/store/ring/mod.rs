@@ -78,6 +78,14 @@ impl Standing {
             Self::Nothing { .. } => None,
         }
     }
+
+    /// Why nothing can be changed; nothing to say of a primary.
+    fn why(&self) -> &str {
+        match self {
+            Self::Primary(_) => "",
+            Self::ReadOnly { why, .. } | Self::Nothing { why, .. } => why,
+        }
+    }
 }
 
 /// What a server tells about the state of its database.
@@ -162,40 +170,34 @@ impl Ring {
 
     /// The primary; waits a moment for the next one where one was just lost.
     pub(in crate::store) async fn to_write(&self) -> Result<Arc<Member>, NoPrimary> {
-        let mut standing = self.standing.subscribe();
-        loop {
-            let (now, since) = standing.borrow_and_update().clone();
-            let (why, is_readable) = match now {
-                Standing::Primary(member) => return Ok(member),
-                Standing::ReadOnly { why, .. } => (why, true),
-                Standing::Nothing { why, .. } => (why, false),
-            };
-            let left = FAILOVER.saturating_sub(since.elapsed());
-            let changed = tokio::time::timeout(left, standing.changed()).await;
-            if left.is_zero() || !matches!(changed, Ok(Ok(()))) {
-                return Err(NoPrimary {
-                    why: why.to_string(),
-                    is_readable,
-                });
-            }
-        }
+        self.find(|standing| match standing {
+            Standing::Primary(member) => Some(member),
+            Standing::ReadOnly { .. } | Standing::Nothing { .. } => None,
+        })
+        .await
     }
 
     /// Whichever host can be read: the primary if there is one.
     pub(in crate::store) async fn to_read(&self) -> Result<Arc<Member>, NoPrimary> {
+        self.find(Standing::member).await
+    }
+
+    async fn find(
+        &self,
+        fit: impl Fn(&Standing) -> Option<&Arc<Member>> + Send,
+    ) -> Result<Arc<Member>, NoPrimary> {
         let mut standing = self.standing.subscribe();
         loop {
             let (now, since) = standing.borrow_and_update().clone();
-            let why = match now {
-                Standing::Primary(member) | Standing::ReadOnly { member, .. } => return Ok(member),
-                Standing::Nothing { why, .. } => why,
-            };
+            if let Some(member) = fit(&now) {
+                return Ok(Arc::clone(member));
+            }
             let left = FAILOVER.saturating_sub(since.elapsed());
             let changed = tokio::time::timeout(left, standing.changed()).await;
             if left.is_zero() || !matches!(changed, Ok(Ok(()))) {
                 return Err(NoPrimary {
-                    why: why.to_string(),
-                    is_readable: false,
+                    why: now.why().to_owned(),
+                    is_readable: now.member().is_some(),
                 });
             }
         }

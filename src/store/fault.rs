@@ -1,0 +1,42 @@
+//! What a fault of the database means for whoever called: nothing was done and it can be tried again, or nobody knows.
+//!
+//! To add a case: the code of PostgreSQL or SQLite in the function that says what it means; `gate::Error` makes a
+//! refusal of it.
+
+use super::ring::{NoPrimary, OutcomeUnknown};
+
+/// Why nothing can be changed, if a fault says that there is no primary at this moment.
+pub fn no_primary(fault: &anyhow::Error) -> Option<NoPrimary> {
+    if let Some(lost) = fault.downcast_ref::<NoPrimary>() {
+        return Some(lost.clone());
+    }
+    match fault.downcast_ref::<sqlx::Error>() {
+        // A standby, or a primary that became one.
+        Some(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25006") => {
+            Some(NoPrimary {
+                why: "the host of the database takes no changes".to_owned(),
+                is_readable: true,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a fault says that nobody knows whether a change was made.
+pub fn is_unknown(fault: &anyhow::Error) -> bool {
+    fault.downcast_ref::<OutcomeUnknown>().is_some()
+}
+
+/// Whether a fault only says that the database is busy or away: the same call can succeed a moment later.
+pub fn is_passing(fault: &anyhow::Error) -> bool {
+    match fault.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
+        // PostgreSQL: a lock was not free in time, a deadlock, a statement that took too long, a shutdown.
+        // SQLite: busy, also because a snapshot is too old.
+        Some(sqlx::Error::Database(error)) => matches!(
+            error.code().as_deref(),
+            Some("55P03" | "40P01" | "40001" | "57014" | "57P01" | "57P03" | "5" | "517")
+        ),
+        _ => false,
+    }
+}
