@@ -151,7 +151,8 @@ pub(crate) fn durable() -> Cluster {
     Cluster::start(&["fsync=on", "full_page_writes=on", "shared_buffers=128MB"])
 }
 
-fn url(cluster: &Cluster, database: &Database) -> String {
+/// Where a server finds this database.
+pub(crate) fn url(cluster: &Cluster, database: &Database) -> String {
     let password = PASSWORD.replace(' ', "%20");
     format!(
         "postgres://{SUPERUSER}:{password}@{}:{}/{}?sslmode=disable",

@@ -1,8 +1,9 @@
-//! Figures of performance, each beside its baseline in the same run. `.ci/bench` runs all; names pick some, and
-//! `console soak=60m` watches the console for an hour.
+//! Figures of performance, each beside its baseline in the same run. `.ci/bench` runs all but what takes
+//! many minutes; names pick some, `capacity` too, and `console soak=60m` watches the console for an hour.
 
 mod api;
 mod bare;
+mod capacity;
 mod console;
 mod fill;
 mod history;
@@ -58,6 +59,11 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("log") {
         log::figures().await?;
+    }
+    let load = names.iter().find_map(|name| name.strip_prefix("load="));
+    if load.is_some() || names.iter().any(|name| name == "capacity") {
+        let load = load.map(soak::time).transpose()?;
+        capacity::figures(load.unwrap_or(capacity::USUALLY)).await?;
     }
     let history = names.iter().find_map(|name| name.strip_prefix("history="));
     let events = history.map(history::count).transpose()?;

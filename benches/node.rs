@@ -46,7 +46,7 @@ pub(crate) fn hosts() -> String {
 }
 
 /// One review by `reviewers` gives an engineer up to four hours.
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 @id("readonly")
 @threshold("1")
 @reviewers("reviewers")
@@ -59,10 +59,19 @@ when { context.role == "readonly" };
 impl Node {
     /// Starts a server on an empty folder. `database` is `sqlite` or a URL.
     pub(crate) fn start(catalogue: &str, database: &str) -> anyhow::Result<Self> {
+        Self::start_under(POLICY, catalogue, database)
+    }
+
+    /// The same under a policy of one's own.
+    pub(crate) fn start_under(
+        policy: &str,
+        catalogue: &str,
+        database: &str,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join("config"))?;
         std::fs::write(folder.path().join("config/portcullis.toml"), catalogue)?;
-        std::fs::write(folder.path().join("config/policy.cedar"), POLICY)?;
+        std::fs::write(folder.path().join("config/policy.cedar"), policy)?;
         Self::run(folder, database, "127.0.0.1:0", true)
     }
 

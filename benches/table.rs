@@ -32,6 +32,12 @@ impl Times {
             .map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
     }
 
+    /// How many samples there are.
+    #[expect(clippy::cast_precision_loss, reason = "a count of samples is small")]
+    pub(crate) fn count(&self) -> f64 {
+        self.0.len() as f64
+    }
+
     pub(crate) fn p50(&self) -> f64 {
         self.at(0.50)
     }
