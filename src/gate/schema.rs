@@ -12,12 +12,13 @@ use super::{Error, Gate, Writing};
 pub(super) struct Needs(AtomicI64);
 
 impl Gate {
-    /// Says no to what gives access where this node is too old for the database, its clock is another, or the log does not
-    /// keep up. INVARIANT:
-    /// only what gives access asks this (`a_node_that_is_too_old_decides_nothing_and_everything_ends`).
+    /// Says no to what gives access where this node is too old for the database, its clock is another, the log is not
+    /// what was signed, or it does not keep up. INVARIANT: only what gives access asks this
+    /// (`a_node_that_is_too_old_decides_nothing_and_everything_ends`).
     pub(super) async fn may_give(&self, writing: &mut Writing) -> Result<(), Error> {
         self.fits()?;
         self.clocks_agree()?;
+        self.log_is_ours()?;
         self.log_keeps_up(writing).await
     }
 

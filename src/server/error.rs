@@ -77,8 +77,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::LockOver { .. }
         | R::PreviewNotValid { .. }
         | R::PolicyInUse { .. }
-        | R::NothingToRecover
-        | R::LogRewritten { .. } => StatusCode::CONFLICT,
+        | R::NothingToRecover => StatusCode::CONFLICT,
         R::Locked { .. } => StatusCode::LOCKED,
         R::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
         R::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
@@ -100,6 +99,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         R::SecondFactor(refusal) => second_factor(refusal),
         R::BreakGlass(refusal) => break_glass(refusal),
         R::DatabaseRestored { .. }
+        | R::LogRewritten { .. }
         | R::NodeTooOld { .. }
         | R::LogStuck { .. }
         | R::Busy

@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 use portcullis::client::{Client, ClientError};
 use portcullis::store::Location;
 use portcullis::wire::{
-    Approval, Denial, Invitation, Lifting, LockOn, NewExtension, NewLock, NewService, Revocation,
+    Approval, Denial, Invitation, Lifting, LockOn, LogRecovery, NewExtension, NewLock, NewService,
+    Revocation,
 };
 
 use super::refused;
@@ -145,7 +146,7 @@ on_both! {
 }
 
 /// Everything that gives access is refused.
-async fn nothing_is_decided(world: &World, ada: &Client, grant: &str, pending: &str) {
+async fn nothing_is_decided(world: &World, ada: &Client, grant: &str, pending: &str, code: &str) {
     let root = world.admin();
     let seen = root.grant(grant).await.unwrap();
     let extension = NewExtension {
@@ -156,21 +157,21 @@ async fn nothing_is_decided(world: &World, ada: &Client, grant: &str, pending: &
     let denial = Denial {
         comment: "not now".to_owned(),
     };
-    assert_eq!(refused(ada.submit(&ask(), &key()).await), "log-stuck");
+    assert_eq!(refused(ada.submit(&ask(), &key()).await), code);
     assert_eq!(
         refused(ada.extend(grant, seen.version, &extension, &key()).await),
-        "log-stuck"
+        code
     );
     assert_eq!(
         refused(
             root.approve(pending, request.version, &Approval::default(), &key())
                 .await
         ),
-        "log-stuck"
+        code
     );
     assert_eq!(
         refused(root.deny(pending, request.version, &denial, &key()).await),
-        "log-stuck"
+        code
     );
 }
 
@@ -187,7 +188,7 @@ on_both! {
         world.pass(TimeDelta::minutes(4));
         world.engineer("eve").await;
         world.pass(TimeDelta::seconds(61));
-        nothing_is_decided(&world, &ada, &first.id, &pending.id).await;
+        nothing_is_decided(&world, &ada, &first.id, &pending.id, "log-stuck").await;
         let answer = Http::nobody(&world.url()).get("/readyz").await;
         assert_eq!(answer.status, 503);
         assert!(answer.text.contains("audit events wait for their index since"), "{}", answer.text);
@@ -211,6 +212,32 @@ on_both! {
         world.gate().store().sequence().await.unwrap();
         submit(&ada).await;
         assert_eq!(Http::nobody(&world.url()).get("/readyz").await.status, 200);
+    }
+}
+
+on_both! {
+    async fn nothing_is_given_on_a_record_that_was_rolled_back_and_everything_ends(world: World) {
+        let (ada, ben, dan) = (world.engineer("ada").await, world.engineer("ben").await, world.engineer("dan").await);
+        let (first, second) = (world.granted(&ada).await, world.granted(&ben).await);
+        let pending = submit(&dan).await;
+        world.gate().store().sequence().await.unwrap();
+        world.gate().publish().await.unwrap();
+        // Somebody puts the database of an hour ago under the running node.
+        let last = world.number("select size from log_head").await - 1;
+        world.cut_back(last, None).await;
+        world.gate().publish().await.unwrap();
+        nothing_is_decided(&world, &ada, &first.id, &pending.id, "log-rewritten").await;
+        // What ends access goes on.
+        let root = world.admin();
+        root.revoke(&first.id, first.version, &revocation(), &key()).await.unwrap();
+        ben.give_back(&second.id, second.version, &key()).await.unwrap();
+        dan.withdraw(&pending.id, pending.version, &key()).await.unwrap();
+        world.grant_in(&first.id, &["revoked"]).await;
+        world.grant_in(&second.id, &["returned"]).await;
+        // Once an admin has said that it goes on from here, it does.
+        let recovery = LogRecovery { reason: "INC-7 the disk of the database broke".to_owned() };
+        root.recover_log(&recovery, &key()).await.unwrap();
+        submit(&ada).await;
     }
 }
 

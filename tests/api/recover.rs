@@ -229,7 +229,7 @@ on_both! {
         ] {
             world.execute(claim).await;
             let size = world.number("select checkpoint_size from log_head").await;
-            submit(&world.engineer(if what.ends_with('1') { "ben" } else { "cyd" }).await).await;
+            world.engineer(if what.ends_with('1') { "ben" } else { "cyd" }).await;
             signed(&world).await;
             assert_eq!(world.number("select checkpoint_size from log_head").await, size);
             let log = world.audit().await;

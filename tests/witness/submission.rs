@@ -197,7 +197,7 @@ async fn a_database_that_was_rolled_back_is_refused_by_the_witness_and_the_alarm
     let before = running.witness.seen(&origin).unwrap().size;
     // Nothing more is signed. A new start would be refused, because the node keeps what the witness showed.
     let signed = world.number("select checkpoint_size from log_head").await;
-    submit(&world.engineer("dan").await).await;
+    world.engineer("dan").await;
     world.gate().store().sequence().await.unwrap();
     world.gate().publish().await.unwrap();
     assert_eq!(
@@ -245,10 +245,10 @@ async fn a_log_that_was_rewritten_and_signed_anew_is_refused_by_the_witness(back
         Some("update audit set at = at + 1 where idx = 1"),
     )
     .await;
-    submit(&world.engineer("ben").await).await;
+    world.engineer("ben").await;
     world.recorded("audit.rewritten", 1).await;
     let before = running.witness.seen(World::log_key().name()).unwrap();
-    submit(&world.engineer("cyd").await).await;
+    world.engineer("cyd").await;
     world.gate().store().sequence().await.unwrap();
     world.gate().publish().await.unwrap();
     let witness = world.gate().known_witnesses()[0].clone();

@@ -87,7 +87,7 @@ impl Refusal {
             Self::TooManyStreams { .. } => "close a console that you no longer need",
             Self::NothingToRecover => "see for yourself with `portcullis audit verify`",
             Self::LogRewritten { .. } => {
-                "find out what happened, then go on with `portcullis audit recover`"
+                "find out what happened, then an admin goes on with `portcullis audit recover`; what gives access back still works"
             }
             Self::DatabaseRestored { .. } => {
                 "if a backup was put back, go on with `portcullis recover --reason TEXT`; otherwise point the server at its own database"

@@ -232,8 +232,7 @@ impl Gate {
         self.store.commit(tx).await?;
         self.keep(&signed)?;
         state.last = Some(signed);
-        state.broken = None;
-        metrics::gauge!("portcullis_audit_rewritten").set(0.0);
+        self.whole(state);
         let links = self.log_links().await?;
         let seen = links.into_iter().find(|seen| seen.link == link);
         Ok(seen.context("a link of the log is gone at once")?)

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 use crate::store::epochs::Link;
 use crate::store::tree::{Epoch, Tree};
@@ -39,6 +40,8 @@ pub struct Signer {
     pub(in crate::gate) published: watch::Sender<u64>,
     /// Events wait for their place for so long that nothing is decided.
     pub(super) stuck: AtomicBool,
+    /// How the record differs from what was signed before, while it does.
+    rewritten: watch::Sender<Option<String>>,
 }
 
 #[derive(Default)]
@@ -107,6 +110,7 @@ impl Gate {
             // Before anything else: what could not be said now is found and said again.
             self.rewritten(&lost).await?;
             state.broken = Some(at);
+            self.signer.rewritten.send_replace(Some(lost.why));
             return Ok(lost.before.map_or(0, |before| before.checkpoint.size));
         }
         drop(tx);
@@ -142,11 +146,20 @@ impl Gate {
             self.keep(&theirs)?;
             state.last = Some(theirs);
         }
-        state.broken = None;
+        self.whole(&mut state);
         let newest = state.last.as_ref().map_or(0, |last| last.checkpoint.size);
         self.signer.published.send_replace(newest);
-        metrics::gauge!("portcullis_audit_rewritten").set(0.0);
         Ok(size)
+    }
+
+    /// Says no to what gives access while the record is not what was signed before: the database may be one from before
+    /// a revocation. INVARIANT: only what gives access asks this
+    /// (`nothing_is_given_on_a_record_that_was_rolled_back_and_everything_ends`).
+    pub(in crate::gate) fn log_is_ours(&self) -> Result<(), Refusal> {
+        match self.signer.rewritten.borrow().clone() {
+            None => Ok(()),
+            Some(why) => Err(Refusal::LogRewritten { why }),
+        }
     }
 
     /// Reads what this node signed before it was started.
@@ -361,6 +374,13 @@ impl Gate {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             written => Ok(written.with_context(|| format!("adding `{}`", path.display()))?),
         }
+    }
+
+    /// The record continues what was signed before, or says how that was lost.
+    pub(super) fn whole(&self, state: &mut State) {
+        state.broken = None;
+        self.signer.rewritten.send_replace(None);
+        metrics::gauge!("portcullis_audit_rewritten").set(0.0);
     }
 
     /// Says once, where everybody looks, that the record is not what was signed.
