@@ -8,6 +8,10 @@ use super::{Postgres, grant_of};
 use crate::domain::ids::GrantId;
 use crate::targets::{Failure, Observation, Observed};
 
+/// A guard that did not look for longer than this does not run, in seconds: a call from `cron` that lasts 55 seconds ends
+/// before the next one begins.
+const GUARD_RESTS: i64 = 30;
+
 #[derive(Deserialize)]
 struct ObserveAnswer {
     warnings: Vec<String>,
@@ -29,6 +33,12 @@ struct ObservedRole {
 }
 
 #[derive(Deserialize)]
+struct GuardAnswer {
+    /// Seconds since it looked last; none where it never did.
+    idle: Option<i64>,
+}
+
+#[derive(Deserialize)]
 struct Ghost {
     digits: String,
     sessions: u32,
@@ -36,7 +46,15 @@ struct Ghost {
 
 impl Postgres {
     pub(super) async fn look(&self) -> Result<Observation, Failure> {
-        let ask = json!({ "prefix": format!("pcl_{}_", self.installation) });
+        let ask = json!({
+            "prefix": format!("pcl_{}_", self.installation),
+            "schema": format!("portcullis_{}", self.installation),
+        });
+        let mut warnings = Vec::new();
+        if self.settings.guard {
+            let guard: GuardAnswer = self.admin.run(include_str!("guard.sql"), &ask).await?;
+            warnings.extend(asleep(guard.idle));
+        }
         let answer: ObserveAnswer = self.admin.run(include_str!("observe.sql"), &ask).await?;
         let mut objects: Vec<Observed> = answer
             .roles
@@ -53,10 +71,8 @@ impl Postgres {
                 drift: vec!["its role is gone and its sessions are not".to_owned()],
             })
         }));
-        Ok(Observation {
-            objects,
-            warnings: answer.warnings,
-        })
+        warnings.extend(answer.warnings);
+        Ok(Observation { objects, warnings })
     }
 
     fn observed(&self, role: ObservedRole) -> Option<Observed> {
@@ -96,4 +112,16 @@ impl Postgres {
             drift,
         })
     }
+}
+
+/// What is wrong with a guard that looked last so many seconds ago.
+fn asleep(idle: Option<i64>) -> Option<String> {
+    let since = match idle {
+        Some(seconds) if seconds <= GUARD_RESTS => return None,
+        Some(_) => "does not run any more",
+        None => "has never run",
+    };
+    Some(format!(
+        "its guard {since}, so open sessions may outlive their end while no node is up"
+    ))
 }

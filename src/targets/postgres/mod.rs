@@ -80,6 +80,37 @@ impl Postgres {
         self.roles.get(name).ok_or_else(missing)
     }
 
+    /// How the guard is kept running, in one of two ways. It is there once a node has looked at the server.
+    fn guard_kept(&self) -> [Preparation; 2] {
+        let Settings { user, database, .. } = &self.settings;
+        let call = |lasting: &str| {
+            let home = format!("portcullis_{}", self.installation);
+            format!("call {home}.guard('{lasting}')")
+        };
+        let (calls, literal) = (call("55 seconds"), |name: &str| name.replace('\'', "''"));
+        let job = format!(
+            "select cron.schedule_in_database('portcullis guard', '* * * * *', '{}', '{}', '{}');",
+            literal(&calls),
+            literal(database),
+            literal(user)
+        );
+        let shell = |name: &str| name.replace('\\', "\\\\").replace('\'', "\\'");
+        let connection = format!("dbname='{}' user='{}'", shell(database), shell(user));
+        let unit = format!(
+            "[Service]\nUser=postgres\nEnvironment=PGPASSFILE=/etc/portcullis/guard.pgpass\n\
+             ExecStart=/usr/bin/psql -X -q \"{}\" -c \"{}\"\nRestart=always\nRestartSec=5\n\n\
+             [Install]\nWantedBy=multi-user.target",
+            connection.replace('%', "%%").replace('"', "\\\""),
+            call("1 hour")
+        );
+        let what = "once a node has looked at the server, have it keep the guard running with pg_cron: run this as a superuser where that is installed";
+        let or = "or with systemd on the server's machine, as `/etc/systemd/system/portcullis-guard.service`";
+        [(what, job), (or, unit)].map(|(what, text)| Preparation {
+            what: what.to_owned(),
+            text,
+        })
+    }
+
     async fn make(&self, access: Access<'_>) -> Result<Up, Failure> {
         let role = self.role(access.role)?;
         let object = self.object(access.grant);
@@ -113,7 +144,11 @@ impl Postgres {
 
 impl Connector for Postgres {
     fn class(&self) -> EnforcementClass {
-        EnforcementClass::A
+        if self.settings.guard {
+            EnforcementClass::APlus
+        } else {
+            EnforcementClass::A
+        }
     }
 
     fn plan(&self, access: &Access<'_>) -> Plan {
@@ -220,10 +255,15 @@ impl Connector for Postgres {
                 .into_iter()
                 .map(|group| format!("grant {} to {user} with admin option;", quoted(group))),
         );
-        vec![Preparation {
+        let login = Preparation {
             what: "run this as a superuser, and put the password into `password_file`".to_owned(),
             text: lines.join("\n"),
-        }]
+        };
+        let mut steps = vec![login];
+        if self.settings.guard {
+            steps.extend(self.guard_kept());
+        }
+        steps
     }
 }
 

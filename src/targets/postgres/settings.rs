@@ -33,6 +33,9 @@ pub struct Settings {
     /// How many sessions the holder of a grant can have at once.
     #[serde(default = "default_connection_limit")]
     pub connection_limit: u16,
+    /// Something on the server's side keeps our guard running, which ends sessions that outlive their grant: class A+.
+    #[serde(default)]
+    pub guard: bool,
 }
 
 /// There is nothing between checking everything and not leaving the machine.

@@ -2,6 +2,7 @@
 
 mod access;
 mod ending;
+mod guard;
 mod names;
 mod observing;
 mod sessions;
