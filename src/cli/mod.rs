@@ -52,6 +52,7 @@ mod service_account;
 mod sessions;
 mod sign_ins;
 pub mod table;
+mod target;
 mod theme;
 mod token;
 mod type_in;
@@ -163,6 +164,7 @@ enum Command {
     Recover(recover::Arguments),
     Config(config::Arguments),
     Policy(policy::Arguments),
+    Target(target::Arguments),
     Theme(theme::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
@@ -247,6 +249,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Recover(arguments) => recover::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),
         Command::Policy(arguments) => policy::run(context, arguments).await,
+        Command::Target(arguments) => target::run(context, &arguments),
         Command::Theme(arguments) => theme::run(context, &arguments),
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),

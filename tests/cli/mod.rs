@@ -18,5 +18,6 @@ mod policy;
 mod replayed;
 mod session;
 mod tampering;
+mod target;
 mod theme;
 mod waiting;

@@ -1,0 +1,112 @@
+//! Who has an account on the host, and which keys let them in for good.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::Failure;
+
+use super::finding::{Finding, Severity};
+use super::named;
+use super::sshd::Settings;
+
+/// No file of keys is that long, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// Somebody who may log in.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) name: String,
+    number: String,
+    home: PathBuf,
+}
+
+/// Everybody in the file whose shell is one, as passwd(5) has them.
+pub(super) fn read(path: &Path) -> Result<Vec<Account>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = format!("{} cannot be read: {error}", named(path));
+        Failure::here(text, "name the file of accounts with --accounts")
+    })?;
+    let account = |line: &str| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        let (home, shell) = (fields.nth(2)?, fields.next()?);
+        let opens = !["/nologin", "/false", "/sync", "/shutdown", "/halt"]
+            .iter()
+            .any(|end| shell.ends_with(end));
+        // What sshd is asked takes names apart at commas and spaces.
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-$".contains(letter);
+        (opens && !name.is_empty() && name.chars().all(plain)).then(|| Account {
+            name: name.to_owned(),
+            number: number.to_owned(),
+            home: home.into(),
+        })
+    };
+    Ok(text.lines().filter_map(account).collect())
+}
+
+/// Keys that let this account in by themselves: standing access.
+pub(super) fn keys(account: &Account, settings: &Settings, found: &mut Vec<Finding>) {
+    let Some(patterns) = settings.one("authorizedkeysfile") else {
+        return;
+    };
+    for pattern in patterns.split(' ').filter(|pattern| !pattern.is_empty()) {
+        let path = account.file(pattern);
+        let shown = named(&path);
+        let mut note = |severity, code, text, fix: &str| {
+            found.push(Finding::new(severity, code, text, fix).on(Some(&account.name)));
+        };
+        let text = match std::fs::metadata(&path) {
+            Ok(about) if about.len() > LONGEST => Err("it is too long".to_owned()),
+            Ok(_) => std::fs::read_to_string(&path).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => Err(error.to_string()),
+        };
+        let text = match text {
+            Ok(text) => text,
+            Err(why) => {
+                let text = format!("nobody knows which keys are in {shown}: {why}");
+                note(Severity::Unsafe, "keys-unread", text, "look into it");
+                continue;
+            }
+        };
+        let lines = || text.lines().map(str::trim);
+        let keys = lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let keys: Vec<&str> = keys.collect();
+        if keys.iter().any(|line| line.contains("cert-authority")) {
+            let text = format!(
+                "{shown} trusts an authority of its own, and a certificate of that opens the account"
+            );
+            let fix = "name the authority in TrustedUserCAKeys alone";
+            note(Severity::Unsafe, "authority-in-keys", text, fix);
+        }
+        if !keys.is_empty() {
+            let text = match keys.len() {
+                1 => format!("1 key in {shown} lets somebody in for good"),
+                many => format!("{many} keys in {shown} let somebody in for good"),
+            };
+            let fix = "take them out, or AuthorizedKeysFile none";
+            note(Severity::Unsafe, "standing-keys", text, fix);
+        }
+    }
+}
+
+impl Account {
+    /// The file that a pattern of `AuthorizedKeysFile` means for this account, as sshd_config(5) says.
+    fn file(&self, pattern: &str) -> PathBuf {
+        let mut path = String::new();
+        let mut letters = pattern.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '%' => match letters.next() {
+                    Some('h') => path.push_str(&self.home.to_string_lossy()),
+                    Some('u') => path.push_str(&self.name),
+                    Some('U') => path.push_str(&self.number),
+                    Some(other) => path.push(other),
+                    None => {}
+                },
+                letter => path.push(letter),
+            }
+        }
+        // What does not begin with `/` is below the home.
+        self.home.join(path)
+    }
+}

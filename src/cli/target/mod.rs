@@ -1,0 +1,99 @@
+//! `portcullis target`: what the owner of a host can find out on the host itself, without any server.
+
+mod accounts;
+mod finding;
+mod sshd;
+mod written;
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Context, Exit, Failure};
+
+use self::finding::{Finding, Severity};
+
+/// Look at a target from where it is
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Look on an SSH host, as root, for ways in that are no grants; ends with 1 when there are any
+    ///
+    /// It asks sshd for its settings as they hold for each account, and changes nothing. `unsafe` is a way in that no
+    /// grant backs, or one that outlives its grant; `broken` keeps grants from working; `weak` is worth a thought.
+    Check {
+        /// The authority of your Portcullis: its public key's file, or the fingerprint of that (SHA256:…). Without it any
+        /// one authority will do
+        #[arg(long, value_name = "KEY")]
+        authority: Option<String>,
+        /// The configuration that sshd is started with, where it is not the usual one
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The program itself
+        #[arg(long, value_name = "FILE", default_value = "/usr/sbin/sshd")]
+        sshd: PathBuf,
+        /// Who has an account here
+        #[arg(long, value_name = "FILE", default_value = "/etc/passwd")]
+        accounts: PathBuf,
+    },
+}
+
+pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, Failure> {
+    let Command::Check {
+        authority,
+        config,
+        sshd,
+        accounts,
+    } = &arguments.command;
+    let ours = authority
+        .as_deref()
+        .map(written::fingerprint_of)
+        .transpose()?;
+    let people = accounts::read(accounts)?;
+    let mut found = Vec::new();
+    let all = sshd::Settings::ask(sshd, config.as_deref(), None)?;
+    written::authorities(&all, ours.as_deref(), &mut found);
+    all.judge(None, &mut found);
+    for account in &people {
+        let own = sshd::Settings::ask(sshd, config.as_deref(), Some(&account.name))?;
+        own.judge(Some(&account.name), &mut found);
+        accounts::keys(account, &own, &mut found);
+    }
+    let found = finding::together(found);
+    show(context, &found, people.len())?;
+    let is_bad = |finding: &Finding| finding.severity != Severity::Weak;
+    Ok(if found.iter().any(is_bad) {
+        Exit::REFUSED
+    } else {
+        Exit::DONE
+    })
+}
+
+fn show(context: &Context<'_>, found: &[Finding], accounts: usize) -> Result<(), Failure> {
+    context.printer.answer(&found, |printer| {
+        for finding in found {
+            let whom = finding.whom();
+            printer.line(&format!(
+                "{:<6}  {}: {}{whom}",
+                finding.severity.as_str(),
+                finding.code,
+                finding.text
+            ))?;
+            printer.line(&format!("        {}", finding.fix))?;
+        }
+        let ways = found.iter().filter(|one| one.severity != Severity::Weak);
+        printer.line(&match ways.count() {
+            0 => format!("nobody gets in but with a grant ({accounts} accounts)"),
+            1 => "1 thing is to be mended".to_owned(),
+            many => format!("{many} things are to be mended"),
+        })
+    })
+}
+
+/// A file as people name it in a sentence.
+fn named(path: &Path) -> String {
+    format!("`{}`", path.display())
+}
