@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod grants;
 pub mod identity;
 pub mod incidents;
+mod leases;
 pub mod locks;
 pub mod log;
 pub mod people;
@@ -157,8 +158,10 @@ type Allowed<'a> = &'a (dyn Fn(&Principal) -> Result<(), Refusal> + Sync);
 pub struct Gate {
     store: Arc<Store>,
     rules: Arc<Watcher>,
-    /// Names this node in leases.
+    /// Names this node in leases where the database does not know whether it is there.
     owner: String,
+    /// Which other nodes are missed.
+    missing: leases::Missing,
     /// Wakes the workers after a commit that promised work.
     promised: tokio::sync::Notify,
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
@@ -236,6 +239,7 @@ impl Gate {
             store,
             rules,
             owner,
+            missing: leases::Missing::default(),
             promised: tokio::sync::Notify::new(),
             denials: Mutex::new(HashMap::new()),
             reads: reads::Reads::default(),

@@ -36,6 +36,9 @@ impl Gate {
             if let Err(error) = self.enforce_locks().await {
                 tracing::error!(error = ?error, "locks could not be enforced; the sweeper tries again");
             }
+            if let Err(error) = self.end_leases_of_the_dead().await {
+                tracing::error!(error = ?error, "nobody could look for nodes that are gone; their leases run out by themselves");
+            }
             if let Err(error) = self.watch_schema().await {
                 tracing::error!(error = ?error, "nobody could look whether this node may go on with the database");
             }

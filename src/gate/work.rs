@@ -99,6 +99,9 @@ impl Gate {
     /// Does due work until told to stop, then finishes what is in hand.
     pub async fn run_workers(self: Arc<Self>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
+        if let Err(error) = self.end_old_leases().await {
+            tracing::warn!(error = ?error, "what the server before had in hand waits for its leases to run out");
+        }
         while !stop.is_cancelled() {
             let writable = stop.run_until_cancelled(self.store.until_writable());
             if writable.await.is_none() {
@@ -156,7 +159,7 @@ impl Gate {
             let due = tx
                 .take_due(
                     &target,
-                    &self.owner,
+                    &self.worker(),
                     now,
                     i64::try_from(permits.len()).unwrap_or(1),
                 )
@@ -195,13 +198,13 @@ impl Gate {
     async fn later(&self, due: &Due, pause: TimeDelta) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let at = self.store.now(&mut tx).await? + pause;
-        tx.put_back(due, &self.owner, at).await?;
+        tx.put_back(due, at).await?;
         Ok(self.store.commit(tx).await?)
     }
 
     async fn kept(&self, due: &Due) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
-        tx.keep(due, &self.owner).await?;
+        tx.keep(due).await?;
         Ok(self.store.commit(tx).await?)
     }
 

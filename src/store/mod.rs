@@ -412,6 +412,14 @@ impl Store {
         }
     }
 
+    /// The name of this node for as long as the database knows that it is there, and would tell others if it were not.
+    pub fn seen_as(&self) -> Option<String> {
+        match &self.pools {
+            Pools::Sqlite { .. } => None,
+            Pools::Postgres(ring) => ring.seen_as(),
+        }
+    }
+
     /// Waits until changes can be written.
     pub async fn until_writable(&self) {
         if let Pools::Postgres(ring) = &self.pools {

@@ -10,6 +10,10 @@ use super::{Tx, millis, moments, stored};
 
 /// How long a worker may keep a promise to itself; after this another one takes it.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// Workers with such names show a sign of life for as long as they are connected to the database.
+pub(super) const ALIVE: &str = "live:";
+/// The first half of the number of the lock that is the sign; the second half is a hash of the name.
+pub(super) const SIGN: i32 = 0x70_63_6c_01;
 
 /// One promise that is due and now leased by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct Due {
     pub kind: WorkKind,
     pub target: TargetName,
     pub trace: String,
+    /// Who holds the lease.
+    pub owner: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -65,6 +71,7 @@ impl Tx {
                 kind,
                 target: stored("target name", &row.target)?,
                 trace: row.trace,
+                owner: owner.to_owned(),
             });
         }
         Ok(due)
@@ -78,22 +85,41 @@ impl Tx {
     }
 
     /// Gives a lease back, so that the promise is taken again at `at`.
-    pub async fn put_back(
-        &mut self,
-        due: &Due,
-        owner: &str,
-        at: DateTime<Utc>,
-    ) -> anyhow::Result<()> {
+    pub async fn put_back(&mut self, due: &Due, at: DateTime<Utc>) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("update outbox set due_at = $4, lease_owner = null, lease_until = 0 where grant_id = $1 and kind = $2 and lease_owner = $3")
-            .bind(due.grant.as_str()).bind(due.kind.as_str()).bind(owner).bind(millis(at)).execute(c))
+            .bind(due.grant.as_str()).bind(due.kind.as_str()).bind(&due.owner).bind(millis(at)).execute(c))
         .context("giving work back")?;
         Ok(())
     }
 
+    /// Workers that hold leases and are gone: they showed a sign of life when they took them, and show none now. A worker
+    /// that stands still, or that the database has not missed yet, is not among them.
+    pub async fn gone_workers(&mut self, now: DateTime<Utc>) -> anyhow::Result<Vec<String>> {
+        const HELD: &str = "select distinct lease_owner from outbox o
+            where due_at <= $1 and lease_until > $1 and lease_owner like $2 || '%' and not exists (
+                select from pg_locks l join pg_database d on d.oid = l.database
+                where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and d.datname = current_database()
+                  and l.classid::bigint = $3 and l.objid::bigint = hashtext(o.lease_owner)::bigint & 4294967295)";
+        if !self.is_postgres() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(String,)> = on!(self, c => sqlx::query_as(HELD).bind(millis(now)).bind(ALIVE).bind(i64::from(SIGN)).fetch_all(c))
+            .context("looking for workers that are gone")?;
+        Ok(rows.into_iter().map(|(owner,)| owner).collect())
+    }
+
+    /// Ends every lease of one worker, or of all.
+    pub async fn end_leases(&mut self, owner: Option<&str>) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("update outbox set lease_owner = null, lease_until = 0 where lease_until > 0 and ($1 is null or lease_owner = $1)")
+            .bind(owner).execute(c))
+        .context("ending leases")?;
+        Ok(())
+    }
+
     /// Marks a promise as kept that no change of state goes with, if it is still the caller's.
-    pub async fn keep(&mut self, due: &Due, owner: &str) -> anyhow::Result<()> {
+    pub async fn keep(&mut self, due: &Due) -> anyhow::Result<()> {
         touch!(self, c => sqlx::query("delete from outbox where grant_id = $1 and kind = $2 and lease_owner = $3")
-            .bind(due.grant.as_str()).bind(due.kind.as_str()).bind(owner).execute(c))
+            .bind(due.grant.as_str()).bind(due.kind.as_str()).bind(&due.owner).execute(c))
         .context("keeping a promise")?;
         Ok(())
     }

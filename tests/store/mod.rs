@@ -2,6 +2,7 @@
 
 mod failover;
 mod index;
+mod leases;
 mod order;
 mod patroni;
 mod search;

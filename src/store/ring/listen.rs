@@ -1,6 +1,10 @@
 //! The hint between nodes that the log has grown: `NOTIFY`, outside of every transaction. Whoever misses it looks a
 //! second later anyway.
+//!
+//! The connection that hears is also the sign of life of this node: it has a lock that the database takes back as soon as
+//! the node is gone. Nothing depends on that but how soon others take up what the node had in hand.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -8,6 +12,7 @@ use sqlx::postgres::PgListener;
 
 use super::Ring;
 use super::member::Member;
+use crate::store::outbox::SIGN;
 
 const CHANNEL: &str = "portcullis_log";
 /// Hints are at least this far apart.
@@ -44,6 +49,15 @@ async fn hear(ring: Weak<Ring>, member: &Member) {
 async fn heard(ring: &Weak<Ring>, member: &Member) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(&member.tells).await?;
     listener.listen(CHANNEL).await?;
+    let Some((name, is_seen)) = ring
+        .upgrade()
+        .map(|ring| (ring.name.clone(), Arc::clone(&ring.is_seen)))
+    else {
+        return Ok(());
+    };
+    let lock = sqlx::query_scalar("select pg_try_advisory_lock($1, hashtext($2))");
+    let held: bool = lock.bind(SIGN).bind(&name).fetch_one(&mut listener).await?;
+    let _seen = held.then(|| Seen::mark(is_seen));
     // Nothing means that the connection broke.
     while let Some(said) = listener.try_recv().await? {
         let Some(ring) = ring.upgrade() else {
@@ -74,5 +88,21 @@ async fn tell(ring: Weak<Ring>, member: &Member) {
             tracing::debug!(%error, "other nodes were not told about new events");
         }
         tokio::time::sleep(PACE).await;
+    }
+}
+
+/// The database knows of this node until this is dropped.
+struct Seen(Arc<AtomicBool>);
+
+impl Seen {
+    fn mark(is_seen: Arc<AtomicBool>) -> Self {
+        is_seen.store(true, Ordering::Relaxed);
+        Self(is_seen)
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

@@ -15,7 +15,7 @@ mod member;
 mod probe;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Durability;
 
+use super::outbox::ALIVE;
 use super::sequence::Head;
 
 pub(in crate::store) use hosts::{Host, hosts};
@@ -134,8 +135,10 @@ pub(in crate::store) struct Ring {
     appended: Arc<Notify>,
     /// What this node has seen of the log.
     head: watch::Receiver<Head>,
-    /// Tells the hints of this node from those of others.
+    /// Tells the hints and the leases of this node from those of others.
     name: String,
+    /// The database knows that this node is there.
+    is_seen: Arc<AtomicBool>,
     /// By how many milliseconds the clock of the primary is ahead of this machine's.
     ahead: AtomicI64,
     /// Ends the keeper.
@@ -160,7 +163,8 @@ impl Ring {
             grown: Arc::default(),
             appended,
             head,
-            name: uuid::Uuid::now_v7().to_string(),
+            name: format!("{ALIVE}{}", uuid::Uuid::now_v7()),
+            is_seen: Arc::default(),
             ahead: AtomicI64::new(0),
             stop: stop.clone(),
         });
@@ -288,6 +292,13 @@ impl Ring {
     /// Tells other nodes that the log has grown. It is a hint: nothing depends on it but how soon they look.
     pub(in crate::store) fn has_grown(&self) {
         self.grown.notify_one();
+    }
+
+    /// The name of this node for as long as the database knows that it is there.
+    pub(in crate::store) fn seen_as(&self) -> Option<String> {
+        self.is_seen
+            .load(Ordering::Relaxed)
+            .then(|| self.name.clone())
     }
 
     /// Closes every connection.
