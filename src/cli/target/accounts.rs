@@ -19,7 +19,7 @@ pub(super) struct Account {
     home: PathBuf,
 }
 
-/// Everybody in the file whose shell is one, as passwd(5) has them.
+/// Everybody in the file whose shell is one, as `passwd(5)` has them.
 pub(super) fn read(path: &Path) -> Result<Vec<Account>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let text = format!("{} cannot be read: {error}", named(path));
@@ -90,7 +90,7 @@ pub(super) fn keys(account: &Account, settings: &Settings, found: &mut Vec<Findi
 }
 
 impl Account {
-    /// The file that a pattern of `AuthorizedKeysFile` means for this account, as sshd_config(5) says.
+    /// The file that a pattern of `AuthorizedKeysFile` means for this account, as `sshd_config(5)` says.
     fn file(&self, pattern: &str) -> PathBuf {
         let mut path = String::new();
         let mut letters = pattern.chars();
