@@ -96,6 +96,18 @@ impl From<anyhow::Error> for Error {
         if fault::is_unknown(&fault) {
             return Self::Refused(Refusal::OutcomeUnknown);
         }
+        if fault::is_full(&fault) {
+            tracing::error!(
+                error = format!("{fault:#}"),
+                "the disk of the database is full"
+            );
+            metrics::counter!("portcullis_database_full_total").increment(1);
+            let why = "the disk of the database is full; everything goes on by itself as soon as there is room on it";
+            return Self::Refused(Refusal::NoWritableStore {
+                why: why.to_owned(),
+                is_readable: true,
+            });
+        }
         if fault::is_passing(&fault) {
             tracing::warn!(
                 error = format!("{fault:#}"),

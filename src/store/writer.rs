@@ -171,6 +171,11 @@ impl Desk {
                 Err(error) if !error.to_string().contains("no such savepoint") => {
                     self.fail(error).await;
                 }
+                // The turn had not begun, or SQLite has given up the whole transaction, as it may when the disk is full:
+                // then another one can begin, and nothing of those before is kept.
+                Err(_) if self.run("begin").await.is_ok() => {
+                    self.fail(sqlx::Error::PoolClosed).await;
+                }
                 _ => {}
             }
         } else {
@@ -286,5 +291,59 @@ impl Deref for Turn {
 impl DerefMut for Turn {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         &mut self.desk.connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    async fn write(turn: &mut Turn, number: i64) -> Result<(), sqlx::Error> {
+        let write = sqlx::query("insert into numbers values ($1)").bind(number);
+        write.execute(&mut **turn).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_gave_up_takes_all_its_turns_with_it_and_no_other() {
+        let connecting = SqliteConnectOptions::new().in_memory(true);
+        let mut connection = connecting.connect().await.unwrap();
+        let table = "create table numbers (n integer primary key)";
+        connection.execute(table).await.unwrap();
+        let writer = Arc::new(Writer::new(connection, PATIENCE));
+        let mut first = writer.turn().await.unwrap();
+        write(&mut first, 1).await.unwrap();
+        // Two wait, so that the first shares its commit with them.
+        let second = tokio::spawn({
+            let writer = Arc::clone(&writer);
+            async move {
+                let mut turn = writer.turn().await.unwrap();
+                // As SQLite does by itself when the disk is full.
+                turn.execute("rollback").await.unwrap();
+            }
+        });
+        let third = tokio::spawn({
+            let writer = Arc::clone(&writer);
+            async move {
+                let mut turn = writer.turn().await.unwrap();
+                write(&mut turn, 3).await.unwrap();
+                turn.commit().await
+            }
+        });
+        while writer.waiting.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        let given_up = first.commit().await.unwrap_err();
+        assert!(given_up.is::<Arc<sqlx::Error>>(), "{given_up:?}");
+        second.await.unwrap();
+        third.await.unwrap().unwrap();
+        let mut turn = writer.turn().await.unwrap();
+        let all = sqlx::query_scalar("select n from numbers");
+        let all: Vec<i64> = all.fetch_all(&mut *turn).await.unwrap();
+        assert_eq!(all, [3]);
     }
 }

@@ -1,6 +1,7 @@
 //! What the store promises, on both databases.
 
 mod failover;
+mod full;
 mod index;
 mod leases;
 mod order;

@@ -6,6 +6,7 @@ pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod database;
 pub(crate) mod desktop;
+pub(crate) mod disk;
 pub(crate) mod fake;
 pub(crate) mod hostile;
 pub(crate) mod http;

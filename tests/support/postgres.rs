@@ -45,16 +45,11 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// Starts a server of one's own with more `name=value` settings. Durable only if these ask for `fsync=on`.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        Self::start_with(settings, |data| {
-            let owner = Owner::harmless();
-            let mut copy = Command::new("cp");
-            copy.arg("-R").arg(template(owner)).arg(data);
-            run_as(owner, &mut copy);
-        })
+        Self::start_with(settings, fresh)
     }
 
     /// Starts a server on the files that `fill` puts there.
-    pub(super) fn start_with(settings: &[&str], fill: impl FnOnce(&Path)) -> Self {
+    pub(crate) fn start_with(settings: &[&str], fill: impl FnOnce(&Path)) -> Self {
         let socket_dir = folder("pcl-pg-", Owner::harmless());
         fill(&socket_dir.join("data"));
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
@@ -106,6 +101,12 @@ impl Cluster {
     /// Whether it was started and not stopped.
     pub(crate) fn runs(&self) -> bool {
         self.server.lock().unwrap().is_some()
+    }
+
+    /// Whether it has ended by itself, as one does that cannot write its log when it starts.
+    pub(crate) fn gave_up(&self) -> bool {
+        let mut server = self.server.lock().unwrap();
+        server.as_mut().is_some_and(Server::has_ended)
     }
 
     /// The folder with the server's files.
@@ -220,6 +221,14 @@ pub(crate) fn give_to_server(path: &Path) {
     if let Some(owner) = Owner::harmless() {
         owner.own(path);
     }
+}
+
+/// Puts the files of a new server there, where nothing is yet but perhaps the folder.
+pub(crate) fn fresh(data: &Path) {
+    let owner = Owner::harmless();
+    let mut copy = Command::new("cp");
+    copy.args(["-R", "-T"]).arg(template(owner)).arg(data);
+    run_as(owner, &mut copy);
 }
 
 /// The files of a new server, made once per machine and version because that takes seconds.

@@ -17,7 +17,11 @@ shift 3
 "$@" </dev/null >>"$log" 2>&1 &
 server=$!
 echo "$server" >"$folder/process"
-{ while kill -0 "$server" 2>/dev/null; do sleep 1; done; kill "$$" 2>/dev/null; } &
+# One that has ended stays a zombie until somebody waits for it.
+{
+    while read -r _ _ state _ <"/proc/$server/stat" && [ "$state" != Z ]; do sleep 0.2; done
+    kill "$$"
+} 2>/dev/null &
 alive=$!
 read -r word
 kill "$alive" 2>/dev/null
@@ -85,17 +89,18 @@ impl Server {
             if ready() {
                 return Some(());
             }
-            if self
-                .watchdog
-                .try_wait()
-                .expect("a child can be waited for")
-                .is_some()
-            {
+            if self.has_ended() {
                 return None;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         None
+    }
+
+    /// Whether the server has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let ended = self.watchdog.try_wait();
+        ended.expect("a child can be waited for").is_some()
     }
 
     /// Stops the server and keeps its folder.
@@ -206,4 +211,15 @@ pub(crate) fn folder(prefix: &str, owner: Option<Owner>) -> PathBuf {
         owner.own(&folder);
     }
     folder
+}
+
+#[test]
+fn a_server_that_ends_by_itself_is_noticed_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let began = Instant::now();
+    let mut server = Server::start(folder.path(), &log, "TERM", None, &["false"]);
+    assert_eq!(server.wait_until(|| false), None);
+    assert!(began.elapsed() < Duration::from_secs(30), "{began:?}");
+    assert!(server.has_ended());
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgPoolOptions, PgSeverity};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -136,9 +137,11 @@ impl Member {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
             },
-            // The server itself says that it did not. A shutdown may come while it waits for a standby, after it did.
+            // The server itself says that it did not. A shutdown may come while it waits for a standby, after it did, and
+            // what it wrote before a panic may be found when it recovers.
             Err(sqlx::Error::Database(error))
-                if !error.code().is_some_and(|code| code.starts_with("57P")) =>
+                if !panics(error.as_ref())
+                    && !error.code().is_some_and(|code| code.starts_with("57P")) =>
             {
                 return Err(anyhow::Error::from(sqlx::Error::Database(error)).context("committing"));
             }
@@ -194,9 +197,17 @@ fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
         // Read-only; too many connections are none of its faults.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code == "25006" || code.starts_with("57P") || code.starts_with("08")
-        }),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| {
+                code == "25006" || code.starts_with("57P") || code.starts_with("08")
+            }) || panics(error.as_ref())
+        }
         _ => false,
     }
+}
+
+/// Whether a server goes down with this error, as one does that cannot write its log.
+fn panics(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Panic))
 }
