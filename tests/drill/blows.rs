@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::fleet::Fleet;
 use super::history::{Fault, Recorder};
-use super::plan::{DatabaseBlow, NodeBlow, Return, Step};
+use super::plan::{DatabaseBlow, NodeBlow, Return, Step, Who};
 use crate::support::link::Way;
 use crate::support::replicas::{Rejoin, Replicas};
 
@@ -23,8 +23,16 @@ pub(super) struct Blows {
     pub(super) kills: AtomicUsize,
     pub(super) freezes: AtomicUsize,
     pub(super) cuts: AtomicUsize,
+    /// The link of a node's own network was down.
+    pub(super) links: AtomicUsize,
     pub(super) clocks: AtomicUsize,
     pub(super) failovers: AtomicUsize,
+    /// No standby answered.
+    pub(super) alone: AtomicUsize,
+    /// Standbys were cut off from the primary.
+    pub(super) apart: AtomicUsize,
+    /// The primary's disk was full.
+    pub(super) disks: AtomicUsize,
 }
 
 /// What blows are dealt with.
@@ -63,6 +71,14 @@ impl Hand {
                     self.fleet.databases(nth, Way::Open);
                     &self.blows.cuts
                 }
+                NodeBlow::Link(end, time) => {
+                    if !self.fleet.link(nth, end, true) {
+                        continue;
+                    }
+                    tokio::time::sleep(time).await;
+                    self.fleet.link(nth, end, false);
+                    &self.blows.links
+                }
                 NodeBlow::Clock(seconds, time) => {
                     if !self.fleet.turn_clock(nth, seconds) {
                         continue;
@@ -85,60 +101,115 @@ impl Hand {
     ) {
         for (pause, blow) in steps {
             tokio::time::sleep(pause).await;
-            let (start, old) = (self.recorder.now(), replicas.primary_place());
-            let back = match blow {
-                DatabaseBlow::Kill(back) => {
-                    replicas.kill_primary();
-                    replicas.promote().await;
-                    self.fleet.lead_to(replicas.primary().port);
-                    self.service().await;
-                    self.over(start, format!("{blow:?}"), true);
-                    back
+            match blow {
+                DatabaseBlow::Kill(_) | DatabaseBlow::Freeze(..) | DatabaseBlow::Behind(..) => {
+                    self.fail_over(replicas, blow).await;
                 }
-                DatabaseBlow::Freeze(time, back) => {
-                    replicas.freeze(old);
-                    replicas.promote().await;
-                    self.fleet.lead_to(replicas.primary().port);
-                    self.service().await;
-                    self.over(start, format!("{blow:?}"), true);
-                    tokio::time::sleep(time).await;
-                    // It goes on in the belief that it is the primary.
-                    replicas.thaw(old);
-                    tokio::time::sleep(time / 2).await;
-                    back
+                DatabaseBlow::Standbys(_) | DatabaseBlow::Apart(..) | DatabaseBlow::Disk(..) => {
+                    self.hold_up(replicas, blow).await;
                 }
-                DatabaseBlow::Standbys(time) => {
-                    for place in replicas.others() {
-                        replicas.freeze(place);
-                    }
-                    tokio::time::sleep(time).await;
-                    for place in replicas.others() {
-                        replicas.thaw(place);
-                    }
-                    self.service().await;
-                    self.over(start, format!("{blow:?}"), true);
-                    continue;
-                }
-            };
-            self.blows.failovers.fetch_add(1, Ordering::Relaxed);
-            let way = match back {
-                Return::Rewound => Rejoin::Rewound,
-                Return::Fresh => Rejoin::Fresh,
-                Return::Second(time) => {
-                    if !replicas.member(old).runs() {
-                        replicas.start_again(old);
-                    }
-                    tokio::time::sleep(time).await;
-                    Rejoin::Rewound
-                }
-            };
-            replicas.rejoin(old, way).await;
+            }
             replicas.all_follow().await;
         }
     }
 
-    /// Waits until changes are acknowledged again.
-    async fn service(&self) {
+    /// Takes the primary away until another one is in its place, and brings it back.
+    async fn fail_over(&self, replicas: &mut Replicas, blow: DatabaseBlow) {
+        let (start, old) = (self.recorder.now(), replicas.primary_place());
+        let (back, frozen) = match blow {
+            DatabaseBlow::Freeze(time, back) => {
+                replicas.freeze(old);
+                (back, Some(time))
+            }
+            DatabaseBlow::Behind(way, time, back) => {
+                let behind = replicas.others()[0];
+                replicas.between(behind, way);
+                tokio::time::sleep(time).await;
+                replicas.kill_primary();
+                (back, None)
+            }
+            DatabaseBlow::Kill(back) => {
+                replicas.kill_primary();
+                (back, None)
+            }
+            other => panic!("{other:?} takes no primary away"),
+        };
+        replicas.promote().await;
+        for place in replicas.others() {
+            replicas.between(place, Way::Open);
+        }
+        self.fleet.lead_to(replicas.primary().port);
+        self.service(replicas).await;
+        self.over(start, format!("{blow:?}"), true);
+        if let Some(time) = frozen {
+            tokio::time::sleep(time).await;
+            // It goes on in the belief that it is the primary.
+            replicas.thaw(old);
+            tokio::time::sleep(time / 2).await;
+        }
+        self.blows.failovers.fetch_add(1, Ordering::Relaxed);
+        let way = match back {
+            Return::Rewound => Rejoin::Rewound,
+            Return::Fresh => Rejoin::Fresh,
+            Return::Second(time) => {
+                if !replicas.member(old).runs() {
+                    replicas.start_again(old);
+                }
+                tokio::time::sleep(time).await;
+                Rejoin::Rewound
+            }
+        };
+        replicas.rejoin(old, way).await;
+    }
+
+    /// Hinders the database for a while; the primary stays the one that it is.
+    async fn hold_up(&self, replicas: &Replicas, blow: DatabaseBlow) {
+        let start = self.recorder.now();
+        let count = match blow {
+            DatabaseBlow::Standbys(time) => {
+                for place in replicas.others() {
+                    replicas.freeze(place);
+                }
+                tokio::time::sleep(time).await;
+                for place in replicas.others() {
+                    replicas.thaw(place);
+                }
+                &self.blows.alone
+            }
+            DatabaseBlow::Apart(who, way, time) => {
+                let others = replicas.others();
+                let some = match who {
+                    Who::One => &others[..1],
+                    Who::All => &others[..],
+                };
+                for place in some {
+                    replicas.between(*place, way);
+                }
+                tokio::time::sleep(time).await;
+                for place in some {
+                    replicas.between(*place, Way::Open);
+                }
+                &self.blows.apart
+            }
+            DatabaseBlow::Disk(room, time) => {
+                let Some(disk) = replicas.disk(replicas.primary_place()) else {
+                    return;
+                };
+                disk.fill(room * 1024);
+                tokio::time::sleep(time).await;
+                disk.clear();
+                &self.blows.disks
+            }
+            other => panic!("{other:?} takes the primary away"),
+        };
+        self.service(replicas).await;
+        count.fetch_add(1, Ordering::Relaxed);
+        self.over(start, format!("{blow:?}"), true);
+    }
+
+    /// Waits until changes are acknowledged again. A primary that gave up meanwhile is started again, as a service
+    /// manager does.
+    async fn service(&self, replicas: &Replicas) {
         let (began, before) = (Instant::now(), self.recorder.acknowledged());
         while self.recorder.acknowledged() < before + SERVICE {
             assert!(
@@ -148,6 +219,9 @@ impl Hand {
                     .note(|history| format!("{:?}", history.troubles)),
                 self.fleet.logs()
             );
+            if replicas.primary().gave_up() {
+                replicas.start_again(replicas.primary_place());
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -92,6 +92,7 @@ pub(super) fn check(history: &History, truth: &Truth) -> Verdict {
     refusals(history, &mut verdict);
     order(history, truth, &mut verdict);
     looks(history, &mut verdict);
+    faults(history, &mut verdict);
     record(truth, &mut verdict);
     streams(history, truth, &mut verdict);
     ends(history, truth, &mut verdict);
@@ -178,6 +179,17 @@ fn refusals(history: &History, verdict: &mut Verdict) {
         {
             let text = format!("{:?} of {} was refused: {code}", call.verb, call.subject);
             verdict.torn.push(text);
+        }
+    }
+}
+
+/// Whatever breaks here is none of the server's faults, so that it never says so.
+fn faults(history: &History, verdict: &mut Verdict) {
+    for (why, times) in &history.troubles {
+        if why.starts_with("500") {
+            verdict
+                .torn
+                .push(format!("the server said {why}, {times} times"));
         }
     }
 }

@@ -8,6 +8,13 @@ use super::check::Verdict;
 use super::history::{Call, History, Outcome};
 use super::prober::Tries;
 
+/// What this machine does not let a drill do, and why.
+#[derive(Debug, Default)]
+pub(super) struct Lacks {
+    pub(super) disks: Option<String>,
+    pub(super) spaces: Option<String>,
+}
+
 /// A table of everything that was counted.
 pub(super) fn table(
     history: &History,
@@ -15,7 +22,12 @@ pub(super) fn table(
     blows: &Blows,
     tries: &Tries,
     events: usize,
+    lacks: &Lacks,
 ) -> String {
+    let or = |lacks: &Option<String>, figure: String| match lacks {
+        Some(_) => "not on this machine".to_owned(),
+        None => figure,
+    };
     let of = |count: &AtomicUsize| count.load(Ordering::Relaxed).to_string();
     let number = |count: &AtomicU64| count.load(Ordering::Relaxed).to_string();
     let done = |call: &&Call| matches!(call.outcome, Outcome::Done { .. });
@@ -46,8 +58,18 @@ pub(super) fn table(
         ("  back after, p50 p99 max", percentiles(&restarts(history))),
         ("nodes that stood still", of(&blows.freezes)),
         ("broken links", of(&blows.cuts)),
+        (
+            "links down in namespaces",
+            or(&lacks.spaces, of(&blows.links)),
+        ),
         ("clocks that jumped", of(&blows.clocks)),
         ("failovers", of(&blows.failovers)),
+        ("primaries without a standby", of(&blows.alone)),
+        ("standbys cut off", of(&blows.apart)),
+        (
+            "full disks of a primary",
+            or(&lacks.disks, of(&blows.disks)),
+        ),
         ("time without service, p50 p99 max", percentiles(&outages)),
         ("logins tried on the target", number(&tries.logins)),
         ("  refused", number(&tries.refused)),
@@ -72,6 +94,11 @@ pub(super) fn table(
     let mut text = String::new();
     for (what, figure) in rows {
         writeln!(text, "{what:<36}{figure:>24}").unwrap();
+    }
+    for (what, why) in [("full disks", &lacks.disks), ("namespaces", &lacks.spaces)] {
+        if let Some(why) = why {
+            writeln!(text, "  {what}: not on this machine: {why}").unwrap();
+        }
     }
     for (why, times) in &history.troubles {
         writeln!(text, "  not definite: {why:<34}{times:>8}").unwrap();

@@ -1,6 +1,6 @@
 //! The nodes of one installation, each behind ways that can be broken: from its callers, and to every database host.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use rustix::process::Signal;
@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use super::caller::{Addresses, Caller};
 use super::history::Recorder;
 use crate::support::link::{Link, Way};
+use crate::support::namespace::{End, Namespaces};
 use crate::support::node::Node;
 use crate::support::postgres::{PASSWORD, SUPERUSER};
 use crate::support::world::{POLICY, ring};
@@ -30,10 +31,28 @@ struct Seat {
     databases: Vec<Link>,
 }
 
+/// What a fleet lives on.
+pub(super) struct Ground {
+    /// The database; the member that writes comes first.
+    pub(super) ports: Vec<u16>,
+    pub(super) database: String,
+    pub(super) finding: Finding,
+    /// A place on a network of its own for each node, where this machine has that.
+    pub(super) spaces: Option<Namespaces>,
+}
+
+impl Ground {
+    /// Where nodes find this machine.
+    pub(super) fn here(&self) -> Ipv4Addr {
+        let spaces = self.spaces.as_ref();
+        spaces.map_or(Ipv4Addr::LOCALHOST, Namespaces::here)
+    }
+}
+
 /// All nodes.
 pub(super) struct Fleet {
     seats: Vec<Seat>,
-    finding: Finding,
+    ground: Ground,
     pub(super) addresses: Addresses,
 }
 
@@ -41,12 +60,10 @@ pub(super) struct Fleet {
 const TOKENS: &str = "[tokens]\nsender_constrained = false\nidle = \"14d\"\nabsolute = \"30d\"\n";
 
 impl Fleet {
-    /// Starts so many nodes over the database of this name; the member that writes comes first in `ports`.
+    /// Starts so many nodes.
     pub(super) async fn start(
         count: usize,
-        ports: &[u16],
-        finding: Finding,
-        name: &str,
+        ground: Ground,
         catalogue: impl FnOnce(&std::path::Path) -> String,
     ) -> Self {
         ring();
@@ -59,15 +76,18 @@ impl Fleet {
                 None => std::mem::replace(&mut first, Node::prepare("", POLICY)),
                 Some(seat) => seat.node.lock().unwrap().beside(),
             };
-            let hosts = match finding {
-                Finding::Address => &ports[..1],
-                Finding::Hosts => ports,
+            let hosts = match ground.finding {
+                Finding::Address => &ground.ports[..1],
+                Finding::Hosts => &ground.ports[..],
             };
             let mut databases = Vec::new();
             for port in hosts {
-                databases.push(Link::to(local(*port)).await);
+                databases.push(Link::at(ground.here(), local(*port)).await);
             }
-            node.use_database(&url(&databases, name));
+            node.use_database(&url(ground.here(), &databases, &ground.database));
+            if let Some(spaces) = &ground.spaces {
+                node.live(spaces.inside(nth), spaces.there(nth));
+            }
             let node = spawn_blocking(move || {
                 node.start();
                 if nth == 0 {
@@ -90,7 +110,7 @@ impl Fleet {
         Self {
             addresses: Arc::new(addresses.collect()),
             seats,
-            finding,
+            ground,
         }
     }
 
@@ -166,10 +186,25 @@ impl Fleet {
         }
     }
 
+    /// Takes the link of a node down, or up again; false where nodes have no network of their own.
+    pub(super) fn link(&self, nth: usize, end: End, down: bool) -> bool {
+        let Some(spaces) = &self.ground.spaces else {
+            return false;
+        };
+        tokio::task::block_in_place(|| {
+            if down {
+                spaces.down(nth, end);
+            } else {
+                spaces.up(nth, end);
+            }
+        });
+        true
+    }
+
     /// Lets the one address of the database lead to this port, as a proxy does that knows the primary: whoever is still
     /// connected to the one before is cut off.
     pub(super) fn lead_to(&self, port: u16) {
-        if self.finding == Finding::Address {
+        if self.ground.finding == Finding::Address {
             for link in self.seats.iter().flat_map(|seat| &seat.databases) {
                 link.lead_to(local(port));
             }
@@ -199,10 +234,10 @@ fn local(port: u16) -> SocketAddr {
 }
 
 /// Where a node finds its database.
-fn url(hosts: &[Link], name: &str) -> String {
+fn url(here: Ipv4Addr, hosts: &[Link], name: &str) -> String {
     let hosts: Vec<String> = hosts
         .iter()
-        .map(|link| format!("127.0.0.1:{}", link.port))
+        .map(|link| format!("{here}:{}", link.port))
         .collect();
     let password = PASSWORD.replace(' ', "%20");
     format!(

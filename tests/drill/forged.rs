@@ -224,6 +224,17 @@ fn what_was_shown_too_old_is_found_unless_it_said_so() {
 }
 
 #[test]
+fn a_fault_of_the_server_is_found_and_a_refusal_is_none() {
+    let said = |what: &str| {
+        found(|history, _| {
+            history.troubles.insert(what.to_owned(), 1);
+        })
+    };
+    assert_eq!(said("500 fault").torn.len(), 1);
+    assert!(said("503 no-writable-store").wrong().is_empty());
+}
+
+#[test]
 fn a_record_that_went_back_is_found() {
     let verdict = found(|history, _| {
         history

@@ -14,6 +14,7 @@ mod reader;
 mod truth;
 mod work;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,11 +23,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::blows::{Blows, Hand};
-use self::fleet::{Finding, Fleet};
+use self::figures::Lacks;
+use self::fleet::{Finding, Fleet, Ground};
 use self::history::Recorder;
 use self::prober::Tries;
 use self::work::Day;
-use crate::support::node::orders_db;
+use crate::support::disk::Disk;
+use crate::support::link::Link;
+use crate::support::namespace::Namespaces;
+use crate::support::node::orders_db_at;
 use crate::support::postgres::{Cluster, Database};
 use crate::support::replicas::Replicas;
 use crate::support::world::CATALOGUE;
@@ -100,13 +105,30 @@ async fn run(drill: Drill) {
     let began = Instant::now();
     let target = Cluster::start(&[]);
     let orders = target.database().await;
-    let mut replicas = Replicas::start(drill.standbys).await;
-    let name = replicas.database().await.name;
-    let catalogue = |password: &std::path::Path| {
-        format!("{CATALOGUE}{}", orders_db(&target, &orders.name, password))
+    let mut lacks = Lacks::default();
+    let disk = match disk(drill) {
+        Ok(size) => Some(size),
+        Err(why) => {
+            lacks.disks = Some(why);
+            None
+        }
     };
-    let ports = replicas.ports();
-    let fleet = Fleet::start(drill.nodes, &ports, drill.finding, &name, catalogue).await;
+    let mut replicas = Replicas::start_as(drill.standbys, true, disk).await;
+    let name = replicas.database().await.name;
+    let spaces = Namespaces::start(drill.nodes).map_err(|why| lacks.spaces = Some(why));
+    let ground = Ground {
+        ports: replicas.ports(),
+        database: name.clone(),
+        finding: drill.finding,
+        spaces: spaces.ok(),
+    };
+    let here = ground.here();
+    let way = Link::at(here, SocketAddr::from(([127, 0, 0, 1], target.port))).await;
+    let catalogue = |password: &std::path::Path| {
+        let database = orders_db_at(&here.to_string(), way.port, &orders.name, password);
+        format!("{CATALOGUE}{database}")
+    };
+    let fleet = Fleet::start(drill.nodes, ground, catalogue).await;
     let recorder = Arc::new(Recorder::new());
     let day = Arc::new(Day {
         recorder: Arc::clone(&recorder),
@@ -162,7 +184,7 @@ async fn run(drill: Drill) {
     let history = recorder.finish();
     let verdict = check::check(&history, &truth);
     let events = truth.events.len();
-    let table = figures::table(&history, &verdict, &hand.blows, &day.tries, events);
+    let table = figures::table(&history, &verdict, &hand.blows, &day.tries, events, &lacks);
     eprintln!(
         "{table}after {:?} with seed {}",
         began.elapsed(),
@@ -180,6 +202,29 @@ async fn run(drill: Drill) {
             hand.fleet.logs()
         );
     }
+}
+
+/// How many bytes the disk of each member gets; or why it gets none that can be filled. It is in memory.
+fn disk(drill: Drill) -> Result<u64, String> {
+    const LOG: u64 = 2 << 30;
+    const CHANGE: u64 = 8 << 10;
+    if let Some(why) = Disk::lacks() {
+        return Err(why);
+    }
+    let size = LOG + CHANGE * u64::try_from(drill.changes).unwrap();
+    let all = size * (1 + u64::try_from(drill.standbys).unwrap());
+    let about = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let free = about.lines().find_map(|line| {
+        let kilobytes = line.strip_prefix("MemAvailable:")?.trim();
+        kilobytes.strip_suffix(" kB")?.parse::<u64>().ok()
+    });
+    if free.is_none_or(|kilobytes| kilobytes * 1024 < all) {
+        return Err(format!(
+            "disks in memory for so many changes take {} GiB",
+            all >> 30
+        ));
+    }
+    Ok(size)
 }
 
 /// Lets everybody begin their day.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::support::link::Way;
+use crate::support::namespace::End;
 use crate::support::random::Random;
 
 /// What happens to a node.
@@ -16,6 +17,8 @@ pub(super) enum NodeBlow {
     Clients(Way, Duration),
     /// It does not reach the database.
     Database(Way, Duration),
+    /// The link of its network is down at one end.
+    Link(End, Duration),
     /// Its clock jumps by so many seconds, and back.
     Clock(i64, Duration),
 }
@@ -29,6 +32,26 @@ pub(super) enum DatabaseBlow {
     Freeze(Duration, Return),
     /// No standby answers for a while.
     Standbys(Duration),
+    /// One standby, or each of them, is cut off from the primary for a while.
+    Apart(Who, Way, Duration),
+    /// One standby is cut off, and the primary dies before that is over.
+    Behind(Way, Duration, Return),
+    /// The primary's disk has no more room than so many KiB for a while.
+    Disk(u64, Duration),
+}
+
+impl DatabaseBlow {
+    /// Whether another member becomes the primary.
+    pub(super) fn is_failover(self) -> bool {
+        matches!(self, Self::Kill(_) | Self::Freeze(..) | Self::Behind(..))
+    }
+}
+
+/// Which standbys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    One,
+    All,
 }
 
 /// How the old primary comes back.
@@ -70,16 +93,29 @@ pub(super) fn plan(seed: u64, nodes: usize, failovers: usize, kills: usize) -> P
             1 => Return::Fresh,
             _ => Return::Second(millis(&mut random, 500, 2_000)),
         };
-        let blow = if nth % 2 == 0 {
-            DatabaseBlow::Kill(back)
-        } else {
-            DatabaseBlow::Freeze(millis(&mut random, 500, 3_000), back)
+        let blow = match nth % 6 {
+            0 | 2 => DatabaseBlow::Kill(back),
+            4 => DatabaseBlow::Behind(way(&mut random), millis(&mut random, 500, 4_000), back),
+            _ => DatabaseBlow::Freeze(millis(&mut random, 500, 3_000), back),
         };
         database.push((millis(&mut random, 500, 2_500), blow));
         if random.chance(5) {
             let blow = DatabaseBlow::Standbys(millis(&mut random, 2_000, 6_000));
             database.push((millis(&mut random, 1_000, 2_000), blow));
         }
+        // Each of these at least once in ten.
+        let blow = match nth % 5 {
+            1 => {
+                let who = if random.chance(2) { Who::One } else { Who::All };
+                DatabaseBlow::Apart(who, way(&mut random), millis(&mut random, 1_000, 6_000))
+            }
+            3 => {
+                let room = [0, 256, 4_096][random.below(3)];
+                DatabaseBlow::Disk(room, millis(&mut random, 2_000, 5_000))
+            }
+            _ => continue,
+        };
+        database.push((millis(&mut random, 1_000, 2_000), blow));
     }
     Plan {
         nodes: all,
@@ -87,7 +123,7 @@ pub(super) fn plan(seed: u64, nodes: usize, failovers: usize, kills: usize) -> P
     }
 }
 
-fn other(random: &mut Random) -> NodeBlow {
+fn way(random: &mut Random) -> Way {
     let ways = [
         Way::Cut,
         Way::Silent,
@@ -95,11 +131,17 @@ fn other(random: &mut Random) -> NodeBlow {
         Way::Deaf,
         Way::Slow(Duration::from_millis(30)),
     ];
-    let way = ways[random.below(ways.len())];
-    match random.below(6) {
+    ways[random.below(ways.len())]
+}
+
+fn other(random: &mut Random) -> NodeBlow {
+    let way = way(random);
+    match random.below(8) {
         0 | 1 => NodeBlow::Freeze(millis(random, 2_000, 6_000)),
         2 => NodeBlow::Clients(way, millis(random, 500, 5_000)),
         3 | 4 => NodeBlow::Database(way, millis(random, 500, 8_000)),
+        5 => NodeBlow::Link(End::Here, millis(random, 500, 6_000)),
+        6 => NodeBlow::Link(End::There, millis(random, 500, 6_000)),
         _ => {
             let seconds = [-3_600, -60, 60, 3_600][random.below(4)];
             NodeBlow::Clock(seconds, millis(random, 1_000, 4_000))
@@ -121,6 +163,11 @@ fn a_seed_says_everything_that_happens() {
         steps.iter().filter(kill).count()
     };
     assert_eq!(steps.nodes.iter().map(kills).sum::<usize>(), 50);
-    let failover = |step: &&Step<DatabaseBlow>| !matches!(step.1, DatabaseBlow::Standbys(_));
-    assert_eq!(steps.database.iter().filter(failover).count(), 10);
+    let count = |is: fn(DatabaseBlow) -> bool| {
+        let blows = steps.database.iter().map(|step| step.1);
+        blows.filter(|blow| is(*blow)).count()
+    };
+    assert_eq!(count(DatabaseBlow::is_failover), 10);
+    assert_eq!(count(|blow| matches!(blow, DatabaseBlow::Apart(..))), 2);
+    assert_eq!(count(|blow| matches!(blow, DatabaseBlow::Disk(..))), 2);
 }

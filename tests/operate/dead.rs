@@ -1,7 +1,5 @@
 //! Every node is dead, and access ends all the same.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use portcullis::client::{Channel, Client, IdempotencyKey, Session, StateDir};
@@ -22,13 +20,7 @@ async fn a_certificate_for_ssh_ends_by_itself_though_every_node_is_dead() {
         sshd.port, sshd.host_key, sshd.user
     );
     let mut node = Node::prepare(&catalogue, POLICY);
-    // The key whose authority the host trusts: 32 times the byte 7.
-    let data = node.folder().join("data");
-    std::fs::create_dir(&data).unwrap();
-    std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
-    let file = data.join("key");
-    std::fs::write(&file, format!("{}Bwc", "BwcH".repeat(10))).unwrap();
-    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    node.use_common_key();
     with_people(&mut node, &["ada"]);
     let ask = ["request", "bastion", "readonly", "--for", "15s"];
     let ask = [&ask[..], &["--reason", "a short look"]].concat();

@@ -2,7 +2,7 @@
 //!
 //! What was sent into silence is not lost: as with TCP over a network that comes back, it arrives late.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,6 +27,7 @@ pub(crate) enum Way {
 }
 
 /// One way to one address. It has an address of its own, and ends when it is dropped.
+#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) port: u16,
     to: watch::Sender<SocketAddr>,
@@ -38,7 +39,12 @@ pub(crate) struct Link {
 impl Link {
     /// A way to this address.
     pub(crate) async fn to(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(Ipv4Addr::LOCALHOST, address).await
+    }
+
+    /// A way to this address that begins at another address of this machine.
+    pub(crate) async fn at(here: Ipv4Addr, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind((here, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (to, leads) = watch::channel(address);
         let (way, state) = watch::channel(Way::Open);

@@ -13,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod infest;
 pub(crate) mod installation;
 pub(crate) mod link;
+pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod passkey;
 pub(crate) mod patroni;

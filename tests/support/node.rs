@@ -1,5 +1,6 @@
 //! The real program: `portcullis serve` as a process of its own, and commands typed at it by people.
 
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -19,6 +20,8 @@ pub(crate) struct Node {
     pub(crate) address: String,
     /// Where its truth is, if not in its data directory.
     database: Option<String>,
+    /// What it is started with to run somewhere else.
+    inside: Vec<String>,
 }
 
 impl Node {
@@ -34,6 +37,7 @@ impl Node {
             starts: 0,
             address: "127.0.0.1:0".to_owned(),
             database: None,
+            inside: Vec::new(),
         }
     }
 
@@ -57,12 +61,32 @@ impl Node {
             starts: 0,
             address: "127.0.0.1:0".to_owned(),
             database: None,
+            inside: Vec::new(),
         }
     }
 
     /// From the next start on its truth is in this PostgreSQL database.
     pub(crate) fn use_database(&mut self, url: &str) {
         self.database = Some(url.to_owned());
+    }
+
+    /// From the next start on it runs inside of something, and listens at this address there.
+    pub(crate) fn live(&mut self, inside: Vec<String>, address: Ipv4Addr) {
+        self.inside = inside;
+        self.address = format!("{address}:0");
+    }
+
+    /// Gives it the master key of every world, whose authority is `world::authority`.
+    pub(crate) fn use_common_key(&self) {
+        let data = self.folder.path().join("data");
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&data)
+            .unwrap();
+        let file = data.join("key");
+        // 32 times the byte 7.
+        std::fs::write(&file, format!("{}Bwc", "BwcH".repeat(10))).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Starts the server and waits until it says where it listens. A restart keeps the address.
@@ -105,8 +129,10 @@ impl Node {
                 "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
             ];
         }
-        let arguments: Vec<&str> = clock_by
+        let arguments: Vec<&str> = self
+            .inside
             .iter()
+            .chain(&clock_by)
             .map(String::as_str)
             .chain(arguments)
             .collect();
@@ -244,13 +270,16 @@ impl Node {
 
 /// The catalogue entry of a real PostgreSQL server with the database `orders`.
 pub(crate) fn orders_db(cluster: &Cluster, database: &str, password_file: &Path) -> String {
+    orders_db_at(cluster.host, cluster.port, database, password_file)
+}
+
+/// The same for one that is reached in another way.
+pub(crate) fn orders_db_at(host: &str, port: u16, database: &str, password_file: &Path) -> String {
     std::fs::write(password_file, PASSWORD).unwrap();
     std::fs::set_permissions(password_file, std::fs::Permissions::from_mode(0o600)).unwrap();
     format!(
-        "[target.orders-db]\nkind = \"postgres\"\ndescription = \"Orders\"\ntags = {{ env = \"prod\" }}\nhost = \"{}\"\nport = {}\ndatabase = \"{database}\"\nuser = \"{SUPERUSER}\"\npassword_file = \"{}\"\nsslmode = \"disable\"\n\
+        "[target.orders-db]\nkind = \"postgres\"\ndescription = \"Orders\"\ntags = {{ env = \"prod\" }}\nhost = \"{host}\"\nport = {port}\ndatabase = \"{database}\"\nuser = \"{SUPERUSER}\"\npassword_file = \"{}\"\nsslmode = \"disable\"\n\
          [target.orders-db.role.readonly]\ndescription = \"Read\"\nmember_of = [\"pg_read_all_data\"]\n",
-        cluster.host,
-        cluster.port,
         password_file.display()
     )
 }

@@ -4,6 +4,8 @@
 //! `fsync` is off: what dies here is a process, never the machine. Nothing is promoted by itself; the test says when,
 //! and does it as one has to: nobody follows the old primary any more before the standbys are compared.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,9 @@ use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::task::block_in_place;
 
-use super::postgres::{Cluster, Database, PASSWORD, SUPERUSER, bin, run_as};
+use super::disk::Disk;
+use super::link::{Link, Way};
+use super::postgres::{Cluster, Database, PASSWORD, SUPERUSER, bin, fresh, run_as};
 use super::process::Owner;
 
 /// Longer than any step takes on a busy machine.
@@ -29,7 +33,11 @@ pub(crate) enum Rejoin {
 /// The servers; each keeps its port, whatever it is at the moment.
 #[derive(Debug)]
 pub(crate) struct Replicas {
+    /// Each one's disk, where they have disks of their own.
+    disks: Vec<Disk>,
     members: Vec<Cluster>,
+    /// Each one's way to the primary, while it is a standby.
+    ways: Vec<Link>,
     primary: usize,
     /// Whether a change is acknowledged only when a standby has it.
     waits: bool,
@@ -38,34 +46,53 @@ pub(crate) struct Replicas {
 impl Replicas {
     /// Starts a primary and `standbys` that follow it.
     pub(crate) async fn start(standbys: usize) -> Self {
-        Self::start_as(standbys, true).await
+        Self::start_as(standbys, true, None).await
     }
 
     /// The same, but nobody waits for a standby: a failover may lose what was acknowledged.
     pub(crate) async fn start_loose(standbys: usize) -> Self {
-        Self::start_as(standbys, false).await
+        Self::start_as(standbys, false, None).await
     }
 
-    async fn start_as(standbys: usize, waits: bool) -> Self {
+    /// As one likes: whether changes wait for a standby, and how many bytes the disk of each has, if it has its own.
+    pub(crate) async fn start_as(standbys: usize, waits: bool, disk: Option<u64>) -> Self {
+        let mut disks = Vec::new();
+        let mut mount = |data: &Path| {
+            let mounted = disk.map(|size| Disk::mount(data, size).unwrap());
+            disks.extend(mounted);
+        };
         let names: Vec<String> = (0..=standbys)
             .map(|nth| format!("cluster_name=m{nth}"))
             .collect();
-        let first = block_in_place(|| Cluster::start(&settings(&names[0])));
+        let first = block_in_place(|| {
+            Cluster::start_with(&settings(&names[0]), |data| {
+                mount(data);
+                fresh(data);
+            })
+        });
+        let mut ways = Vec::new();
+        for _ in &names {
+            ways.push(Link::to(local(first.port)).await);
+        }
         let mut replicas = Self {
+            disks: Vec::new(),
             members: vec![first],
+            ways,
             primary: 0,
             waits,
         };
-        for name in &names[1..] {
+        for (place, name) in names.iter().enumerate().skip(1) {
             let copied = block_in_place(|| {
                 Cluster::start_with(&settings(name), |data| {
+                    mount(data);
                     replicas.copy_to(data);
-                    replicas.configure(data, Some(0), standbys + 1);
+                    replicas.configure(data, Some(place), standbys + 1);
                     mark_standby(data);
                 })
             });
             replicas.members.push(copied);
         }
+        replicas.disks = disks;
         replicas.configure(&replicas.members[0].data(), None, standbys + 1);
         replicas.members[0].reload();
         replicas.all_follow().await;
@@ -118,6 +145,16 @@ impl Replicas {
         self.members[place].signal(Signal::CONT);
     }
 
+    /// How the way between a standby and its primary is from now on.
+    pub(crate) fn between(&self, place: usize, way: Way) {
+        self.ways[place].set(way);
+    }
+
+    /// The disk of a member, where it has its own.
+    pub(crate) fn disk(&self, place: usize) -> Option<&Disk> {
+        self.disks.get(place)
+    }
+
     /// Puts the standby in the place of the primary that has everything that was acknowledged. All standbys have to
     /// run: one that does not might be the only one that has some of it.
     pub(crate) async fn promote(&mut self) {
@@ -144,12 +181,11 @@ impl Replicas {
             self.members[chosen].log()
         );
         self.primary = chosen;
+        for way in &self.ways {
+            way.lead_to(local(self.primary().port));
+        }
         for place in standbys.into_iter().filter(|place| *place != chosen) {
-            self.configure(
-                &self.members[place].data(),
-                Some(chosen),
-                self.members.len(),
-            );
+            self.configure(&self.members[place].data(), Some(place), self.members.len());
             self.members[place].reload();
         }
     }
@@ -173,10 +209,10 @@ impl Replicas {
             }
             let data = member.data();
             if way == Rejoin::Fresh || !self.rewind(&data) {
-                std::fs::remove_dir_all(&data).unwrap();
+                empty(&data);
                 self.copy_to(&data);
             }
-            self.configure(&data, Some(self.primary), self.members.len());
+            self.configure(&data, Some(place), self.members.len());
             mark_standby(&data);
             member.start_again();
         });
@@ -232,7 +268,7 @@ impl Replicas {
     }
 
     /// Copies the files of the primary while it runs.
-    fn copy_to(&self, data: &std::path::Path) {
+    fn copy_to(&self, data: &Path) {
         let mut copy = Command::new(bin().join("pg_basebackup"));
         copy.args(["--checkpoint=fast", "--no-sync", "--host=127.0.0.1"])
             .arg(format!("--port={}", self.primary().port))
@@ -244,7 +280,7 @@ impl Replicas {
     }
 
     /// Takes back what the files have and the primary has not; false where that cannot be done.
-    fn rewind(&self, data: &std::path::Path) -> bool {
+    fn rewind(&self, data: &Path) -> bool {
         let source = format!(
             "host=127.0.0.1 port={} user={SUPERUSER} dbname=postgres",
             self.primary().port
@@ -267,8 +303,8 @@ impl Replicas {
         output.status.success()
     }
 
-    /// Writes whom the member follows, and who has to have a change before it is acknowledged.
-    fn configure(&self, data: &std::path::Path, follows: Option<usize>, members: usize) {
+    /// Writes by whose way to the primary a member follows, and who has to have a change before it is acknowledged.
+    fn configure(&self, data: &Path, follows: Option<usize>, members: usize) {
         let mut text = "wal_log_hints = on\nwal_keep_size = 256MB\n".to_owned();
         let names: Vec<String> = (0..members).map(|nth| format!("m{nth}")).collect();
         if self.waits {
@@ -277,8 +313,8 @@ impl Replicas {
                 names.join(", ")
             );
         }
-        if let Some(primary) = follows {
-            let port = self.members[primary].port;
+        if let Some(place) = follows {
+            let port = self.ways[place].port;
             text += &format!(
                 "primary_conninfo = 'host=127.0.0.1 port={port} user={SUPERUSER} password=''{PASSWORD}'' sslmode=disable'\n"
             );
@@ -313,7 +349,24 @@ fn settings(name: &str) -> Vec<&str> {
     ]
 }
 
-fn mark_standby(data: &std::path::Path) {
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Removes what is in a folder, which may be where a disk begins.
+fn empty(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let removed = if path.is_dir() && !path.is_symlink() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
+        removed.unwrap();
+    }
+}
+
+fn mark_standby(data: &Path) {
     let path = data.join("standby.signal");
     std::fs::write(&path, "").unwrap();
     if let Some(owner) = Owner::harmless() {
@@ -385,5 +438,25 @@ mod tests {
         replicas.rejoin(old, Rejoin::Rewound).await;
         assert!(write(replicas.primary(), &name, 2).await);
         assert_eq!(numbers(replicas.primary(), &name).await, [2]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_standby_that_is_cut_off_holds_nobody_up_and_has_everything_later_and_without_any_nobody_is_answered()
+     {
+        let replicas = Replicas::start(2).await;
+        let name = with_numbers(&replicas).await;
+        for (number, way) in [(0, Way::Cut), (10, Way::Silent)] {
+            replicas.between(1, way);
+            assert!(write(replicas.primary(), &name, number).await, "{way:?}");
+            replicas.between(2, way);
+            assert!(
+                !write(replicas.primary(), &name, number + 1).await,
+                "{way:?}"
+            );
+            replicas.between(1, Way::Open);
+            replicas.between(2, Way::Open);
+            replicas.all_follow().await;
+        }
+        assert_eq!(numbers(replicas.member(1), &name).await, [0, 1, 10, 11]);
     }
 }
