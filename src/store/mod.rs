@@ -259,11 +259,7 @@ impl Store {
             Pools::Postgres(ring) => {
                 let member = ring.to_read().await?;
                 let begun = member
-                    .answer(
-                        member
-                            .pool
-                            .begin_with("begin isolation level repeatable read, read only"),
-                    )
+                    .begin("begin isolation level repeatable read, read only")
                     .await;
                 begun.map(|tx| {
                     Inner::Postgres(hold::Postgres::new(member, hold::Held::Transaction(tx)))
@@ -325,7 +321,7 @@ impl Store {
                 .map(|turn| Inner::Sqlite(hold::Sqlite::Write(turn))),
             Pools::Postgres(ring) => {
                 let member = ring.to_write().await?;
-                let begun = member.answer(member.pool.begin()).await;
+                let begun = member.begin("begin").await;
                 begun.map(|tx| {
                     Inner::Postgres(hold::Postgres::new(member, hold::Held::Transaction(tx)))
                 })

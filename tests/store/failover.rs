@@ -1,13 +1,16 @@
 //! Several hosts of PostgreSQL: a primary goes, another comes, and nobody loses what was acknowledged.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use portcullis::config::Durability;
 use portcullis::store::ring::Service;
+use portcullis::store::{Clock, Location, Store};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tokio::task::block_in_place;
 
-use crate::support::postgres::{PASSWORD, SUPERUSER};
+use crate::support::link::{Link, Way};
+use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 use crate::support::replicas::{Rejoin, Replicas};
 use crate::support::sse::Stream;
 use crate::support::world::{World, submit};
@@ -251,4 +254,46 @@ async fn a_login_that_owns_its_database_and_may_nothing_else_is_enough() {
     replicas.rejoin(old, Rejoin::Rewound).await;
     placed(&world, "on-the-second").await;
     assert_eq!(world.events(&["lock.placed"]).await, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_goes_away_while_a_transaction_begins_leaves_none_behind() {
+    let database = cluster().database().await;
+    let link = Link::to(SocketAddr::from(([127, 0, 0, 1], cluster().port))).await;
+    let password = PASSWORD.replace(' ', "%20");
+    let url = format!(
+        "postgres://{SUPERUSER}:{password}@127.0.0.1:{}/{}?sslmode=disable",
+        link.port, database.name
+    );
+    let location = Location::Postgres(url);
+    let store = Store::open(&location, Clock::Database).await.unwrap();
+    for _ in 0..5 {
+        // Nobody hears that it has begun.
+        link.set(Way::Deaf);
+        let patience = Duration::from_millis(50);
+        let begun = tokio::time::timeout(patience, store.write()).await;
+        assert!(begun.is_err());
+        link.set(Way::Open);
+        // Whoever comes next on that connection is alone on it.
+        for _ in 0..3 {
+            let mut looked = store.glance().await.unwrap();
+            looked.log_head().await.unwrap();
+            drop(looked);
+            drop(store.read().await.unwrap());
+        }
+    }
+    let open = "select count(*) from pg_stat_activity where datname = current_database() \
+                and state like 'idle in transaction%'";
+    let began = Instant::now();
+    let mut connection = database.connect().await;
+    while sqlx::query_scalar::<_, i64>(open)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+        > 0
+    {
+        // Nobody uses the store any more, so that nothing else ends what was left.
+        assert!(began.elapsed() < Duration::from_secs(5), "left open");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -125,8 +125,9 @@ impl Keeper {
 
     /// Why another host is to be used now, if so.
     async fn look_around(&mut self, ring: &Ring, member: &Member) -> Option<String> {
-        let reports = self.ask_all(ring).await;
+        // What is seen while they are asked is not to be found in what they say.
         let head = *ring.head.borrow();
+        let reports = self.ask_all(ring).await;
         match self
             .seen
             .choose(&reports, head, ring.durability, Instant::now())
@@ -140,8 +141,8 @@ impl Keeper {
 
     /// Looks for a primary among all hosts.
     async fn search(&mut self, ring: &Ring) {
-        let reports = self.ask_all(ring).await;
-        let (head, now) = (*ring.head.borrow(), Instant::now());
+        let head = *ring.head.borrow();
+        let (reports, now) = (self.ask_all(ring).await, Instant::now());
         match self.seen.choose(&reports, head, ring.durability, now) {
             Choice::Primary(host) => {
                 let Some(Ok(report)) = reports.get(host) else {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use sqlx::PgPool;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgPoolOptions, PgSeverity};
+use sqlx::{PgPool, Postgres, SqlSafeStr as _, Transaction};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +84,21 @@ impl Member {
             doubts,
             hangs: AtomicBool::new(false),
         }
+    }
+
+    /// Begins a transaction. Once asked for, it is begun also when the caller goes away meanwhile: its connection would go
+    /// back to the others with a transaction open of which nobody knows
+    /// (`a_caller_who_goes_away_while_a_transaction_begins_leaves_none_behind`).
+    pub(in crate::store) async fn begin(
+        &self,
+        how: &'static str,
+    ) -> sqlx::Result<Transaction<'static, Postgres>> {
+        self.answer(async {
+            let connection = self.pool.acquire().await?;
+            let begun = tokio::spawn(Transaction::begin(connection, Some(how.into_sql_str())));
+            begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        })
+        .await
     }
 
     /// Waits for an answer of this host as long as it is in use, and has the keeper look when the answer is bad.
