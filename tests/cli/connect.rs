@@ -138,10 +138,7 @@ async fn a_missing_psql_is_said() {
 async fn with_sshd() -> (World, Sshd) {
     let authority = crate::support::world::authority();
     let sshd = Sshd::start(&authority, &["readonly"]);
-    let catalogue = format!(
-        "[target.bastion]\nkind = \"ssh\"\nhost = \"127.0.0.1\"\nport = {}\nhost_key = \"{}\"\n[target.bastion.role.readonly]\nuser = \"{}\"\nprincipals = [\"readonly\"]\n",
-        sshd.port, sshd.host_key, sshd.user
-    );
+    let catalogue = sshd.entry("bastion");
     (
         World::with(Backend::Sqlite, POLICY, &catalogue, None).await,
         sshd,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::history::{Access, Call, History, Outcome, Verb};
+use super::history::{Access, Call, Certified, History, Outcome, Verb};
 
 /// An event of the record, as it is in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub(super) struct Verdict {
     pub(super) worst_session: i64,
     /// The same for what somebody took away before its end, from when they were told so.
     pub(super) worst_taken: i64,
+    /// The same for hosts, from when the last certificate ended.
+    pub(super) worst_certificate: i64,
     /// Frames that a stream told again after it went on at another node; clients drop them.
     pub(super) told_again: u64,
 }
@@ -100,7 +102,7 @@ pub(super) fn check(history: &History, truth: &Truth) -> Verdict {
 }
 
 /// What an event is about, as a call names it; none for what no call of the drill does.
-fn subject(event: &Event) -> Option<(&'static str, &str)> {
+pub(super) fn subject(event: &Event) -> Option<(&'static str, &str)> {
     let (code, subject) = match event.code.as_str() {
         "request.submitted" => ("request.submitted", &event.request),
         "request.claimed" => ("request.claimed", &event.request),
@@ -374,6 +376,7 @@ fn ends(history: &History, truth: &Truth, verdict: &mut Verdict) {
         }
     }
     let mut told = HashSet::new();
+    let certified = certified(history, truth, verdict);
     for seen in &history.seen {
         let Some(end) = truth.ends.get(&seen.grant) else {
             verdict
@@ -382,11 +385,13 @@ fn ends(history: &History, truth: &Truth, verdict: &mut Verdict) {
             continue;
         };
         let way = match seen.by {
-            Access::Login => "logged in to",
-            Access::Session => "was still in",
+            Access::Login | Access::Certificate => "logged in to",
+            Access::Session | Access::Host => "was still in",
         };
         if let Some(ended) = end.ended
             && seen.at > ended
+            // What the host cuts is not said to be over before.
+            && seen.by != Access::Host
             && told.insert((&seen.grant, seen.by, "confirmed"))
         {
             let past = seen.at - ended;
@@ -396,19 +401,35 @@ fn ends(history: &History, truth: &Truth, verdict: &mut Verdict) {
             );
             verdict.late.push(text);
         }
+        let bound = match seen.by {
+            Access::Certificate => Some(bounds::LOGIN),
+            Access::Host => Some(bounds::SESSION),
+            Access::Login | Access::Session => None,
+        };
+        if let Some(bound) = bound {
+            // Whatever became of the grant and of the nodes: the host looks at its clock and at the certificate.
+            let until = certified.get(seen.grant.as_str()).copied();
+            let past = until.map_or(i64::MAX, |until| seen.at - until);
+            verdict.worst_certificate = past.max(verdict.worst_certificate);
+            if past > bound && told.insert((&seen.grant, seen.by, "bound")) {
+                let text = format!("somebody {way} {} {past} ms past a certificate", seen.grant);
+                verdict.late.push(text);
+            }
+            continue;
+        }
         let early = taken.get(seen.grant.as_str()).copied();
         let due = early.map_or(end.expires, |early| early.min(end.expires));
         let past = seen.at - due;
         let worst = match seen.by {
             _ if due < end.expires => &mut verdict.worst_taken,
-            Access::Login => &mut verdict.worst_login,
             Access::Session => &mut verdict.worst_session,
+            _ => &mut verdict.worst_login,
         };
         *worst = past.max(*worst);
         // What was taken away early is ended by us, and by the target itself at the end that it knows.
         let itself = match seen.by {
-            Access::Login => end.expires - due + bounds::LOGIN,
             Access::Session => i64::MAX,
+            _ => end.expires - due + bounds::LOGIN,
         };
         if past <= bounds::SESSION.min(itself) {
             continue;
@@ -426,6 +447,25 @@ fn ends(history: &History, truth: &Truth, verdict: &mut Verdict) {
             verdict.late.push(text);
         }
     }
+}
+
+/// When the last certificate of each grant ends; none of them ends after its grant.
+fn certified<'a>(
+    history: &'a History,
+    truth: &Truth,
+    verdict: &mut Verdict,
+) -> HashMap<&'a str, i64> {
+    let mut last = HashMap::new();
+    for Certified { grant, until } in &history.certificates {
+        let end = truth.ends.get(grant).map(|end| end.expires);
+        if end.is_none_or(|end| *until > end) {
+            let text = format!("a certificate of {grant} ends at {until}, the grant at {end:?}");
+            verdict.late.push(text);
+        }
+        let latest = last.entry(grant.as_str()).or_insert(*until);
+        *latest = (*latest).max(*until);
+    }
+    last
 }
 
 /// How long nothing could be written in this time; none where nothing was broken, then or shortly before.

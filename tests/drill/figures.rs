@@ -86,6 +86,12 @@ pub(super) fn table(
             "latest use past a revocation",
             format!("{} ms", verdict.worst_taken),
         ),
+        ("logins tried on the host", number(&tries.certified)),
+        ("sessions held open on it", number(&tries.hosted)),
+        (
+            "latest use past a certificate",
+            format!("{} ms", verdict.worst_certificate),
+        ),
         ("lost", verdict.lost.len().to_string()),
         ("duplicate", verdict.doubled.len().to_string()),
         ("torn", verdict.torn.len().to_string()),

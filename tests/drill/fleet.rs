@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use portcullis::client::http;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -36,6 +37,8 @@ pub(super) struct Ground {
     /// The database; the member that writes comes first.
     pub(super) ports: Vec<u16>,
     pub(super) database: String,
+    /// What nodes wait for before they acknowledge a change.
+    pub(super) durability: &'static str,
     pub(super) finding: Finding,
     /// A place on a network of its own for each node, where this machine has that.
     pub(super) spaces: Option<Namespaces>,
@@ -68,7 +71,13 @@ impl Fleet {
     ) -> Self {
         ring();
         let mut first = Node::prepare("", POLICY);
-        let text = format!("{TOKENS}{}", catalogue(&first.folder().join("password")));
+        first.use_common_key();
+        let durability = ground.durability;
+        let server = format!("[server]\ndurability = \"{durability}\"\n");
+        let text = format!(
+            "{server}{TOKENS}{}",
+            catalogue(&first.folder().join("password"))
+        );
         std::fs::write(first.folder().join("config/portcullis.toml"), text).unwrap();
         let mut seats: Vec<Seat> = Vec::new();
         for nth in 0..count {
@@ -209,6 +218,55 @@ impl Fleet {
                 link.lead_to(local(port));
             }
         }
+    }
+
+    /// What a node says of itself.
+    pub(super) async fn ready(&self, nth: usize) -> String {
+        let url = format!("{}/readyz", self.seats[nth].node.lock().unwrap().url());
+        let http = http(&url.parse().unwrap()).unwrap();
+        match http.get(url).send().await {
+            Ok(reply) => reply.text().await.unwrap_or_default(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Does what an operator does after a failover that lost changes: stops every node, goes on with what is there, and
+    /// starts them again. The first admin signs in with the code of that.
+    pub(super) async fn recover(&self) {
+        let nodes: Vec<_> = self
+            .seats
+            .iter()
+            .map(|seat| Arc::clone(&seat.node))
+            .collect();
+        let went_on = move || {
+            for node in &nodes {
+                node.lock().unwrap().kill();
+            }
+            let reason = ["recover", "--yes", "--reason", "a failover lost changes"];
+            let first = [&reason[..], &["--admin", "root"]].concat();
+            let mut first_node = nodes[0].lock().unwrap();
+            let mut done = first_node.here(&[&first[..], &["--json"]].concat());
+            if !done.status.success() {
+                // It was killed before it had written down how much it saw.
+                done = first_node.here(&[&first[..], &["--json", "--after-restore"]].concat());
+            }
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            let answer: serde_json::Value =
+                serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{said}"));
+            first_node.start();
+            let code = answer["code"].as_str().unwrap();
+            first_node.said("root", &["login", "--code", code]);
+            drop(first_node);
+            for node in &nodes[1..] {
+                let mut node = node.lock().unwrap();
+                if node.try_start().is_none() {
+                    let done = node.here(&reason);
+                    assert!(done.status.success(), "{done:?}\n{}", node.log());
+                    node.start();
+                }
+            }
+        };
+        spawn_blocking(went_on).await.unwrap();
     }
 
     /// Runs a command of root's at a node, and answers what it printed.

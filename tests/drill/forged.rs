@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::check::{End, Event, Row, Truth, Verdict, check};
-use super::history::{Access, Call, Fault, Frame, History, Look, Outcome, Seen, Verb};
+use super::history::{Access, Call, Certified, Fault, Frame, History, Look, Outcome, Seen, Verb};
 
 fn call(verb: Verb, subject: &str, (start, end): (u64, u64), version: i64, state: &str) -> Call {
     Call {
@@ -276,6 +276,27 @@ fn a_login_and_a_session_past_their_bound_are_found() {
     };
     assert_eq!(broken(61_000).wrong(), Vec::<&String>::new());
     assert_eq!(broken(61_001).late.len(), 1);
+}
+
+#[test]
+fn a_certificate_past_its_grant_and_a_use_past_a_certificate_are_found() {
+    let with = |until: i64, at: i64, by: Access| {
+        found(move |history, truth| {
+            truth.ends.get_mut("G-2").unwrap().ended = None;
+            history.certificates.push(Certified {
+                grant: "G-2".to_owned(),
+                until,
+            });
+            history.seen.push(seen(at, by));
+        })
+        .late
+        .len()
+    };
+    assert_eq!(with(9_000, 9_000, Access::Certificate), 0);
+    assert_eq!(with(10_001, 9_000, Access::Certificate), 1);
+    assert_eq!(with(9_000, 14_001, Access::Certificate), 1);
+    assert_eq!(with(9_000, 20_000, Access::Host), 0);
+    assert_eq!(with(9_000, 20_001, Access::Host), 1);
 }
 
 #[test]

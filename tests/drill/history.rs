@@ -102,6 +102,18 @@ pub(super) struct Seen {
 pub(super) enum Access {
     Login,
     Session,
+    /// A login with a certificate, which nobody can take back before it ends.
+    Certificate,
+    /// A session that began with a certificate, which the host itself cuts.
+    Host,
+}
+
+/// A certificate that somebody was given.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Certified {
+    pub(super) grant: String,
+    /// When it ends, in milliseconds of the wall clock.
+    pub(super) until: i64,
 }
 
 /// An event as a stream told it.
@@ -130,6 +142,7 @@ pub(super) struct History {
     pub(super) calls: Vec<Call>,
     pub(super) looks: Vec<Look>,
     pub(super) seen: Vec<Seen>,
+    pub(super) certificates: Vec<Certified>,
     /// By reader, in the order in which they were read.
     pub(super) frames: BTreeMap<String, Vec<Frame>>,
     pub(super) faults: Vec<Fault>,
@@ -159,6 +172,9 @@ impl History {
         }
         for seen in &self.seen {
             line("seen", serde_json::to_value(seen).unwrap());
+        }
+        for certified in &self.certificates {
+            line("certificate", serde_json::to_value(certified).unwrap());
         }
         for fault in &self.faults {
             line("fault", serde_json::to_value(fault).unwrap());

@@ -8,6 +8,7 @@ mod figures;
 mod fleet;
 mod forged;
 mod history;
+mod loss;
 mod plan;
 mod prober;
 mod reader;
@@ -34,7 +35,8 @@ use crate::support::namespace::Namespaces;
 use crate::support::node::orders_db_at;
 use crate::support::postgres::{Cluster, Database};
 use crate::support::replicas::Replicas;
-use crate::support::world::CATALOGUE;
+use crate::support::sshd::Sshd;
+use crate::support::world::{CATALOGUE, authority};
 
 /// After the last blow everything that is due ends within a lease and some.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -74,6 +76,11 @@ async fn nothing_is_lost_doubled_or_late_while_nodes_and_primaries_die() {
     run(SHORT).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_failover_loses_where_nobody_waits_is_said() {
+    loss::run(1, 1).await;
+}
+
 /// The long form, which `.ci/drill` runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes hours; run `.ci/drill` before a release"]
@@ -86,9 +93,13 @@ async fn the_long_drill() {
         Ok("address") => Finding::Address,
         _ => Finding::Hosts,
     };
+    let seed = told("SEED", 1).try_into().unwrap();
+    if std::env::var("PORTCULLIS_DRILL_DURABILITY").as_deref() == Ok("available") {
+        return loss::run(seed, told("FAILOVERS", 20)).await;
+    }
     run(Drill {
         finding,
-        seed: told("SEED", 1).try_into().unwrap(),
+        seed,
         failovers: told("FAILOVERS", 100),
         kills: told("KILLS", 1_000),
         changes: told("CHANGES", 1_000_000),
@@ -105,6 +116,7 @@ async fn run(drill: Drill) {
     let began = Instant::now();
     let target = Cluster::start(&[]);
     let orders = target.database().await;
+    let sshd = Arc::new(Sshd::start(&authority(), &["readonly"]));
     let mut lacks = Lacks::default();
     let disk = match disk(drill) {
         Ok(size) => Some(size),
@@ -119,6 +131,7 @@ async fn run(drill: Drill) {
     let ground = Ground {
         ports: replicas.ports(),
         database: name.clone(),
+        durability: "strict",
         finding: drill.finding,
         spaces: spaces.ok(),
     };
@@ -126,13 +139,14 @@ async fn run(drill: Drill) {
     let way = Link::at(here, SocketAddr::from(([127, 0, 0, 1], target.port))).await;
     let catalogue = |password: &std::path::Path| {
         let database = orders_db_at(&here.to_string(), way.port, &orders.name, password);
-        format!("{CATALOGUE}{database}")
+        format!("{CATALOGUE}{}{database}", sshd.entry("host"))
     };
     let fleet = Fleet::start(drill.nodes, ground, catalogue).await;
     let recorder = Arc::new(Recorder::new());
     let day = Arc::new(Day {
         recorder: Arc::clone(&recorder),
         tries: Arc::new(Tries::default()),
+        sshd: Arc::clone(&sshd),
         over: AtomicBool::new(false),
         grants: AtomicUsize::new(drill.grants),
     });
@@ -206,8 +220,8 @@ async fn run(drill: Drill) {
 
 /// How many bytes the disk of each member gets; or why it gets none that can be filled. It is in memory.
 fn disk(drill: Drill) -> Result<u64, String> {
-    const LOG: u64 = 2 << 30;
-    const CHANGE: u64 = 8 << 10;
+    const LOG: u64 = 3 << 29;
+    const CHANGE: u64 = 5 << 10;
     if let Some(why) = Disk::lacks() {
         return Err(why);
     }

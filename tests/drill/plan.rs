@@ -96,12 +96,12 @@ pub(super) fn plan(seed: u64, nodes: usize, failovers: usize, kills: usize) -> P
         let blow = match nth % 6 {
             0 | 2 => DatabaseBlow::Kill(back),
             4 => DatabaseBlow::Behind(way(&mut random), millis(&mut random, 500, 4_000), back),
-            _ => DatabaseBlow::Freeze(millis(&mut random, 500, 3_000), back),
+            _ => DatabaseBlow::Freeze(millis(&mut random, 500, 2_000), back),
         };
-        database.push((millis(&mut random, 500, 2_500), blow));
-        if random.chance(5) {
+        database.push((millis(&mut random, 200, 1_500), blow));
+        if random.chance(8) {
             let blow = DatabaseBlow::Standbys(millis(&mut random, 2_000, 6_000));
-            database.push((millis(&mut random, 1_000, 2_000), blow));
+            database.push((millis(&mut random, 200, 1_000), blow));
         }
         // Each of these at least once in ten.
         let blow = match nth % 5 {
@@ -115,7 +115,7 @@ pub(super) fn plan(seed: u64, nodes: usize, failovers: usize, kills: usize) -> P
             }
             _ => continue,
         };
-        database.push((millis(&mut random, 1_000, 2_000), blow));
+        database.push((millis(&mut random, 200, 1_000), blow));
     }
     Plan {
         nodes: all,

@@ -1,5 +1,6 @@
 //! Somebody who holds a credential and does not let go: real logins on the target, and a session that stays open.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,11 +9,15 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use super::history::{Access, Recorder, Seen, wall_now};
+use crate::support::sshd::Sshd;
 
 /// A target that works answers sooner than this.
 const ANSWER: Duration = Duration::from_secs(5);
 /// So long a credential is tried on that was refused: somebody who comes late may make it work again.
 const AFTERWARDS: Duration = Duration::from_secs(45);
+
+/// A certificate is tried on after it was refused, so often: it may have been the host that was busy.
+const REFUSED: u32 = 5;
 
 /// What probers did, all together.
 #[derive(Debug, Default)]
@@ -20,6 +25,57 @@ pub(super) struct Tries {
     pub(super) logins: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) sessions: AtomicU64,
+    /// The same for hosts.
+    pub(super) certified: AtomicU64,
+    pub(super) hosted: AtomicU64,
+}
+
+/// What gets somebody into a host.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    pub(super) sshd: Arc<Sshd>,
+    pub(super) key: PathBuf,
+    pub(super) certificate: String,
+}
+
+impl Pass {
+    /// Whether the host lets somebody in, once the command is over.
+    async fn runs(&self, command: &'static str) -> bool {
+        let pass = self.clone();
+        let ran = tokio::task::spawn_blocking(move || {
+            pass.sshd.run(&pass.key, &pass.certificate, &[command])
+        });
+        ran.await.unwrap().status.success()
+    }
+}
+
+/// Uses a certificate until it is refused for good.
+pub(super) async fn probe_host(
+    grant: String,
+    pass: Pass,
+    recorder: Arc<Recorder>,
+    tries: Arc<Tries>,
+) {
+    let session = async {
+        tries.hosted.fetch_add(1, Ordering::Relaxed);
+        pass.runs("sleep 300").await;
+        note(&recorder, &grant, wall_now(), Access::Host);
+    };
+    let logins = async {
+        let mut refused = 0;
+        while refused < REFUSED {
+            let at = wall_now();
+            tries.certified.fetch_add(1, Ordering::Relaxed);
+            if pass.runs("true").await {
+                note(&recorder, &grant, at, Access::Certificate);
+            } else {
+                tries.refused.fetch_add(1, Ordering::Relaxed);
+                refused += 1;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::join!(session, logins);
 }
 
 /// Uses a grant until it is refused for good.

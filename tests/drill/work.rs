@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use portcullis::wire::CredentialView;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::task::JoinSet;
 
 use super::caller::Caller;
-use super::history::{Outcome, Recorder, Verb};
-use super::prober::{Tries, probe};
+use super::history::{Certified, Outcome, Recorder, Verb};
+use super::prober::{Pass, Tries, probe, probe_host};
 use crate::support::random::Random;
+use crate::support::sshd::Sshd;
 
 /// The day of everybody.
 pub(super) struct Day {
     pub(super) recorder: Arc<Recorder>,
     pub(super) tries: Arc<Tries>,
+    pub(super) sshd: Arc<Sshd>,
     pub(super) over: AtomicBool,
     /// No more grants than this in all.
     pub(super) grants: AtomicUsize,
@@ -144,7 +146,12 @@ async fn one_grant(
     random: &mut Random,
     probers: &mut JoinSet<()>,
 ) -> Option<()> {
-    let body = json!({ "target": "orders-db", "role": "readonly", "duration": format!("{seconds}s"), "reason": "drill" });
+    let target = if random.chance(3) {
+        "host"
+    } else {
+        "orders-db"
+    };
+    let body = json!({ "target": target, "role": "readonly", "duration": format!("{seconds}s"), "reason": "drill" });
     let made = holder
         .change(Verb::Submit, None, "/v1/requests", None, body)
         .await;
@@ -165,13 +172,11 @@ async fn one_grant(
         .await
         .ok()?;
     let grant = shown["grant"].as_str().unwrap().to_owned();
-    let credential = credential(holder, &grant).await?;
-    probers.spawn(probe(
-        grant.clone(),
-        credential,
-        Arc::clone(&day.recorder),
-        Arc::clone(&day.tries),
-    ));
+    if target == "host" {
+        enter(day, holder, &grant, probers).await?;
+    } else {
+        query(day, holder, &grant, probers).await?;
+    }
     let turn = random.below(4);
     if turn == 3 {
         return Some(());
@@ -216,33 +221,69 @@ async fn one_grant(
     Some(())
 }
 
+/// Lets somebody with a password loose on the database.
+async fn query(day: &Day, holder: &Caller, grant: &str, probers: &mut JoinSet<()>) -> Option<()> {
+    let CredentialView::Postgres {
+        host,
+        port,
+        database,
+        user,
+        password,
+        ..
+    } = credential(holder, grant, &json!({})).await?
+    else {
+        panic!("orders-db is a database");
+    };
+    let options = PgConnectOptions::new_without_pgpass()
+        .host(&host)
+        .port(port)
+        .database(&database)
+        .username(&user)
+        .password(&password)
+        .ssl_mode(PgSslMode::Disable);
+    let (recorder, tries) = (Arc::clone(&day.recorder), Arc::clone(&day.tries));
+    probers.spawn(probe(grant.to_owned(), options, recorder, tries));
+    Some(())
+}
+
+/// Lets somebody with a certificate loose on the host.
+async fn enter(day: &Day, holder: &Caller, grant: &str, probers: &mut JoinSet<()>) -> Option<()> {
+    let (sshd, name) = (Arc::clone(&day.sshd), grant.to_owned());
+    let made = tokio::task::spawn_blocking(move || sshd.client_key(&name));
+    let (key, public) = made.await.unwrap();
+    let body = json!({ "public_key": public });
+    let CredentialView::Ssh {
+        certificate,
+        ends_at,
+        ..
+    } = credential(holder, grant, &body).await?
+    else {
+        panic!("host is a host");
+    };
+    let certified = Certified {
+        grant: grant.to_owned(),
+        until: ends_at.timestamp_millis(),
+    };
+    day.recorder
+        .note(|history| history.certificates.push(certified));
+    let pass = Pass {
+        sshd: Arc::clone(&day.sshd),
+        key,
+        certificate,
+    };
+    let (recorder, tries) = (Arc::clone(&day.recorder), Arc::clone(&day.tries));
+    probers.spawn(probe_host(grant.to_owned(), pass, recorder, tries));
+    Some(())
+}
+
 /// The credential, once there is one; none when the grant is over before.
-async fn credential(holder: &Caller, grant: &str) -> Option<PgConnectOptions> {
+async fn credential(holder: &Caller, grant: &str, body: &Value) -> Option<CredentialView> {
+    let path = format!("/v1/grants/{grant}/credential");
     loop {
-        let path = format!("/v1/grants/{grant}/credential");
-        match holder.ask(Method::POST, &path, Some(&json!({}))).await {
-            Ok(value) => {
-                let CredentialView::Postgres {
-                    host,
-                    port,
-                    database,
-                    user,
-                    password,
-                    ..
-                } = serde_json::from_value(value).unwrap()
-                else {
-                    panic!("orders-db is a database");
-                };
-                let options = PgConnectOptions::new_without_pgpass()
-                    .host(&host)
-                    .port(port);
-                let options = options
-                    .database(&database)
-                    .username(&user)
-                    .password(&password);
-                return Some(options.ssl_mode(PgSslMode::Disable));
-            }
-            Err(code) if code == "grant-not-active" => {}
+        match holder.ask(Method::POST, &path, Some(body)).await {
+            Ok(value) => return Some(serde_json::from_value(value).unwrap()),
+            // A certificate counts whole seconds, so that there is none for the last one of a grant.
+            Err(code) if ["grant-not-active", "unsupported"].contains(&code.as_str()) => {}
             Err(code) => panic!("{grant} has no credential: {code}"),
         }
         let shown = holder

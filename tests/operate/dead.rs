@@ -15,10 +15,7 @@ use super::{field, grant, with_people};
 async fn a_certificate_for_ssh_ends_by_itself_though_every_node_is_dead() {
     ring();
     let sshd = Sshd::start(&authority(), &["readonly"]);
-    let catalogue = format!(
-        "[target.bastion]\nkind = \"ssh\"\nhost = \"127.0.0.1\"\nport = {}\nhost_key = \"{}\"\n[target.bastion.role.readonly]\nuser = \"{}\"\nprincipals = [\"readonly\"]\n",
-        sshd.port, sshd.host_key, sshd.user
-    );
+    let catalogue = sshd.entry("bastion");
     let mut node = Node::prepare(&catalogue, POLICY);
     node.use_common_key();
     with_people(&mut node, &["ada"]);

@@ -51,6 +51,8 @@ impl Sshd {
                 std::fs::read_to_string(&log).unwrap_or_default()
             );
         };
+        let known = format!("[127.0.0.1]:{port} {host_key}");
+        std::fs::write(folder.join("known_hosts"), known).unwrap();
         Self {
             port,
             user: our_name(),
@@ -58,6 +60,20 @@ impl Sshd {
             folder,
             _server: server,
         }
+    }
+
+    /// The catalogue entry of this server, with the role `readonly`.
+    pub(crate) fn entry(&self, name: &str) -> String {
+        let Self {
+            port,
+            user,
+            host_key,
+            ..
+        } = self;
+        format!(
+            "[target.{name}]\nkind = \"ssh\"\nhost = \"127.0.0.1\"\nport = {port}\nhost_key = \"{host_key}\"\n\
+             [target.{name}.role.readonly]\nuser = \"{user}\"\nprincipals = [\"readonly\"]\n"
+        )
     }
 
     /// Whether sessions can have a terminal: a server that is not root cannot hand one over to its group.
@@ -75,11 +91,6 @@ impl Sshd {
     /// Runs a command through `ssh` with a key and its certificate, the way `portcullis connect` does.
     pub(crate) fn run(&self, key: &Path, certificate: &str, arguments: &[&str]) -> Output {
         std::fs::write(key.with_extension("cert"), certificate).unwrap();
-        std::fs::write(
-            self.folder.join("known_hosts"),
-            format!("[127.0.0.1]:{} {}", self.port, self.host_key),
-        )
-        .unwrap();
         let option = |name: &str, value: &Path| format!("{name}={}", value.display());
         let mut ssh = Command::new("ssh");
         ssh.args([
