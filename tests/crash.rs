@@ -214,7 +214,7 @@ async fn use_it(engineer: &Client, grant: &str) {
                     .username(&user)
                     .password(&password);
             }
-            Ok(CredentialView::Ssh { .. }) => unreachable!("orders-db is a database"),
+            Ok(_) => unreachable!("orders-db is a database"),
             // Not active yet, or already over.
             Err(error) if error.code() == Some("grant-not-active") => {
                 match engineer.grant(grant).await {

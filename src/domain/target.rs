@@ -14,17 +14,20 @@ pub enum TargetKind {
     Postgres,
     /// A host that trusts our certificate authority: short SSH certificates.
     Ssh,
+    /// A directory: membership in a group, under the holder's own account.
+    Ldap,
 }
 
 impl TargetKind {
     /// Every kind, for tables and help.
-    pub const ALL: [Self; 2] = [Self::Postgres, Self::Ssh];
+    pub const ALL: [Self; 3] = [Self::Postgres, Self::Ssh, Self::Ldap];
 
     /// The word used in the catalogue and in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Ssh => "ssh",
+            Self::Ldap => "ldap",
         }
     }
 }

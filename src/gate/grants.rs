@@ -405,6 +405,7 @@ fn issued(
     let what = match credential {
         Credential::Postgres(_) => "password".to_owned(),
         Credential::Ssh(certified) => format!("ssh certificate, serial {}", certified.serial),
+        Credential::OwnAccount(_) => "nothing: the holder uses their own account".to_owned(),
     };
     let (_, step) = grant.credential_issued(who, credential.ends_at(), &what, locks, now)?;
     Ok(step)

@@ -394,5 +394,9 @@ pub fn credential(credential: Credential) -> CredentialView {
             host_key: certified.host_key,
             ends_at: certified.ends_at,
         },
+        Credential::OwnAccount(own) => CredentialView::OwnAccount {
+            what: own.what,
+            ends_at: own.ends_at,
+        },
     }
 }

@@ -4,10 +4,12 @@
 //! node, after any crash, and leads to the same state. It never decides who may have what, never touches the
 //! store, and never claims an end that it has not read back from the target.
 //!
-//! To add one: a variant in `domain::target::TargetKind`; a file here with its `Settings`, its `RoleSettings` and a
+//! To add one: a variant in `domain::target::TargetKind`; a file or folder here with its `Settings`, its `RoleSettings` and a
 //! `Connector`; its arms in `settings.rs`, where the compiler asks for them; and a `Stand` in
-//! `tests/targets/`, where one conformance body runs over every kind against the real server.
+//! `tests/targets/`, where one conformance body runs over every kind against the real server. Where nothing is handed out
+//! `OwnAccount` is its credential; a new kind of credential also has a view in `wire` and an arm in `cli::connect`.
 
+pub mod ldap;
 mod names;
 pub mod postgres;
 mod settings;
@@ -181,6 +183,31 @@ pub enum CredentialAsk<'a> {
 pub enum Credential {
     Postgres(postgres::Login),
     Ssh(ssh::Certified),
+    OwnAccount(OwnAccount),
+}
+
+/// The target knows the holder already, and nothing is handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnAccount {
+    /// What the grant has made of the holder's own account, as half a sentence.
+    pub what: String,
+    pub ends_at: DateTime<Utc>,
+}
+
+impl OwnAccount {
+    /// What there is to say while the grant lasts.
+    fn of(access: &Access<'_>, what: String) -> Result<Self, Failure> {
+        if access.ends_at <= access.now {
+            return Err(Failure::permanent(format!(
+                "the grant `{}` is over",
+                access.grant
+            )));
+        }
+        Ok(Self {
+            what,
+            ends_at: access.ends_at,
+        })
+    }
 }
 
 impl Credential {
@@ -189,6 +216,7 @@ impl Credential {
         match self {
             Self::Postgres(login) => login.ends_at,
             Self::Ssh(certified) => certified.ends_at,
+            Self::OwnAccount(own) => own.ends_at,
         }
     }
 }

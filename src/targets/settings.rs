@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Connector, Environment, postgres, ssh};
+use super::{Connector, Environment, ldap, postgres, ssh};
 use crate::domain::ids::RoleName;
 use crate::domain::target::TargetKind;
 
@@ -13,6 +13,7 @@ use crate::domain::target::TargetKind;
 pub enum KindSettings {
     Postgres(postgres::Settings),
     Ssh(ssh::Settings),
+    Ldap(ldap::Settings),
 }
 
 /// What the catalogue says about one role of a target, by the target's kind.
@@ -20,6 +21,7 @@ pub enum KindSettings {
 pub enum KindRole {
     Postgres(postgres::RoleSettings),
     Ssh(ssh::RoleSettings),
+    Ldap(ldap::RoleSettings),
 }
 
 impl KindSettings {
@@ -28,6 +30,7 @@ impl KindSettings {
         match kind {
             TargetKind::Postgres => postgres::Settings::deserialize(from).map(Self::Postgres),
             TargetKind::Ssh => ssh::Settings::deserialize(from).map(Self::Ssh),
+            TargetKind::Ldap => ldap::Settings::deserialize(from).map(Self::Ldap),
         }
     }
 }
@@ -38,6 +41,7 @@ impl KindRole {
         match kind {
             TargetKind::Postgres => postgres::RoleSettings::deserialize(from).map(Self::Postgres),
             TargetKind::Ssh => ssh::RoleSettings::deserialize(from).map(Self::Ssh),
+            TargetKind::Ldap => ldap::RoleSettings::deserialize(from).map(Self::Ldap),
         }
     }
 }
@@ -83,6 +87,16 @@ pub fn connector(
                 }
             })?;
             Ok(Box::new(ssh::Ssh::new(settings, roles, environment)?))
+        }
+        KindSettings::Ldap(settings) => {
+            let roles = of_kind(roles, |role| {
+                if let KindRole::Ldap(role) = role {
+                    Some(role)
+                } else {
+                    None
+                }
+            })?;
+            Ok(Box::new(ldap::Ldap::new(settings, roles, environment)?))
         }
     }
 }

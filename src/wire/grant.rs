@@ -141,4 +141,10 @@ pub enum CredentialView {
         host_key: Option<String>,
         ends_at: DateTime<Utc>,
     },
+    /// Nothing is handed out: the target knows the holder, whose own account has the access until the grant ends.
+    OwnAccount {
+        /// What the grant has made of the account, as half a sentence.
+        what: String,
+        ends_at: DateTime<Utc>,
+    },
 }

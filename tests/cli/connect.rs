@@ -8,6 +8,8 @@ use crate::support::person::Person;
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 use crate::support::sshd::Sshd;
 use crate::support::world::{Backend, POLICY, World, key};
+use crate::targets::Stand as _;
+use crate::targets::ldap::LdapStand;
 
 async fn active(world: &World, person: &Person, target: &str) -> GrantView {
     let request = person
@@ -232,4 +234,46 @@ async fn a_revoke_cuts_the_open_psql_session_and_says_why() {
         ran.err.contains("was revoked by root: incident over\n"),
         "{ran:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_gives_no_secret_and_two_grants_do_not_end_each_other() {
+    let stand = LdapStand::set_up().await;
+    let world = World::with(Backend::Sqlite, POLICY, &stand.catalogue(), None).await;
+    let ada = Person::engineer(&world, "ada").await;
+    let listed = ada.does(&["request", "--list"]).await;
+    assert!(
+        listed.contains("staff") && listed.contains(" C "),
+        "{listed}"
+    );
+    let first = active(&world, &ada, "staff").await;
+    let said = ada.does(&["connect", "staff"]).await;
+    assert!(
+        said.starts_with("`ada` is a member of `cn=readers,ou=groups,dc=example,dc=com` until ")
+            && said.ends_with(": use your own account\n"),
+        "{said}"
+    );
+    assert_eq!(ada.json(&["connect", "staff"]).await["kind"], "own_account");
+    let ran = ada.run(&["connect", "staff", "--", "whoami"]).await;
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("there is nothing to run on `staff`"),
+        "{ran:?}"
+    );
+
+    let second = active(&world, &ada, "staff").await;
+    let revocation = Revocation {
+        reason: "incident over".to_owned(),
+    };
+    let admin = world.admin();
+    admin
+        .revoke(&first.id, first.version, &revocation, &key())
+        .await
+        .unwrap();
+    world.grant_in(&first.id, &["revoked"]).await;
+    assert!(stand.lets_ada_in().await, "the second grant is live");
+    ada.does(&["return", &second.id]).await;
+    world.grant_in(&second.id, &["returned"]).await;
+    assert!(!stand.lets_ada_in().await);
+    assert_eq!(stand.traces().await, [""; 0]);
 }

@@ -55,6 +55,20 @@ fn every_bad_catalogue_is_answered_with_a_place_and_a_sentence() {
 }
 
 #[test]
+fn the_catalogues_that_the_readme_shows_are_good() {
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("```toml\n").skip(1);
+    let shown = shown.filter_map(|rest| rest.split("```").next());
+    let shown: String = shown.filter(|text| text.starts_with("[target.")).collect();
+    assert!(shown.contains("kind = \"ldap\""), "{shown}");
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "policy.cedar", "");
+    write(folder.path(), "portcullis.toml", &shown);
+    let report = catalog::check(folder.path(), &bare);
+    assert!(report.is_ok(), "{}", told(&report.problems));
+}
+
+#[test]
 fn a_good_catalogue_is_read_whole() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "policy.cedar", "");

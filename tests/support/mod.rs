@@ -25,6 +25,7 @@ pub(crate) mod pty;
 pub(crate) mod random;
 pub(crate) mod replicas;
 pub(crate) mod screen;
+pub(crate) mod slapd;
 pub(crate) mod sse;
 pub(crate) mod sshd;
 pub(crate) mod tokens;

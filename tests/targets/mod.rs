@@ -1,5 +1,6 @@
 //! What every connector keeps, shown on real servers: one body, run over each kind.
 
+pub(crate) mod ldap;
 mod postgres;
 mod ssh;
 
@@ -99,7 +100,7 @@ async fn access_works_between_up_and_down<S: Stand>() {
         .await
         .unwrap();
     // A certificate that was handed out is over only when its time has come: see `ssh.rs`.
-    if matches!(credential, Credential::Postgres(_)) {
+    if !matches!(credential, Credential::Ssh(_)) {
         assert!(!stand.opens(&credential).await, "it does not open any more");
     }
     assert_eq!(stand.traces().await, [""; 0], "nothing is left");
@@ -319,6 +320,7 @@ macro_rules! conformance {
     ($($behaviour:ident)*) => {
         conformance!(@kind on_postgres, super::postgres::PostgresStand, $($behaviour)*);
         conformance!(@kind on_ssh, super::ssh::SshStand, $($behaviour)*);
+        conformance!(@kind on_ldap, super::ldap::LdapStand, $($behaviour)*);
     };
     (@kind $kind:ident, $stand:ty, $($behaviour:ident)*) => {
         mod $kind {

@@ -50,7 +50,7 @@ impl SshStand {
     async fn certified(&self, access: Access<'_>) -> Certified {
         match self.connector.credential(access, self.ask()).await.unwrap() {
             Credential::Ssh(certified) => certified,
-            Credential::Postgres(_) => unreachable!("a host gives certificates"),
+            _ => unreachable!("a host gives certificates"),
         }
     }
 

@@ -10,12 +10,12 @@ mod ssh;
 use std::ffi::OsString;
 
 use crate::cli::find::{self, GrantOrTarget};
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::RoleName;
 use crate::wire::{CredentialAsk, CredentialView, GrantView};
 
-/// Use your active grant: opens psql or ssh
+/// Use your active grant: opens psql or ssh, or says what your own account may do now
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  portcullis connect orders-db\n  portcullis connect orders-db -- -c 'select count(*) from orders'\n  portcullis connect orders-db --print\n  portcullis connect web-1 -- uptime"
@@ -78,6 +78,17 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             ),
             "look at it again with `portcullis request --list`",
         )),
+        CredentialView::OwnAccount { .. } if !arguments.rest.is_empty() => Err(Failure::usage(
+            format!("there is nothing to run on `{}`", grant.target),
+            "leave out what follows `--`, and use your own account",
+        )),
+        CredentialView::OwnAccount { what, ends_at } => {
+            let until = words::exact(ends_at);
+            context
+                .printer
+                .line(&format!("{what} until {until}: use your own account"))?;
+            Ok(Exit::DONE)
+        }
     }
 }
 

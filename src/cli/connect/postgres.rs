@@ -116,7 +116,9 @@ pub(super) fn print(
 
 fn ends_at(credential: &CredentialView) -> chrono::DateTime<chrono::Utc> {
     match credential {
-        CredentialView::Postgres { ends_at, .. } | CredentialView::Ssh { ends_at, .. } => *ends_at,
+        CredentialView::Postgres { ends_at, .. }
+        | CredentialView::Ssh { ends_at, .. }
+        | CredentialView::OwnAccount { ends_at, .. } => *ends_at,
     }
 }
 

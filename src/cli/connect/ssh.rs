@@ -146,9 +146,11 @@ impl<'a, 'p> Ssh<'a, 'p> {
                     ends_at,
                 })
             }
-            CredentialView::Postgres { .. } => Err(ClientError::BadReply {
-                text: "the server gave a password for a host".to_owned(),
-            }),
+            CredentialView::Postgres { .. } | CredentialView::OwnAccount { .. } => {
+                Err(ClientError::BadReply {
+                    text: "the server gave no certificate for a host".to_owned(),
+                })
+            }
         }
     }
 

@@ -117,7 +117,7 @@ impl PostgresStand {
             .unwrap()
         {
             Credential::Postgres(login) => login,
-            Credential::Ssh(_) => unreachable!("a database gives passwords"),
+            _ => unreachable!("a database gives passwords"),
         }
     }
 
