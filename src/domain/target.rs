@@ -16,11 +16,13 @@ pub enum TargetKind {
     Ssh,
     /// A directory: membership in a group, under the holder's own account.
     Ldap,
+    /// Whatever a program of one's own makes and ends access on.
+    Command,
 }
 
 impl TargetKind {
     /// Every kind, for tables and help.
-    pub const ALL: [Self; 3] = [Self::Postgres, Self::Ssh, Self::Ldap];
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::Ssh, Self::Ldap, Self::Command];
 
     /// The word used in the catalogue and in URLs.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +30,7 @@ impl TargetKind {
             Self::Postgres => "postgres",
             Self::Ssh => "ssh",
             Self::Ldap => "ldap",
+            Self::Command => "command",
         }
     }
 }

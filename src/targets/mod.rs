@@ -9,6 +9,7 @@
 //! `tests/targets/`, where one conformance body runs over every kind against the real server. Where nothing is handed out
 //! `OwnAccount` is its credential; a new kind of credential also has a view in `wire` and an arm in `cli::connect`.
 
+pub mod command;
 pub mod ldap;
 mod names;
 pub mod postgres;

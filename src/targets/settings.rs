@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Connector, Environment, ldap, postgres, ssh};
+use super::{Connector, Environment, command, ldap, postgres, ssh};
 use crate::domain::ids::RoleName;
 use crate::domain::target::TargetKind;
 
@@ -14,6 +14,7 @@ pub enum KindSettings {
     Postgres(postgres::Settings),
     Ssh(ssh::Settings),
     Ldap(ldap::Settings),
+    Command(command::Settings),
 }
 
 /// What the catalogue says about one role of a target, by the target's kind.
@@ -22,6 +23,7 @@ pub enum KindRole {
     Postgres(postgres::RoleSettings),
     Ssh(ssh::RoleSettings),
     Ldap(ldap::RoleSettings),
+    Command(command::RoleSettings),
 }
 
 impl KindSettings {
@@ -31,6 +33,7 @@ impl KindSettings {
             TargetKind::Postgres => postgres::Settings::deserialize(from).map(Self::Postgres),
             TargetKind::Ssh => ssh::Settings::deserialize(from).map(Self::Ssh),
             TargetKind::Ldap => ldap::Settings::deserialize(from).map(Self::Ldap),
+            TargetKind::Command => command::Settings::deserialize(from).map(Self::Command),
         }
     }
 }
@@ -42,6 +45,7 @@ impl KindRole {
             TargetKind::Postgres => postgres::RoleSettings::deserialize(from).map(Self::Postgres),
             TargetKind::Ssh => ssh::RoleSettings::deserialize(from).map(Self::Ssh),
             TargetKind::Ldap => ldap::RoleSettings::deserialize(from).map(Self::Ldap),
+            TargetKind::Command => command::RoleSettings::deserialize(from).map(Self::Command),
         }
     }
 }
@@ -97,6 +101,20 @@ pub fn connector(
                 }
             })?;
             Ok(Box::new(ldap::Ldap::new(settings, roles, environment)?))
+        }
+        KindSettings::Command(settings) => {
+            let roles = of_kind(roles, |role| {
+                if let KindRole::Command(role) = role {
+                    Some(role)
+                } else {
+                    None
+                }
+            })?;
+            Ok(Box::new(command::Command::new(
+                settings,
+                roles,
+                environment,
+            )?))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What every connector keeps, shown on real servers: one body, run over each kind.
 
+mod command;
 pub(crate) mod ldap;
 mod postgres;
 mod ssh;
@@ -321,6 +322,7 @@ macro_rules! conformance {
         conformance!(@kind on_postgres, super::postgres::PostgresStand, $($behaviour)*);
         conformance!(@kind on_ssh, super::ssh::SshStand, $($behaviour)*);
         conformance!(@kind on_ldap, super::ldap::LdapStand, $($behaviour)*);
+        conformance!(@kind on_command, super::command::CommandStand, $($behaviour)*);
     };
     (@kind $kind:ident, $stand:ty, $($behaviour:ident)*) => {
         mod $kind {
