@@ -1,7 +1,7 @@
 //! `portcullis extend`: asks for a later end of an active grant.
 
 use crate::cli::find::{self, GrantOrTarget};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure, keep, words};
 use crate::client::IdempotencyKey;
 use crate::domain::span::Span;
 use crate::wire::NewExtension;
@@ -45,6 +45,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     }
     if request.state == "approved" {
         let grant = client.grant(&seen.id).await?;
+        keep::grants(context, &client, std::slice::from_ref(&grant));
         context.printer.line(&format!(
             "extended with {}: until {}",
             request.id,

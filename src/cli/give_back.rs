@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::find::{self, GrantOrTarget};
-use crate::cli::{Context, Exit, Failure, revoke, words};
+use crate::cli::{Context, Exit, Failure, keep, revoke, words};
 use crate::client::IdempotencyKey;
 
 /// Give your own grant back before its end
@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     let grant = client
         .give_back(&seen.id, version, &IdempotencyKey::new()?)
         .await?;
+    keep::grants(context, &client, std::slice::from_ref(&grant));
     let limit = (!arguments.wait).then_some(Duration::from_secs(30));
     revoke::wait_until_off(context, &client, grant, limit).await
 }

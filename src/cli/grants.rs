@@ -2,13 +2,14 @@
 
 use crate::cli::requests::PAGE;
 use crate::cli::table::{Cut, Table};
-use crate::cli::{Context, Exit, Failure, filter, words};
+use crate::cli::{Context, Exit, Failure, filter, keep, words};
 use crate::client::{Client, GrantsQuery};
 use crate::domain::ids::TargetName;
 use crate::query::List;
 use crate::wire::{GrantView, Page};
 
-const OPEN: [&str; 4] = ["scheduled", "activating", "active", "closing"];
+/// The states in which a grant is not over.
+pub(super) const OPEN: [&str; 4] = ["scheduled", "activating", "active", "closing"];
 
 /// List grants that are open: who has access to what, and until when
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         ..GrantsQuery::default()
     };
     let page = collect(&client, query, arguments.limit).await?;
+    keep::grants(context, &client, &page.items);
     if context.printer.json {
         context.printer.json_line(&page)?;
         return Ok(Exit::DONE);
@@ -95,7 +97,8 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     Ok(Exit::DONE)
 }
 
-async fn collect(
+/// Grants, over as many pages as it takes.
+pub(super) async fn collect(
     client: &Client,
     mut query: GrantsQuery,
     limit: u32,

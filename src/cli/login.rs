@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::cli::{Context, Exit, Failure, account, type_in};
+use crate::cli::{Context, Exit, Failure, account, keep, type_in};
 use crate::client::{Client, device, open_browser};
 use crate::domain::ids::PrincipalName;
 use crate::secret::Secret;
@@ -62,6 +62,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             .sign_in(code.trim(), name, Some(&device(PROGRAM)))
             .await?
     };
+    keep::forget(context, &client);
     context.printer.answer(&me, |printer| {
         printer.line(&format!("signed in as {} on {}", me.name, client.server()))
     })?;
@@ -99,6 +100,7 @@ async fn sealed(context: &Context<'_>, client: &Client) -> Result<Exit, Failure>
         ));
     }
     let me = client.sign_in_sealed(&code, Some(&device(PROGRAM))).await?;
+    keep::forget(context, client);
     context.printer.answer(&me, |printer| {
         printer.line(&format!(
             "signed in as {} on {}, for break-glass alone",

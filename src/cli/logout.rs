@@ -1,6 +1,6 @@
 //! `portcullis logout`: ends the sign-in, here and on the server.
 
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, keep};
 use crate::client::ClientError;
 
 /// Sign out: the tokens on this machine stop working
@@ -10,6 +10,7 @@ pub(super) struct Arguments {}
 pub(super) async fn run(context: &Context<'_>, _: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
     let server = client.server().to_string();
+    keep::forget(context, &client);
     match client.sign_out().await {
         // A sign-in that is over already is what was wanted.
         Ok(()) | Err(ClientError::NotSignedIn { .. }) => {

@@ -8,6 +8,7 @@ mod approve;
 mod audit;
 mod break_glass;
 mod claim;
+mod complete;
 mod completions;
 mod config;
 mod connect;
@@ -26,8 +27,10 @@ mod filter;
 mod find;
 mod give_back;
 mod grants;
+mod history;
 mod incident;
 mod incidents;
+mod keep;
 mod keys;
 mod lock;
 mod locks;
@@ -39,10 +42,12 @@ mod noting;
 mod policy;
 mod prepare;
 pub mod print;
+mod prompt;
 mod prove;
 mod qr;
 mod recover;
 mod reference;
+mod renew;
 mod request;
 mod requests;
 
@@ -51,6 +56,7 @@ mod serve;
 mod service_account;
 mod sessions;
 mod sign_ins;
+mod status;
 pub mod table;
 mod target;
 mod theme;
@@ -128,9 +134,13 @@ pub struct Common {
 enum Command {
     Request(request::Arguments),
     Requests(requests::Arguments),
+    Status(status::Arguments),
+    History(history::Arguments),
+    Renew(renew::Arguments),
     Why(why::Arguments),
     Withdraw(withdraw::Arguments),
     Connect(connect::Arguments),
+    Exec(connect::exec::Arguments),
     Grants(grants::Arguments),
     Sessions(sessions::Arguments),
     BreakGlass(break_glass::Arguments),
@@ -168,6 +178,8 @@ enum Command {
     Theme(theme::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
+    Complete(complete::Arguments),
+    Prompt(prompt::Arguments),
 }
 
 /// Runs one command with the process's arguments, environment and output.
@@ -213,9 +225,13 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Request(arguments) => request::run(context, arguments).await,
         Command::Requests(arguments) => requests::run(context, arguments).await,
+        Command::Status(arguments) => status::run(context, arguments).await,
+        Command::History(arguments) => history::run(context, arguments).await,
+        Command::Renew(arguments) => renew::run(context, arguments).await,
         Command::Why(arguments) => why::run(context, arguments).await,
         Command::Withdraw(arguments) => withdraw::run(context, arguments).await,
         Command::Connect(arguments) => Box::pin(connect::run(context, arguments)).await,
+        Command::Exec(arguments) => Box::pin(connect::exec::run(context, arguments)).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
         Command::Sessions(arguments) => sessions::run(context, arguments).await,
         Command::BreakGlass(arguments) => break_glass::run(context, arguments).await,
@@ -253,6 +269,8 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Theme(arguments) => theme::run(context, &arguments),
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),
+        Command::Complete(arguments) => complete::run(context, arguments).await,
+        Command::Prompt(arguments) => prompt::run(context, &arguments),
     }
 }
 

@@ -11,7 +11,10 @@ pub fn reference() -> String {
     let mut line = command_line();
     line.build();
     let mut out = String::new();
-    for command in line.get_subcommands() {
+    for command in line
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
         describe(&mut out, "portcullis", command);
     }
     out.push_str("#### Flags of every command\n\n| flag | meaning |\n|---|---|\n");

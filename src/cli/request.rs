@@ -6,7 +6,7 @@ use chrono::Local;
 
 use crate::cli::table::{Cut, Table};
 use crate::cli::when::{Toward, When};
-use crate::cli::{Context, Exit, Failure, wait, words};
+use crate::cli::{Context, Exit, Failure, keep, wait, words};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::{RoleName, TargetName};
 use crate::domain::span::Span;
@@ -78,7 +78,19 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         ticket,
         not_before,
     };
-    let request = client.submit(&new, &IdempotencyKey::new()?).await?;
+    ask(context, &client, &new, wait, timeout).await
+}
+
+/// Files the request, says what it waits for, and waits as well when told to.
+pub(super) async fn ask(
+    context: &Context<'_>,
+    client: &Client,
+    new: &NewRequest,
+    wait: bool,
+    timeout: Option<Span>,
+) -> Result<Exit, Failure> {
+    let request = client.submit(new, &IdempotencyKey::new()?).await?;
+    keep::request(context, client, &request);
     if !wait {
         context.printer.answer(&request, |printer| {
             printer.line(&words::asked(&request))?;
@@ -92,7 +104,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     }
     context.printer.line(&words::asked(&request))?;
     let limit = timeout.map(|limit| Duration::from_secs(u64::from(limit.seconds())));
-    wait_until_usable(context, &client, request, limit).await
+    wait_until_usable(context, client, request, limit).await
 }
 
 /// What a request waits for, or what became of it.
@@ -152,6 +164,7 @@ pub(super) async fn wait_until_usable(
     .await?;
     match arrived {
         Some(Arrived::Usable(request, grant)) => {
+            keep::grants(context, client, std::slice::from_ref(&*grant));
             if context.printer.json {
                 context.printer.json_line(&request)?;
                 context.printer.json_line(&grant)?;
@@ -276,6 +289,7 @@ impl Steps<'_, '_> {
 
 async fn list(context: &Context<'_>, client: &Client) -> Result<Exit, Failure> {
     let targets = client.targets().await?;
+    keep::catalogue(context, client, &targets.items);
     context.printer.answer(&targets, |printer| {
         let mut table = Table::new(&[
             ("TARGET", Cut::Never),

@@ -79,7 +79,8 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
     Ok(Exit::DONE)
 }
 
-async fn collect(
+/// Requests, over as many pages as it takes.
+pub(super) async fn collect(
     client: &Client,
     mut query: RequestsQuery,
     limit: u32,

@@ -191,6 +191,27 @@ fn closing_state(grant: &GrantView) -> String {
     }
 }
 
+/// How a grant came to its end, and by whom.
+pub(super) fn ended(grant: &GrantView) -> String {
+    let by = grant
+        .closed_by
+        .as_ref()
+        .map_or_else(String::new, |by| format!(" by {by}"));
+    let why = grant
+        .close_reason
+        .as_ref()
+        .map_or_else(String::new, |why| format!(": {why}"));
+    match (grant.state.as_str(), grant.close_kind.as_deref()) {
+        ("activation_failed", _) => {
+            let why = grant.last_error.as_deref().unwrap_or("no reason was given");
+            format!("access could not be made: {why}")
+        }
+        ("revoked", _) | (_, Some("revoke")) => format!("revoked{by}{why}"),
+        ("returned", _) | (_, Some("return")) => "returned early".to_owned(),
+        _ => "ended in time".to_owned(),
+    }
+}
+
 /// A grant as one sentence.
 pub(super) fn held(grant: &GrantView) -> String {
     format!(

@@ -165,6 +165,12 @@ impl Session {
         })
     }
 
+    /// Whether a sign-in for a server is kept, without making anything.
+    pub fn is_kept(server: &ServerUrl, state: &StateDir) -> bool {
+        let file = format!("{}.json", server.file_stem());
+        state.path().join("sessions").join(file).exists()
+    }
+
     /// A sign-in that is forgotten with the process.
     pub fn in_memory(server: &ServerUrl) -> Self {
         Self::with(server.clone().into(), None, Device::in_memory())

@@ -11,7 +11,7 @@ use crate::support::world::{Backend, POLICY, World, key};
 use crate::targets::Stand as _;
 use crate::targets::ldap::LdapStand;
 
-async fn active(world: &World, person: &Person, target: &str) -> GrantView {
+pub(super) async fn active(world: &World, person: &Person, target: &str) -> GrantView {
     let request = person
         .json(&[
             "request",
@@ -33,7 +33,7 @@ async fn active(world: &World, person: &Person, target: &str) -> GrantView {
     world.grant_in(&approved.grant.unwrap(), &["active"]).await
 }
 
-async fn with_postgres() -> (World, tempfile::TempDir) {
+pub(super) async fn with_postgres() -> (World, tempfile::TempDir) {
     let cluster = cluster();
     let database = cluster.database().await;
     let mut admin = database.connect().await;
@@ -137,7 +137,7 @@ async fn a_missing_psql_is_said() {
     );
 }
 
-async fn with_sshd() -> (World, Sshd) {
+pub(super) async fn with_sshd() -> (World, Sshd) {
     let authority = crate::support::world::authority();
     let sshd = Sshd::start(&authority, &["readonly"]);
     let catalogue = sshd.entry("bastion");

@@ -2,12 +2,16 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 49] = [
+const COMMANDS: [&[&str]; 54] = [
     &[],
     &["request"],
     &["requests"],
+    &["status"],
+    &["history"],
+    &["renew"],
     &["withdraw"],
     &["connect"],
+    &["exec"],
     &["grants"],
     &["sessions"],
     &["sessions", "end"],
@@ -52,6 +56,7 @@ const COMMANDS: [&[&str]; 49] = [
     &["target", "check"],
     &["demo"],
     &["completions"],
+    &["prompt"],
 ];
 
 #[tokio::test]
@@ -82,21 +87,4 @@ fn the_reference_has_every_command_and_the_exit_codes() {
     assert!(reference.contains("| `--server URL` |"));
     assert!(reference.contains("| `TARGET\\|GRANT` |"));
     assert!(reference.contains("`pending`, `approved`") && reference.contains("(default `50`)"));
-}
-
-#[tokio::test]
-async fn completions_are_there_for_three_shells() {
-    let person = Person::at("http://127.0.0.1:1");
-    for (shell, mark) in [
-        ("bash", "complete -F"),
-        ("zsh", "#compdef portcullis"),
-        ("fish", "complete -c portcullis"),
-    ] {
-        let script = person.does(&["completions", shell]).await;
-        assert!(
-            script.contains(mark) && script.contains("approve"),
-            "{shell}"
-        );
-    }
-    assert_eq!(person.run(&["completions", "tcsh"]).await.code, 2);
 }

@@ -1,16 +1,18 @@
-//! `portcullis connect`: uses an active grant with psql or ssh, or prints what another program needs.
+//! `portcullis connect`: uses an active grant with psql or ssh, or prints what another program needs. `exec` runs any
+//! other program with it.
 //!
 //! Secrets go to the child through its environment or private files, never through its arguments.
-//! To add a kind of target: one file here with `run` and `print`, one arm in `run` below.
+//! To add a kind of target: one file here with `run`, `print` and `exec`, one arm in `run` below and one in `exec`.
 
 mod child;
+pub(super) mod exec;
 mod postgres;
 mod ssh;
 
 use std::ffi::OsString;
 
 use crate::cli::find::{self, GrantOrTarget};
-use crate::cli::{Context, Exit, Failure, words};
+use crate::cli::{Context, Exit, Failure, keep, words};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::RoleName;
 use crate::wire::{CredentialAsk, CredentialView, GrantView};
@@ -43,6 +45,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
         arguments.role.as_ref().map(RoleName::as_str),
     )
     .await?;
+    keep::grants(context, &client, std::slice::from_ref(&grant));
     if grant.target_kind.as_deref() == Some("ssh") {
         let ssh = ssh::Ssh::new(context, client, grant);
         return if arguments.print {
@@ -51,13 +54,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             ssh.run(&arguments.rest).await
         };
     }
-    let credential = client
-        .credential(
-            &grant.id,
-            &CredentialAsk::default(),
-            &IdempotencyKey::new()?,
-        )
-        .await?;
+    let credential = credential_of(&client, &grant).await?;
     if context.printer.json {
         context.printer.json_line(&credential)?;
         return Ok(Exit::DONE);
@@ -71,13 +68,7 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             explain(context, &client, &grant.id, exit).await;
             Ok(exit)
         }
-        CredentialView::Ssh { .. } => Err(Failure::here(
-            format!(
-                "the server gave a certificate for `{}`, which is not a host any more",
-                grant.target
-            ),
-            "look at it again with `portcullis request --list`",
-        )),
+        CredentialView::Ssh { .. } => Err(ssh::not_a_host(&grant.target)),
         CredentialView::OwnAccount { .. } if !arguments.rest.is_empty() => Err(Failure::usage(
             format!("there is nothing to run on `{}`", grant.target),
             "leave out what follows `--`, and use your own account",
@@ -90,6 +81,13 @@ pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<E
             Ok(Exit::DONE)
         }
     }
+}
+
+/// The credential of a grant that needs nothing from this machine for it.
+async fn credential_of(client: &Client, grant: &GrantView) -> Result<CredentialView, Failure> {
+    let ask = CredentialAsk::default();
+    let key = IdempotencyKey::new()?;
+    Ok(client.credential(&grant.id, &ask, &key).await?)
 }
 
 /// Says why a session broke off, when that is because the grant is over.

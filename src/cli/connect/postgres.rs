@@ -1,10 +1,14 @@
-//! PostgreSQL: psql with the password in its environment, or a connection string for another program.
+//! PostgreSQL: psql with the password in its environment, a connection string for another program, or a program that
+//! finds the password in a private file.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::cli::connect::child;
@@ -29,27 +33,88 @@ pub(super) async fn run(
     credential: &CredentialView,
     rest: &[OsString],
 ) -> Result<Exit, Failure> {
+    let CredentialView::Postgres { user, password, .. } = credential else {
+        return Err(another_kind());
+    };
+    let folder = temporary()?;
+    let mut command = Command::new("psql");
+    surround(&mut command, folder.path(), credential)?;
+    command
+        .env("PGPASSWORD", password)
+        .env("PGAPPNAME", "portcullis connect")
+        .args(rest);
+    let missing =
+        "install the PostgreSQL client, or use another program with `portcullis connect --print`";
+    context.printer.note(&format!(
+        "as {user} until {}",
+        words::exact(ends_at(credential))
+    ));
+    // The server itself cuts the session at the end.
+    child::run(&mut command, "psql", missing, std::future::pending()).await
+}
+
+/// Runs any program with the password in a private file, which is gone when the program is.
+pub(super) async fn exec(
+    grant: &GrantView,
+    credential: &CredentialView,
+    program: &OsStr,
+    rest: &[OsString],
+) -> Result<Exit, Failure> {
+    let folder = temporary()?;
+    let mut command = Command::new(program);
+    surround(&mut command, folder.path(), credential)?;
+    let passwords = folder.path().join("pgpass");
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&passwords)
+        .and_then(|mut file| file.write_all(password_file(credential).as_bytes()))
+        .map_err(|error| Failure::here(format!("the password cannot be written: {error}"), ""))?;
+    command
+        .env("PGPASSFILE", &passwords)
+        .env("PGAPPNAME", "portcullis exec")
+        .env("PORTCULLIS_TARGET", &grant.target)
+        .env("PORTCULLIS_GRANT", &grant.id)
+        .args(rest);
+    let name = program.to_string_lossy();
+    let exit = child::run(&mut command, &name, "", std::future::pending()).await;
+    // Said rather than left to the guard, because a password that stays behind is worth knowing.
+    folder.close().map_err(|error| {
+        Failure::here(
+            format!("the temporary password cannot be removed: {error}"),
+            "",
+        )
+    })?;
+    exit
+}
+
+fn temporary() -> Result<TempDir, Failure> {
+    tempfile::Builder::new()
+        .prefix("portcullis-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(|error| Failure::here(format!("no temporary folder can be made: {error}"), ""))
+}
+
+/// Everything of the environment but the password.
+fn surround(
+    command: &mut Command,
+    folder: &Path,
+    credential: &CredentialView,
+) -> Result<(), Failure> {
     let CredentialView::Postgres {
         host,
         port,
         database,
         user,
-        password,
         sslmode,
         ssl_root_cert,
         ..
     } = credential
     else {
-        return Err(Failure::here(
-            "the server gave another kind of credential",
-            "",
-        ));
+        return Err(another_kind());
     };
-    let folder = tempfile::Builder::new()
-        .prefix("portcullis-")
-        .tempdir()
-        .map_err(|error| Failure::here(format!("no temporary folder can be made: {error}"), ""))?;
-    let mut command = Command::new("psql");
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("PG") && !HARMLESS.contains(&name.as_ref()) {
@@ -60,26 +125,46 @@ pub(super) async fn run(
         .env("PGHOST", host)
         .env("PGPORT", port.to_string())
         .env("PGDATABASE", database)
-        .env("PGUSER", user);
-    command
-        .env("PGPASSWORD", password)
-        .env("PGSSLMODE", sslmode)
-        .env("PGAPPNAME", "portcullis connect");
+        .env("PGUSER", user)
+        .env("PGSSLMODE", sslmode);
     if let Some(certificate) = ssl_root_cert {
-        command.env(
-            "PGSSLROOTCERT",
-            root_certificate(folder.path(), certificate)?,
-        );
+        command.env("PGSSLROOTCERT", root_certificate(folder, certificate)?);
     }
-    command.args(rest);
-    let missing =
-        "install the PostgreSQL client, or use another program with `portcullis connect --print`";
-    context.printer.note(&format!(
-        "as {user} until {}",
-        words::exact(ends_at(credential))
-    ));
-    // The server itself cuts the session at the end.
-    child::run(&mut command, "psql", missing, std::future::pending()).await
+    Ok(())
+}
+
+fn another_kind() -> Failure {
+    Failure::here("the server gave another kind of credential", "")
+}
+
+/// Lines as libpq reads them. The password is for this server and this user, whatever the database.
+fn password_file(credential: &CredentialView) -> String {
+    let CredentialView::Postgres {
+        host,
+        port,
+        user,
+        password,
+        ..
+    } = credential
+    else {
+        return String::new();
+    };
+    let field = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
+    let line = |host: &str| {
+        format!(
+            "{}:{port}:*:{}:{}\n",
+            field(host),
+            field(user),
+            field(password)
+        )
+    };
+    // libpq calls the folder of its sockets `localhost`.
+    let socket = if host.starts_with('/') {
+        line("localhost")
+    } else {
+        String::new()
+    };
+    format!("{}{socket}", line(host))
 }
 
 /// Prints a connection string.
@@ -196,6 +281,18 @@ mod tests {
             ssl_root_cert: None,
             ends_at: chrono::DateTime::UNIX_EPOCH,
         }
+    }
+
+    #[test]
+    fn a_password_file_survives_every_character() {
+        assert_eq!(
+            password_file(&credential("::1")),
+            "\\:\\:1:5432:*:pcl_ada:p@ss\\:w/rd?#ä\n"
+        );
+        assert_eq!(
+            password_file(&credential("/run/postgresql")).lines().nth(1),
+            Some("localhost:5432:*:pcl_ada:p@ss\\:w/rd?#ä")
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! SSH: a key of the moment in a private folder, a certificate that is renewed while ssh runs, and the end of both.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -52,6 +52,38 @@ impl<'a, 'p> Ssh<'a, 'p> {
 
     /// Runs ssh until it ends or the grant does, and leaves nothing behind.
     pub(super) async fn run(&self, rest: &[OsString]) -> Result<Exit, Failure> {
+        self.with_files("ssh", MISSING, |files, certified| {
+            let mut command = Command::new("ssh");
+            command.args(files.arguments(certified)).args(rest);
+            Ok(command)
+        })
+        .await
+    }
+
+    /// Runs any program with a configuration for ssh, and leaves nothing behind.
+    pub(super) async fn exec(&self, program: &OsStr, rest: &[OsString]) -> Result<Exit, Failure> {
+        self.with_files(&program.to_string_lossy(), "", |files, certified| {
+            let config = files.write_config(&self.grant.target, certified)?;
+            let ssh = format!("ssh -F {}", quoted(&config.to_string_lossy()));
+            let mut command = Command::new(program);
+            command
+                .env("PORTCULLIS_SSH_CONFIG", &config)
+                .env("GIT_SSH_COMMAND", &ssh)
+                .env("RSYNC_RSH", &ssh)
+                .env("PORTCULLIS_TARGET", &self.grant.target)
+                .env("PORTCULLIS_GRANT", &self.grant.id)
+                .args(rest);
+            Ok(command)
+        })
+        .await
+    }
+
+    async fn with_files(
+        &self,
+        program: &str,
+        missing: &str,
+        make: impl FnOnce(&Files, &Certified) -> Result<Command, Failure>,
+    ) -> Result<Exit, Failure> {
         let folder = tempfile::Builder::new()
             .prefix("portcullis-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
@@ -61,14 +93,13 @@ impl<'a, 'p> Ssh<'a, 'p> {
         let public_key = files.make_key()?;
         let certified = self.certify(&public_key).await?;
         files.write(&certified)?;
-        let mut command = Command::new("ssh");
-        command.args(files.arguments(&certified)).args(rest);
+        let mut command = make(&files, &certified)?;
         let mut why = None;
         let watch = async {
             let closed = self.until_closed(&files, &public_key, certified.good_for);
             why = Some(closed.await);
         };
-        let exit = child::run(&mut command, "ssh", MISSING, watch).await;
+        let exit = child::run(&mut command, program, missing, watch).await;
         match (why, &exit) {
             // Said after ssh is gone, because until then it has the terminal in raw mode.
             (Some(why), _) => self.context.printer.note(&why),
@@ -253,22 +284,56 @@ impl Files {
         Ok(())
     }
 
+    /// What ssh is told in any case.
+    fn options(&self, certified: &Certified) -> Vec<(&'static str, String)> {
+        let mut options = vec![
+            ("CertificateFile", path_option(&self.certificate)),
+            ("IdentitiesOnly", "yes".to_owned()),
+            ("IdentityAgent", "none".to_owned()),
+            ("ControlPath", "none".to_owned()),
+        ];
+        if certified.host_key.is_some() {
+            options.extend([
+                ("HostKeyAlias", ALIAS.to_owned()),
+                ("UserKnownHostsFile", path_option(&self.known_hosts)),
+                ("GlobalKnownHostsFile", "/dev/null".to_owned()),
+                ("StrictHostKeyChecking", "yes".to_owned()),
+                ("UpdateHostKeys", "no".to_owned()),
+                ("CheckHostIP", "no".to_owned()),
+            ]);
+        }
+        options
+    }
+
+    /// Writes a file for `ssh -F`, in which the host has the name of the target and its own.
+    fn write_config(&self, target: &str, certified: &Certified) -> Result<PathBuf, Failure> {
+        let (host, user) = (&certified.host, &certified.user);
+        if !is_one_word(host) || !is_one_word(user) {
+            return Err(Failure::here(
+                format!("`{user}@{host}` cannot stand in a configuration of ssh"),
+                "tell the operator; the catalogue has it",
+            ));
+        }
+        let mut text = format!(
+            "Host {target} {host}\n  HostName {}\n  Port {}\n  User {}\n  IdentityFile {}\n",
+            host.replace('%', "%%"),
+            certified.port,
+            user.replace('%', "%%"),
+            path_option(&self.key)
+        );
+        for (name, value) in self.options(certified) {
+            text.push_str(&format!("  {name} {value}\n"));
+        }
+        let path = self.key.with_file_name("config");
+        replace(&path, &text)
+            .map_err(|error| cannot("the configuration for ssh cannot be written", &error))?;
+        Ok(path)
+    }
+
     fn arguments(&self, certified: &Certified) -> Vec<String> {
         let mut arguments = vec!["-i".to_owned(), self.key.to_string_lossy().into_owned()];
-        let mut option = |name: &str, value: &str| {
+        for (name, value) in self.options(certified) {
             arguments.extend(["-o".to_owned(), format!("{name}={value}")]);
-        };
-        option("CertificateFile", &path_option(&self.certificate));
-        option("IdentitiesOnly", "yes");
-        option("IdentityAgent", "none");
-        option("ControlPath", "none");
-        if certified.host_key.is_some() {
-            option("HostKeyAlias", ALIAS);
-            option("UserKnownHostsFile", &path_option(&self.known_hosts));
-            option("GlobalKnownHostsFile", "/dev/null");
-            option("StrictHostKeyChecking", "yes");
-            option("UpdateHostKeys", "no");
-            option("CheckHostIP", "no");
         }
         // After `--` a name that begins with a dash is still a name.
         arguments.extend([
@@ -289,6 +354,20 @@ const ALIAS: &str = "portcullis-target";
 /// A path as ssh's options take it: quoted for spaces, with `%` doubled because it begins a substitution.
 fn path_option(path: &Path) -> String {
     format!("\"{}\"", path.to_string_lossy().replace('%', "%%"))
+}
+
+/// Whether a text is one word in a configuration of ssh, and nothing but itself there.
+fn is_one_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@%".contains(&byte);
+    !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain)
+}
+
+/// Says that there is a certificate for what is none.
+pub(super) fn not_a_host(target: &str) -> Failure {
+    Failure::here(
+        format!("the server gave a certificate for `{target}`, which is not a host any more"),
+        "look at it again with `portcullis request --list`",
+    )
 }
 
 fn replace(path: &Path, line: &str) -> std::io::Result<()> {
@@ -324,6 +403,22 @@ mod tests {
         assert_eq!(quoted("a/b-c"), "a/b-c");
         assert_eq!(quoted("it's $HOME; x"), "'it'\\''s $HOME; x'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn only_plain_words_get_into_a_configuration() {
+        for (text, plain) in [
+            ("db.example.com", true),
+            ("fe80::1%eth0", true),
+            ("-oProxyCommand=evil", false),
+            ("a b", false),
+            ("a\nProxyCommand evil", false),
+            ("\"", false),
+            ("*", false),
+            ("", false),
+        ] {
+            assert_eq!(is_one_word(text), plain, "{text:?}");
+        }
     }
 
     #[test]
