@@ -16,7 +16,9 @@ pub(super) fn grants(context: &Context<'_>, client: &Client, grants: &[GrantView
     let own: Vec<_> = grants.iter().filter(|grant| grant.holder == name).collect();
     if !own.is_empty() {
         change(context, client, |seen| {
-            own.into_iter().for_each(|grant| seen.grant(grant));
+            for grant in own {
+                seen.grant(grant);
+            }
         });
     }
 }

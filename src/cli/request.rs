@@ -4,31 +4,30 @@ use std::time::Duration;
 
 use chrono::Local;
 
+use crate::cli::pick::{self, Given, Wish};
 use crate::cli::table::{Cut, Table};
 use crate::cli::when::{Toward, When};
-use crate::cli::{Context, Exit, Failure, keep, wait, words};
+use crate::cli::{Context, Exit, Failure, dry_run, keep, wait, words};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::{RoleName, TargetName};
 use crate::domain::span::Span;
-use crate::wire::{GrantView, NewRequest, RequestView};
+use crate::wire::{GrantView, NewRequest, PolicyQuestion, RequestView};
 
-/// Ask for access
+/// Ask for access; at a terminal, what is left out is chosen from the catalogue
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: portcullis request orders-db readonly --for 1h --reason \"INC-4127 stuck orders\" --wait"
+    after_help = "Examples:\n  portcullis request\n  portcullis request orders-db readonly --for 1h --reason \"INC-4127 stuck orders\" --wait\n  portcullis request orders-db admin --for 4h --dry-run"
 )]
 pub(super) struct Arguments {
     /// The target, as `portcullis request --list` shows it
-    #[arg(required_unless_present = "list")]
     target: Option<TargetName>,
     /// The role on the target
-    #[arg(required_unless_present = "list")]
     role: Option<RoleName>,
     /// For how long, like 30m, 1h or 2h30m
-    #[arg(long = "for", value_name = "TIME", required_unless_present = "list")]
+    #[arg(long = "for", value_name = "TIME")]
     duration: Option<Span>,
     /// What for; reviewers and auditors read it
-    #[arg(long, value_name = "TEXT", required_unless_present = "list")]
+    #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// The ticket it belongs to
     #[arg(long, value_name = "ID")]
@@ -42,6 +41,10 @@ pub(super) struct Arguments {
     /// Give up waiting after this time; the request stays
     #[arg(long, value_name = "TIME", requires = "wait")]
     timeout: Option<Span>,
+    /// Say how it would be decided and who ends it when every server is down, and ask for nothing; ends with 1 when policy
+    /// says no
+    #[arg(long, conflicts_with_all = ["list", "wait", "reason"])]
+    dry_run: bool,
     /// Show the targets and roles that you may ask for
     #[arg(long, conflicts_with_all = ["target", "role", "duration", "reason", "ticket", "at", "wait"])]
     list: bool,
@@ -49,36 +52,89 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let Arguments {
-        target: Some(target),
-        role: Some(role),
-        duration: Some(duration),
-        reason: Some(reason),
-        ticket,
-        at,
-        wait,
-        timeout,
-        list: false,
-    } = arguments
-    else {
+    if arguments.list {
         return list(context, &client).await;
-    };
-    let not_before = match at {
+    }
+    let not_before = match arguments.at {
         Some(at) => Some(
             at.resolve(context.now(&client).await?, &Local, Toward::Future)
                 .map_err(|text| Failure::usage(text, ""))?,
         ),
         None => None,
     };
+    let given = Given {
+        target: arguments.target.map(|target| target.to_string()),
+        role: arguments.role.map(|role| role.to_string()),
+        duration: arguments.duration.map(|duration| duration.to_string()),
+        reason: arguments.reason,
+        ticket: arguments.ticket,
+        at: not_before,
+    };
+    if arguments.dry_run {
+        let (Some(target), Some(role)) = (given.target, given.role) else {
+            return Err(Failure::usage(
+                "say of which target and role: `portcullis request TARGET ROLE --dry-run`",
+                "list them with `portcullis request --list`",
+            ));
+        };
+        let question = PolicyQuestion {
+            principal: None,
+            target,
+            role,
+            duration: given.duration.unwrap_or_else(|| Span::HOUR.to_string()),
+            at: not_before,
+            ticket: given.ticket,
+        };
+        return dry_run::run(context, &client, &question).await;
+    }
+    let ticket = given.ticket.clone();
+    let wish = wish(context, &client, given).await?;
     let new = NewRequest {
-        target: target.to_string(),
-        role: role.to_string(),
-        duration: duration.to_string(),
-        reason,
+        target: wish.target,
+        role: wish.role,
+        duration: wish.duration,
+        reason: wish.reason,
         ticket,
         not_before,
     };
-    ask(context, &client, &new, wait, timeout).await
+    ask(context, &client, &new, arguments.wait, arguments.timeout).await
+}
+
+/// What is asked for: as it was typed, or as somebody chooses.
+async fn wish(context: &Context<'_>, client: &Client, given: Given) -> Result<Wish, Failure> {
+    match given {
+        Given {
+            target: Some(target),
+            role: Some(role),
+            duration: Some(duration),
+            reason: Some(reason),
+            ..
+        } => Ok(Wish {
+            target,
+            role,
+            duration,
+            reason,
+        }),
+        given if pick::is_possible(context) => pick::pick(context, client, given).await,
+        given => {
+            let missing: Vec<&str> = [
+                (given.target.is_none(), "TARGET"),
+                (given.role.is_none(), "ROLE"),
+                (given.duration.is_none(), "--for TIME"),
+                (given.reason.is_none(), "--reason TEXT"),
+            ]
+            .into_iter()
+            .filter_map(|(is_missing, name)| is_missing.then_some(name))
+            .collect();
+            Err(Failure::usage(
+                format!(
+                    "nobody is at a terminal who could choose, and this is missing: {}",
+                    missing.join(", ")
+                ),
+                "list targets and roles with `portcullis request --list`",
+            ))
+        }
+    }
 }
 
 /// Files the request, says what it waits for, and waits as well when told to.

@@ -220,6 +220,17 @@ pub(super) fn held(grant: &GrantView) -> String {
     )
 }
 
+/// Who ends access when no server runs, by the class of its target.
+pub(super) fn who_ends(class: &str) -> String {
+    let who = match class {
+        "A" => "the target itself refuses new logins at the end",
+        "A+" => "the target itself ends access and sessions",
+        "C" => "nobody, until a server runs again",
+        _ => "it is not known who ends it",
+    };
+    format!("with every server down: {who} (class {class})")
+}
+
 /// What a lock is on.
 pub(super) fn locked(on: &LockOn) -> String {
     match on {

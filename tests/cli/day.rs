@@ -65,9 +65,9 @@ async fn status_says_what_is_held_what_waits_and_by_its_code_whether_there_is_an
     let grant = approve(&world, &request).await;
     let held = ada.does(&["status"]).await;
     let mut lines = held.lines();
-    let head: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    let titles: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
     assert_eq!(
-        head,
+        titles,
         ["ID", "STATE", "TARGET", "ROLE", "LEFT", "ENDS", "CLASS"]
     );
     let row: Vec<&str> = lines.next().unwrap().split_whitespace().collect();

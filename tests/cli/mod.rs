@@ -17,6 +17,7 @@ mod incident;
 mod keys;
 mod local;
 mod nodes;
+mod pick;
 mod policy;
 mod replayed;
 mod session;
