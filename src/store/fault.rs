@@ -52,8 +52,8 @@ pub fn is_unknown(fault: &anyhow::Error) -> bool {
 pub fn is_passing(fault: &anyhow::Error) -> bool {
     match said(fault) {
         Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
-        // PostgreSQL: a lock was not free in time, a deadlock, a statement that took too long, no connection or no memory
-        // left, a shutdown, a crash, a start.
+        // PostgreSQL: a lock was not free in time, a deadlock, a statement or a pause that took too long, no connection or
+        // no memory left, a shutdown, a crash, a start, a connection that broke.
         // SQLite: busy, also because a snapshot is too old.
         Some(sqlx::Error::Database(error)) => matches!(
             error.code().as_deref(),
@@ -67,6 +67,9 @@ pub fn is_passing(fault: &anyhow::Error) -> bool {
                     | "57P01"
                     | "57P02"
                     | "57P03"
+                    | "25P03"
+                    | "08003"
+                    | "08006"
                     | "5"
                     | "517"
             )
