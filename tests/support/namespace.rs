@@ -7,6 +7,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Makes the places and the links to them, and takes everything away when its standard input closes, which the kernel
 /// sees to even when the test process is killed.
@@ -65,13 +66,19 @@ pub(crate) struct Namespaces {
 impl Namespaces {
     /// Makes so many; or says why this machine has none.
     pub(crate) fn start(count: usize) -> Result<Self, String> {
+        // Each has names of its own, also beside others of this process.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         if !rustix::process::geteuid().is_root() {
             return Err("only root can make network namespaces".to_owned());
         }
-        let process = std::process::id();
+        let (process, nth) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let (name, net) = (
-            format!("pcl{}", process % 1_000_000),
-            format!("127.{}.{}", 64 + process / 256 % 128, process % 256),
+            format!("p{}x{nth}", process % 1_000_000),
+            format!(
+                "127.{}.{}",
+                64 + (process / 256 + nth * 37) % 128,
+                process % 256
+            ),
         );
         let mut watchdog = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog", &name, &net])
