@@ -54,7 +54,7 @@ pub(super) async fn with_postgres() -> (World, tempfile::TempDir) {
         password.display()
     );
     (
-        World::with(Backend::Sqlite, POLICY, &catalogue, None).await,
+        World::with_targets(Backend::Sqlite, &catalogue).await,
         folder,
     )
 }
