@@ -23,16 +23,7 @@ pub(super) async fn run(
     ended: impl Future<Output = ()>,
 ) -> Result<Exit, Failure> {
     let terminal = Terminal::remember();
-    let mut child = command
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::here(
-                format!("`{program}` is not installed on this machine"),
-                missing,
-            ),
-            _ => Failure::here(format!("`{program}` cannot be started: {error}"), ""),
-        })?;
+    // Before the program starts: a signal that came earlier would end us, and leave its secrets behind.
     let signals = |kind| {
         signal(kind)
             .map_err(|error| Failure::here(format!("signals cannot be received: {error}"), ""))
@@ -46,6 +37,16 @@ pub(super) async fn run(
         signals(SignalKind::terminate())?,
         signals(SignalKind::hangup())?,
     );
+    let mut child = command
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::here(
+                format!("`{program}` is not installed on this machine"),
+                missing,
+            ),
+            _ => Failure::here(format!("`{program}` cannot be started: {error}"), ""),
+        })?;
     tokio::pin!(ended);
     let mut over = false;
     let status = loop {
