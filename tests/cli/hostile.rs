@@ -140,7 +140,7 @@ fn assert_only_text(output: &[u8], about: &[&str]) {
 }
 
 /// Commands that print nothing that others wrote, and why, or where else they are tried.
-const APART: [(&str, &str); 18] = [
+const APART: [(&str, &str); 19] = [
     ("account", "prints that a password is set, and nothing else"),
     ("console", "console::hostile"),
     ("completions", "made from what clap knows"),
@@ -175,12 +175,23 @@ const APART: [(&str, &str); 18] = [
         "sessions",
         "what_people_run_under_their_grants_is_listed_as_text",
     ),
+    (
+        "target",
+        "the host's own files; what sshd says is cleaned as every line is",
+    ),
     ("theme", "the person's own files"),
     ("token", "sign-ins are listed below"),
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 49] = [
+const POISONED: [&[&str]; 56] = [
+    &["status"],
+    &["status", "--json"],
+    &["prompt"],
+    &["history"],
+    &["history", "--json"],
+    &["renew", "G-0000000003", "--reason", "INC-1 once more"],
+    &["exec", "G-0000000003", "--", "true"],
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],

@@ -11,7 +11,7 @@ use portcullis::domain::ids::PrincipalId;
 use proptest::prelude::*;
 
 use super::machine::{Machine, Used, Witnessed};
-use super::properties::{Judged, at_the_end_of_every_story, in_every_story};
+use super::properties::{Judged, at_the_end_of_the_same_stories, in_every_story};
 
 fn each_use(judge: impl Fn(&Machine, &Used) -> Judged) {
     in_every_story(|machine| {
@@ -99,7 +99,7 @@ fn a_use_is_signed_off_by_enough_distinct_others_or_found_wrong_by_one() {
 #[test]
 fn stories_come_to_every_end_of_break_glass() {
     let seen: RefCell<BTreeMap<&str, u32>> = RefCell::default();
-    at_the_end_of_every_story(|machine| {
+    at_the_end_of_the_same_stories(|machine| {
         let mut what: BTreeSet<&str> = BTreeSet::new();
         if machine.kept_waiting > 0 {
             what.insert("kept waiting");
