@@ -30,8 +30,8 @@ type Seen = Vec<(u64, Instant)>;
 
 pub(crate) async fn streams() -> anyhow::Result<()> {
     let node = Node::start(&hosts(), "sqlite")?;
-    let mut askers = askers(&node).await?;
     let mut root = node.root().await?;
+    let mut askers = askers(&node, &mut root).await?;
     let mut watchers = Vec::new();
     for number in 0..MOST.div_ceil(OF_ONE) {
         let name = format!("auditor-{number}");
@@ -134,15 +134,11 @@ struct Made {
 }
 
 /// People who ask and take back.
-async fn askers(node: &Node) -> anyhow::Result<Vec<Connection>> {
-    let mut root = node.root().await?;
+async fn askers(node: &Node, root: &mut Connection) -> anyhow::Result<Vec<Connection>> {
     let mut askers = Vec::new();
     for number in 0..ASKERS {
         let name = format!("engineer-{number}");
-        askers.push(
-            node.invite(&mut root, &name, "requester", "engineers")
-                .await?,
-        );
+        askers.push(node.invite(root, &name, "requester", "engineers").await?);
     }
     Ok(askers)
 }
