@@ -35,7 +35,7 @@ pub(crate) fn time(text: &str) -> anyhow::Result<Duration> {
         Some("s") => Duration::from_secs(number),
         Some("h") => Duration::from_hours(number),
         Some("m") => Duration::from_mins(number),
-        _ => anyhow::bail!("`soak` takes a time like 90s, 60m or 2h"),
+        _ => anyhow::bail!("`{text}` is no time: write it like 90s, 60m or 2h"),
     })
 }
 

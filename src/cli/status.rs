@@ -129,8 +129,8 @@ fn ends_soon(grant: &GrantView, now: DateTime<Utc>) -> bool {
 fn soon(grant: &GrantView, now: DateTime<Utc>) -> String {
     let left = words::left(now, grant.expires_at);
     let what = format!("ends soon: {} on {} in {left}", grant.role, grant.target);
-    let may = |action: &&crate::wire::AllowedAction| action.action == "extend" && action.allowed;
-    if grant.allowed_actions.iter().any(|action| may(&action)) {
+    let mut actions = grant.allowed_actions.iter();
+    if actions.any(|action| action.action == "extend" && action.allowed) {
         return format!(
             "{what}: portcullis extend {} --by 15m --reason \"…\"",
             grant.id

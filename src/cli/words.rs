@@ -191,8 +191,8 @@ fn closing_state(grant: &GrantView) -> String {
     }
 }
 
-/// How a grant came to its end, and by whom.
-pub(super) fn ended(grant: &GrantView) -> String {
+/// Who closed a grant and why, to be put behind what happened; nothing where that is not said.
+pub(super) fn by_whom(grant: &GrantView) -> String {
     let by = grant
         .closed_by
         .as_ref()
@@ -201,12 +201,17 @@ pub(super) fn ended(grant: &GrantView) -> String {
         .close_reason
         .as_ref()
         .map_or_else(String::new, |why| format!(": {why}"));
+    format!("{by}{why}")
+}
+
+/// How a grant came to its end, and by whom.
+pub(super) fn ended(grant: &GrantView) -> String {
     match (grant.state.as_str(), grant.close_kind.as_deref()) {
         ("activation_failed", _) => {
             let why = grant.last_error.as_deref().unwrap_or("no reason was given");
             format!("access could not be made: {why}")
         }
-        ("revoked", _) | (_, Some("revoke")) => format!("revoked{by}{why}"),
+        ("revoked", _) | (_, Some("revoke")) => format!("revoked{}", by_whom(grant)),
         ("returned", _) | (_, Some("return")) => "returned early".to_owned(),
         _ => "ended in time".to_owned(),
     }

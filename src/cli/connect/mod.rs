@@ -105,18 +105,10 @@ async fn explain(context: &Context<'_>, client: &Client, grant: &str, exit: Exit
 
 /// Why a grant is over, as one sentence.
 fn closed(grant: &GrantView) -> String {
-    let by = grant
-        .closed_by
-        .as_ref()
-        .map_or_else(String::new, |by| format!(" by {by}"));
-    let why = grant
-        .close_reason
-        .as_ref()
-        .map_or_else(String::new, |why| format!(": {why}"));
     let what = match grant.close_kind.as_deref() {
         Some("revoke") => "was revoked",
         Some("return") => "was returned",
         _ => "has ended",
     };
-    format!("grant `{}` {what}{by}{why}", grant.id)
+    format!("grant `{}` {what}{}", grant.id, words::by_whom(grant))
 }

@@ -22,7 +22,8 @@ pub(super) struct Arguments {
 enum Command {
     /// Look on an SSH host, as root, for ways in that are no grants; ends with 1 when there are any
     ///
-    /// It asks sshd for its settings as they hold for each account, and changes nothing. `unsafe` is a way in that no
+    /// It asks sshd for its settings as they hold for each account from this machine, and changes nothing: what a `Match`
+    /// block says for other addresses is not looked at. `unsafe` is a way in that no
     /// grant backs, or one that outlives its grant; `broken` keeps grants from working; `weak` is worth a thought.
     Check {
         /// The authority of your Portcullis: its public key's file, or the fingerprint of that (SHA256:…). Without it any
@@ -86,7 +87,7 @@ fn show(context: &Context<'_>, found: &[Finding], accounts: usize) -> Result<(),
         }
         let ways = found.iter().filter(|one| one.severity != Severity::Weak);
         printer.line(&match ways.count() {
-            0 => format!("nobody gets in but with a grant ({accounts} accounts)"),
+            0 => format!("found no way in but grants ({accounts} accounts)"),
             1 => "1 thing is to be mended".to_owned(),
             many => format!("{many} things are to be mended"),
         })

@@ -4,7 +4,7 @@
 //! The connection that hears is also the sign of life of this node: it has a lock that the database takes back as soon as
 //! the node is gone. Nothing depends on that but how soon others take up what the node had in hand.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -49,15 +49,15 @@ async fn hear(ring: Weak<Ring>, member: &Member) {
 async fn heard(ring: &Weak<Ring>, member: &Member) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(&member.tells).await?;
     listener.listen(CHANNEL).await?;
-    let Some((name, is_seen)) = ring
+    let Some((name, signs)) = ring
         .upgrade()
-        .map(|ring| (ring.name.clone(), Arc::clone(&ring.is_seen)))
+        .map(|ring| (ring.name.clone(), Arc::clone(&ring.signs)))
     else {
         return Ok(());
     };
     let lock = sqlx::query_scalar("select pg_try_advisory_lock($1, hashtext($2))");
     let held: bool = lock.bind(SIGN).bind(&name).fetch_one(&mut listener).await?;
-    let _seen = held.then(|| Seen::mark(is_seen));
+    let _sign = held.then(|| Sign::shown(signs));
     // Nothing means that the connection broke.
     while let Some(said) = listener.try_recv().await? {
         let Some(ring) = ring.upgrade() else {
@@ -91,18 +91,18 @@ async fn tell(ring: Weak<Ring>, member: &Member) {
     }
 }
 
-/// The database knows of this node until this is dropped.
-struct Seen(Arc<AtomicBool>);
+/// One connection by which the database knows of this node, until this is dropped.
+struct Sign(Arc<AtomicUsize>);
 
-impl Seen {
-    fn mark(is_seen: Arc<AtomicBool>) -> Self {
-        is_seen.store(true, Ordering::Relaxed);
-        Self(is_seen)
+impl Sign {
+    fn shown(signs: Arc<AtomicUsize>) -> Self {
+        signs.fetch_add(1, Ordering::Relaxed);
+        Self(signs)
     }
 }
 
-impl Drop for Seen {
+impl Drop for Sign {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -15,7 +15,7 @@ mod member;
 mod probe;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -137,8 +137,8 @@ pub(in crate::store) struct Ring {
     head: watch::Receiver<Head>,
     /// Tells the hints and the leases of this node from those of others.
     name: String,
-    /// The database knows that this node is there.
-    is_seen: Arc<AtomicBool>,
+    /// How many connections show the database that this node is there: two for a moment, when the primary changes.
+    signs: Arc<AtomicUsize>,
     /// By how many milliseconds the clock of the primary is ahead of this machine's.
     ahead: AtomicI64,
     /// Ends the keeper.
@@ -164,7 +164,7 @@ impl Ring {
             appended,
             head,
             name: format!("{ALIVE}{}", uuid::Uuid::now_v7()),
-            is_seen: Arc::default(),
+            signs: Arc::default(),
             ahead: AtomicI64::new(0),
             stop: stop.clone(),
         });
@@ -296,9 +296,7 @@ impl Ring {
 
     /// The name of this node for as long as the database knows that it is there.
     pub(in crate::store) fn seen_as(&self) -> Option<String> {
-        self.is_seen
-            .load(Ordering::Relaxed)
-            .then(|| self.name.clone())
+        (self.signs.load(Ordering::Relaxed) > 0).then(|| self.name.clone())
     }
 
     /// Closes every connection.
