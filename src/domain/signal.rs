@@ -17,6 +17,9 @@ const OFTEN: u32 = 3;
 /// So many times the longest grant is longer than usual.
 const LONGER: u32 = 2;
 
+/// Where counting stops: the hundredth tells no more than the thousandth.
+pub const COUNTED: u32 = 100;
+
 /// What the store knows about a request's past, all of it before the request was filed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -24,10 +27,10 @@ pub struct Facts {
     pub had_grant: bool,
     /// The longest grant of the requester on the target in [`LONGEST_WITHIN`].
     pub longest: Option<Span>,
-    /// How often the requester gave the same reason in [`REUSED_WITHIN`], and when last.
+    /// How often the requester gave the same reason in [`REUSED_WITHIN`], up to [`COUNTED`], and when last.
     pub same_reason: u32,
     pub same_reason_last: Option<DateTime<Utc>>,
-    /// Requests of the requester for the target in [`OFTEN_WITHIN`], not counting this one.
+    /// Requests of the requester for the target in [`OFTEN_WITHIN`], not counting this one, up to [`COUNTED`].
     pub requests_before: u32,
 }
 
@@ -102,6 +105,7 @@ fn reason_reused(request: &Request, facts: &Facts) -> Option<Signal> {
         0 => return None,
         1 => "once".to_owned(),
         2 => "twice".to_owned(),
+        COUNTED.. => format!("at least {COUNTED} times"),
         many => format!("{many} times"),
     };
     Some(Signal {
@@ -117,6 +121,16 @@ fn reason_reused(request: &Request, facts: &Facts) -> Option<Signal> {
 
 fn often_this_week(request: &Request, facts: &Facts) -> Option<Signal> {
     let nth = facts.requests_before.saturating_add(1);
+    if nth > COUNTED {
+        return Some(Signal {
+            code: "often_this_week",
+            word: format!("{COUNTED}+ this week"),
+            why: format!(
+                "{} asked for `{}` at least {COUNTED} times within 7 days before this one",
+                request.requester.name, request.target
+            ),
+        });
+    }
     (nth >= OFTEN).then(|| Signal {
         code: "often_this_week",
         word: format!("{} this week", ordinal(nth)),

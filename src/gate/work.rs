@@ -107,7 +107,7 @@ impl Gate {
             if writable.await.is_none() {
                 break;
             }
-            let crowded = match self.hand_out(&tasks).await {
+            let crowded = match self.hand_out(&tasks, &stop).await {
                 Ok(crowded) => crowded,
                 Err(error) => {
                     tracing::error!(error = ?error, "due work could not be looked up; the workers try again");
@@ -139,7 +139,11 @@ impl Gate {
     }
 
     /// Gives due work to free slots. Answers whether some has to wait for a slot, which wakes this loop when it is free.
-    async fn hand_out(self: &Arc<Self>, tasks: &TaskTracker) -> Result<bool, Error> {
+    async fn hand_out(
+        self: &Arc<Self>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<bool, Error> {
         let mut crowded = false;
         let (mut look, now) = self.glance().await?;
         let targets = look.due_targets(now).await?;
@@ -154,27 +158,42 @@ impl Gate {
                 crowded = true;
                 continue;
             }
-            let mut tx = self.store.write().await?;
-            let now = self.store.now(&mut tx).await?;
-            let due = tx
-                .take_due(
-                    &target,
-                    &self.worker(),
-                    now,
-                    i64::try_from(permits.len()).unwrap_or(1),
-                )
-                .await?;
-            self.store.commit(tx).await?;
+            let due = self.take(&target, permits.len()).await?;
+            // Where every slot got something there may be more, and a slot goes on by itself.
+            let busy = due.len() == permits.len();
             for (due, permit) in due.into_iter().zip(permits) {
-                let gate = Arc::clone(self);
+                let (gate, stop) = (Arc::clone(self), stop.clone());
                 tasks.spawn(async move {
-                    gate.work_on(&due).await;
+                    let mut next = Some(due);
+                    while let Some(due) = next {
+                        gate.work_on(&due).await;
+                        next = if busy && !stop.is_cancelled() {
+                            gate.next_on(&due.target).await
+                        } else {
+                            None
+                        };
+                    }
                     drop(permit);
                     gate.promised.notify_one();
                 });
             }
         }
         Ok(crowded)
+    }
+
+    /// Leases up to so many due promises of one target.
+    async fn take(&self, target: &str, many: usize) -> Result<Vec<Due>, Error> {
+        let many = i64::try_from(many).unwrap_or(1);
+        let mut tx = self.store.write().await?;
+        let now = self.store.now(&mut tx).await?;
+        let due = tx.take_due(target, &self.worker(), now, many).await?;
+        self.store.commit(tx).await?;
+        Ok(due)
+    }
+
+    /// The next promise for a slot of a busy target. Whoever hands out work says what is wrong when there is none to be had.
+    async fn next_on(&self, target: &TargetName) -> Option<Due> {
+        self.take(target.as_str(), 1).await.ok()?.pop()
     }
 
     /// Does one promise. A fault leaves the lease to run out, and somebody tries again.

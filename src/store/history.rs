@@ -6,7 +6,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use crate::domain::request::Request;
-use crate::domain::signal::{Facts, LONGEST_WITHIN, OFTEN_WITHIN, REUSED_WITHIN};
+use crate::domain::signal::{COUNTED, Facts, LONGEST_WITHIN, OFTEN_WITHIN, REUSED_WITHIN};
 
 use super::grants::{Bind, Binds};
 use super::requests::span;
@@ -45,7 +45,8 @@ struct Row {
     requests_before: i64,
 }
 
-/// Each subquery is a short walk along an index, so a page costs one statement. An extension is not compared with the
+/// Each subquery is a short walk along an index, so a page costs one statement: whoever asks all day, as a machine may, is
+/// counted up to [`COUNTED`]. An extension is not compared with the
 /// requests about its own grant: their reasons are alike by nature. `seen` is the condition for requests that the
 /// reader may see.
 fn statement(seen: &str, of: &str) -> String {
@@ -61,10 +62,10 @@ fn statement(seen: &str, of: &str) -> String {
          max(case when g.created_at >= $1 then g.duration end) as longest, \
          max(case when g.created_at < r.created_at then g.duration end) as longest_before, \
          (select count(*) from (select 1 from grants e where e.target = r.target and e.holder_id = r.requester_id and e.created_at < r.created_at limit 1) one) as grants_before, \
-         (select count(*) {alike}) as same_reason, \
-         (select max(s.created_at) {alike}) as same_reason_last, \
-         (select count(*) from requests q where q.requester_id = r.requester_id and q.target = r.target and q.kind = 'access' and q.created_at > r.created_at - $4 and q.created_at <= r.created_at \
-         and q.id <> r.id) as requests_before \
+         (select count(*) from (select 1 {alike} limit {COUNTED}) counted) as same_reason, \
+         (select s.created_at {alike} order by s.created_at desc limit 1) as same_reason_last, \
+         (select count(*) from (select 1 from requests q where q.requester_id = r.requester_id and q.target = r.target and q.kind = 'access' and q.created_at > r.created_at - $4 and q.created_at <= r.created_at \
+         and q.id <> r.id limit {COUNTED}) counted) as requests_before \
          from requests r left join grants g on g.target = r.target and g.holder_id = r.requester_id and g.created_at >= r.created_at - $2 and g.request_id <> r.id \
          where r.id in ({of}) group by r.id"
     )

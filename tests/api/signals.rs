@@ -205,3 +205,26 @@ on_both! {
         }
     }
 }
+
+on_both! {
+    /// A machine may ask all day; what is told of that costs no more for it.
+    async fn counting_stops_at_a_hundred(world: World, clock by hand) {
+        let ada = world.engineer("ada").await;
+        to_monday_noon(&world).await;
+        renewed(&[&ada, world.admin()]).await;
+        for nth in 0..101 {
+            let filed = submit(&ada).await;
+            let often = filed.signals.iter().find(|signal| signal.code == "often_this_week");
+            match nth {
+                0 | 1 => assert_eq!(often, None),
+                100 => {
+                    assert_eq!(often.unwrap().word, "100+ this week");
+                    assert_eq!(why(&filed, "often_this_week"), "ada asked for `bastion` at least 100 times within 7 days before this one");
+                    assert!(why(&filed, "reason_reused").starts_with("ada gave the same reason at least 100 times in the 30 days before, last on "));
+                }
+                _ => assert!(often.unwrap().why.contains(" request of ada for "), "{often:?}"),
+            }
+            ada.withdraw(&filed.id, filed.version, &key()).await.unwrap();
+        }
+    }
+}

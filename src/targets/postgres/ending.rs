@@ -19,9 +19,10 @@ struct CloseAnswer {
 }
 
 #[derive(Deserialize)]
-struct CutAnswer {
+struct FinishAnswer {
     ended: u32,
     live: u32,
+    /// Where something of the role is left, so that it is still there.
     databases: Vec<String>,
 }
 
@@ -61,41 +62,24 @@ impl Postgres {
             format!("found no role `{object}`")
         });
 
-        let cut: CutAnswer = self.admin.run(include_str!("cut.sql"), &ask).await?;
-        if cut.live > 0 {
+        let mut done = self.finish(&object, &ask).await?;
+        let sessions_ended = done.ended;
+        note(format!("ended {}", sessions(sessions_ended)));
+        if !done.databases.is_empty() {
+            let owned = self.hand_over(&object, &done.databases, &ask).await?;
+            if owned > 0 {
+                note(format!(
+                    "handed {owned} objects that it had made to `pcl_{}_keeper`",
+                    self.installation
+                ));
+            }
+            done = self.finish(&object, &ask).await?;
+        }
+        if let Some(database) = done.databases.first() {
             return Err(Failure::passing(format!(
-                "{} of `{object}` do not end",
-                sessions(cut.live)
+                "`{object}` cannot log in, but something in database `{database}` became its own meanwhile"
             )));
         }
-        note(format!("ended {}", sessions(cut.ended)));
-
-        let main = &self.settings.database;
-        let mut owned = 0;
-        for database in cut.databases.iter().filter(|name| *name != main) {
-            let answer = self
-                .admin
-                .run_in(database, include_str!("hand_over.sql"), &ask)
-                .await;
-            let answer: HandOverAnswer = answer.map_err(|failure| Failure {
-                permanent: failure.permanent,
-                message: format!(
-                    "`{object}` cannot log in, but has something in database `{database}`: {}",
-                    failure.message
-                ),
-            })?;
-            owned += answer.owned;
-        }
-        let answer: HandOverAnswer = self.admin.run(include_str!("hand_over.sql"), &ask).await?;
-        owned += answer.owned;
-        if owned > 0 {
-            note(format!(
-                "handed {owned} objects that it had made to `pcl_{}_keeper`",
-                self.installation
-            ));
-        }
-
-        let _: serde_json::Value = self.admin.run(include_str!("drop.sql"), &ask).await?;
         if closed.found {
             note(format!("dropped the role `{object}`"));
         }
@@ -108,8 +92,47 @@ impl Postgres {
             )));
         }
         note("read back: no role, no session".to_owned());
-        receipt.sessions_ended = cut.ended;
+        receipt.sessions_ended = sessions_ended;
         Ok(receipt)
+    }
+
+    /// Ends sessions, and drops the role if nothing of it is left anywhere.
+    async fn finish(&self, object: &str, ask: &serde_json::Value) -> Result<FinishAnswer, Failure> {
+        let answer: FinishAnswer = self.admin.run(include_str!("finish.sql"), ask).await?;
+        if answer.live > 0 {
+            return Err(Failure::passing(format!(
+                "{} of `{object}` do not end",
+                sessions(answer.live)
+            )));
+        }
+        Ok(answer)
+    }
+
+    /// Takes from the role what it owns and may in these databases; answers how many objects it owned.
+    async fn hand_over(
+        &self,
+        object: &str,
+        databases: &[String],
+        ask: &serde_json::Value,
+    ) -> Result<u32, Failure> {
+        const SCRIPT: &str = include_str!("hand_over.sql");
+        let mut owned = 0;
+        for database in databases {
+            let answer = if *database == self.settings.database {
+                self.admin.run(SCRIPT, ask).await
+            } else {
+                self.admin.run_in(database, SCRIPT, ask).await
+            };
+            let answer: HandOverAnswer = answer.map_err(|failure| Failure {
+                permanent: failure.permanent,
+                message: format!(
+                    "`{object}` cannot log in, but has something in database `{database}`: {}",
+                    failure.message
+                ),
+            })?;
+            owned += answer.owned;
+        }
+        Ok(owned)
     }
 }
 

@@ -18,7 +18,7 @@ begin
         'roles', (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'object', r.rolname,
-                'sessions', (select count(*) from pg_stat_activity a where a.usesysid = r.oid),
+                'sessions', coalesce(a.sessions, 0),
                 'valid_until', case
                     when r.rolvaliduntil = '-infinity' then to_timestamp(0)
                     when isfinite(r.rolvaliduntil) then r.rolvaliduntil end,
@@ -31,7 +31,9 @@ begin
                     select coalesce(jsonb_agg(g.rolname order by g.rolname), '[]')
                     from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid)
             )), '[]')
-            from pg_roles r left join fence f on f.grant_digits = right(r.rolname, 10)
+            from pg_roles r
+            left join fence f on f.grant_digits = right(r.rolname, 10)
+            left join (select usesysid, count(*) as sessions from pg_stat_activity group by usesysid) a on a.usesysid = r.oid
             where r.rolname ~ like_ours
         ),
         -- Sessions that outlived their role, as when somebody dropped it by hand.

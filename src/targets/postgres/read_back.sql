@@ -1,11 +1,8 @@
 -- Asks, after everything was committed, whether anything of a grant is left.
-do $do$
-declare
-    ask jsonb := convert_from(decode(current_setting('portcullis.ask'), 'hex'), 'utf8')::jsonb;
-    gone oid := (select role_oid from fence where grant_digits = ask ->> 'grant');
-begin
-    perform set_config('portcullis.answer', jsonb_build_object(
-        'found', exists (select from pg_roles where rolname = ask ->> 'object'),
-        'live', (select count(*) from pg_stat_activity where usesysid = gone))::text, true);
-end
-$do$;
+select set_config('portcullis.answer', jsonb_build_object(
+    'found', to_regrole(quote_ident(ask ->> 'object')) is not null,
+    'live', (
+        select count(*) from pg_stat_get_backend_idset() id
+        where pg_stat_get_backend_userid(id) = (select role_oid from fence where grant_digits = ask ->> 'grant'))
+    )::text, true)
+from (select convert_from(decode(current_setting('portcullis.ask'), 'hex'), 'utf8')::jsonb) as asked (ask);
