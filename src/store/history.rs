@@ -45,10 +45,9 @@ struct Row {
     requests_before: i64,
 }
 
-/// Each subquery is a short walk along an index, so a page costs one statement: whoever asks all day, as a machine may, is
-/// counted up to [`COUNTED`]. An extension is not compared with the
-/// requests about its own grant: their reasons are alike by nature. `seen` is the condition for requests that the
-/// reader may see.
+/// Each subquery is a short walk along an index, so a page costs one statement. What somebody asks for all day, as a machine
+/// may, is counted up to [`COUNTED`]. An extension is not compared with the requests about its own grant: their reasons are
+/// alike by nature. `seen` is the condition for requests that the reader may see.
 fn statement(seen: &str, of: &str) -> String {
     let alike = format!(
         "from requests s where s.requester_id = r.requester_id and s.reason_key = r.reason_key and s.created_at >= r.created_at - $3 and s.created_at <= r.created_at \

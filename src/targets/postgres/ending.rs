@@ -1,8 +1,8 @@
 //! The end of a grant on a PostgreSQL server, in the one order that leaves nothing open.
 //!
 //! First no new login; then the sessions, while they can still be found by their role; then what the role owns and may, in
-//! every database; then the role; then a look whether all that is true. Each step is committed before the next begins,
-//! and all of them may be repeated, by two nodes at once.
+//! every database; then the role; then a look whether all that is true. The end of logins is committed before anything else,
+//! and the look comes after everything was; all of it may be repeated, by two nodes at once.
 
 use std::time::Instant;
 
@@ -77,7 +77,7 @@ impl Postgres {
         }
         if let Some(database) = done.databases.first() {
             return Err(Failure::passing(format!(
-                "`{object}` cannot log in, but something in database `{database}` became its own meanwhile"
+                "`{object}` cannot log in, but still has something in database `{database}`"
             )));
         }
         if closed.found {

@@ -241,3 +241,41 @@ async fn a_late_up_never_leaves_access_in_a_race_with_the_end() {
         assert_eq!(stand.traces().await, [""; 0]);
     }
 }
+
+#[tokio::test]
+async fn an_end_that_waits_for_a_beginning_closes_what_that_made() {
+    let stand = PostgresStand::set_up().await;
+    stand.connector.observe().await.unwrap();
+    let case = Case::on(&stand).await;
+    let object = stand.object(&case);
+    // The beginning of another node, which has not committed yet.
+    let mut beginning = stand.database.connect().await;
+    beginning
+        .execute(AssertSqlSafe(format!(
+            "begin;
+             insert into portcullis_{}.fence (grant_digits, epoch, role) values ('{}', 1, 'readonly');
+             create role {object} login",
+            stand.environment.installation,
+            case.grant.digits()
+        )))
+        .await
+        .unwrap();
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut beginning)
+        .await
+        .unwrap();
+    let waiting = format!(
+        "select count(*)::text from pg_stat_activity where {pid} = any(pg_blocking_pids(pid))"
+    );
+    let (receipt, ()) = tokio::join!(stand.end(&case), async {
+        while stand.text(&waiting).await == "0" {
+            tokio::task::yield_now().await;
+        }
+        beginning.execute("commit").await.unwrap();
+    });
+    assert_eq!(
+        receipt.steps[0].what,
+        format!("closed the login of `{object}` and forgot its password")
+    );
+    assert_eq!(stand.traces().await, [""; 0]);
+}
