@@ -120,27 +120,32 @@ fn passes(test: &Test, value: Value<'_>, prose: bool, context: Context<'_>) -> b
 fn text(test: &Test, has: &str, prose: bool, context: Context<'_>) -> bool {
     match test {
         Test::Text(wanted) if prose => small(has).contains(wanted),
-        Test::Text(wanted) | Test::Exactly(wanted) => small(has) == *wanted,
-        Test::Wild {
-            text,
-            before,
-            after,
-        } => {
-            let has = small(has);
-            match (before, after) {
-                (true, true) => has.contains(text),
-                (true, false) => has.ends_with(text),
-                (_, true) => has.starts_with(text),
-                (false, false) => has == *text,
-            }
-        }
         Test::Like(pattern) => pattern.matches(has),
         Test::Me => has == context.me,
-        _ => false,
+        test => test.fits(has),
     }
 }
 
 impl Test {
+    /// Whether a word is the one that is wanted, or one of those.
+    pub(super) fn fits(&self, has: &str) -> bool {
+        let has = small(has);
+        match self {
+            Self::Text(wanted) | Self::Exactly(wanted) => has == *wanted,
+            Self::Wild {
+                text,
+                before,
+                after,
+            } => match (before, after) {
+                (true, true) => has.contains(text),
+                (true, false) => has.ends_with(text),
+                (_, true) => has.starts_with(text),
+                (false, false) => has == *text,
+            },
+            _ => false,
+        }
+    }
+
     /// The stretch of time that a test of a moment wants.
     pub(super) fn bounds(&self, now: DateTime<Utc>) -> Option<super::time::Bounds> {
         match self {

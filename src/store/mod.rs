@@ -17,7 +17,7 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::config::Durability;
 
-use ring::{Ring, Service, Survives};
+use ring::{Footing, Ring, Service, Survives, Unproved};
 use search::Search;
 use sequence::Head;
 
@@ -382,6 +382,23 @@ impl Store {
         };
         let floor = self.floor.fetch_max(millis, Ordering::SeqCst);
         moment(millis.max(floor))
+    }
+
+    /// What answers rest on that are begun now.
+    pub fn footing(&self) -> Footing {
+        match &self.pools {
+            Pools::Sqlite { .. } => Footing::rock(),
+            Pools::Postgres(ring) => ring.footing(),
+        }
+    }
+
+    /// Proves an answer: in strict mode it knows everything that was acknowledged before this is asked. In `available` mode
+    /// nobody promises that, and with SQLite nothing else is there.
+    pub async fn prove(&self, footing: &Footing) -> Result<(), Unproved> {
+        match &self.pools {
+            Pools::Sqlite { .. } => Ok(()),
+            Pools::Postgres(ring) => ring.prove(footing).await,
+        }
     }
 
     /// What the database is good for at this moment.

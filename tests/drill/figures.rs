@@ -46,11 +46,14 @@ pub(super) fn table(
     let mut silences = silences(history);
     silences.sort_unstable();
     let outages: Vec<u64> = silences.iter().map(|(silence, _)| *silence).collect();
+    let called_old = history.looks.iter().filter(|look| look.stale).count();
     let frames: usize = history.frames.values().map(Vec::len).sum();
     let rows = [
         ("acknowledged changes", acknowledged.to_string()),
         ("  after more than one try", resolved.to_string()),
         ("  never answered", open.to_string()),
+        ("looks at a request", history.looks.len().to_string()),
+        ("  whose answer may be old, it says", called_old.to_string()),
         ("events in the record", events.to_string()),
         ("events read from streams", frames.to_string()),
         ("  told again after a break", verdict.told_again.to_string()),

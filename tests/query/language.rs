@@ -172,6 +172,12 @@ fn what_cannot_be_understood_is_named_and_the_rest_still_counts() {
             "pendin",
         ),
         (
+            "state:pendin*,=*",
+            "state:pendin*",
+            "`state` is never `=*`; there are `pending`, `approved`, `denied`, `withdrawn` and `expired`",
+            "=*",
+        ),
+        (
             "is:pendign ticket:x",
             "ticket:x",
             "requests are never `pendign`: did you mean `pending`?",

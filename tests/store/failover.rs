@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use portcullis::config::Durability;
 use portcullis::store::ring::Service;
 use portcullis::store::{Clock, Location, Store};
+use reqwest::Method;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tokio::task::block_in_place;
 
@@ -13,7 +15,7 @@ use crate::support::link::{Link, Way};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 use crate::support::replicas::{Rejoin, Replicas};
 use crate::support::sse::Stream;
-use crate::support::world::{World, submit};
+use crate::support::world::{World, ask, submit};
 
 use super::place;
 
@@ -296,4 +298,36 @@ async fn a_caller_who_goes_away_while_a_transaction_begins_leaves_none_behind() 
         assert!(began.elapsed() < Duration::from_secs(5), "left open");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_knows_only_the_old_primary_calls_nothing_current_and_refuses_nothing_by_it() {
+    let mut replicas = Replicas::start(1).await;
+    let name = replicas.database().await.name;
+    let (password, port) = (PASSWORD.replace(' ', "%20"), replicas.primary().port);
+    let url = format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{name}?sslmode=disable");
+    let world = World::on_hosts(url, Durability::Strict).await;
+    let ada = world.engineer("ada").await;
+    let request = submit(&ada).await;
+    let who = world.http(world.admin());
+    let address = format!("/v1/requests/{}", request.id);
+    let look = async || {
+        let shown = who.get(&address).await;
+        (
+            shown.status.as_u16(),
+            shown.headers.contains_key("portcullis-stale"),
+        )
+    };
+    let asks = world.http(&ada);
+    let again = async || {
+        let call = asks.call(Method::POST, "/v1/requests").key("again");
+        call.json(&json!(ask())).send().await.problem()
+    };
+    assert_eq!(look().await, (200, false));
+    assert_eq!(again().await, (409, "duplicate-pending".to_owned()));
+    // Nobody tells the old one, which answers as before.
+    replicas.promote().await;
+    let (shown, refused) = tokio::join!(look(), again());
+    assert_eq!(shown, (200, true));
+    assert_eq!(refused, (503, "no-writable-store".to_owned()));
 }

@@ -90,11 +90,15 @@ impl Parser<'_, '_> {
         }
         let mut kept = Vec::new();
         for (token, test) in values.iter().zip(tests) {
-            let (Test::Text(value) | Test::Exactly(value)) = &test else {
-                kept.push(test);
-                continue;
+            let value = match &test {
+                Test::Text(value) | Test::Exactly(value) => value.as_str(),
+                Test::Wild { .. } => token.span.of(self.text),
+                _ => {
+                    kept.push(test);
+                    continue;
+                }
             };
-            if known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
+            if known.iter().any(|known| test.fits(known)) {
                 kept.push(test);
                 continue;
             }

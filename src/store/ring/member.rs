@@ -17,6 +17,7 @@ use crate::config::Durability;
 use super::Host;
 use super::OutcomeUnknown;
 use super::probe::VOUCH;
+use super::proof::Proofs;
 
 /// Connections to PostgreSQL from one node.
 const CONNECTIONS: u32 = 16;
@@ -41,6 +42,9 @@ pub(in crate::store) struct Member {
     pub(in crate::store) pool: PgPool,
     /// Tells processes to stop what nobody waits for. It is a pool of its own: the other may be all in use by these.
     pub(in crate::store) tells: PgPool,
+    /// One connection that proves answers. It waits for a standby as long as that takes, so that nobody else has it.
+    pub(super) proves: PgPool,
+    pub(super) proofs: Proofs,
     pub(super) timeline: i64,
     /// Whether its commits wait for a standby.
     pub(super) is_synchronous: bool,
@@ -72,11 +76,17 @@ impl Member {
             .max_connections(TELLING)
             .acquire_timeout(ACQUIRE)
             .idle_timeout(TELLS_IDLE);
+        let proves = PgPoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(TELLS_IDLE)
+            .test_before_acquire(false);
         Self {
             host: place,
             place: host.place.clone(),
             pool: pool.connect_lazy_with(options.clone()),
-            tells: tells.connect_lazy_with(options),
+            tells: tells.connect_lazy_with(options.clone()),
+            proves: proves.connect_lazy_with(options.options([("statement_timeout", "0")])),
+            proofs: Proofs::new(),
             timeline,
             is_synchronous,
             durability,
@@ -121,8 +131,7 @@ impl Member {
             }
             () = self.gone.cancelled() => Err(lost(&self.place)),
             () = tokio::time::sleep(ANSWER) => {
-                self.hangs.store(true, Ordering::Relaxed);
-                self.doubts.notify_one();
+                self.doubt();
                 Err(silent(&self.place))
             }
         }
@@ -166,6 +175,12 @@ impl Member {
         Err(OutcomeUnknown.into())
     }
 
+    /// Has the keeper look whether commits are answered.
+    pub(super) fn doubt(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
+        self.doubts.notify_one();
+    }
+
     /// Whether a commit was not answered in time since this was asked last.
     pub(super) fn hangs(&self) -> bool {
         self.hangs.swap(false, Ordering::Relaxed)
@@ -190,6 +205,7 @@ impl Member {
         // Who hears and tells does so until then.
         self.gone.cancel();
         self.tells.close().await;
+        self.proves.close().await;
     }
 }
 

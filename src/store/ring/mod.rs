@@ -2,7 +2,7 @@
 //!
 //! Everybody else asks [`Ring::to_write`] or [`Ring::to_read`]. One task, the keeper, looks after the primary in use, and
 //! for another one when it is lost; `choose` says which fits, without I/O, and `listen` carries the hint between nodes
-//! that the log has grown.
+//! that the log has grown. `proof` shows in strict mode that what was read still holds.
 //!
 //! INVARIANT: a node never goes back: it takes no primary that has an older timeline or a shorter log than it has seen
 //! (`an_old_primary_that_comes_back_is_not_taken`).
@@ -13,6 +13,7 @@ mod keep;
 mod listen;
 mod member;
 mod probe;
+mod proof;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -31,6 +32,7 @@ use super::sequence::Head;
 pub(in crate::store) use hosts::{Host, hosts};
 pub(in crate::store) use member::Member;
 pub(in crate::store) use probe::VOUCH;
+pub use proof::{Footing, Unproved};
 
 /// How long a caller waits for another primary, counted from the loss of the one before: most failovers are over by
 /// then.
