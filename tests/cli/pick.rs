@@ -1,9 +1,11 @@
 //! `request` at a terminal: what may be asked for, chosen with keys; and what would become of a request, without asking.
 
+use std::time::Duration;
+
 use portable_pty::CommandBuilder;
 
 use crate::support::person::Person;
-use crate::support::pty::Pty;
+use crate::support::pty::{Link, Pty};
 use crate::support::world::{Backend, POLICY, World};
 
 const ESCAPE: &str = "\x1b";
@@ -58,12 +60,15 @@ async fn a_role_is_chosen_with_keys_and_asked_for_with_duration_and_reason() {
     pty.send("30m");
     pty.wait_for("for how long: 30m");
     pty.send("\r");
-    pty.wait_for("reason: ");
-    assert!(pty.contents().contains("reviewers"), "{}", pty.contents());
+    pty.wait_until("who reviews, and the next step", |pty| {
+        let shown = pty.contents();
+        shown.contains("reason: ") && shown.contains("reviewers")
+    });
     // Pasted as terminals do it: keys as fast as a test's would confirm nothing.
     pty.send("\x1b[200~INC-4127 stuck orders\x1b[201~");
     pty.wait_for("reason: INC-4127 stuck orders");
-    pty.send("\r");
+    // With the keys before it, an Enter sooner than fingers press it would be one of a burst.
+    Link::slow(Duration::from_millis(20), 1).send(&mut pty, "\r");
     pty.wait_for("ada asks for readonly on bastion for 30m");
     pty.wait_for("pending: waits for a review by `reviewers`");
     assert_eq!(pty.wait_exit(), 0, "{}", pty.contents());
