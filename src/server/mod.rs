@@ -41,6 +41,7 @@ pub mod tls;
 pub mod views;
 pub mod why;
 pub mod witness;
+mod worth;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -15,13 +15,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::domain::refusal::Refusal;
-use crate::store::ring::{Service, Unproved};
 
 use super::error::Failed;
 use super::{
     App, accounts, audit, break_glass, caller, device, evidence, export, facets, grants, health,
     histogram, identity, incidents, leaving, locks, log, people, policy, requests, second_factor,
-    services, sessions, stream, targets, why,
+    services, sessions, stream, targets, why, worth,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -170,7 +169,7 @@ pub fn router(app: App) -> Router {
         })
         .with_state(app.clone())
         .layer(middleware::from_fn(short_enough))
-        .layer(middleware::from_fn_with_state(app, stale))
+        .layer(middleware::from_fn_with_state(app, worth::weigh))
         .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(caller::trace))
@@ -182,41 +181,6 @@ pub fn router(app: App) -> Router {
             }
             std::future::ready(response)
         }))
-}
-
-/// Says of every answer that comes from a standby how old it may be, and of every other one where nobody can prove that it
-/// still holds. What a change was refused for may be over then, too: whoever asked for it is to ask again.
-async fn stale(State(app): State<App>, request: Request, next: Next) -> Response {
-    let store = app.gate.store();
-    let (footing, reads) = (store.footing(), request.method().is_safe());
-    let is_asked = request.uri().path().starts_with("/v1/");
-    let mut response = next.run(request).await;
-    let age = match store.service() {
-        Service::ReadOnly { age, .. } => age,
-        // A change that was made has proved itself, and a stream says in its frames what they are worth.
-        _ if !is_asked || !says_what_is(&response, reads) => return response,
-        _ => match store.prove(&footing).await {
-            Ok(()) => return response,
-            Err(_) if !reads => {
-                return Failed::Refused(Refusal::NoWritableStore {
-                    why: "the primary could not prove that it still is one".to_owned(),
-                    is_readable: true,
-                })
-                .into_response();
-            }
-            Err(Unproved(age)) => age,
-        },
-    };
-    let value = HeaderValue::from(age.as_secs());
-    response.headers_mut().insert("portcullis-stale", value);
-    response
-}
-
-/// Whether an answer says what is in the database.
-fn says_what_is(response: &Response, reads: bool) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    let streams = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    response.status().is_client_error() || (reads && response.status().is_success() && !streams)
 }
 
 /// The answer of a handler that panicked, without what it said.

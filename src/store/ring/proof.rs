@@ -26,8 +26,8 @@ enum On {
     Rock,
     /// What is read from this primary does.
     Primary(Arc<Member>),
-    /// There was no primary.
-    Sand,
+    /// There was no primary; what is there was true at this moment, at least.
+    Sand(Instant),
 }
 
 /// Nobody can say that an answer still holds. It was true so long ago.
@@ -49,7 +49,8 @@ impl Ring {
         }
         Footing(match &self.standing.borrow().0 {
             Standing::Primary(member) => On::Primary(Arc::clone(member)),
-            Standing::ReadOnly { .. } | Standing::Nothing { .. } => On::Sand,
+            Standing::ReadOnly { as_of, .. } => On::Sand(as_of.unwrap_or_else(Instant::now)),
+            Standing::Nothing { .. } => On::Sand(Instant::now()),
         })
     }
 
@@ -58,7 +59,13 @@ impl Ring {
     pub(in crate::store) async fn prove(&self, footing: &Footing) -> Result<(), Unproved> {
         let member = match &footing.0 {
             On::Rock => return Ok(()),
-            On::Sand => return Err(Unproved(Duration::ZERO)),
+            // While there is none, `service` says how old everything is.
+            On::Sand(since) => {
+                return match &self.standing.borrow().0 {
+                    Standing::Primary(_) => Err(Unproved(since.elapsed())),
+                    Standing::ReadOnly { .. } | Standing::Nothing { .. } => Ok(()),
+                };
+            }
             On::Primary(member) => member,
         };
         // A primary that was left does not come back as the same, so that all was read from this one.
