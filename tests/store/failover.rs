@@ -151,6 +151,27 @@ async fn the_next_primary_is_found_and_until_then_everything_can_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_before_a_primary_went_or_came_is_never_proved_afterwards() {
+    let (mut replicas, world) = start(2, Durability::Strict).await;
+    let store = world.gate().store();
+    let with_primary = store.footing();
+    assert!(store.prove(&with_primary).await.is_ok());
+
+    replicas.kill_primary();
+    until_read_only(&world).await;
+    assert!(store.prove(&with_primary).await.is_err());
+    // While there is none, everything is as old as the standby says.
+    let without = store.footing();
+    assert!(store.prove(&without).await.is_ok());
+
+    replicas.promote().await;
+    until_full(&world).await;
+    assert!(store.prove(&with_primary).await.is_err());
+    assert!(store.prove(&without).await.is_err());
+    assert!(store.prove(&store.footing()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_primary_that_comes_back_is_not_taken() {
     let (mut replicas, world) = start(2, Durability::Strict).await;
     let old = replicas.primary_place();
