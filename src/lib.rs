@@ -18,6 +18,7 @@
 //! | [`query`] | the filter language: reading it, whether a row passes, what could be typed next | I/O, clocks |
 //! | [`secret`] | secrets, tokens, derived keys, private files | know whose they are |
 //! | [`tlog`] | the tamper-evident log: Merkle tree, tiles, signed notes, checkpoints | I/O, know an event |
+//! | [`egress`] | calls to addresses that an operator has configured, checked before they are connected to | know what is said |
 //! | [`config`] | settings: file, then environment, then flag | know the catalogue |
 //! | [`store`] | all SQL, one text for SQLite and PostgreSQL | decide anything |
 //! | [`targets`] | making access real on a target and unreal again, one file per kind | touch the store |
@@ -91,6 +92,8 @@ pub mod query;
 pub mod secret;
 
 pub mod tlog;
+
+pub mod egress;
 
 pub mod config;
 
