@@ -18,11 +18,19 @@ pub enum TargetKind {
     Ldap,
     /// Whatever a program of one's own makes and ends access on.
     Command,
+    /// Whatever a service of one's own makes and ends access on when it is told to.
+    Webhook,
 }
 
 impl TargetKind {
     /// Every kind, for tables and help.
-    pub const ALL: [Self; 4] = [Self::Postgres, Self::Ssh, Self::Ldap, Self::Command];
+    pub const ALL: [Self; 5] = [
+        Self::Postgres,
+        Self::Ssh,
+        Self::Ldap,
+        Self::Command,
+        Self::Webhook,
+    ];
 
     /// The word used in the catalogue and in URLs.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +39,7 @@ impl TargetKind {
             Self::Ssh => "ssh",
             Self::Ldap => "ldap",
             Self::Command => "command",
+            Self::Webhook => "webhook",
         }
     }
 }

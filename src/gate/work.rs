@@ -87,6 +87,13 @@ impl Drop for InHand<'_> {
     }
 }
 
+/// The pause after a failure: as long as the target wants to be left alone, but never so long that an end is forgotten.
+fn pause_after(attempts: i64, failure: &Failure) -> TimeDelta {
+    let wanted = failure.not_before.unwrap_or_default();
+    let wanted = TimeDelta::from_std(wanted).unwrap_or(LONGEST_PAUSE);
+    pause(attempts).max(wanted.min(LONGEST_PAUSE))
+}
+
 /// The pause before the next attempt: doubling, capped, and spread by a quarter so that many do not come back at once.
 fn pause(attempts: i64) -> TimeDelta {
     let doubled = FIRST_PAUSE * 2_i32.pow(u32::try_from(attempts.clamp(0, 7)).unwrap_or(7));
@@ -278,7 +285,7 @@ impl Gate {
             Err(failure) if begun => self.not_activated(due, &grant, &failure, now).await,
             Err(failure) => {
                 tracing::warn!(grant.id = %grant.id, error = %failure, "the later end has not reached the target yet");
-                self.later(due, pause(grant.attempts)).await
+                self.later(due, pause_after(grant.attempts, &failure)).await
             }
         }
     }
@@ -388,7 +395,11 @@ impl Gate {
         }
         let (_, done, _) = self
             .step(due, |grant, now| {
-                grant.activation_retried(begun.epoch, &failure.message, now + pause(grant.attempts))
+                grant.activation_retried(
+                    begun.epoch,
+                    &failure.message,
+                    now + pause_after(grant.attempts, failure),
+                )
             })
             .await?;
         if done { Ok(()) } else { self.kept(due).await }
@@ -435,7 +446,10 @@ impl Gate {
             Err(failure) => {
                 metrics::counter!("portcullis_closing_failures_total").increment(1);
                 self.step(due, |grant, now| {
-                    grant.close_retried(&failure.message, now + pause(grant.attempts))
+                    grant.close_retried(
+                        &failure.message,
+                        now + pause_after(grant.attempts, &failure),
+                    )
                 })
                 .await?;
             }
@@ -461,4 +475,22 @@ async fn timely<T>(operation: impl Future<Output = Result<T, Failure>>) -> Resul
 
 fn seconds(delta: TimeDelta) -> f64 {
     delta.to_std().map_or(0.0, |delta| delta.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_wants_to_be_left_alone_is_but_never_for_longer_than_any_other() {
+        let after = |seconds| {
+            let wait = Some(Duration::from_secs(seconds));
+            pause_after(0, &Failure::passing("busy").not_before(wait))
+        };
+        assert_eq!(after(7), TimeDelta::seconds(7));
+        assert_eq!(after(3_600), LONGEST_PAUSE);
+        assert_eq!(after(u64::MAX), LONGEST_PAUSE);
+        assert!(after(0) >= FIRST_PAUSE * 3 / 4);
+        assert!(pause_after(0, &Failure::passing("away")) <= FIRST_PAUSE * 5 / 4);
+    }
 }

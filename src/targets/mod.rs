@@ -15,6 +15,7 @@ mod names;
 pub mod postgres;
 mod settings;
 pub mod ssh;
+pub mod webhook;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -238,6 +239,8 @@ pub struct Failure {
     /// Whether trying again cannot help until somebody changes something. An end is tried again all the same.
     pub permanent: bool,
     pub message: String,
+    /// How long the target wants to be left alone, where it says so.
+    pub not_before: Option<std::time::Duration>,
 }
 
 impl Failure {
@@ -246,6 +249,15 @@ impl Failure {
         Self {
             permanent: false,
             message: tidy(&message.into()),
+            not_before: None,
+        }
+    }
+
+    /// The same failure of a target that wants to be left alone for some time.
+    pub fn not_before(self, wait: Option<std::time::Duration>) -> Self {
+        Self {
+            not_before: wait,
+            ..self
         }
     }
 
@@ -254,6 +266,7 @@ impl Failure {
         Self {
             permanent: true,
             message: tidy(&message.into()),
+            not_before: None,
         }
     }
 }

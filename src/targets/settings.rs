@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Connector, Environment, command, ldap, postgres, ssh};
+use super::{Connector, Environment, command, ldap, postgres, ssh, webhook};
 use crate::domain::ids::RoleName;
 use crate::domain::target::TargetKind;
 
@@ -15,6 +15,7 @@ pub enum KindSettings {
     Ssh(ssh::Settings),
     Ldap(ldap::Settings),
     Command(command::Settings),
+    Webhook(webhook::Settings),
 }
 
 /// What the catalogue says about one role of a target, by the target's kind.
@@ -24,6 +25,7 @@ pub enum KindRole {
     Ssh(ssh::RoleSettings),
     Ldap(ldap::RoleSettings),
     Command(command::RoleSettings),
+    Webhook(webhook::RoleSettings),
 }
 
 impl KindSettings {
@@ -34,6 +36,7 @@ impl KindSettings {
             TargetKind::Ssh => ssh::Settings::deserialize(from).map(Self::Ssh),
             TargetKind::Ldap => ldap::Settings::deserialize(from).map(Self::Ldap),
             TargetKind::Command => command::Settings::deserialize(from).map(Self::Command),
+            TargetKind::Webhook => webhook::Settings::deserialize(from).map(Self::Webhook),
         }
     }
 }
@@ -46,6 +49,7 @@ impl KindRole {
             TargetKind::Ssh => ssh::RoleSettings::deserialize(from).map(Self::Ssh),
             TargetKind::Ldap => ldap::RoleSettings::deserialize(from).map(Self::Ldap),
             TargetKind::Command => command::RoleSettings::deserialize(from).map(Self::Command),
+            TargetKind::Webhook => webhook::RoleSettings::deserialize(from).map(Self::Webhook),
         }
     }
 }
@@ -111,6 +115,20 @@ pub fn connector(
                 }
             })?;
             Ok(Box::new(command::Command::new(
+                settings,
+                roles,
+                environment,
+            )?))
+        }
+        KindSettings::Webhook(settings) => {
+            let roles = of_kind(roles, |role| {
+                if let KindRole::Webhook(role) = role {
+                    Some(role)
+                } else {
+                    None
+                }
+            })?;
+            Ok(Box::new(webhook::Webhook::new(
                 settings,
                 roles,
                 environment,

@@ -10,6 +10,7 @@ pub(crate) mod disk;
 pub(crate) mod fake;
 pub(crate) mod hostile;
 pub(crate) mod http;
+pub(crate) mod https;
 pub(crate) mod infest;
 pub(crate) mod installation;
 pub(crate) mod link;

@@ -4,6 +4,7 @@ mod command;
 pub(crate) mod ldap;
 mod postgres;
 mod ssh;
+mod webhook;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::domain::ids::{GrantId, PrincipalName, RoleName};
@@ -323,6 +324,7 @@ macro_rules! conformance {
         conformance!(@kind on_ssh, super::ssh::SshStand, $($behaviour)*);
         conformance!(@kind on_ldap, super::ldap::LdapStand, $($behaviour)*);
         conformance!(@kind on_command, super::command::CommandStand, $($behaviour)*);
+        conformance!(@kind on_webhook, super::webhook::WebhookStand, $($behaviour)*);
     };
     (@kind $kind:ident, $stand:ty, $($behaviour:ident)*) => {
         mod $kind {

@@ -125,6 +125,7 @@ impl Postgres {
             };
             let answer: HandOverAnswer = answer.map_err(|failure| Failure {
                 permanent: failure.permanent,
+                not_before: failure.not_before,
                 message: format!(
                     "`{object}` cannot log in, but has something in database `{database}`: {}",
                     failure.message
