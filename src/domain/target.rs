@@ -20,16 +20,19 @@ pub enum TargetKind {
     Command,
     /// Whatever a service of one's own makes and ends access on when it is told to.
     Webhook,
+    /// A Kubernetes cluster: a binding of a role, for the holder's own account.
+    Kubernetes,
 }
 
 impl TargetKind {
     /// Every kind, for tables and help.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Postgres,
         Self::Ssh,
         Self::Ldap,
         Self::Command,
         Self::Webhook,
+        Self::Kubernetes,
     ];
 
     /// The word used in the catalogue and in URLs.
@@ -40,6 +43,7 @@ impl TargetKind {
             Self::Ldap => "ldap",
             Self::Command => "command",
             Self::Webhook => "webhook",
+            Self::Kubernetes => "kubernetes",
         }
     }
 }

@@ -10,6 +10,7 @@
 //! `OwnAccount` is its credential; a new kind of credential also has a view in `wire` and an arm in `cli::connect`.
 
 pub mod command;
+pub mod kubernetes;
 pub mod ldap;
 mod names;
 pub mod postgres;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Connector, Environment, command, ldap, postgres, ssh, webhook};
+use super::{Connector, Environment, command, kubernetes, ldap, postgres, ssh, webhook};
 use crate::domain::ids::RoleName;
 use crate::domain::target::TargetKind;
 
@@ -16,6 +16,7 @@ pub enum KindSettings {
     Ldap(ldap::Settings),
     Command(command::Settings),
     Webhook(webhook::Settings),
+    Kubernetes(kubernetes::Settings),
 }
 
 /// What the catalogue says about one role of a target, by the target's kind.
@@ -26,6 +27,7 @@ pub enum KindRole {
     Ldap(ldap::RoleSettings),
     Command(command::RoleSettings),
     Webhook(webhook::RoleSettings),
+    Kubernetes(kubernetes::RoleSettings),
 }
 
 impl KindSettings {
@@ -37,6 +39,7 @@ impl KindSettings {
             TargetKind::Ldap => ldap::Settings::deserialize(from).map(Self::Ldap),
             TargetKind::Command => command::Settings::deserialize(from).map(Self::Command),
             TargetKind::Webhook => webhook::Settings::deserialize(from).map(Self::Webhook),
+            TargetKind::Kubernetes => kubernetes::Settings::deserialize(from).map(Self::Kubernetes),
         }
     }
 }
@@ -50,6 +53,9 @@ impl KindRole {
             TargetKind::Ldap => ldap::RoleSettings::deserialize(from).map(Self::Ldap),
             TargetKind::Command => command::RoleSettings::deserialize(from).map(Self::Command),
             TargetKind::Webhook => webhook::RoleSettings::deserialize(from).map(Self::Webhook),
+            TargetKind::Kubernetes => {
+                kubernetes::RoleSettings::deserialize(from).map(Self::Kubernetes)
+            }
         }
     }
 }
@@ -129,6 +135,20 @@ pub fn connector(
                 }
             })?;
             Ok(Box::new(webhook::Webhook::new(
+                settings,
+                roles,
+                environment,
+            )?))
+        }
+        KindSettings::Kubernetes(settings) => {
+            let roles = of_kind(roles, |role| {
+                if let KindRole::Kubernetes(role) = role {
+                    Some(role)
+                } else {
+                    None
+                }
+            })?;
+            Ok(Box::new(kubernetes::Kubernetes::new(
                 settings,
                 roles,
                 environment,

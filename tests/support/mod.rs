@@ -8,6 +8,7 @@ pub(crate) mod database;
 pub(crate) mod desktop;
 pub(crate) mod disk;
 pub(crate) mod fake;
+pub(crate) mod fake_kubernetes;
 pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod https;

@@ -1,6 +1,7 @@
 //! What every connector keeps, shown on real servers: one body, run over each kind.
 
 mod command;
+mod kubernetes;
 pub(crate) mod ldap;
 mod postgres;
 mod ssh;
@@ -325,6 +326,7 @@ macro_rules! conformance {
         conformance!(@kind on_ldap, super::ldap::LdapStand, $($behaviour)*);
         conformance!(@kind on_command, super::command::CommandStand, $($behaviour)*);
         conformance!(@kind on_webhook, super::webhook::WebhookStand, $($behaviour)*);
+        conformance!(@kind on_kubernetes, super::kubernetes::KubernetesStand, $($behaviour)*);
     };
     (@kind $kind:ident, $stand:ty, $($behaviour:ident)*) => {
         mod $kind {
