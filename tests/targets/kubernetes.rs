@@ -300,6 +300,30 @@ async fn what_the_cluster_refuses_is_said_and_nothing_is_given() {
 }
 
 #[tokio::test]
+async fn a_grant_ends_also_where_its_role_cannot_be_bound_any_more() {
+    let stand = KubernetesStand::set_up().await;
+    let case = Case::on(&stand).await;
+    stand.connector.up(case.access(1)).await.unwrap();
+    stand.fake.cluster().bindable.clear();
+    gone(stand.connector.down(case.end(2, None)).await);
+    assert_eq!(stand.traces().await, [""; 0]);
+    // Nor is one held up that could not even begin.
+    let case = Case {
+        role: "elsewhere".parse().unwrap(),
+        ..Case::on(&stand).await
+    };
+    assert!(
+        stand
+            .connector
+            .up(case.access(1))
+            .await
+            .unwrap_err()
+            .permanent
+    );
+    gone(stand.connector.down(case.end(2, None)).await);
+}
+
+#[tokio::test]
 async fn whoever_was_faster_is_seen_and_what_they_did_is_not_undone_blindly() {
     let stand = KubernetesStand::set_up().await;
     let case = Case::on(&stand).await;

@@ -40,6 +40,8 @@ const LIMIT: Duration = Duration::from_millis(9_500);
 const TRIES: u32 = 10;
 /// So many ended grants are remembered. One that comes late comes seconds late, not hundreds of grants.
 const REMEMBERED: usize = 200;
+/// So many are forgotten at a time, so that looking stays quick.
+const FORGOTTEN: usize = 50;
 
 /// The connector of one cluster.
 #[derive(Debug)]
@@ -151,18 +153,29 @@ impl Kubernetes {
                 return Err(too_late());
             }
             if open.is_empty() {
-                // Whoever is about to make one finds its name taken.
+                // Whoever is about to make one finds its name taken. Where the cluster refuses that for good, it
+                // refuses the beginning, too.
                 if there.is_empty()
                     && let Some(wanted) = &wanted
                 {
-                    self.create(&wanted.first().over(epoch)).await?;
-                    continue;
+                    match self.create(&wanted.first().over(epoch)).await {
+                        Err(failure) if failure.permanent => {}
+                        made => {
+                            made?;
+                            continue;
+                        }
+                    }
                 }
                 note(format!("read back: no binding `{object}` names anybody"));
                 return Ok(receipt);
             }
             for binding in open {
-                if self.replace(&binding.clone().over(epoch)).await? == Wrote::Done {
+                let wrote = match self.replace(&binding.clone().over(epoch)).await {
+                    // Whoever may not bind the role any more may not change the binding, and may still remove it.
+                    Err(failure) if failure.permanent => self.remove(binding).await?,
+                    wrote => wrote?,
+                };
+                if wrote == Wrote::Done {
                     let subjects = binding.subjects().join(", ");
                     note(format!("took {subjects} out of {}", binding.shown()));
                 }
@@ -192,8 +205,12 @@ impl Kubernetes {
         }
         // The oldest are the ones that nobody has touched for longest.
         ended.sort_by_key(|binding| std::cmp::Reverse(binding.version()));
-        for old in ended.iter().skip(REMEMBERED) {
-            self.remove(old).await?;
+        for old in ended.iter().skip(REMEMBERED).take(FORGOTTEN) {
+            if let Err(failure) = self.remove(old).await {
+                let warning = format!("old empty bindings cannot be removed: {failure}");
+                observation.warnings.push(warning);
+                break;
+            }
         }
         Ok(observation)
     }
