@@ -58,6 +58,7 @@ mod serve;
 mod service_account;
 mod sessions;
 mod sign_ins;
+mod standing;
 mod status;
 pub mod table;
 mod target;
@@ -155,6 +156,7 @@ enum Command {
     Lock(lock::Arguments),
     Unlock(unlock::Arguments),
     Locks(locks::Arguments),
+    Standing(standing::Arguments),
     Incident(incident::Arguments),
     Incidents(incidents::Arguments),
     Audit(Box<audit::Arguments>),
@@ -246,6 +248,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Lock(arguments) => lock::run(context, arguments).await,
         Command::Unlock(arguments) => unlock::run(context, arguments).await,
         Command::Locks(arguments) => locks::run(context, arguments).await,
+        Command::Standing(arguments) => standing::run(context, arguments).await,
         Command::Incident(arguments) => incident::run(context, arguments).await,
         Command::Incidents(arguments) => incidents::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, *arguments).await,

@@ -14,7 +14,7 @@ use crate::wire::{
     InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page,
     ProviderFinish, ProviderStart, ProviderStarted, RequestView, Revocation, ServiceRotation,
     ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays,
-    TargetView, Tokens, WhyView,
+    StandingImport, StandingView, StandingWord, TargetView, Tokens, WhyView,
 };
 
 impl Client {
@@ -386,6 +386,65 @@ impl Client {
         key: &IdempotencyKey,
     ) -> Result<LockView, ClientError> {
         self.call(decision(&["v1", "locks", id, "lift"], version, key).body(lifting)?)
+            .await
+    }
+
+    /// A page of standing access: what is open, or all that there ever was.
+    pub async fn standing_access(
+        &self,
+        all: bool,
+        target: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page<StandingView>, ClientError> {
+        let mut query = Vec::new();
+        if all {
+            query.push(("state", "open,imported,ignored,gone".to_owned()));
+        }
+        query.extend(target.map(|target| ("target", target.to_owned())));
+        query.extend(after.map(|after| ("after", after.to_owned())));
+        self.call(Call::new(Method::GET, &["v1", "standing"]).query(query))
+            .await
+    }
+
+    /// One piece of standing access.
+    pub async fn one_standing_access(&self, id: &str) -> Result<StandingView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "standing", id]))
+            .await
+    }
+
+    /// Says why the standing access that was seen at `version` stays.
+    pub async fn ignore_standing(
+        &self,
+        id: &str,
+        version: i64,
+        word: &StandingWord,
+        key: &IdempotencyKey,
+    ) -> Result<StandingView, ClientError> {
+        self.call(decision(&["v1", "standing", id, "ignore"], version, key).body(word)?)
+            .await
+    }
+
+    /// Names who answers for it.
+    pub async fn import_standing(
+        &self,
+        id: &str,
+        version: i64,
+        import: &StandingImport,
+        key: &IdempotencyKey,
+    ) -> Result<StandingView, ClientError> {
+        self.call(decision(&["v1", "standing", id, "import"], version, key).body(import)?)
+            .await
+    }
+
+    /// Takes back what was said about it.
+    pub async fn reopen_standing(
+        &self,
+        id: &str,
+        version: i64,
+        word: &StandingWord,
+        key: &IdempotencyKey,
+    ) -> Result<StandingView, ClientError> {
+        self.call(decision(&["v1", "standing", id, "reopen"], version, key).body(word)?)
             .await
     }
 

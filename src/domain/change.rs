@@ -11,6 +11,7 @@ use super::lock::Lock;
 use super::policy::Applied;
 use super::request::Request;
 use super::review::Review;
+use super::standing::Standing;
 
 /// Work on a target, promised in the transaction of the change and done after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +69,9 @@ pub enum Record {
     NewLock(Lock),
     /// A lock with its version raised by one.
     Lock(Lock),
+    NewStanding(Standing),
+    /// Standing access with its version raised by one.
+    Standing(Standing),
     /// Only the event: somebody asked for what was already so, or was refused.
     Nothing,
 }

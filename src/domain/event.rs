@@ -103,6 +103,14 @@ events! {
     TlsLoaded = "tls.loaded", "took over a new certificate of the server";
     TlsRejected = "tls.rejected", "kept the old certificate of the server: the new files cannot be used";
     PolicyFailed = "policy.failed", "was refused because a policy could not be evaluated:";
+    StandingFound = "standing.found", "found standing access on";
+    /// Its rights are others than before.
+    StandingChanged = "standing.changed", "found other rights than before in the standing access on";
+    StandingGone = "standing.gone", "found the standing access gone from";
+    /// Somebody answers for it until a date.
+    StandingImported = "standing.imported", "named somebody who answers for the standing access on";
+    StandingIgnored = "standing.ignored", "said why the standing access stays on";
+    StandingReopened = "standing.reopened", "took back what was said about the standing access on";
     OrphanRemoved = "target.orphan_removed", "removed access that no grant backs on";
     TargetDrifted = "target.drifted", "found a difference on";
     TargetReconciled = "target.reconciled", "compared with its grants, after the database was restored,";
@@ -302,6 +310,9 @@ impl Event {
         {
             let link = if to_person { "" } else { "for " };
             text.push_str(&format!(" {link}{principal}"));
+        }
+        if let Some(subject) = self.details.get("subject").and_then(Value::as_str) {
+            text.push_str(&format!(" of `{subject}`"));
         }
         if let Some(from) = self.details.get("taken_from").and_then(Value::as_str) {
             text.push_str(&format!(", taken over from {from}"));

@@ -144,6 +144,7 @@ id!(/** Names one sealed code, and is not the code. */ CodeId, 'C', "sealed code
 id!(/** Names one incident: one deliberate act on many grants. */ IncidentId, 'I', "incident");
 id!(/** Names one second factor of a person. */ FactorId, 'F', "factor");
 id!(/** Names one lock. */ LockId, 'L', "lock");
+id!(/** Names one piece of standing access. */ StandingId, 'A', "standing access");
 id!(/** Names one device key that a person enrolled. */ DeviceKeyId, 'D', "device key");
 id!(/** Names one sign-in: a family of tokens that live and die together. */ SignInId, 'S', "sign-in");
 name!(/** The name by which a principal is known to people. */ PrincipalName, "principal");

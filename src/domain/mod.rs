@@ -29,5 +29,6 @@ pub mod session;
 pub mod sign_in;
 pub mod signal;
 pub mod span;
+pub mod standing;
 pub mod target;
 pub mod zone;

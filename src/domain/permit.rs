@@ -70,6 +70,10 @@ actions! {
     /// Place and lift locks.
     Lock, "place or lift locks", [Reviewer, Admin];
     ReadLocks, "see locks", [Reviewer, Admin, Auditor];
+    /// See what lets people into targets although no grant backs it.
+    ReadStanding, "see standing access", [Reviewer, Admin, Auditor];
+    /// Say who answers for standing access, or why it stays.
+    SettleStanding, "settle standing access", [Reviewer, Admin];
     /// Cut live connections of somebody else.
     EndSessions, "end the sessions of others", [Reviewer, Admin];
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
@@ -140,9 +144,11 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         | Action::ChangePolicy
         | Action::KeepLog => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
-        Action::ReadPeople | Action::ReadAudit | Action::ReadAll | Action::ReadLocks => {
-            "the product role auditor, reviewer or admin"
-        }
+        Action::ReadPeople
+        | Action::ReadAudit
+        | Action::ReadAll
+        | Action::ReadLocks
+        | Action::ReadStanding => "the product role auditor, reviewer or admin",
         _ => "the product role reviewer",
     };
     Err(Refusal::NotAllowed {

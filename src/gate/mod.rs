@@ -37,6 +37,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod siem;
 pub mod sight;
+pub mod standing;
 pub mod sweep;
 mod ticket;
 pub mod why;
@@ -498,6 +499,11 @@ impl Gate {
             reason = "a count of rows is far below 2^52"
         )]
         metrics::gauge!("portcullis_endings_overdue").set(tx.overdue(now).await? as f64);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of rows is far below 2^52"
+        )]
+        metrics::gauge!("portcullis_standing_open").set(tx.open_standing(now).await? as f64);
         #[expect(
             clippy::cast_precision_loss,
             reason = "a count of rows is far below 2^52"

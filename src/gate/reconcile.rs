@@ -1,6 +1,7 @@
 //! Comparing targets with what should be there: at start and every five minutes, without hints.
 //!
-//! What bears our mark and belongs to no open grant is removed; what differs from what we made is reported.
+//! What bears our mark and belongs to no open grant is removed; what differs from what we made is
+//! reported. What lets people in and does not bear our mark is standing access, and only shown.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,6 +91,9 @@ impl Gate {
             }
         }
         self.report(entry, None, &observation.warnings).await?;
+        if let Some(standing) = &observation.standing {
+            self.note_standing(entry, standing).await?;
+        }
         self.forget_settled(entry, &observation);
         if gone {
             self.reconciled(name).await?;

@@ -75,6 +75,8 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::GrantNotActive { .. }
         | R::OverTotalCap { .. }
         | R::LockOver { .. }
+        | R::StandingGone { .. }
+        | R::StandingOpen { .. }
         | R::PreviewNotValid { .. }
         | R::PolicyInUse { .. }
         | R::NothingToRecover => StatusCode::CONFLICT,
@@ -88,6 +90,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::StartInPast
         | R::CommentRequired
         | R::SelfLock
+        | R::ImportTooLong
         | R::TooManyItems { .. }
         | R::NotNarrower { .. }
         | R::IdempotencyKeyReused

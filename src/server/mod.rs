@@ -35,6 +35,7 @@ pub mod search;
 pub mod second_factor;
 pub mod services;
 pub mod sessions;
+pub mod standing;
 pub mod stream;
 pub mod targets;
 pub mod tls;

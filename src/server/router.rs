@@ -20,7 +20,7 @@ use super::error::Failed;
 use super::{
     App, accounts, audit, break_glass, caller, device, evidence, export, facets, grants, health,
     histogram, identity, incidents, leaving, locks, log, people, policy, requests, second_factor,
-    services, sessions, stream, targets, why, worth,
+    services, sessions, standing, stream, targets, why, worth,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -110,6 +110,11 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(locks::list, locks::place))
         .routes(routes!(locks::show))
         .routes(routes!(locks::lift))
+        .routes(routes!(standing::list))
+        .routes(routes!(standing::show))
+        .routes(routes!(standing::ignore))
+        .routes(routes!(standing::import))
+        .routes(routes!(standing::reopen))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(incidents::list, incidents::commit))

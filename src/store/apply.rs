@@ -150,6 +150,16 @@ impl Tx {
                 self.use_policy(before.as_ref(), now).await?,
             ),
             Record::NewLock(lock) => return Ok(self.insert_lock(lock).await?),
+            Record::NewStanding(standing) => (
+                "standing access",
+                standing.id.to_string(),
+                self.insert_standing(standing).await?,
+            ),
+            Record::Standing(standing) => (
+                "standing access",
+                standing.id.to_string(),
+                self.update_standing(standing).await?,
+            ),
             Record::Lock(lock) => ("lock", lock.id.to_string(), self.update_lock(lock).await?),
             Record::Credential(grant) => (
                 "grant",

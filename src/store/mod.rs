@@ -98,6 +98,7 @@ pub mod sequence;
 pub mod settings;
 pub mod siem;
 pub mod sign_ins;
+pub mod standing;
 pub mod tokens;
 pub mod tree;
 pub mod within;

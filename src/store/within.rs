@@ -54,6 +54,11 @@ impl Within {
         any
     }
 
+    /// The condition for rows that are nobody's own.
+    pub(in crate::store) fn targets(&self, binds: &mut Binds) -> String {
+        self.or_on_targets("1 = 0".to_owned(), binds)
+    }
+
     /// The places of the targets in a statement; none if there are no targets.
     pub(in crate::store) fn places(&self, binds: &mut Binds) -> Option<String> {
         let places: Vec<String> = self

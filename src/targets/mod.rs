@@ -22,6 +22,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use crate::domain::ids::{GrantId, PrincipalName, RoleName};
+use crate::domain::standing::Found;
 use crate::domain::target::EnforcementClass;
 use crate::secret::Key;
 
@@ -100,6 +101,8 @@ pub struct Observation {
     pub objects: Vec<Observed>,
     /// What makes the target weaker than its class promises, as sentences for its owner.
     pub warnings: Vec<String>,
+    /// What lets somebody in although it is not ours; none where the target cannot be asked.
+    pub standing: Option<Vec<Found>>,
 }
 
 /// One object of ours on a target, known or not.

@@ -25,6 +25,7 @@ mod schema;
 mod second_factor;
 mod service;
 mod session;
+mod standing;
 mod target;
 mod why;
 
@@ -64,6 +65,7 @@ pub use second_factor::{
 };
 pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
+pub use standing::{StandingImport, StandingView, StandingWord};
 pub use target::{RoleView, TargetView};
 pub use why::{
     ConditionLine, PolicyAnswer, PolicyLine, PolicyQuestion, PolicyTold, ReplayAsk, ReplayPage,
@@ -84,7 +86,8 @@ pub struct Page<T> {
 /// What a caller may do with one row at this moment, so that no client offers what would be refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AllowedAction {
-    /// `approve`, `deny`, `withdraw`, `claim`, `release`, `extend`, `return`, `revoke`, `connect`, `end`, `lift` or `sign_off`.
+    /// `approve`, `deny`, `withdraw`, `claim`, `release`, `extend`, `return`, `revoke`, `connect`, `end`, `lift`, `sign_off`,
+    /// `ignore`, `import` or `reopen`.
     pub action: String,
     pub allowed: bool,
     /// Why not, as a sentence; present when `allowed` is false.

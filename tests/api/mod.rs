@@ -24,6 +24,7 @@ mod second_factors;
 mod services;
 mod sessions;
 mod signals;
+mod standing;
 mod step_up;
 mod tls;
 mod tokens;

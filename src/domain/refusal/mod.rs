@@ -6,7 +6,9 @@ mod hint;
 
 use crate::domain::break_glass::BreakGlassRefusal;
 use crate::domain::grant::GrantState;
-use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, RoleName, TargetName};
+use crate::domain::ids::{
+    GrantId, LockId, PrincipalName, RequestId, RoleName, StandingId, TargetName,
+};
 use crate::domain::lock::LockState;
 use crate::domain::policy::Explained;
 use crate::domain::provider::IdentityRefusal;
@@ -156,6 +158,15 @@ pub enum Refusal {
         lock: LockId,
         state: LockState,
     },
+    /// What is not on the target any more needs no word about it.
+    StandingGone {
+        standing: StandingId,
+    },
+    /// There is nothing to take back.
+    StandingOpen {
+        standing: StandingId,
+    },
+    ImportTooLong,
     /// The dry run that was sent back is not one to commit.
     PreviewNotValid {
         why: &'static str,
@@ -290,6 +301,9 @@ impl Refusal {
             Self::Locked { .. } => "locked",
             Self::SelfLock => "self-lock",
             Self::LockOver { .. } => "lock-over",
+            Self::StandingGone { .. } => "standing-gone",
+            Self::StandingOpen { .. } => "standing-open",
+            Self::ImportTooLong => "import-too-long",
             Self::PreviewNotValid { .. } => "preview-not-valid",
             Self::TooManyItems { .. } => "too-many-items",
             Self::PolicyInUse { .. } => "policy-in-use",
@@ -415,6 +429,17 @@ impl Refusal {
             },
             Self::Locked { on, .. } => format!("there is a lock on {on}"),
             Self::SelfLock => "you cannot lock yourself".to_owned(),
+            Self::StandingGone { standing } => {
+                format!("the standing access `{standing}` is not on its target any more")
+            }
+            Self::StandingOpen { standing } => {
+                format!(
+                    "nobody said anything about the standing access `{standing}` that could be taken back"
+                )
+            }
+            Self::ImportTooLong => {
+                "nobody answers for standing access for longer than 366 days at once".to_owned()
+            }
             Self::LockOver { lock, state } => match state {
                 LockState::Lifted => format!("lock `{lock}` is already lifted"),
                 _ => format!("lock `{lock}` is already over by itself"),

@@ -171,6 +171,7 @@ impl Command {
                     "its program cannot be asked what there is: ends are not verified, and nothing left over is found"
                         .to_owned(),
                 ],
+                standing: None,
             });
         };
         let objects = listed.into_iter().filter_map(|object| {
@@ -185,6 +186,7 @@ impl Command {
         Ok(Observation {
             objects: objects.collect(),
             warnings: Vec::new(),
+            standing: None,
         })
     }
 }

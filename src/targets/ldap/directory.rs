@@ -159,6 +159,22 @@ impl<'a> Directory<'a> {
         Ok(entry.map(|entry| Records::read(values(&entry, &state))))
     }
 
+    /// Everybody in a group and what is kept on it; `None` when there is no such group.
+    pub(super) async fn members(
+        &mut self,
+        group: &str,
+    ) -> Result<Option<(Vec<String>, Records)>, Failure> {
+        let state = self.settings.state_attribute.clone();
+        let member = self.settings.member_attribute.clone();
+        let (any, wanted) = ("(objectClass=*)", [state.as_str(), member.as_str()]);
+        let found = self.search(group, Scope::Base, any, &wanted, 0).await?;
+        let entry = found.and_then(|entries| entries.into_iter().next());
+        Ok(entry.map(|entry| {
+            let records = Records::read(values(&entry, &state));
+            (values(&entry, &member), records)
+        }))
+    }
+
     /// All groups with lines that begin so.
     pub(super) async fn groups(&mut self, start: &str) -> Result<Vec<(String, Records)>, Failure> {
         let state = self.settings.state_attribute.clone();

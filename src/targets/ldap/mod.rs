@@ -27,6 +27,7 @@ use super::{
     SettingsProblem, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
+use crate::domain::standing::{Found, StandingKind};
 use crate::domain::target::EnforcementClass;
 use directory::{Changed, Directory};
 use ending::Ending;
@@ -165,8 +166,38 @@ impl Ldap {
                 }
             }
         }
+        observation.standing = Some(self.standing(&mut directory).await?);
         directory.leave().await;
         Ok(observation)
+    }
+
+    /// Who is in a group that grants make people members of, and not because of one.
+    async fn standing(&self, directory: &mut Directory<'_>) -> Result<Vec<Found>, Failure> {
+        let mut groups: Vec<&str> = Vec::new();
+        for role in self.roles.values() {
+            if !groups.iter().any(|group| name::is_same(group, &role.group)) {
+                groups.push(&role.group);
+            }
+        }
+        let mut rights: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for group in groups {
+            let Some((members, records)) = directory.members(group).await? else {
+                continue;
+            };
+            for member in members {
+                let nobody = name::is_same(&member, &self.settings.placeholder);
+                if !nobody && !records.has_given(&member) {
+                    let sentence = format!("is a member of `{group}`");
+                    rights.entry(member).or_default().insert(sentence);
+                }
+            }
+        }
+        let found = rights.into_iter().map(|(subject, rights)| Found {
+            kind: StandingKind::Member,
+            subject,
+            rights: rights.into_iter().collect(),
+        });
+        Ok(found.collect())
     }
 }
 

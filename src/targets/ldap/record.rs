@@ -16,6 +16,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::name::is_same;
+
 /// All our lines begin so.
 pub(super) const MARK: &str = "pcl_";
 /// The line with the number of the last change; all installations that share a group share it.
@@ -204,6 +206,17 @@ impl Records {
 
     pub(super) fn of(&self, object: &str) -> Option<&Record> {
         self.all.iter().find(|record| record.object == object)
+    }
+
+    /// Whether an open grant has given this membership. Entries are named in many ways, so names are compared as such.
+    pub(super) fn has_given(&self, member: &str) -> bool {
+        self.all
+            .iter()
+            .filter(|record| record.is_open())
+            .any(|record| {
+                matches!(&record.made, Some((Origin::Given, person))
+                if person.member.eq_ignore_ascii_case(member) || is_same(&person.member, member))
+            })
     }
 
     /// Whether a grant other than `object` needs the membership of this person.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Postgres, grant_of};
 use crate::domain::ids::GrantId;
+use crate::domain::standing::{Found, StandingKind};
 use crate::targets::{Failure, Observation, Observed};
 
 /// A guard that did not look for longer than this does not run, in seconds: a call from `cron` that lasts 55 seconds ends
@@ -17,6 +18,13 @@ struct ObserveAnswer {
     warnings: Vec<String>,
     roles: Vec<ObservedRole>,
     ghosts: Vec<Ghost>,
+    standing: Vec<Account>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    subject: String,
+    rights: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +80,16 @@ impl Postgres {
             })
         }));
         warnings.extend(answer.warnings);
-        Ok(Observation { objects, warnings })
+        let standing = answer.standing.into_iter().map(|account| Found {
+            kind: StandingKind::Account,
+            subject: account.subject,
+            rights: account.rights,
+        });
+        Ok(Observation {
+            objects,
+            warnings,
+            standing: Some(standing.collect()),
+        })
     }
 
     fn observed(&self, role: ObservedRole) -> Option<Observed> {

@@ -42,6 +42,28 @@ begin
             from fence f
             join (select usesysid, count(*) as sessions from pg_stat_activity group by usesysid) a on a.usesysid = f.role_oid
             where not exists (select from pg_roles r where r.oid = f.role_oid)
+        ),
+        -- Who else may log in. Ours are known by their names, and whoever asks is known to ask. A grant of another
+        -- installation ends by itself, which standing access does not.
+        'standing', (
+            select coalesce(jsonb_agg(jsonb_build_object('subject', r.rolname, 'rights', (
+                select jsonb_agg(what order by what) from (
+                    select case when isfinite(r.rolvaliduntil)
+                        then format('may log in until %s', to_char(r.rolvaliduntil at time zone 'utc', 'YYYY-MM-DD HH24:MI"Z"'))
+                        else 'may log in' end
+                    union all select 'is superuser' where r.rolsuper
+                    union all select 'may make roles' where r.rolcreaterole
+                    union all select 'may make databases' where r.rolcreatedb
+                    union all select 'may replicate' where r.rolreplication
+                    union all select 'is let past row security' where r.rolbypassrls
+                    union all select format('is a member of `%s`', g.rolname)
+                        from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid
+                ) as held (what)))), '[]')
+            from pg_roles r
+            where r.rolcanlogin and r.rolname !~ like_ours and r.rolname <> current_user
+              and coalesce(r.rolvaliduntil, 'infinity') > clock_timestamp()
+              and not (r.rolname ~ '^pcl_[0-9a-z]+_[0-9a-z]{10}$' and isfinite(r.rolvaliduntil)
+                  and not (r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls))
         ))::text, true);
 end
 $do$;

@@ -47,6 +47,8 @@ impl Machine {
                 uses.any(|now| now.request == next.request && now.version == next.version - 1)
             }
             Record::Nothing
+            | Record::NewStanding(_)
+            | Record::Standing(_)
             | Record::NewLock(_)
             | Record::NewIncident(_)
             | Record::Policy { .. } => true,
@@ -75,7 +77,10 @@ impl Machine {
     fn record(&mut self, record: Record, event: &Event, reviewer: Option<usize>) {
         match record {
             Record::Nothing => self.note_close(event),
-            Record::NewIncident(_) | Record::Policy { .. } => {}
+            Record::NewIncident(_)
+            | Record::Policy { .. }
+            | Record::NewStanding(_)
+            | Record::Standing(_) => {}
             Record::NewUse(new) => self.used(new),
             Record::Use(next, sign_off) => self.signed_off(next, &sign_off, reviewer),
             Record::NewLock(lock) => self.locks.push(lock),

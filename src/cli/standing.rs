@@ -1,0 +1,188 @@
+//! `portcullis standing`: what lets people into targets although no grant backs it, and what is said about it.
+
+use chrono::Utc;
+
+use crate::cli::table::{Cut, Table};
+use crate::cli::{Context, Exit, Failure, words};
+use crate::client::{Client, IdempotencyKey};
+use crate::domain::ids::{PrincipalName, StandingId, TargetName};
+use crate::domain::span::Span;
+use crate::wire::{Page, StandingImport, StandingView, StandingWord};
+
+/// List standing access: accounts, members and keys on targets that no grant backs
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_long_help = "Portcullis looks at each target every 5 minutes and takes nothing away that it did not make. End it on the \
+    target itself, lock the target while you look into it (portcullis lock --target TARGET), name somebody who answers for it, \
+    or say why it stays. When its rights grow, it is open again."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Also what somebody answers for, what is ignored and what is gone
+    #[arg(long)]
+    all: bool,
+    /// Only on this target
+    #[arg(long, value_name = "TARGET")]
+    target: Option<TargetName>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Say why it stays
+    Ignore {
+        /// The standing access
+        #[arg(value_name = "STANDING")]
+        id: StandingId,
+        /// Why; it goes on the record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Name somebody who answers for it until a date; then it is open again
+    Import {
+        /// The standing access
+        #[arg(value_name = "STANDING")]
+        id: StandingId,
+        /// Who answers for it
+        #[arg(long, value_name = "PERSON")]
+        owner: PrincipalName,
+        /// For how long, at most 366 days
+        #[arg(long = "for", value_name = "SPAN", default_value = "30d")]
+        length: Span,
+        /// Why; it goes on the record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take back what was said about it
+    Reopen {
+        /// The standing access
+        #[arg(value_name = "STANDING")]
+        id: StandingId,
+        /// Why; it goes on the record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+pub(super) async fn run(context: &Context<'_>, arguments: Arguments) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let Some(command) = arguments.command else {
+        return list(context, &client, arguments.all, arguments.target.as_ref()).await;
+    };
+    let key = IdempotencyKey::new()?;
+    let settled = match command {
+        Command::Ignore { id, reason } => {
+            let seen = look(context, &client, &id).await?;
+            let word = StandingWord { reason };
+            client
+                .ignore_standing(&seen.id, seen.version, &word, &key)
+                .await?
+        }
+        Command::Import {
+            id,
+            owner,
+            length,
+            reason,
+        } => {
+            let seen = look(context, &client, &id).await?;
+            let import = StandingImport {
+                owner: owner.to_string(),
+                duration: length.to_string(),
+                reason,
+            };
+            client
+                .import_standing(&seen.id, seen.version, &import, &key)
+                .await?
+        }
+        Command::Reopen { id, reason } => {
+            let seen = look(context, &client, &id).await?;
+            let word = StandingWord { reason };
+            client
+                .reopen_standing(&seen.id, seen.version, &word, &key)
+                .await?
+        }
+    };
+    context
+        .printer
+        .answer(&settled, |printer| printer.line(&state(&settled)))?;
+    Ok(Exit::DONE)
+}
+
+/// What is decided on is shown first.
+async fn look(
+    context: &Context<'_>,
+    client: &Client,
+    id: &StandingId,
+) -> Result<StandingView, Failure> {
+    let seen = client.one_standing_access(id.as_str()).await?;
+    context.printer.line(&format!(
+        "{} {} `{}` on {}: {}",
+        seen.id,
+        seen.kind,
+        seen.subject,
+        seen.target,
+        seen.rights.join(", ")
+    ))?;
+    Ok(seen)
+}
+
+async fn list(
+    context: &Context<'_>,
+    client: &Client,
+    all: bool,
+    target: Option<&TargetName>,
+) -> Result<Exit, Failure> {
+    let mut items: Vec<StandingView> = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let target = target.map(TargetName::as_str);
+        let page = client
+            .standing_access(all, target, after.as_deref())
+            .await?;
+        items.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let page = Page { items, next: None };
+    context.printer.answer(&page, |printer| {
+        let mut table = Table::new(&[
+            ("ID", Cut::Never),
+            ("STATE", Cut::Never),
+            ("TARGET", Cut::Middle),
+            ("KIND", Cut::Never),
+            ("WHO", Cut::Middle),
+            ("AGE", Cut::Never),
+            ("MAY", Cut::End),
+        ]);
+        for standing in &page.items {
+            table.row([
+                standing.id.clone(),
+                state(standing),
+                standing.target.clone(),
+                standing.kind.clone(),
+                standing.subject.clone(),
+                words::left(standing.found_at, Utc::now()),
+                standing.rights.join(", "),
+            ]);
+        }
+        let empty = if all {
+            "no standing access"
+        } else {
+            "no standing access that nobody said anything about"
+        };
+        printer.table(&table, empty)
+    })?;
+    Ok(Exit::DONE)
+}
+
+fn state(standing: &StandingView) -> String {
+    match (&standing.owner, standing.until) {
+        (Some(owner), Some(until)) if standing.state == "imported" => {
+            format!("{owner} until {}", words::moment(until))
+        }
+        _ => standing.state.clone(),
+    }
+}
