@@ -130,6 +130,9 @@ events! {
     HistoryPruned = "audit.pruned", "pruned the history";
     DeliveryFailed = "delivery.failed", "could not deliver the history to a SIEM";
     DeliveryResumed = "delivery.resumed", "delivers the history to a SIEM again";
+    /// It was tried for as long as is configured; what it was about stands in the record anyway.
+    NoticeGivenUp = "notice.given_up", "gave up sending a notice";
+    NoticesChosen = "notice.chosen", "chose which notices to get";
     /// Another host of the database takes the changes now, or a change survives something else.
     DatabaseSwitched = "database.switched", "went on with another host of its database";
     ServerStarted = "server.started", "started";

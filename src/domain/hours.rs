@@ -192,7 +192,7 @@ impl fmt::Display for UtcOffset {
 }
 
 /// Reads `07:30` as minutes; `24:00` is the end of the day.
-fn minutes(text: &str) -> Option<u32> {
+pub(in crate::domain) fn minutes(text: &str) -> Option<u32> {
     let (hour, minute) = text.trim().split_once(':')?;
     let two = |digits: &str| {
         (digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod incident;
 pub mod lock;
 pub mod nearest;
+pub mod notice;
 pub mod permit;
 pub mod policy;
 pub mod principal;

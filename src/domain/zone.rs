@@ -32,6 +32,15 @@ impl Zone {
         let day = local.weekday().to_monday_zero_offset();
         (hour, usize::try_from(day).unwrap_or_default())
     }
+
+    /// The minute of the day at a moment.
+    pub fn minute_of_day(&self, at: DateTime<Utc>) -> u32 {
+        let stamp = Timestamp::from_second(at.timestamp()).unwrap_or_default();
+        let local = self.0.to_datetime(stamp);
+        let [hour, minute] =
+            [local.hour(), local.minute()].map(|part| u32::try_from(part).unwrap_or_default());
+        hour * 60 + minute
+    }
 }
 
 impl FromStr for Zone {
