@@ -25,6 +25,8 @@ mod leaving;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod operate;
 #[cfg(test)]
 mod permissions;

@@ -262,6 +262,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /openapi.json"
         | "GET /v1/sign-in/ways"
         | "GET /v1/me"
+        | "GET /v1/me/notices"
         | "GET /v1/sign-ins"
         | "GET /v1/service-accounts"
         | "GET /v1/targets"
@@ -401,6 +402,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
             json!({"digests": ["0".repeat(64)], "redirect_uri": "http://127.0.0.1:40000/signed-in", "code_challenge": "x".repeat(43)}),
         ),
         "POST /v1/sign-in/device/finish" => (None, json!({"handle": "x"})),
+        "PUT /v1/me/notices" => (None, json!({"off": ["active"]})),
         "POST /v1/device-keys" => (None, json!({"thumbprint": "x".repeat(43), "name": "host"})),
         // Nobody has this event, and an export of nothing: whoever may do it hears so.
         "POST /v1/audit/erase" => (None, json!({"event": 999_999, "reason": "asked for it"})),

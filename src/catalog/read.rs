@@ -18,7 +18,7 @@ const TARGET_KEYS: [&str; 4] = ["kind", "description", "tags", "role"];
 /// Keys that every role has.
 const ROLE_KEYS: [&str; 2] = ["description", "includes"];
 /// Tables of the file.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "server",
     "signals",
     "policy",
@@ -30,6 +30,7 @@ const TABLES: [&str; 12] = [
     "audit",
     "siem",
     "witness",
+    "notices",
     "target",
 ];
 /// Longer text does not fit where it is shown.
@@ -54,6 +55,7 @@ pub(super) fn catalog(text: &str, environment: &Environment) -> (Catalog, Zone, 
         root.take("audit"),
         root.take("siem"),
         root.take("witness"),
+        root.take("notices"),
     ));
     let table = root
         .take("policy")

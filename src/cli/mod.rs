@@ -39,6 +39,7 @@ mod login;
 mod logout;
 mod migrate;
 mod node;
+mod notices;
 mod noting;
 mod pick;
 mod policy;
@@ -167,6 +168,7 @@ enum Command {
     Logout(logout::Arguments),
     Whoami(whoami::Arguments),
     SignIns(sign_ins::Arguments),
+    Notices(notices::Arguments),
     Factor(factor::Arguments),
     Account(account::Arguments),
     Token(token::Arguments),
@@ -260,6 +262,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
         Command::Account(arguments) => account::run(context, arguments).await,
         Command::SignIns(arguments) => sign_ins::run(context, arguments).await,
+        Command::Notices(arguments) => notices::run(context, arguments).await,
         Command::Device(arguments) => device::run(context, arguments).await,
         Command::ServiceAccount(arguments) => service_account::run(context, arguments).await,
         Command::Factor(arguments) => factor::run(context, arguments).await,

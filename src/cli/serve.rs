@@ -118,6 +118,7 @@ async fn start(
             checkpoint: Some(instance.checkpoint()),
             tls,
             audit: settings.audit.clone(),
+            notices: settings.notices.clone(),
             durability: settings.durability,
         },
     )

@@ -21,6 +21,7 @@ pub mod keys;
 mod log;
 mod loopback;
 mod nodes;
+mod notices;
 pub mod oidc;
 mod oidc_page;
 pub mod parts;

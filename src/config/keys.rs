@@ -362,6 +362,26 @@ pub const AUDIT: [Key; 2] = [
     },
 ];
 
+/// What holds for notices, in the table `[notices]` of `portcullis.toml`.
+pub const NOTICES: [Key; 2] = [
+    Key {
+        name: "ends_soon",
+        env: "PORTCULLIS_NOTICES_ENDS_SOON",
+        flag: "",
+        default: "`10m`",
+        sample: "\"10m\"",
+        about: "How long before the end of a grant its holder is told, once for each end.",
+    },
+    Key {
+        name: "give_up",
+        env: "PORTCULLIS_NOTICES_GIVE_UP",
+        flag: "",
+        default: "`24h`",
+        sample: "\"24h\"",
+        about: "How long a notice that cannot be delivered is tried. That it was given up is an event, `notice.given_up`.",
+    },
+];
+
 /// Settings of the console and the commands, in `console.toml`.
 pub const CONSOLE: [Key; 10] = [
     Key {

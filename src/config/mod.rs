@@ -14,6 +14,7 @@ pub mod identity;
 pub mod keys;
 mod layers;
 mod local_accounts;
+pub mod notices;
 pub mod paths;
 pub mod policy;
 mod problem;
@@ -32,6 +33,7 @@ pub use console::{COLORS, ConsoleSettings, DeviceKeyPlace, KeyRow, KeyRows, Noti
 pub use database::{Database, Durability};
 pub use identity::Identity;
 pub use layers::Env;
+pub use notices::Notices;
 pub use problem::{Notes, Problem, Severity};
 pub use server::{Settings, Shown, TlsFiles};
 pub use siem::AuditSettings;
@@ -76,6 +78,7 @@ pub fn server_from(
     let audit = root.as_mut().and_then(|root| root.take("audit"));
     let siem = root.as_mut().and_then(|root| root.take("siem"));
     let witnesses = root.as_mut().and_then(|root| root.take("witness"));
+    let notices = root.as_mut().and_then(|root| root.take("notices"));
     let empty = (None, None, None, None, None, None);
     let (server, signals, policy, step_up, tokens, identity) = root.map_or(empty, |mut root| {
         (
@@ -124,6 +127,10 @@ pub fn server_from(
     shown.extend(more);
     let (witnesses, more) = witness::understand(folder, witnesses, &mut notes);
     settings.audit.witnesses = witnesses;
+    shown.extend(more);
+    let table = notices.and_then(|entry| entry.into_table(&mut notes, "[notices]"));
+    let (notices, more) = notices::understand(folder, table, env, &mut notes);
+    settings.notices = notices;
     shown.extend(more);
     let table = accounts.and_then(|entry| entry.into_table(&mut notes, "[local_accounts]"));
     let (accounts, more) =

@@ -8,6 +8,7 @@ use crate::config::document::Table;
 use crate::config::identity::Identity;
 use crate::config::keys::{Key, SERVER};
 use crate::config::layers::{Env, Layers, Origin, Wrong};
+use crate::config::notices::Notices;
 use crate::config::paths;
 use crate::config::problem::{Notes, Problem};
 use crate::config::siem::AuditSettings;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub identity: Option<Identity>,
     /// What holds for the history, from `[audit]` and every `[[siem]]`.
     pub audit: AuditSettings,
+    /// By which ways people are told, from `[notices]`.
+    pub notices: Notices,
 }
 
 /// One setting as `portcullis config show` tells it.
@@ -214,6 +217,7 @@ pub(super) fn understand<'t>(
             tokens: TokenSettings::default(),
             identity: None,
             audit: AuditSettings::default(),
+            notices: Notices::default(),
         },
         show,
     )

@@ -334,7 +334,7 @@ pub(super) fn plain_name(
     Some(name)
 }
 
-fn one_of(
+pub(super) fn one_of(
     said: Said,
     name: &str,
     known: &[&'static str],
@@ -382,7 +382,7 @@ fn number((at, text): (usize, String), notes: &mut Notes<'_>) -> Option<u32> {
     found
 }
 
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
         !host.is_empty()

@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::keys::{
-    AUDIT, BREAK_GLASS, CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, POLICY as POLICY_KEYS, SERVER,
-    SIGNALS, STEP_UP, TOKENS,
+    AUDIT, BREAK_GLASS, CONSOLE, IDENTITY, Key, LOCAL_ACCOUNTS, NOTICES, POLICY as POLICY_KEYS,
+    SERVER, SIGNALS, STEP_UP, TOKENS,
 };
 use crate::config::paths::{CONSOLE_FILE, POLICY_FILE, SERVER_FILE};
 use crate::config::problem::Problem;
-use crate::config::{backend, files, siem, witness};
+use crate::config::{backend, files, notices, siem, witness};
 use crate::domain::policy::ANNOTATIONS;
 
 const TARGETS: &str = include_str!("starter/targets.toml");
 const SIEM: &str = include_str!("starter/siem.toml");
+const CHANNELS: &str = include_str!("starter/notices.toml");
 const WITNESS: &str = include_str!("starter/witness.toml");
 const NAMED: &str = include_str!("starter/console.toml");
 const POLICY: &str = include_str!("starter/policy.cedar");
@@ -56,6 +57,11 @@ pub fn default_toml() -> String {
     }
     out.push_str(SIEM);
     out.push_str(WITNESS);
+    out.push_str("\n# Who is told of what.\n[notices]\n");
+    for key in NOTICES {
+        commented(&mut out, &key);
+    }
+    out.push_str(CHANNELS);
     out.push_str("\n# What policy.cedar cannot say about itself.\n[policy]\n");
     for key in POLICY_KEYS {
         commented(&mut out, &key);
@@ -127,6 +133,15 @@ pub fn reference() -> String {
     out.push_str("\n#### Who outside watches the record: `[[witness]]` in `portcullis.toml`\n\n");
     out.push_str("| key | meaning |\n|---|---|\n");
     for (name, about) in witness::ABOUT {
+        let _ = writeln!(out, "| `{name}` | {about} |");
+    }
+    out.push_str("\n#### Notices: `[notices]` in `portcullis.toml`\n\n");
+    keys_table(&mut out, &NOTICES);
+    out.push_str(
+        "\n#### By which ways people are told: `[[notices.channel]]` in `portcullis.toml`\n\n",
+    );
+    out.push_str("| key | meaning |\n|---|---|\n");
+    for (name, about) in notices::ABOUT {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }
     out.push_str("\n#### What policies are read with: `[policy]` in `portcullis.toml`\n\n");

@@ -24,6 +24,7 @@ pub mod incidents;
 mod leases;
 pub mod locks;
 pub mod log;
+pub mod notices;
 pub mod people;
 pub mod policy;
 pub mod prune;
@@ -51,7 +52,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Watcher;
-use crate::config::{AuditSettings, TokenSettings};
+use crate::config::{AuditSettings, Notices, TokenSettings};
 use crate::domain::break_glass::{BreakGlassRefusal, Limits};
 use crate::domain::change::{Change, Record, Step};
 use crate::domain::event::Event;
@@ -177,6 +178,8 @@ pub struct Gate {
     missing: leases::Missing,
     /// Wakes the workers after a commit that promised work.
     promised: tokio::sync::Notify,
+    /// Rung when notices were written, so that no channel has to wait for its poll.
+    told: tokio::sync::Notify,
     denials: Mutex<HashMap<String, DateTime<Utc>>>,
     reads: reads::Reads,
     work: work::Desk,
@@ -218,6 +221,10 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// How this node calls itself where the history goes.
     pub host: String,
+    /// By which ways people are told.
+    pub notices: Notices,
+    /// How people reach the server.
+    pub server: String,
 }
 
 /// A transaction in which one caller may change something.
@@ -254,6 +261,7 @@ impl Gate {
             owner,
             missing: leases::Missing::default(),
             promised: tokio::sync::Notify::new(),
+            told: tokio::sync::Notify::new(),
             denials: Mutex::new(HashMap::new()),
             reads: reads::Reads::default(),
             work: work::Desk::default(),
@@ -511,6 +519,7 @@ impl Gate {
         metrics::gauge!("portcullis_audit_events").set(tx.log_size().await? as f64);
         drop(tx);
         self.measure_siem().await?;
+        self.measure_notices().await?;
         self.measure_witnesses().await
     }
 }

@@ -70,6 +70,25 @@ pub(super) async fn reviewers(
     ways: &[policy::Way],
     about: Reviewed<'_>,
 ) -> Result<Vec<PrincipalRef>, Error> {
+    let people = able(tx, policy, ways, about).await?;
+    let groups = || people.iter().map(|who| &who.groups);
+    let enough = |way: &policy::Way| policy::filled(&way.reviewers, groups()) >= way.threshold;
+    if !ways.iter().any(enough) {
+        return Err(Refusal::NobodyCanReview {
+            groups: policy::group_names(ways),
+        }
+        .into());
+    }
+    Ok(people.iter().map(Principal::as_ref).collect())
+}
+
+/// Everybody who could review this in one of the ways, also where they are too few.
+pub(super) async fn able(
+    tx: &mut Tx,
+    policy: &Policy,
+    ways: &[policy::Way],
+    about: Reviewed<'_>,
+) -> Result<Vec<Principal>, Error> {
     let mut people: Vec<Principal> = Vec::new();
     let here = Place::On(Some(&about.target.tags));
     for group in ways.iter().flat_map(policy::Way::groups) {
@@ -86,13 +105,5 @@ pub(super) async fn reviewers(
             }
         }
     }
-    let groups = || people.iter().map(|who| &who.groups);
-    let enough = |way: &policy::Way| policy::filled(&way.reviewers, groups()) >= way.threshold;
-    if !ways.iter().any(enough) {
-        return Err(Refusal::NobodyCanReview {
-            groups: policy::group_names(ways),
-        }
-        .into());
-    }
-    Ok(people.iter().map(Principal::as_ref).collect())
+    Ok(people)
 }

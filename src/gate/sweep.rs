@@ -18,6 +18,8 @@ const POLL: Duration = Duration::from_secs(1);
 const TIDY: Duration = Duration::from_hours(1);
 /// A client that repeats a call does so within a day; an hour more is for clocks that differ.
 const REMEMBER: TimeDelta = TimeDelta::hours(25);
+/// Who was told of what is remembered for so long: no request waits and no grant lasts longer.
+const TOLD: TimeDelta = TimeDelta::days(60);
 /// Requests that one look expires at most, so that it stays short.
 const BATCH: i64 = 100;
 
@@ -110,6 +112,7 @@ impl Gate {
         tx.drop_proofs_before(now).await?;
         tx.forget_questions(now - QUESTION).await?;
         tx.forget_tries_before(now - LONGEST_COUNT).await?;
+        tx.forget_notices(now - TOLD).await?;
         Ok(self.store.commit(tx).await?)
     }
 }

@@ -25,6 +25,7 @@ pub mod leaving;
 pub mod listen;
 pub mod locks;
 pub mod log;
+pub mod notices;
 pub mod people;
 pub mod policy;
 pub mod proof;
@@ -55,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Reloaded, Watcher};
-use crate::config::{AuditSettings, Durability, Identity, TokenSettings};
+use crate::config::{AuditSettings, Durability, Identity, Notices, TokenSettings};
 use crate::domain::break_glass::Limits;
 use crate::domain::event::{Actor, Event, EventCode, Outcome};
 use crate::domain::hours::WorkingHours;
@@ -138,6 +139,8 @@ pub struct Options {
     pub audit: AuditSettings,
     /// What has to be true before a change is acknowledged.
     pub durability: Durability,
+    /// By which ways people are told.
+    pub notices: Notices,
 }
 
 /// One node: listening, working and ready to be stopped.
@@ -179,6 +182,8 @@ impl Server {
             break_glass: options.break_glass,
             audit: options.audit,
             host: host(&name),
+            notices: options.notices,
+            server: name.clone(),
         };
         let gate = Arc::new(
             Gate::new(Arc::clone(&store), Arc::clone(&rules), settings)?
@@ -239,6 +244,7 @@ impl Server {
         self.tasks
             .spawn(Arc::clone(gate).run_database(stop.clone()));
         self.tasks.spawn(Arc::clone(gate).run_siem(stop.clone()));
+        self.tasks.spawn(Arc::clone(gate).run_notices(stop.clone()));
         self.tasks
             .spawn(Arc::clone(gate).run_witnesses(stop.clone()));
         self.tasks
@@ -351,6 +357,7 @@ async fn begin(gate: &Gate, rules: &Watcher) -> anyhow::Result<Option<Secret>> {
     patiently(async || gate.not_restored().await).await?;
     patiently(async || gate.begin_proofs().await).await?;
     patiently(async || gate.begin_policy().await).await?;
+    patiently(async || gate.begin_notices().await).await?;
     let bootstrap = patiently(async || gate.bootstrap_code().await).await?;
     let started = || {
         Event::new(EventCode::ServerStarted, Actor::System)

@@ -19,8 +19,8 @@ use crate::domain::refusal::Refusal;
 use super::error::Failed;
 use super::{
     App, accounts, audit, break_glass, caller, device, evidence, export, facets, grants, health,
-    histogram, identity, incidents, leaving, locks, log, people, policy, requests, second_factor,
-    services, sessions, standing, stream, targets, why, worth,
+    histogram, identity, incidents, leaving, locks, log, notices, people, policy, requests,
+    second_factor, services, sessions, standing, stream, targets, why, worth,
 };
 
 /// An answer that takes longer than this does not come; the client repeats the call with its key.
@@ -62,6 +62,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(people::refresh))
         .routes(routes!(people::sign_out))
         .routes(routes!(people::me))
+        .routes(routes!(notices::wishes, notices::choose))
         .routes(routes!(people::sign_ins))
         .routes(routes!(people::revoke_sign_in))
         .routes(routes!(people::invite))

@@ -81,6 +81,7 @@ pub mod index;
 pub mod locks;
 mod many;
 pub mod migrate;
+pub mod notices;
 mod open;
 pub mod outbox;
 pub mod passwords;

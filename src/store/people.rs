@@ -71,7 +71,16 @@ const PRINCIPAL: &str = "select id, name, roles, group_names, owner_id, owner_na
 const BY_NAME: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where name = $1";
 const FIRST_ADMIN: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where owner_id is null and roles like '%\"admin\"%' order by created_at, id limit 1";
 
+const ADMINS: &str = "select id, name, roles, group_names, owner_id, owner_name, scopes, maker_id from principals where owner_id is null and (roles like '%\"admin\"%' or roles like '%\"admin@%') order by name limit 1000";
+
 impl Tx {
+    /// Everybody who is an admin, of everything or of something.
+    pub async fn admins(&mut self) -> anyhow::Result<Vec<Principal>> {
+        let rows: Vec<PrincipalRow> =
+            on!(self, c => sqlx::query_as(ADMINS).fetch_all(c)).context("looking for admins")?;
+        rows.into_iter().map(PrincipalRow::read).collect()
+    }
+
     /// One principal by id.
     pub async fn principal(&mut self, id: &PrincipalId) -> anyhow::Result<Option<Principal>> {
         let row: Option<PrincipalRow> =

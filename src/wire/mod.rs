@@ -17,6 +17,7 @@ mod incident;
 mod leaving;
 mod lock;
 mod log;
+mod notice;
 mod person;
 mod policy;
 pub mod problem;
@@ -51,6 +52,7 @@ pub use incident::{
 pub use leaving::{DeliveryView, Erased, Erasure, PruneView, Pruning};
 pub use lock::{Lifting, LockOn, LockView, NewLock};
 pub use log::{CheckpointView, EventProofView, LogLinkView, LogRecovery, RecoveryProofView};
+pub use notice::{MailView, NoticeKindView, NoticeWishes, NoticesView, QuietHours};
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
 pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};

@@ -184,7 +184,7 @@ const APART: [(&str, &str); 19] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 56] = [
+const POISONED: [&[&str]; 58] = [
     &["status"],
     &["status", "--json"],
     &["prompt"],
@@ -223,6 +223,8 @@ const POISONED: [&[&str]; 56] = [
     &["sign-ins", "list", "--json"],
     &["service-account", "list"],
     &["device", "list"],
+    &["notices"],
+    &["notices", "show", "--json"],
     &["why", "R-0000000003"],
     &["why", "R-0000000003", "--json"],
     &["why", "G-0000000003"],

@@ -94,6 +94,7 @@ fn the_reference_has_every_key() {
     );
     let keys = keys.chain(&config::keys::TOKENS);
     let keys = keys.chain(&config::keys::BREAK_GLASS);
+    let keys = keys.chain(&config::keys::NOTICES);
     let keys = keys.chain(&config::keys::IDENTITY);
     for key in keys.chain(&config::keys::CONSOLE) {
         assert!(

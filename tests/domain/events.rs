@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 61] = [
+const BY_THE_GATE: [(EventCode, &str); 63] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::BreakGlassUsed, "api::break_glass"),
     (EventCode::BreakGlassSignedOff, "api::break_glass"),
@@ -65,6 +65,8 @@ const BY_THE_GATE: [(EventCode, &str); 61] = [
     (EventCode::HistoryPruned, "leaving::prune"),
     (EventCode::DeliveryFailed, "leaving::delivery"),
     (EventCode::DeliveryResumed, "leaving::delivery"),
+    (EventCode::NoticeGivenUp, "notices::mail"),
+    (EventCode::NoticesChosen, "notices::wishes"),
     (EventCode::DatabaseSwitched, "store::failover"),
     (EventCode::ServerStarted, "api::audit"),
     (EventCode::ServerStopped, "api::audit"),

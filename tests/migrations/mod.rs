@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 18] = [
+const SUMS: [(&str, &str); 19] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -97,6 +97,10 @@ const SUMS: [(&str, &str); 18] = [
     (
         "0018_reach.sql",
         "c1a982fc2a7cd3093d99d2f9235c31e30ac4aca15ad2a1842e2a0cf0e4f5857a",
+    ),
+    (
+        "0019_notices.sql",
+        "63252472b2cc551a0bff9d0603d33981451dc92920bbdbbe89111e7546bbf35f",
     ),
 ];
 

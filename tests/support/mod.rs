@@ -28,6 +28,7 @@ pub(crate) mod random;
 pub(crate) mod replicas;
 pub(crate) mod screen;
 pub(crate) mod slapd;
+pub(crate) mod smtp;
 pub(crate) mod sse;
 pub(crate) mod sshd;
 pub(crate) mod tokens;

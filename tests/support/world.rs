@@ -340,6 +340,7 @@ impl World {
                     identity: settings.identity,
                     break_glass: settings.break_glass,
                     audit: settings.audit,
+                    notices: settings.notices,
                     checkpoint: Some(self.folder.path().join("checkpoint")),
                     durability: self.durability,
                     ..Options::default()

@@ -130,7 +130,7 @@ pub enum Happened {
 /// Whom a notice is for, before anybody has looked who that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
-    /// Everybody who may review the request now.
+    /// Everybody who may review the request now, or afterwards.
     Reviewers,
     /// Whoever asked; for a service account its owner.
     Requester,
@@ -186,9 +186,7 @@ pub fn caused_by(event: &Event) -> Vec<(Kind, Happened, To)> {
     };
     match event.code {
         // Break-glass has an event of its own, which says more.
-        EventCode::RequestSubmitted
-            if detail("kind") != Some(RequestKind::BreakGlass.as_str()) =>
-        {
+        EventCode::RequestSubmitted if detail("kind") != Some(RequestKind::BreakGlass.as_str()) => {
             vec![(Kind::Review, Happened::Waits, To::Reviewers)]
         }
         // Where nobody reviewed it, nobody waited.
@@ -205,7 +203,10 @@ pub fn caused_by(event: &Event) -> Vec<(Kind, Happened, To)> {
             vec![(Kind::Over, Happened::Revoked, To::Holder)]
         }
         EventCode::GrantEnded => vec![(Kind::Over, Happened::Ended, To::Holder)],
-        EventCode::BreakGlassUsed => vec![(Kind::BreakGlass, Happened::BrokeGlass, To::Admins)],
+        EventCode::BreakGlassUsed => vec![
+            (Kind::BreakGlass, Happened::BrokeGlass, To::Admins),
+            (Kind::BreakGlass, Happened::BrokeGlass, To::Reviewers),
+        ],
         _ => Vec::new(),
     }
 }
@@ -293,7 +294,11 @@ mod tests {
         let used = Event::new(EventCode::BreakGlassUsed, rita());
         assert_eq!(
             caused_by(&used),
-            [(Kind::BreakGlass, Happened::BrokeGlass, To::Admins)]
+            [
+                (Kind::BreakGlass, Happened::BrokeGlass, To::Admins),
+                (Kind::BreakGlass, Happened::BrokeGlass, To::Reviewers)
+            ],
+            "some have to know, others to sign it off"
         );
     }
 

@@ -170,7 +170,9 @@ mod tests {
 
     #[test]
     fn a_line_that_has_nothing_to_say_is_left_out() {
-        let template: Template = "{sentence}\n\ngrant: {grant}\nby: {by} {grant}\nend".parse().unwrap();
+        let template: Template = "{sentence}\n\ngrant: {grant}\nby: {by} {grant}\nend"
+            .parse()
+            .unwrap();
         let mut fields = fields();
         fields.0[3] = String::new();
         assert_eq!(

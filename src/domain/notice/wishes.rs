@@ -136,7 +136,9 @@ pub fn check_address(text: &str) -> Result<&str, WishError> {
     };
     let (name, host) = text.split_once('@').ok_or_else(wrong)?;
     let letter = |byte: u8| byte.is_ascii_alphanumeric();
-    let named = name.bytes().all(|byte| letter(byte) || b"._%+-".contains(&byte))
+    let named = name
+        .bytes()
+        .all(|byte| letter(byte) || b"._%+-".contains(&byte))
         && !name.starts_with(['.', '-'])
         && !name.ends_with('.')
         && !name.contains("..");

@@ -77,7 +77,7 @@ impl Notice {
                 request.map(|id| format!("portcullis renew {id}"))
             }
             Happened::Overdue => Some("portcullis grants --filter state:closing".to_owned()),
-            Happened::BrokeGlass => Some("portcullis break-glass list".to_owned()),
+            Happened::BrokeGlass => request.map(|id| format!("portcullis break-glass show {id}")),
             Happened::Approved | Happened::Denied | Happened::Withdrawn | Happened::Revoked => None,
         }
     }
