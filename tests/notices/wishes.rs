@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use portcullis::cli::understands;
+use portcullis::client::RequestsQuery;
 use portcullis::domain::notice::{Happened, Kind, Notice};
 use portcullis::wire::{NoticeWishes, QuietHours};
 
@@ -73,7 +74,7 @@ async fn quiet_hours_end_and_then_it_comes_and_what_is_off_does_not() {
     later(&world);
     let mail = arrives(&world, &smtp, "rita.smith", 1).await;
     assert!(mail[0].text().contains("ada asks for"));
-    let request = &ada.requests(&Default::default()).await.unwrap().items[0];
+    let request = &ada.requests(&RequestsQuery::default()).await.unwrap().items[0];
     ada.withdraw(&request.id, request.version, &key())
         .await
         .unwrap();
