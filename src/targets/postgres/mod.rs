@@ -31,7 +31,7 @@ use admin::Admin;
 
 pub use login::Login;
 pub use settings::{
-    Privileges, RoleSettings, SequencePrivilege, Settings, SslMode, TablePrivilege,
+    Preset, Privileges, RoleSettings, SequencePrivilege, Settings, SslMode, TablePrivilege,
 };
 
 /// The connector of one server.
@@ -59,6 +59,10 @@ impl Postgres {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let roles = roles
+            .into_iter()
+            .map(|(name, role)| (name, role.written_out()))
+            .collect();
         let Environment { installation, key } = environment.clone();
         let admin = Admin::new(settings.clone(), format!("portcullis_{installation}"));
         Ok(Self {

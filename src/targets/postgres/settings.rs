@@ -58,6 +58,88 @@ pub struct RoleSettings {
     /// Rights in the target's database, given one by one.
     #[serde(default)]
     pub privileges: Vec<Privileges>,
+    /// Rights that go by one name.
+    pub preset: Option<Preset>,
+    /// Where a preset about tables holds; without it that is `public`.
+    pub schemas: Option<Vec<String>>,
+}
+
+/// The least that a usual kind of work needs. Each is exactly what its line in the README says, of what the database has
+/// when the grant begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Look at every table, and at how far sequences are.
+    ReadOnly,
+    /// Besides, add, change and delete rows, and take numbers from sequences.
+    ReadWrite,
+    /// Add rows, and look at none.
+    AppendOnly,
+    /// Look at what the server does, and at no table.
+    Monitor,
+}
+
+impl Preset {
+    const ALL: [Self; 4] = [
+        Self::ReadOnly,
+        Self::ReadWrite,
+        Self::AppendOnly,
+        Self::Monitor,
+    ];
+
+    /// The word in the catalogue.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::ReadWrite => "read-write",
+            Self::AppendOnly => "append-only",
+            Self::Monitor => "monitor",
+        }
+    }
+
+    /// A role of the server that has just these rights.
+    fn member_of(self) -> Option<&'static str> {
+        (self == Self::Monitor).then_some("pg_monitor")
+    }
+
+    fn in_schema(self, schema: &str) -> Option<Privileges> {
+        use SequencePrivilege as Sequence;
+        use TablePrivilege as Table;
+        let (tables, sequences) = match self {
+            Self::ReadOnly => (vec![Table::Select], vec![Sequence::Select]),
+            Self::ReadWrite => (
+                vec![Table::Select, Table::Insert, Table::Update, Table::Delete],
+                vec![Sequence::Usage, Sequence::Select],
+            ),
+            Self::AppendOnly => (vec![Table::Insert], vec![Sequence::Usage]),
+            Self::Monitor => return None,
+        };
+        Some(Privileges {
+            schema: schema.to_owned(),
+            tables,
+            only: None,
+            sequences,
+        })
+    }
+}
+
+impl RoleSettings {
+    /// The same role with what its preset means written out.
+    pub(super) fn written_out(mut self) -> Self {
+        let Some(preset) = self.preset.take() else {
+            return self;
+        };
+        if let Some(group) = preset.member_of().map(str::to_owned)
+            && !self.member_of.contains(&group)
+        {
+            self.member_of.push(group);
+        }
+        let schemas = self.schemas.take();
+        let schemas = schemas.unwrap_or_else(|| vec!["public".to_owned()]);
+        let given = schemas.iter().filter_map(|schema| preset.in_schema(schema));
+        self.privileges.extend(given);
+        self
+    }
 }
 
 /// Rights in one schema.
@@ -190,14 +272,52 @@ pub(super) fn check(
         }
     }
     for (name, role) in roles {
-        if role.member_of.is_empty() && role.privileges.is_empty() {
+        if role.member_of.is_empty() && role.privileges.is_empty() && role.preset.is_none() {
             let message = "the role gives no rights".to_owned();
             note(
                 Some(name),
                 "member_of",
                 message,
-                "name a role of the server in `member_of`, or list `privileges`",
+                "name a role of the server in `member_of`, list `privileges`, or use a `preset`",
             );
+        }
+        let tables = role
+            .preset
+            .is_some_and(|preset| preset.in_schema("public").is_some());
+        if let Some(schemas) = &role.schemas {
+            if !tables {
+                let words: Vec<&str> = Preset::ALL
+                    .into_iter()
+                    .filter(|preset| preset.in_schema("public").is_some())
+                    .map(Preset::as_str)
+                    .collect();
+                note(
+                    Some(name),
+                    "schemas",
+                    format!(
+                        "`schemas` say nothing without one of these presets: {}",
+                        words.join(", ")
+                    ),
+                    "leave it out, or list `privileges`",
+                );
+            }
+            if schemas.is_empty() {
+                let message = "the preset would give no rights".to_owned();
+                note(
+                    Some(name),
+                    "schemas",
+                    message,
+                    "leave the key out to use `public`",
+                );
+            }
+            for wrong in schemas.iter().filter(|word| !is_name(word)) {
+                note(
+                    Some(name),
+                    "schemas",
+                    not_a_name(wrong),
+                    "use the name as the server has it",
+                );
+            }
         }
         for group in role.member_of.iter().filter(|group| !is_name(group)) {
             note(

@@ -5,6 +5,7 @@ mod ending;
 mod guard;
 mod names;
 mod observing;
+mod presets;
 mod sessions;
 mod wire;
 
