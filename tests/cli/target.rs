@@ -23,6 +23,11 @@ impl Host {
         let host = Self { folder };
         host.key("host");
         host.key("authority");
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-k", "-f"])
+            .arg(host.path("revoked"))
+            .status();
+        assert!(made.unwrap().success());
         std::fs::create_dir_all(host.path("home/ada/.ssh")).unwrap();
         let accounts = format!(
             "root:x:0:0::{0}/home/root:/bin/bash\nada:x:1000:1000:Ada,,,:{0}/home/ada:/bin/bash\n\
@@ -53,9 +58,10 @@ impl Host {
     fn configure(&self, before: &str) {
         let text = format!(
             "{before}\nHostKey {}\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             PermitRootLogin prohibit-password\nTrustedUserCAKeys {}\nLogLevel VERBOSE\n",
+             PermitRootLogin prohibit-password\nTrustedUserCAKeys {}\nRevokedKeys {}\nLogLevel VERBOSE\n",
             self.path("host").display(),
-            self.path("authority.pub").display()
+            self.path("authority.pub").display(),
+            self.path("revoked").display()
         );
         std::fs::write(self.path("sshd_config"), text).unwrap();
     }
@@ -163,6 +169,36 @@ fn what_holds_for_one_account_alone_is_found_there() {
         of("standing-keys", &["ada"]),
     ];
     assert_eq!(host.found(&[]), all);
+}
+
+#[test]
+fn what_holds_for_other_addresses_is_found_where_they_are_named() {
+    let host = Host::new();
+    let text = std::fs::read_to_string(host.path("sshd_config")).unwrap();
+    let text = format!(
+        "{text}Match Address 10.0.0.0/8\n  PasswordAuthentication yes\nMatch User ada\n  GSSAPIAuthentication yes\n"
+    );
+    std::fs::write(host.path("sshd_config"), text).unwrap();
+    assert_eq!(host.found(&[]), [of("gssapi", &["ada"])]);
+    let far = ["--address", "10.1.2.3", "--address", "2001:db8::1"];
+    let all = [
+        of("password", &["root from 10.1.2.3", "ada from 10.1.2.3"]),
+        of("gssapi", &["ada"]),
+    ];
+    assert_eq!(host.found(&far), all);
+    let output = host.check(&["--address", "everywhere"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+}
+
+#[test]
+fn a_host_that_cannot_be_told_what_is_revoked_is_found() {
+    let host = Host::new();
+    let whole = std::fs::read_to_string(host.path("sshd_config")).unwrap();
+    std::fs::remove_file(host.path("revoked")).unwrap();
+    assert_eq!(host.found(&[]), [of_all("revoked-keys-unread")]);
+    let text = whole.replace("RevokedKeys", "#");
+    std::fs::write(host.path("sshd_config"), text).unwrap();
+    assert_eq!(host.found(&[]), [of_all("no-revoked-keys")]);
 }
 
 #[test]

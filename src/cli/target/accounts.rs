@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Account>, Failure> {
 }
 
 /// Keys that let this account in by themselves: standing access.
-pub(super) fn keys(account: &Account, settings: &Settings, found: &mut Vec<Finding>) {
+pub(super) fn keys(account: &Account, settings: &Settings, name: &str, found: &mut Vec<Finding>) {
     let Some(patterns) = settings.one("authorizedkeysfile") else {
         return;
     };
@@ -52,7 +52,7 @@ pub(super) fn keys(account: &Account, settings: &Settings, found: &mut Vec<Findi
         let path = account.file(pattern);
         let shown = named(&path);
         let mut note = |severity, code, text, fix: &str| {
-            found.push(Finding::new(severity, code, text, fix).on(Some(&account.name)));
+            found.push(Finding::new(severity, code, text, fix).on(Some(name)));
         };
         let text = match std::fs::metadata(&path) {
             Ok(about) if about.len() > LONGEST => Err("it is too long".to_owned()),

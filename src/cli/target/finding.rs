@@ -56,6 +56,11 @@ impl Finding {
         self
     }
 
+    /// Whether it is the same thing, of whomever.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.code == other.code && self.text == other.text
+    }
+
     /// Whom it is about, to be put behind its sentence.
     pub(super) fn whom(&self) -> String {
         if self.accounts.is_empty() {
@@ -69,7 +74,7 @@ impl Finding {
 pub(super) fn together(found: Vec<Finding>) -> Vec<Finding> {
     let mut all: Vec<Finding> = Vec::new();
     for finding in found {
-        let same = |known: &&mut Finding| known.code == finding.code && known.text == finding.text;
+        let same = |known: &&mut Finding| known.is_like(&finding);
         match all.iter_mut().find(same) {
             None => all.push(finding),
             Some(known) if known.accounts.is_empty() => {}

@@ -5,10 +5,12 @@ mod finding;
 mod sshd;
 mod written;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Context, Exit, Failure};
 
+use self::accounts::Account;
 use self::finding::{Finding, Severity};
 
 /// Look at a target from where it is
@@ -23,7 +25,7 @@ enum Command {
     /// Look on an SSH host, as root, for ways in that are no grants; ends with 1 when there are any
     ///
     /// It asks sshd for its settings as they hold for each account from this machine, and changes nothing: what a `Match`
-    /// block says for other addresses is not looked at. `unsafe` is a way in that no
+    /// block says for other addresses is looked at for those that you name. `unsafe` is a way in that no
     /// grant backs, or one that outlives its grant; `broken` keeps grants from working; `weak` is worth a thought.
     Check {
         /// The authority of your Portcullis: its public key's file, or the fingerprint of that (SHA256:…). Without it any
@@ -39,6 +41,9 @@ enum Command {
         /// Who has an account here
         #[arg(long, value_name = "FILE", default_value = "/etc/passwd")]
         accounts: PathBuf,
+        /// Look also at what holds for whoever comes from this address; may be given several times
+        #[arg(long = "address", value_name = "ADDRESS")]
+        addresses: Vec<IpAddr>,
     },
 }
 
@@ -48,6 +53,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, 
         config,
         sshd,
         accounts,
+        addresses,
     } = &arguments.command;
     let ours = authority
         .as_deref()
@@ -55,13 +61,22 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, 
         .transpose()?;
     let people = accounts::read(accounts)?;
     let mut found = Vec::new();
-    let all = sshd::Settings::ask(sshd, config.as_deref(), None)?;
+    let ask = |who| sshd::Settings::ask(sshd, config.as_deref(), who);
+    let all = ask(None)?;
     written::authorities(&all, ours.as_deref(), &mut found);
+    written::revoked(&all, &mut found);
     all.judge(None, &mut found);
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     for account in &people {
-        let own = sshd::Settings::ask(sshd, config.as_deref(), Some(&account.name))?;
-        own.judge(Some(&account.name), &mut found);
-        accounts::keys(account, &own, &mut found);
+        let own = ask(Some((account.name.as_str(), here)))?;
+        let mut known = judged(account, &own, &account.name);
+        for address in addresses {
+            let there = ask(Some((account.name.as_str(), *address)))?;
+            let mut more = judged(account, &there, &format!("{} from {address}", account.name));
+            more.retain(|one| !known.iter().any(|other| other.is_like(one)));
+            known.append(&mut more);
+        }
+        found.append(&mut known);
     }
     let found = finding::together(found);
     show(context, &found, people.len())?;
@@ -71,6 +86,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, 
     } else {
         Exit::DONE
     })
+}
+
+/// What is wrong for an account, by the settings that hold for it, and under the name by which it is told.
+fn judged(account: &Account, settings: &sshd::Settings, name: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    settings.judge(Some(name), &mut found);
+    accounts::keys(account, settings, name, &mut found);
+    found
 }
 
 fn show(context: &Context<'_>, found: &[Finding], accounts: usize) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! sshd's settings as it says itself that they hold (`sshd -T`), and what is wrong with them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -62,20 +63,25 @@ const WAYS_IN: [WayIn; 6] = [
 ];
 
 impl Settings {
-    /// Asks sshd, for one account or before anybody is known.
+    /// Asks sshd, for one account from one address or before anybody is known.
     pub(super) fn ask(
         program: &Path,
         config: Option<&Path>,
-        account: Option<&str>,
+        who: Option<(&str, IpAddr)>,
     ) -> Result<Self, Failure> {
         let mut command = Command::new(program);
         command.arg("-T").env_clear();
         if let Some(config) = config {
             command.arg("-f").arg(config);
         }
-        if let Some(account) = account {
+        if let Some((account, address)) = who {
+            let host = if address.is_loopback() {
+                "localhost".to_owned()
+            } else {
+                address.to_string()
+            };
             command.arg("-C");
-            command.arg(format!("user={account},host=localhost,addr=127.0.0.1"));
+            command.arg(format!("user={account},host={host},addr={address}"));
         }
         let hint = "run this as root, on the host itself";
         let said = command.output().map_err(|error| {

@@ -1,4 +1,4 @@
-//! The authorities that a host trusts, and who could write others beside them.
+//! The authorities that a host trusts, who could write others beside them, and which keys it is told to refuse.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -94,5 +94,28 @@ pub(super) fn authorities(settings: &Settings, ours: Option<&str>, found: &mut V
             let fix = format!("chown root:root {0}; chmod go-w {0}", part.display());
             note(Severity::Unsafe, "authority-writable", text, &fix);
         }
+    }
+}
+
+/// Whether the host can be told that a certificate is revoked.
+pub(super) fn revoked(settings: &Settings, found: &mut Vec<Finding>) {
+    let Some(path) = settings.one("revokedkeys") else {
+        let text = "a certificate of a grant that was revoked lets its holder in until it expires";
+        let fix = "set `krl_file` and `krl_user` for the target, and RevokedKeys here: `portcullis config prepare TARGET` says how";
+        found.push(Finding::new(Severity::Weak, "no-revoked-keys", text, fix));
+        return;
+    };
+    if let Err(error) = std::fs::File::open(path) {
+        let shown = named(Path::new(path));
+        let text = format!(
+            "sshd lets nobody in while the revoked keys in {shown} cannot be read: {error}"
+        );
+        let fix = format!("ssh-keygen -k -f {path}");
+        found.push(Finding::new(
+            Severity::Broken,
+            "revoked-keys-unread",
+            text,
+            fix,
+        ));
     }
 }
