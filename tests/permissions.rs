@@ -246,6 +246,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/device-keys/{id}", "/device-keys/D-0000000001")
         // The very first event: of the admin, who came first.
         .replace("{index}", "0")
+        .replace("/targets/{name}", "/targets/bastion")
         .replace("{name}", &things.owner)
         .replace("{session}", "4711-1")
         .replace("{version}", "0123456789ab")
@@ -266,6 +267,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/sign-ins"
         | "GET /v1/service-accounts"
         | "GET /v1/targets"
+        | "GET /v1/targets/{name}/krl"
         | "GET /v1/requests"
         | "GET /v1/requests/{id}"
         | "GET /v1/requests/{id}/why"

@@ -29,6 +29,7 @@ pub mod people;
 pub mod policy;
 pub mod prune;
 pub mod reads;
+pub mod recall;
 pub mod reconcile;
 pub mod requests;
 pub mod restore;

@@ -20,11 +20,11 @@ use crate::domain::refusal::Refusal;
 use crate::secret;
 use crate::store::Tx;
 use crate::store::outbox::Due;
-use crate::targets::{Connector, Down, Failure};
+use crate::targets::{Access, Connector, Down, Failure};
 
 use super::grants::access;
 use super::locks::bearing;
-use super::{Error, Gate, eligible};
+use super::{Error, Gate, eligible, recall};
 
 /// Work on one target at the same time. More would not make one server faster, and could exhaust its connections.
 const SLOTS: usize = 4;
@@ -418,7 +418,10 @@ impl Gate {
         }
         let began = std::time::Instant::now();
         let down = match self.connector(&grant.target) {
-            Ok(connector) => timely(connector.down(access(&grant, now))).await,
+            Ok(connector) => {
+                let down = timely(connector.down(access(&grant, now))).await;
+                self.recalled(connector.as_ref(), &grant, down, now).await?
+            }
             Err(failure) => Err(failure),
         };
         match down {
@@ -455,6 +458,29 @@ impl Gate {
             }
         }
         Ok(())
+    }
+
+    /// What cannot be taken back is over at once where the target can be told not to accept it.
+    async fn recalled(
+        &self,
+        connector: &dyn Connector,
+        grant: &Grant,
+        down: Result<Down, Failure>,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Down, Failure>, Error> {
+        let Ok(Down::Until(at, why)) = down else {
+            return Ok(down);
+        };
+        let (mut tx, since) = self.look().await?;
+        let over = recall::outlived(&mut tx, &grant.target, since).await?;
+        drop(tx);
+        let over: Vec<Access<'_>> = over.iter().map(|grant| access(grant, since)).collect();
+        let this = access(grant, since.max(now));
+        Ok(match timely(connector.recall(this, &over)).await {
+            Ok(Some(receipt)) => Ok(Down::Gone(receipt)),
+            Ok(None) => Ok(Down::Until(at, why)),
+            Err(failure) => Err(failure),
+        })
     }
 }
 

@@ -82,6 +82,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(second_factor::recovery_codes))
         .routes(routes!(second_factor::reset))
         .routes(routes!(targets::list))
+        .routes(routes!(targets::krl))
         .routes(routes!(requests::list, requests::submit))
         .routes(routes!(requests::show))
         .routes(routes!(why::of_request))

@@ -217,6 +217,22 @@ impl Tx {
         self.grants(&filter, i64::from(i32::MAX)).await
     }
 
+    /// The grants on one target that are over, and of which a credential is good for longer than to this moment.
+    pub async fn outlived_grants_on(
+        &mut self,
+        target: &TargetName,
+        at: DateTime<Utc>,
+    ) -> anyhow::Result<Vec<Grant>> {
+        // No credential outlives the planned end, so the index on that has few rows to look at.
+        let sql = format!(
+            "select {COLUMNS} from grants where state in ('closing', 'ended', 'returned', 'revoked') and expires_at > $1 \
+             and target = $2 and credential_ends_at > $1 order by id"
+        );
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(sqlx::AssertSqlSafe(sql.clone())).bind(millis(at)).bind(target.as_str()).fetch_all(c))
+            .context("reading grants that are over")?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
     /// Every grant that fits, newest first, held until the transaction ends: nobody changes one in between, so that a
     /// change of many cannot fail because of one.
     pub async fn hold_grants(&mut self, filter: &Filter) -> anyhow::Result<Vec<Grant>> {

@@ -19,7 +19,7 @@ pub mod ssh;
 pub mod webhook;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::domain::ids::{GrantId, PrincipalName, RoleName};
 use crate::domain::standing::Found;
@@ -280,6 +280,11 @@ pub trait Connector: Send + Sync {
     /// Who makes sure that access on this target ends.
     fn class(&self) -> EnforcementClass;
 
+    /// The name or address that `ssh` is given, for a kind that is entered by it.
+    fn host(&self) -> Option<&str> {
+        None
+    }
+
     /// What `up` would make. It does not ask the target.
     fn plan(&self, access: &Access<'_>) -> Plan;
 
@@ -293,6 +298,28 @@ pub trait Connector: Send + Sync {
     ///
     /// INVARIANT: `Down::Gone` is only said after the target was asked whether anything is left.
     fn down<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Down, Failure>>;
+
+    /// A list for the target itself of what was handed out for these grants, has not ended, and must not be accepted any
+    /// more; none where what is handed out can be taken back.
+    fn revocations(
+        &self,
+        _over: &[Access<'_>],
+        _now: DateTime<Utc>,
+    ) -> Option<Result<Vec<u8>, Failure>> {
+        None
+    }
+
+    /// After `Down::Until`: tells the target not to accept what was handed out for these grants, among which is the one
+    /// that ends. None where it cannot be told.
+    ///
+    /// INVARIANT: a receipt is only given after the target has refused the grant.
+    fn recall<'a>(
+        &'a self,
+        _access: Access<'a>,
+        _over: &'a [Access<'a>],
+    ) -> BoxFuture<'a, Result<Option<Receipt>, Failure>> {
+        std::future::ready(Ok(None)).boxed()
+    }
 
     /// Lists every object of this installation on the target; takes no hints about what should be there.
     fn observe(&self) -> BoxFuture<'_, Result<Observation, Failure>>;

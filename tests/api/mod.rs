@@ -9,6 +9,7 @@ mod deeds;
 mod events;
 mod grants;
 mod incidents;
+mod krl;
 mod limits;
 mod locks;
 mod log;

@@ -4,7 +4,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::process::{Server, folder, free_port, our_name};
+pub(crate) use super::process::our_name;
+use super::process::{Server, folder, free_port};
 
 /// A running server that accepts certificates of one authority for the user that the tests run as.
 #[derive(Debug)]
@@ -29,6 +30,12 @@ impl Sshd {
         let host_key = make_key(&folder.join("host"));
         std::fs::write(folder.join("authority.pub"), authority).unwrap();
         std::fs::write(folder.join("principals"), principals.join("\n")).unwrap();
+        // An empty list, as an installer makes it: without a file sshd would let nobody in.
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-k", "-f"])
+            .arg(folder.join("revoked"))
+            .status();
+        assert!(made.expect("ssh-keygen is there").success());
         let log = folder.join("log");
         let started = (0..5).find_map(|_| {
             let port = free_port();
@@ -73,6 +80,20 @@ impl Sshd {
         format!(
             "[target.{name}]\nkind = \"ssh\"\nhost = \"127.0.0.1\"\nport = {port}\nhost_key = \"{host_key}\"\n\
              [target.{name}.role.readonly]\nuser = \"{user}\"\nprincipals = [\"readonly\"]\n"
+        )
+    }
+
+    /// Where the server looks for revoked keys.
+    pub(crate) fn revoked_keys(&self) -> PathBuf {
+        self.folder.join("revoked")
+    }
+
+    /// The settings of a target that let Portcullis write that file. The account has to be one of the principals.
+    pub(crate) fn krl(&self) -> String {
+        format!(
+            "krl_file = \"{}\"\nkrl_user = \"{}\"\n",
+            self.revoked_keys().display(),
+            self.user
         )
     }
 
@@ -136,9 +157,11 @@ fn make_key(path: &Path) -> String {
 fn config(folder: &Path, port: u16) -> String {
     let at = |name: &str| folder.join(name).display().to_string();
     let (host, authority, principals) = (at("host"), at("authority.pub"), at("principals"));
+    let revoked = at("revoked");
     format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {host}\nPidFile none\nUsePAM no\nStrictModes no\n\
          PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-         AuthorizedKeysFile none\nTrustedUserCAKeys {authority}\nAuthorizedPrincipalsFile {principals}\nLogLevel VERBOSE\n"
+         AuthorizedKeysFile none\nTrustedUserCAKeys {authority}\nAuthorizedPrincipalsFile {principals}\nLogLevel VERBOSE\n\
+         Subsystem sftp internal-sftp\nRevokedKeys {revoked}\n"
     )
 }

@@ -7,14 +7,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::domain::target::{EnforcementClass, TargetKind};
 use portcullis::targets::ssh::Certified;
 use portcullis::targets::{
-    Access, Connector, Credential, CredentialAsk, KindRole, KindSettings, SettingsProblem,
+    Access, Connector, Credential, CredentialAsk, Down, KindRole, KindSettings, SettingsProblem,
     connector,
 };
 use ssh_key::Certificate;
 use ssh_key::certificate::CertType;
 
 use super::{Case, Stand, environment};
-use crate::support::sshd::Sshd;
+use crate::support::sshd::{Sshd, our_name};
 
 pub(crate) struct SshStand {
     connector: Box<dyn Connector>,
@@ -266,6 +266,188 @@ async fn ports_are_forwarded_only_where_the_role_says_so() {
     }
 }
 
+/// A host that may be told which certificates are revoked, in the file that it looks at or in another one.
+async fn told(file: Option<&str>) -> SshStand {
+    let stand = SshStand::set_up().await;
+    let sshd = Sshd::start(
+        &authority(stand.connector()),
+        &["deploy", our_name().as_str()],
+    );
+    let krl = sshd.krl();
+    let krl = match file {
+        None => krl,
+        Some(name) => krl.replace("/revoked\"", &format!("/{name}\"")),
+    };
+    let settings = format!(
+        "host = \"127.0.0.1\"\nport = {}\nhost_key = \"{}\"\n{krl}",
+        sshd.port, sshd.host_key
+    );
+    let role = format!("user = \"{}\"\nprincipals = [\"deploy\"]", sshd.user);
+    let (key, public_key) = sshd.client_key("ada");
+    SshStand {
+        connector: made(&settings, &role).unwrap(),
+        sshd,
+        key,
+        public_key,
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_told_refuses_at_once_what_has_life_left_and_nothing_else() {
+    let stand = told(None).await;
+    let (over, live) = (Case::on(&stand).await, Case::on(&stand).await);
+    let certified = stand.certified(over.access(1)).await;
+    let other = stand.certified(live.access(1)).await;
+    assert!(
+        stand.run(&certified, &["true"]).is_ok(),
+        "{}",
+        stand.sshd.log()
+    );
+    let access = Access {
+        last_credential_ends_at: Some(certified.ends_at),
+        ..over.access(2)
+    };
+    let down = stand.connector.down(access).await.unwrap();
+    assert!(
+        matches!(down, Down::Until(at, _) if at == certified.ends_at),
+        "{down:?}"
+    );
+    let receipt = stand
+        .connector
+        .recall(access, &[access])
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(receipt.steps.len(), 2, "{receipt:?}");
+    assert!(receipt.unproved.is_some(), "{receipt:?}");
+    assert!(certified.ends_at > machine_clock(), "it has life left");
+    assert!(stand.run(&certified, &["true"]).is_err());
+    assert!(stand.sshd.log().contains("revoked"), "{}", stand.sshd.log());
+    assert!(stand.run(&other, &["true"]).is_ok(), "{}", stand.sshd.log());
+
+    // A list that was made before, and arrives late, takes nothing back.
+    let before = Access {
+        now: over.now - TimeDelta::seconds(5),
+        ..live.access(1)
+    };
+    let late = stand.connector.recall(before, &[before]).await.unwrap_err();
+    assert!(late.message.contains("the grant is missing"), "{late}");
+    assert!(stand.run(&certified, &["true"]).is_err());
+    assert!(stand.run(&other, &["true"]).is_ok());
+    // A later one lets those drop out that are expired.
+    let after = Access {
+        now: over.now + TimeDelta::seconds(5),
+        ..live.access(1)
+    };
+    stand
+        .connector
+        .recall(after, &[after])
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(stand.run(&other, &["true"]).is_err());
+    let list = std::fs::read(stand.sshd.revoked_keys()).unwrap();
+    let has = |case: &Case| {
+        let id = case.grant.to_string();
+        list.windows(id.len()).any(|part| part == id.as_bytes())
+    };
+    assert!(has(&live) && !has(&over));
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_keep_to_its_list_is_found_out() {
+    let stand = told(Some("elsewhere")).await;
+    let case = Case::on(&stand).await;
+    let access = case.access(2);
+    let failure = stand.connector.recall(access, &[access]).await.unwrap_err();
+    assert!(
+        failure.message.contains("does not keep to its list")
+            && failure.message.contains("`RevokedKeys "),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_told_is_named_and_one_without_a_file_is_not_asked() {
+    let stand = SshStand::set_up().await;
+    let case = Case::on(&stand).await;
+    let access = case.access(2);
+    assert_eq!(stand.connector.recall(access, &[access]).await, Ok(None));
+    let nobody = made(
+        &format!(
+            "host = \"127.0.0.1\"\nport = 1\nhost_key = \"{}\"\n{}",
+            stand.sshd.host_key,
+            stand.sshd.krl()
+        ),
+        "user = \"root\"",
+    )
+    .unwrap();
+    let failure = nobody.recall(access, &[access]).await.unwrap_err();
+    assert!(
+        !failure.permanent && failure.message.contains("Connection refused"),
+        "{failure}"
+    );
+    // Whoever is there with another key is told nothing.
+    let other = told(None).await;
+    let settings = format!(
+        "host = \"127.0.0.1\"\nport = {}\nhost_key = \"{}\"\n{}",
+        other.sshd.port,
+        stand.sshd.host_key,
+        other.sshd.krl()
+    );
+    let impostor = made(&settings, "user = \"root\"").unwrap();
+    let failure = impostor.recall(access, &[access]).await.unwrap_err();
+    assert!(
+        failure.message.contains("Host key verification failed"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn openssh_reads_the_list_and_finds_in_it_what_is_revoked_alone() {
+    let stand = SshStand::set_up().await;
+    let (over, live) = (Case::on(&stand).await, Case::on(&stand).await);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, case) in [("over", &over), ("live", &live)] {
+        let certified = stand.certified(case.access(1)).await;
+        std::fs::write(at(name), certified.certificate).unwrap();
+    }
+    let is_revoked = |name: &str| {
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        let said = keygen
+            .args(["-Q", "-f"])
+            .arg(at("krl"))
+            .arg(at(name))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(
+            text.contains("REVOKED") || text.contains(": ok"),
+            "{said:?}"
+        );
+        !said.status.success()
+    };
+    let others: Vec<Case> =
+        futures_util::future::join_all((0..200).map(|_| Case::on(&stand))).await;
+    let mut accesses: Vec<Access<'_>> = others.iter().map(|case| case.access(1)).collect();
+    for (listed, revoked) in [(false, false), (true, true)] {
+        if listed {
+            accesses.push(over.access(1));
+        }
+        let list = stand
+            .connector
+            .revocations(&accesses, over.now)
+            .unwrap()
+            .unwrap();
+        std::fs::write(at("krl"), list).unwrap();
+        assert_eq!((is_revoked("over"), is_revoked("live")), (revoked, false));
+    }
+    let empty = stand.connector.revocations(&[], over.now).unwrap().unwrap();
+    std::fs::write(at("krl"), empty).unwrap();
+    assert!(!is_revoked("over"));
+}
+
 #[tokio::test]
 async fn a_certificate_says_exactly_what_was_granted() {
     let stand = SshStand::set_up().await;
@@ -366,6 +548,25 @@ async fn an_authority_from_a_file_must_be_private() {
 }
 
 #[test]
+fn a_file_of_revoked_keys_is_a_plain_path_and_its_account_a_plain_name() {
+    let host = "host = \"web-1\"\nhost_key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJuHZ6XCoMbUMF0dJJKcUBwzHJMHeT+FcRKMDgPbXB4R\"\n";
+    for (file, user, key) in [
+        ("/var/lib/portcullis/krl", "portcullis", ""),
+        ("krl", "portcullis", "krl_file"),
+        ("/a b", "portcullis", "krl_file"),
+        ("/a';reboot'", "portcullis", "krl_file"),
+        ("/a", "-oProxyCommand=sh", "krl_user"),
+    ] {
+        let settings = format!("{host}krl_file = \"{file}\"\nkrl_user = \"{user}\"");
+        let problems = made(&settings, "user = \"deploy\"")
+            .err()
+            .unwrap_or_default();
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key).collect();
+        assert_eq!(keys.join(","), key, "{settings}");
+    }
+}
+
+#[test]
 fn settings_that_would_grant_too_much_are_refused() {
     let host = "host = \"web-1\"";
     for (settings, role, key) in [
@@ -389,19 +590,18 @@ fn settings_that_would_grant_too_much_are_refused() {
             "certificate_lifetime",
         ),
         (
+            "host = \"web-1\"\nkrl_file = \"/var/lib/krl\"",
+            "user = \"deploy\"",
+            "krl_file,host_key",
+        ),
+        (
             "host = \"web-1\"\nhost_key = \"ssh-ed25519\"",
             "user = \"deploy\"",
             "host_key",
         ),
     ] {
         let problems = made(settings, role).err().unwrap();
-        assert_eq!(
-            problems
-                .iter()
-                .map(|problem| problem.key)
-                .collect::<Vec<_>>(),
-            [key],
-            "{settings} {role}"
-        );
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key).collect();
+        assert_eq!(keys.join(","), key, "{settings} {role}");
     }
 }

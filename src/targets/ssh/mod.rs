@@ -1,11 +1,13 @@
 //! Hosts that trust our certificate authority: access is a short certificate, asked for again and again while a grant lasts.
 //!
-//! Nothing is changed on the host, so nothing can be left there: what was handed out ends by itself, minutes later at
-//! most. The authority's key is derived from the master key, so every node signs with the same one.
+//! No access is made on the host, so none can be left there: what was handed out ends by itself, minutes later at
+//! most, or at once where the host is told (`recall.rs`). The authority's key is derived from the master key, so every node signs with the same one.
 
+mod krl;
+mod recall;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
@@ -123,18 +125,13 @@ impl Ssh {
             "the last certificate ended at {}",
             end.format("%H:%M:%S UTC")
         );
-        let unproved = if self.class() == EnforcementClass::APlus {
-            "a session that was open is cut by the host when the grant was to end; what it left running is not"
-        } else {
-            "a session that was open stays open until it is closed on the host"
-        };
         Receipt {
             steps: vec![Step {
                 what,
                 after: Duration::ZERO,
             }],
             sessions_ended: 0,
-            unproved: Some(unproved.to_owned()),
+            unproved: Some(self.open_sessions().to_owned()),
         }
     }
 
@@ -150,43 +147,21 @@ impl Ssh {
                 access.grant
             )));
         }
-        let key_id = format!("pcl:{}:{}", access.grant, access.holder);
+        let key_id = Self::key_id(access);
         let serial = random()
             .map(u64::from_be_bytes)
             .map_err(|error| Failure::passing(error.to_string()))?;
-        let nonce = random::<32>().map_err(|error| Failure::passing(error.to_string()))?;
-        let sign = || -> ssh_key::Result<String> {
-            let seconds =
-                |moment: DateTime<Utc>| u64::try_from(moment.timestamp()).unwrap_or_default();
-            let starts = seconds(access.now - BACKDATE);
-            let mut builder = Builder::new(
-                nonce,
-                public_key.key_data().clone(),
-                starts,
-                seconds(ends_at),
-            )?;
-            builder
-                .serial(serial)?
-                .cert_type(CertType::User)?
-                .key_id(key_id.clone())?;
-            // A certificate without principals is good for every account: the builder refuses to sign one.
-            for principal in role.principals() {
-                builder.valid_principal(principal)?;
-            }
-            if self.settings.cut_sessions {
-                builder.critical_option("force-command", limited(access.ends_at))?;
-            }
-            builder.extension("permit-pty", "")?;
-            if role.port_forwarding {
-                builder.extension("permit-port-forwarding", "")?;
-            }
-            let authority = self.authority().map_err(|_| ssh_key::Error::Crypto)?;
-            builder.sign(&authority)?.to_openssh()
-        };
-        // Asked for first, because its failure says more than the signature's.
-        self.authority()?;
-        let certificate = sign().map_err(|error| {
-            Failure::permanent(format!("the certificate was not signed: {error}"))
+        let forwarding = role.port_forwarding.then_some("permit-port-forwarding");
+        let extensions: Vec<&str> = std::iter::once("permit-pty").chain(forwarding).collect();
+        let certificate = self.sign(&Wanted {
+            key: &public_key,
+            key_id: &key_id,
+            serial,
+            principals: role.principals(),
+            starts: access.now - BACKDATE,
+            ends: ends_at,
+            command: self.settings.cut_sessions.then(|| limited(access.ends_at)),
+            extensions: &extensions,
         })?;
         let Settings {
             host,
@@ -207,6 +182,62 @@ impl Ssh {
     }
 }
 
+/// What a certificate says.
+struct Wanted<'w> {
+    key: &'w PublicKey,
+    key_id: &'w str,
+    serial: u64,
+    principals: &'w [String],
+    starts: DateTime<Utc>,
+    ends: DateTime<Utc>,
+    /// What the host runs, whatever is asked for.
+    command: Option<String>,
+    extensions: &'w [&'w str],
+}
+
+impl Ssh {
+    fn sign(&self, wanted: &Wanted<'_>) -> Result<String, Failure> {
+        let nonce = random::<32>().map_err(|error| Failure::passing(error.to_string()))?;
+        let authority = self.authority()?;
+        let sign = || -> ssh_key::Result<String> {
+            let seconds =
+                |moment: DateTime<Utc>| u64::try_from(moment.timestamp()).unwrap_or_default();
+            let mut builder = Builder::new(
+                nonce,
+                wanted.key.key_data().clone(),
+                seconds(wanted.starts),
+                seconds(wanted.ends),
+            )?;
+            builder
+                .serial(wanted.serial)?
+                .cert_type(CertType::User)?
+                .key_id(wanted.key_id)?;
+            // A certificate without principals is good for every account: the builder refuses to sign one.
+            for principal in wanted.principals {
+                builder.valid_principal(principal)?;
+            }
+            if let Some(command) = &wanted.command {
+                builder.critical_option("force-command", command.as_str())?;
+            }
+            for extension in wanted.extensions {
+                builder.extension(*extension, "")?;
+            }
+            builder.sign(&authority)?.to_openssh()
+        };
+        sign()
+            .map_err(|error| Failure::permanent(format!("the certificate was not signed: {error}")))
+    }
+
+    /// What nobody can prove about the sessions of a grant that is over.
+    fn open_sessions(&self) -> &'static str {
+        if self.class() == EnforcementClass::APlus {
+            "a session that was open is cut by the host when the grant was to end; what it left running is not"
+        } else {
+            "a session that was open stays open until it is closed on the host"
+        }
+    }
+}
+
 impl Connector for Ssh {
     fn class(&self) -> EnforcementClass {
         // A connection that only forwards ports runs no command, so nothing on the host cuts it.
@@ -217,6 +248,10 @@ impl Connector for Ssh {
         } else {
             EnforcementClass::A
         }
+    }
+
+    fn host(&self) -> Option<&str> {
+        Some(&self.settings.host)
     }
 
     fn plan(&self, access: &Access<'_>) -> Plan {
@@ -256,6 +291,28 @@ impl Connector for Ssh {
             last => Down::Gone(self.receipt(last)),
         };
         std::future::ready(Ok(down)).boxed()
+    }
+
+    fn revocations(
+        &self,
+        over: &[Access<'_>],
+        now: DateTime<Utc>,
+    ) -> Option<Result<Vec<u8>, Failure>> {
+        Some(self.list(over, now))
+    }
+
+    fn recall<'a>(
+        &'a self,
+        access: Access<'a>,
+        over: &'a [Access<'a>],
+    ) -> BoxFuture<'a, Result<Option<Receipt>, Failure>> {
+        async move {
+            match self.settings.krl() {
+                Some(krl) => self.tell(&krl, &access, over).await.map(Some),
+                None => Ok(None),
+            }
+        }
+        .boxed()
     }
 
     fn observe(&self) -> BoxFuture<'_, Result<Observation, Failure>> {
@@ -304,19 +361,64 @@ impl Connector for Ssh {
         let key = self
             .ca_public_key()
             .unwrap_or_else(|failure| failure.message);
-        vec![
-            Preparation {
-                what:
-                    "write the authority's public key into `/etc/ssh/portcullis_ca.pub` on the host"
-                        .to_owned(),
-                text: key,
-            },
-            Preparation {
-                // Not `cert-authority` in `authorized_keys`: there, a certificate without principals opens every account.
-                what: "name that file in `/etc/ssh/sshd_config`, and reload sshd".to_owned(),
-                text: "TrustedUserCAKeys /etc/ssh/portcullis_ca.pub".to_owned(),
-            },
-        ]
+        let step = |what: &str, text: String| Preparation {
+            what: what.to_owned(),
+            text,
+        };
+        let mut steps = vec![step(
+            "write the authority's public key into `/etc/ssh/portcullis_ca.pub` on the host",
+            key,
+        )];
+        // Not `cert-authority` in `authorized_keys`: there, a certificate without principals opens every account.
+        let mut lines = vec!["TrustedUserCAKeys /etc/ssh/portcullis_ca.pub".to_owned()];
+        let krl = self.settings.krl();
+        if let Some(krl) = &krl {
+            steps.push(step(
+                "make the account that is told which certificates are revoked, and an empty list, as root on the host",
+                krl.set_up(),
+            ));
+            lines.push(format!("RevokedKeys {}", krl.file));
+        }
+        let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for role in self.roles.values() {
+            let known = names.entry(&role.user).or_default();
+            known.extend(role.principals().iter().map(String::as_str));
+        }
+        // Without such a file sshd takes the account's own name, and no other.
+        let own = |(user, names): (&&str, &BTreeSet<&str>)| names.iter().all(|name| name == user);
+        if !names.iter().all(own) {
+            if let Some(krl) = &krl {
+                names.entry(&krl.user).or_default().insert(&krl.user);
+            }
+            let mut text = "install -d -m 755 /etc/ssh/portcullis_principals".to_owned();
+            for (user, names) in names {
+                let names: Vec<&str> = names.into_iter().collect();
+                text.push_str(&format!(
+                    "\nprintf '%s\\n' {} > /etc/ssh/portcullis_principals/{user}",
+                    names.join(" ")
+                ));
+            }
+            steps.push(step(
+                "say which names open which account, as root on the host",
+                text,
+            ));
+            lines.push("AuthorizedPrincipalsFile /etc/ssh/portcullis_principals/%u".to_owned());
+        }
+        steps.push(step(
+            "write this into `/etc/ssh/sshd_config.d/portcullis.conf`, and reload sshd",
+            lines.join("\n"),
+        ));
+        let check = "portcullis target check --authority /etc/ssh/portcullis_ca.pub".to_owned();
+        let tools = if self.settings.cut_sessions || krl.is_some() {
+            "command -v timeout flock\n"
+        } else {
+            ""
+        };
+        steps.push(step(
+            "see whether it is all there, as root on the host",
+            format!("{tools}{check}"),
+        ));
+        steps
     }
 }
 
@@ -325,14 +427,20 @@ impl Connector for Ssh {
 /// An extended grant does not lengthen sessions that are open already; their holder connects again.
 fn limited(ends_at: DateTime<Utc>) -> String {
     // With a terminal, `timeout` must stay in its foreground, or the shell could not read from it. Interactive shells
-    // ignore TERM and pass HUP on to what they have started.
+    // ignore TERM and pass HUP on to what they have started. What sshd would do itself for scp and sftp is the work of a
+    // program here, because a process of sshd's own has no time limit.
     format!(
         "sh -c 'left=$(({} - $(date +%s))); [ $left -gt 0 ] || exit 1; front=; [ -t 0 ] && front=--foreground; \
-         if [ -n \"$SSH_ORIGINAL_COMMAND\" ]; then set -- -c \"$SSH_ORIGINAL_COMMAND\"; else set -- -l; fi; \
+         asked=$SSH_ORIGINAL_COMMAND; case \"$asked \" in \"internal-sftp \"*) for at in {SFTP}; do \
+         [ -x $at/sftp-server ] && asked=\"exec $at/sftp-server${{asked#internal-sftp}}\" && break; done;; esac; \
+         if [ -n \"$asked\" ]; then set -- -c \"$asked\"; else set -- -l; fi; \
          exec timeout $front -s HUP -k 2 $left \"$SHELL\" \"$@\"'",
         ends_at.timestamp()
     )
 }
+
+/// Where the systems have the program that sshd starts for scp and sftp.
+const SFTP: &str = "/usr/lib/openssh /usr/libexec/openssh /usr/lib/ssh /usr/libexec";
 
 /// Reads a holder's public key and refuses the weak kinds.
 fn acceptable(line: &str) -> Result<PublicKey, Failure> {

@@ -28,8 +28,41 @@ pub struct Settings {
     /// Whether the host cuts sessions at the end of their grant; it needs `timeout` of coreutils for that.
     #[serde(default = "default_cut_sessions")]
     pub cut_sessions: bool,
+    /// Where the host's `RevokedKeys` are; with it a revoked grant opens nothing from the moment that it ends.
+    pub krl_file: Option<String>,
+    /// The account on the host that may write that file.
+    pub krl_user: Option<String>,
     /// The host's public key line, so that a first connection trusts nobody on its word.
     pub host_key: Option<String>,
+}
+
+/// Where and as whom a host is told which certificates are revoked.
+#[derive(Debug, Clone)]
+pub(super) struct Krl {
+    pub(super) file: String,
+    pub(super) user: String,
+}
+
+impl Krl {
+    /// What makes the account and an empty list: sshd lets nobody in where the file is missing.
+    pub(super) fn set_up(&self) -> String {
+        let Self { file, user } = self;
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!(
+            "useradd --system --shell /bin/sh --home-dir / {user}\n\
+             install -d -m 755 -o {user} {folder}/\n\
+             ssh-keygen -k -f {file} && chown {user} {file} && chmod 644 {file}"
+        )
+    }
+}
+
+impl Settings {
+    pub(super) fn krl(&self) -> Option<Krl> {
+        Some(Krl {
+            file: self.krl_file.clone()?,
+            user: self.krl_user.clone()?,
+        })
+    }
 }
 
 /// What the catalogue says about a role on a host.
@@ -96,6 +129,46 @@ pub(super) fn check(
             "copy the line from `/etc/ssh/ssh_host_ed25519_key.pub` on the host",
         );
     }
+    if settings.krl_file.is_some() != settings.krl_user.is_some() {
+        let message = "`krl_file` and `krl_user` belong together".to_owned();
+        note(
+            None,
+            "krl_file",
+            message,
+            "give both, or neither: `config prepare` says what they need on the host",
+        );
+    }
+    if let Some(file) = settings.krl_file.as_deref().filter(|file| !is_path(file)) {
+        let message = format!("`{}` is not an absolute path", file.escape_default());
+        note(
+            None,
+            "krl_file",
+            message,
+            "use `a-z A-Z 0-9 / _ . -`, starting with `/`",
+        );
+    }
+    if let Some(user) = settings
+        .krl_user
+        .as_deref()
+        .filter(|user| !is_account(user))
+    {
+        let message = format!("`{}` is not an account name", user.escape_default());
+        note(
+            None,
+            "krl_user",
+            message,
+            "use `a-z 0-9 _ . -`, starting with a letter",
+        );
+    }
+    if settings.krl_file.is_some() && settings.host_key.is_none() {
+        let message = "a host is told nothing before its key is known".to_owned();
+        note(
+            None,
+            "host_key",
+            message,
+            "copy the line from `/etc/ssh/ssh_host_ed25519_key.pub` on the host",
+        );
+    }
     for (name, role) in roles {
         if !is_account(&role.user) {
             let message = format!("`{}` is not an account name", role.user.escape_default());
@@ -141,6 +214,12 @@ fn is_account(text: &str) -> bool {
         && bytes.all(|byte| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte)
         })
+}
+
+/// It stands in a command on the host.
+fn is_path(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_.-".contains(&byte);
+    text.starts_with('/') && text.len() > 1 && text.bytes().all(plain)
 }
 
 fn is_host(text: &str) -> bool {
