@@ -28,6 +28,11 @@ impl<'p> Context<'p> {
         self.common.server.as_deref()
     }
 
+    /// Whether flags or the environment say where the server is, which another program may not have.
+    pub fn is_told_where(&self) -> bool {
+        !matches!(self.named(), Named::Nothing)
+    }
+
     /// The server to talk to, by all its addresses.
     pub fn servers(&self) -> Result<Servers, Failure> {
         match self.named() {
@@ -78,6 +83,16 @@ impl<'p> Context<'p> {
 
     /// A client with the sign-in of the person at the keyboard.
     pub fn client(&self) -> Result<Client, Failure> {
+        let prover = Arc::new(AtTerminal::new(self.common.totp.clone()));
+        let listener = Arc::new(Noting::new(self.printer.json));
+        Ok(self
+            .client_that_asks_nobody()?
+            .with_prover(prover)
+            .with_listener(listener))
+    }
+
+    /// As `client`, for a program that runs where nobody can answer.
+    pub fn client_that_asks_nobody(&self) -> Result<Client, Failure> {
         let servers = self.servers()?;
         // A machine has no sign-in to keep: its token comes with its surroundings.
         let token = environment("PORTCULLIS_TOKEN").filter(|token| !token.is_empty());
@@ -87,11 +102,7 @@ impl<'p> Context<'p> {
             let place = self.settings()?.device_key;
             Session::open_with(&servers, &self.state()?, place)?
         };
-        let prover = Arc::new(AtTerminal::new(self.common.totp.clone()));
-        let listener = Arc::new(Noting::new(self.printer.json));
-        Ok(Client::new(session, Channel::Cli)?
-            .with_prover(prover)
-            .with_listener(listener))
+        Ok(Client::new(session, Channel::Cli)?)
     }
 
     /// The second factor that was given as a flag or in the environment.

@@ -15,6 +15,8 @@ use super::{Caller, Error, Gate};
 pub struct SeenTarget {
     pub target: Target,
     pub class: EnforcementClass,
+    /// Where ssh finds it.
+    pub host: Option<String>,
     pub verdicts: Vec<(RoleName, policy::Verdict)>,
 }
 
@@ -48,6 +50,7 @@ impl Gate {
                 verdicts: verdicts.collect(),
                 target: entry.target.clone(),
                 class: entry.connector.class(),
+                host: entry.connector.host().map(str::to_owned),
             }
         });
         Ok(seen.collect())

@@ -356,13 +356,18 @@ pub fn target(seen: &SeenTarget) -> TargetView {
             may_ask: matches!(verdict, Verdict::Permitted { .. }),
         }
     });
+    let roles: Vec<RoleView> = roles.collect();
     TargetView {
+        host: seen
+            .host
+            .clone()
+            .filter(|_| roles.iter().any(|role| role.may_ask)),
         name: seen.target.name.to_string(),
         kind: seen.target.kind.as_str().to_owned(),
         enforcement: seen.class.as_str().to_owned(),
         description: seen.target.description.clone(),
         tags: seen.target.tags.clone(),
-        roles: roles.collect(),
+        roles,
     }
 }
 

@@ -11,6 +11,9 @@ pub struct TargetView {
     pub name: String,
     /// `postgres` or `ssh`.
     pub kind: String,
+    /// Its name or address, for those who may ask for a role on it; where ssh can use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// `A`, `A+` or `C`.
     pub enforcement: String,
     pub description: String,

@@ -2,7 +2,7 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 54] = [
+const COMMANDS: [&[&str]; 56] = [
     &[],
     &["request"],
     &["requests"],
@@ -12,6 +12,8 @@ const COMMANDS: [&[&str]; 54] = [
     &["withdraw"],
     &["connect"],
     &["exec"],
+    &["ssh-config"],
+    &["ssh-match"],
     &["grants"],
     &["sessions"],
     &["sessions", "end"],

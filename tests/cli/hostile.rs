@@ -184,7 +184,7 @@ const APART: [(&str, &str); 19] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 58] = [
+const POISONED: [&[&str]; 61] = [
     &["status"],
     &["status", "--json"],
     &["prompt"],
@@ -192,6 +192,9 @@ const POISONED: [&[&str]; 58] = [
     &["history", "--json"],
     &["renew", "G-0000000003", "--reason", "INC-1 once more"],
     &["exec", "G-0000000003", "--", "true"],
+    &["ssh-config"],
+    &["ssh-config", "--json"],
+    &["ssh-match", "--folder", "/proc/no-such-folder", "bastion"],
     &["requests"],
     &["requests", "--state", "denied,pending"],
     &["requests", "--json"],

@@ -18,6 +18,7 @@ mod keys;
 mod local;
 mod nodes;
 mod pick;
+mod plain_ssh;
 mod policy;
 mod replayed;
 mod session;

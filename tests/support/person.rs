@@ -78,7 +78,12 @@ impl Person {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        self.other(env!("CARGO_BIN_EXE_portcullis"), arguments)
+    }
+
+    /// Another program in the same surroundings.
+    pub(crate) fn other(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()

@@ -1,5 +1,5 @@
 //! `portcullis connect`: uses an active grant with psql or ssh, or prints what another program needs. `exec` runs any
-//! other program with it.
+//! other program with it. `ssh-config` and `ssh-match` make plain ssh use it.
 //!
 //! Secrets go to the child through its environment or private files, never through its arguments.
 //! To add a kind of target: one file here with `run`, `print` and `exec`, one arm in `run` below and one in `exec`.
@@ -8,6 +8,9 @@ mod child;
 pub(super) mod exec;
 mod postgres;
 mod ssh;
+pub(super) mod ssh_config;
+mod ssh_files;
+pub(super) mod ssh_match;
 
 use std::ffi::OsString;
 

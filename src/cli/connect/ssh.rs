@@ -1,18 +1,15 @@
 //! SSH: a key of the moment in a private folder, a certificate that is renewed while ssh runs, and the end of both.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use ssh_key::rand_core::OsRng;
-use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep_until};
 
+use crate::cli::connect::ssh_files::{Certified, Files, cannot, quoted};
 use crate::cli::connect::{child, closed, explain};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, ClientError, Followed, IdempotencyKey, follow};
@@ -27,18 +24,6 @@ pub(super) struct Ssh<'a, 'p> {
     context: &'a Context<'p>,
     client: Client,
     grant: GrantView,
-}
-
-/// What ssh needs to get in.
-struct Certified {
-    host: String,
-    port: u16,
-    user: String,
-    certificate: String,
-    host_key: Option<String>,
-    /// How long the certificate is good, measured on our clock from the server's.
-    good_for: Duration,
-    ends_at: DateTime<Utc>,
 }
 
 impl<'a, 'p> Ssh<'a, 'p> {
@@ -144,6 +129,15 @@ impl<'a, 'p> Ssh<'a, 'p> {
         Ok(Exit::DONE)
     }
 
+    /// Brings the files for plain ssh up to date; what is in them is good for minutes.
+    pub(super) async fn refresh(&self, folder: &Path) -> Result<(), Failure> {
+        let files = Files::in_folder(folder);
+        let certified = self.certify(&files.have_key()?).await?;
+        files.write(&certified)?;
+        files.write_included(&certified)?;
+        Ok(())
+    }
+
     async fn certify(&self, public_key: &str) -> Result<Certified, Failure> {
         Ok(self.ask(public_key).await?)
     }
@@ -239,211 +233,10 @@ impl<'a, 'p> Ssh<'a, 'p> {
     }
 }
 
-/// The files of one key.
-struct Files {
-    key: PathBuf,
-    certificate: PathBuf,
-    known_hosts: PathBuf,
-}
-
-impl Files {
-    fn in_folder(folder: &Path) -> Self {
-        Self {
-            key: folder.join("key"),
-            certificate: folder.join("key-cert.pub"),
-            known_hosts: folder.join("known_hosts"),
-        }
-    }
-
-    /// Makes a key pair and gives the public key as one line.
-    fn make_key(&self) -> Result<String, Failure> {
-        let failed =
-            |error: ssh_key::Error| Failure::here(format!("a key cannot be made: {error}"), "");
-        let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(failed)?;
-        key.set_comment("portcullis");
-        let text = key.to_openssh(LineEnding::LF).map_err(failed)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&self.key)
-            .map_err(|error| cannot("the key cannot be written", &error))?;
-        file.write_all(text.as_bytes())
-            .map_err(|error| cannot("the key cannot be written", &error))?;
-        key.public_key().to_openssh().map_err(failed)
-    }
-
-    /// Writes beside the file and renames, because ssh may read at any moment.
-    fn write(&self, certified: &Certified) -> Result<(), Failure> {
-        replace(&self.certificate, &certified.certificate)
-            .map_err(|error| cannot("the certificate cannot be written", &error))?;
-        if let Some(host_key) = &certified.host_key {
-            replace(&self.known_hosts, &format!("{ALIAS} {}", host_key.trim()))
-                .map_err(|error| cannot("the host's key cannot be written", &error))?;
-        }
-        Ok(())
-    }
-
-    /// What ssh is told in any case.
-    fn options(&self, certified: &Certified) -> Vec<(&'static str, String)> {
-        let mut options = vec![
-            ("CertificateFile", path_option(&self.certificate)),
-            ("IdentitiesOnly", "yes".to_owned()),
-            ("IdentityAgent", "none".to_owned()),
-            ("ControlPath", "none".to_owned()),
-        ];
-        if certified.host_key.is_some() {
-            options.extend([
-                ("HostKeyAlias", ALIAS.to_owned()),
-                ("UserKnownHostsFile", path_option(&self.known_hosts)),
-                ("GlobalKnownHostsFile", "/dev/null".to_owned()),
-                ("StrictHostKeyChecking", "yes".to_owned()),
-                ("UpdateHostKeys", "no".to_owned()),
-                ("CheckHostIP", "no".to_owned()),
-            ]);
-        }
-        options
-    }
-
-    /// Writes a file for `ssh -F`, in which the host has the name of the target and its own.
-    fn write_config(&self, target: &str, certified: &Certified) -> Result<PathBuf, Failure> {
-        let (host, user) = (&certified.host, &certified.user);
-        if !is_one_word(host) || !is_one_word(user) {
-            return Err(Failure::here(
-                format!("`{user}@{host}` cannot stand in a configuration of ssh"),
-                "tell the operator; the catalogue has it",
-            ));
-        }
-        let mut text = format!(
-            "Host {target} {host}\n  HostName {}\n  Port {}\n  User {}\n  IdentityFile {}\n",
-            host.replace('%', "%%"),
-            certified.port,
-            user.replace('%', "%%"),
-            path_option(&self.key)
-        );
-        for (name, value) in self.options(certified) {
-            text.push_str(&format!("  {name} {value}\n"));
-        }
-        let path = self.key.with_file_name("config");
-        replace(&path, &text)
-            .map_err(|error| cannot("the configuration for ssh cannot be written", &error))?;
-        Ok(path)
-    }
-
-    fn arguments(&self, certified: &Certified) -> Vec<String> {
-        let mut arguments = vec!["-i".to_owned(), self.key.to_string_lossy().into_owned()];
-        for (name, value) in self.options(certified) {
-            arguments.extend(["-o".to_owned(), format!("{name}={value}")]);
-        }
-        // After `--` a name that begins with a dash is still a name.
-        arguments.extend([
-            "-p".to_owned(),
-            certified.port.to_string(),
-            "-l".to_owned(),
-            certified.user.clone(),
-            "--".to_owned(),
-            certified.host.clone(),
-        ]);
-        arguments
-    }
-}
-
-/// The name under which the pinned host key is filed, so that ports and addresses need no care.
-const ALIAS: &str = "portcullis-target";
-
-/// A path as ssh's options take it: quoted for spaces, with `%` doubled because it begins a substitution.
-fn path_option(path: &Path) -> String {
-    format!("\"{}\"", path.to_string_lossy().replace('%', "%%"))
-}
-
-/// Whether a text is one word in a configuration of ssh, and nothing but itself there.
-fn is_one_word(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@%".contains(&byte);
-    !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain)
-}
-
 /// Says that there is a certificate for what is none.
 pub(super) fn not_a_host(target: &str) -> Failure {
     Failure::here(
         format!("the server gave a certificate for `{target}`, which is not a host any more"),
         "look at it again with `portcullis request --list`",
     )
-}
-
-fn replace(path: &Path, line: &str) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    writeln!(file, "{}", line.trim())?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn cannot(what: &str, error: &std::io::Error) -> Failure {
-    Failure::here(
-        format!("{what}: {error}"),
-        "check the free space and who owns the folder",
-    )
-}
-
-/// A word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_for_the_shell_stay_one_word() {
-        assert_eq!(quoted("a/b-c"), "a/b-c");
-        assert_eq!(quoted("it's $HOME; x"), "'it'\\''s $HOME; x'");
-        assert_eq!(quoted(""), "''");
-    }
-
-    #[test]
-    fn only_plain_words_get_into_a_configuration() {
-        for (text, plain) in [
-            ("db.example.com", true),
-            ("fe80::1%eth0", true),
-            ("-oProxyCommand=evil", false),
-            ("a b", false),
-            ("a\nProxyCommand evil", false),
-            ("\"", false),
-            ("*", false),
-            ("", false),
-        ] {
-            assert_eq!(is_one_word(text), plain, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn ssh_gets_no_secret_and_no_option_from_outside() {
-        let certified = Certified {
-            host: "-oProxyCommand=evil".to_owned(),
-            port: 2222,
-            user: "deploy".to_owned(),
-            certificate: "certificate".to_owned(),
-            host_key: Some("ssh-ed25519 AAAA".to_owned()),
-            good_for: Duration::ZERO,
-            ends_at: DateTime::UNIX_EPOCH,
-        };
-        let arguments = Files::in_folder(Path::new("/tmp/a b%c")).arguments(&certified);
-        let end = arguments
-            .iter()
-            .position(|argument| argument == "--")
-            .unwrap();
-        assert_eq!(
-            arguments.get(end + 1..),
-            Some(&["-oProxyCommand=evil".to_owned()][..])
-        );
-        assert!(
-            arguments.contains(&"CertificateFile=\"/tmp/a b%%c/key-cert.pub\"".to_owned()),
-            "{arguments:?}"
-        );
-    }
 }
