@@ -159,6 +159,7 @@ impl Webhook {
                     "its service cannot be asked what there is: ends are not verified, and nothing left over is found"
                         .to_owned(),
                 ],
+                standing: None,
             });
         };
         let objects = listed.into_iter().filter_map(|object| {
@@ -173,6 +174,7 @@ impl Webhook {
         Ok(Observation {
             objects: objects.collect(),
             warnings: Vec::new(),
+            standing: None,
         })
     }
 
