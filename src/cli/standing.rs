@@ -1,7 +1,5 @@
 //! `portcullis standing`: what lets people into targets although no grant backs it, and what is said about it.
 
-use chrono::Utc;
-
 use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, IdempotencyKey};
@@ -146,6 +144,7 @@ async fn list(
             break;
         }
     }
+    let now = context.now(client).await?;
     let page = Page { items, next: None };
     context.printer.answer(&page, |printer| {
         let mut table = Table::new(&[
@@ -164,7 +163,7 @@ async fn list(
                 standing.target.clone(),
                 standing.kind.clone(),
                 standing.subject.clone(),
-                words::left(standing.found_at, Utc::now()),
+                words::left(standing.found_at, now),
                 standing.rights.join(", "),
             ]);
         }

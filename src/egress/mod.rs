@@ -188,7 +188,8 @@ impl Client {
             .map_err(|denied| Fault::Denied(denied.to_string()))?;
         let said = request.body().map(|body| body.as_bytes().map(<[u8]>::len));
         // What has no length is read from somewhere, and nobody knows how much it is.
-        if !said.is_none_or(|length| length.is_some_and(|length| length <= LONGEST_REQUEST)) {
+        let is_short = |length: Option<usize>| length.is_some_and(|it| it <= LONGEST_REQUEST);
+        if said.is_some_and(|length| !is_short(length)) {
             return Err(Fault::TooMuchToSay { host: host() });
         }
         let fault = |error: reqwest::Error| self.fault(host(), &error.without_url());

@@ -130,11 +130,12 @@ fn meant(address: IpAddr) -> IpAddr {
         return address;
     };
     let embedded = match v6.segments() {
-        // IPv4-mapped, IPv4-compatible (but not `::` and `::1`), and NAT64 (RFC 6052).
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => (high, low),
+        // IPv4-compatible, but not `::` and `::1`.
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => (high, low),
-        // 6to4 (RFC 3056).
-        [0x2002, high, low, ..] => (high, low),
+        // IPv4-mapped, NAT64 (RFC 6052) and 6to4 (RFC 3056).
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => (high, low),
         _ => return address,
     };
     let bits = (u32::from(embedded.0) << 16) | u32::from(embedded.1);

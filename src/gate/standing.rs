@@ -138,12 +138,12 @@ impl Gate {
             .collect();
         let mut steps = Vec::new();
         for found in shown {
-            let changed = match known.remove(&(found.kind, found.subject.clone())) {
-                Some(standing) => standing.seen(found, now),
-                None => {
-                    let id = StandingId::from_bits(new_bits()?);
-                    Some(Standing::found(id, target.clone(), found.clone(), now))
-                }
+            let before = known.remove(&(found.kind, found.subject.clone()));
+            let changed = if let Some(standing) = before {
+                standing.seen(found, now)
+            } else {
+                let id = StandingId::from_bits(new_bits()?);
+                Some(Standing::found(id, target.clone(), found.clone(), now))
             };
             steps.extend(changed.map(|(_, step)| step));
         }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::domain::ids::{StandingId, TargetName};
+use crate::domain::refusal::Refusal;
 use crate::domain::standing::StandingState;
 use crate::gate::Caller;
 use crate::gate::standing::{SeenStanding, Word};
@@ -166,13 +167,13 @@ fn view(seen: &SeenStanding) -> StandingView {
     let said = standing.said.as_ref();
     let import = said.and_then(|said| said.import.as_ref());
     let state = standing.state(*now);
-    let nothing_said = || (state == StandingState::Open).then(|| "nobody said anything about it");
+    let nothing_said = || (state == StandingState::Open).then_some("nobody said anything about it");
     let allowed = |action: &str, no: Option<String>| AllowedAction {
         action: action.to_owned(),
         allowed: no.is_none(),
         reason: no,
     };
-    let no = refusal.as_ref().map(|refusal| refusal.text());
+    let no = refusal.as_ref().map(Refusal::text);
     StandingView {
         id: standing.id.to_string(),
         target: standing.target.to_string(),

@@ -258,6 +258,7 @@ impl Failure {
     }
 
     /// The same failure of a target that wants to be left alone for some time.
+    #[must_use]
     pub fn not_before(self, wait: Option<std::time::Duration>) -> Self {
         Self {
             not_before: wait,

@@ -78,10 +78,32 @@ fn row(subject: &str, rights: &str, state: &str) -> (String, String, String) {
     (subject.to_owned(), rights.to_owned(), state.to_owned())
 }
 
-on_both! {
+/// As `on_both`, with a mess.
+macro_rules! on_both_with_a_mess {
+    ($(#[$meta:meta])* async fn $name:ident($mess:ident: Mess) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn body($mess: Mess) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                body(Mess::new(Backend::Sqlite).await).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                body(Mess::new(Backend::Postgres).await).await;
+            }
+        }
+    };
+}
+
+on_both_with_a_mess! {
     /// Neither what is over nor the grants of another installation nor the user that Portcullis has itself.
-    async fn what_lets_somebody_in_without_a_grant_is_found(backend) {
-        let mess = Mess::new(backend).await;
+    async fn what_lets_somebody_in_without_a_grant_is_found(mess: Mess) {
         let items = seen(mess.world.admin(), false).await;
         assert_eq!(told(&items), [
             row("Mallory \u{202e}", "is superuser; may log in", "open"),
@@ -93,9 +115,11 @@ on_both! {
         assert_eq!(mess.look_again().await.len(), 2, "and once");
         assert_eq!(mess.world.events(&["standing.found"]).await.len(), 2);
     }
+}
 
-    async fn what_is_ignored_is_open_again_when_it_grows(backend) {
-        let mut mess = Mess::new(backend).await;
+on_both_with_a_mess! {
+    async fn what_is_ignored_is_open_again_when_it_grows(mess: Mess) {
+        let mut mess = mess;
         let admin = mess.world.admin();
         let backup = seen(admin, false).await.remove(1);
         let ignored = admin.ignore_standing(&backup.id, backup.version, &word(), &key()).await.unwrap();
@@ -111,9 +135,10 @@ on_both! {
         let codes = ["standing.ignored", "standing.changed", "standing.gone"];
         assert_eq!(mess.world.events(&codes).await.len(), 3);
     }
+}
 
-    async fn somebody_answers_for_it_until_a_date(backend) {
-        let mess = Mess::new(backend).await;
+on_both_with_a_mess! {
+    async fn somebody_answers_for_it_until_a_date(mess: Mess) {
         let (admin, ada) = (mess.world.admin(), mess.world.engineer("ada").await);
         let backup = seen(admin, false).await.remove(1);
         let import = |owner: &str, duration: &str| StandingImport {
@@ -126,32 +151,33 @@ on_both! {
             ("ada", "400d", "import-too-long"),
             ("ada", "soon", "bad-input"),
         ] {
-            let called = admin.import_standing(&backup.id, backup.version, &import(owner, duration), &key());
-            assert_eq!(refused(called.await), code);
+            let called = admin.import_standing(&backup.id, backup.version, &import(owner, duration), &key()).await;
+            assert_eq!(refused(called), code);
         }
         let imported = admin.import_standing(&backup.id, backup.version, &import("ada", "30d"), &key()).await.unwrap();
         assert_eq!((imported.state.as_str(), imported.owner.as_deref()), ("imported", Some("ada")));
         assert!(imported.until.is_some());
-        let again = admin.ignore_standing(&backup.id, backup.version, &word(), &key());
-        assert_eq!(refused(again.await), "conflict");
+        let again = admin.ignore_standing(&backup.id, backup.version, &word(), &key()).await;
+        assert_eq!(refused(again), "conflict");
         let reopened = admin.reopen_standing(&backup.id, imported.version, &word(), &key()).await.unwrap();
         assert_eq!((reopened.state.as_str(), reopened.owner), ("open", None));
-        let twice = admin.reopen_standing(&backup.id, reopened.version, &word(), &key());
-        assert_eq!(refused(twice.await), "standing-open");
+        let twice = admin.reopen_standing(&backup.id, reopened.version, &word(), &key()).await;
+        assert_eq!(refused(twice), "standing-open");
         assert_eq!(refused(ada.standing_access(false, None, None).await), "not-allowed");
     }
+}
 
-    async fn who_reads_settles_nothing_and_who_is_for_other_targets_sees_nothing(backend) {
-        let mess = Mess::new(backend).await;
+on_both_with_a_mess! {
+    async fn who_reads_settles_nothing_and_who_is_for_other_targets_sees_nothing(mess: Mess) {
         let backup = seen(mess.world.admin(), false).await.remove(1);
         let auditor = mess.world.person("otto", &["auditor"], &[]).await;
         assert_eq!(seen(&auditor, false).await.len(), 2);
-        let called = auditor.ignore_standing(&backup.id, backup.version, &word(), &key());
-        assert_eq!(refused(called.await), "not-allowed");
+        let called = auditor.ignore_standing(&backup.id, backup.version, &word(), &key()).await;
+        assert_eq!(refused(called), "not-allowed");
         let elsewhere = mess.world.person("elsa", &["reviewer@env:nowhere"], &[]).await;
         assert_eq!(seen(&elsewhere, false).await, []);
         assert_eq!(refused(elsewhere.one_standing_access(&backup.id).await), "not-found");
-        let called = elsewhere.ignore_standing(&backup.id, backup.version, &word(), &key());
-        assert_eq!(refused(called.await), "not-found");
+        let called = elsewhere.ignore_standing(&backup.id, backup.version, &word(), &key()).await;
+        assert_eq!(refused(called), "not-found");
     }
 }

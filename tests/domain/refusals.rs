@@ -53,6 +53,9 @@ fn known(refusal: &Refusal) -> usize {
         | R::Locked { .. }
         | R::SelfLock
         | R::LockOver { .. }
+        | R::StandingGone { .. }
+        | R::StandingOpen { .. }
+        | R::ImportTooLong
         | R::PreviewNotValid { .. }
         | R::TooManyItems { .. }
         | R::PolicyInUse { .. }
@@ -75,7 +78,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Busy
         | R::ClocksDiffer { .. }
         | R::NoWritableStore { .. }
-        | R::OutcomeUnknown => 59,
+        | R::OutcomeUnknown => 62,
     }
 }
 
@@ -86,6 +89,7 @@ fn every_refusal() -> Vec<Refusal> {
     let grant = || "G-7k3qm2xd0v".parse().unwrap();
     let target = || "orders-db".parse().unwrap();
     let lock = || "L-7k3qm2xd0v".parse().unwrap();
+    let standing = || "A-7k3qm2xd0v".parse().unwrap();
     vec![
         R::NotSignedIn,
         R::TokenExpired,
@@ -205,6 +209,13 @@ fn every_refusal() -> Vec<Refusal> {
             lock: lock(),
             state: LockState::Over,
         },
+        R::StandingGone {
+            standing: standing(),
+        },
+        R::StandingOpen {
+            standing: standing(),
+        },
+        R::ImportTooLong,
         R::PreviewNotValid {
             why: "it is older than 5 minutes",
         },

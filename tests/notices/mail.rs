@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use portcullis::wire::{Approval, Denial, NewBreakGlass, NewRequest, Revocation};
 
 use super::{arrives, by_mail, later, settled, world};
-use crate::support::smtp::Smtp;
+use crate::support::smtp::{Smtp, Taken};
 use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key, submit};
 
 async fn a_request_and_its_decision(backend: Backend) {
@@ -235,7 +235,7 @@ async fn of_several_nodes_one_tells_and_no_notice_comes_twice() {
     }
     let asked = || {
         let mail = smtp.mail_to("root");
-        let said: String = mail.iter().map(|mail| mail.text()).collect();
+        let said: String = mail.iter().map(Taken::text).collect();
         said.matches(" asks for ").count()
     };
     world

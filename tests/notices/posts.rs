@@ -66,11 +66,8 @@ async fn a_program_is_told_with_a_signature_and_a_room_in_plain_text() {
     let at = at.strip_prefix("t=").unwrap();
     let secret = hmac::Key::new(hmac::HMAC_SHA256, b"s3cret");
     let expected = hmac::sign(&secret, format!("{at}.{body}").as_bytes());
-    let expected: String = expected
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digits = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    let expected = expected.as_ref().iter().fold(String::new(), digits);
     assert_eq!(code, expected);
     let told: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(headers["idempotency-key"], told["id"].as_str().unwrap());

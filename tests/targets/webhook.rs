@@ -204,16 +204,12 @@ impl Made {
             site,
         };
         made.write("secret", &format!("{SECRET}\n"));
-        let (url, secret) = (made.url(made.site.port), made.path("secret"));
+        let (url, secret) = (url_at(made.site.port), made.path("secret"));
         let authority = made.certificates.authority();
         made.set("url", url)
             .set("secret_file", secret.display().to_string())
             .set("ca_file", authority.display().to_string());
         made
-    }
-
-    fn url(&self, port: u16) -> String {
-        format!("https://localhost:{port}/doors?of=hall")
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -285,7 +281,7 @@ impl Stand for WebhookStand {
 
     fn unreachable(&self) -> Box<dyn Connector> {
         let mut settings = self.made.settings.clone();
-        let url = self.made.url(nobody());
+        let url = url_at(nobody());
         settings.insert("url".to_owned(), url.into());
         let settings = KindSettings::read(TargetKind::Webhook, toml::Value::Table(settings));
         let role = KindRole::read(TargetKind::Webhook, toml::Value::Table(Table::new()));
@@ -509,7 +505,7 @@ async fn nobody_is_sent_on_to_another_address() {
     for to in [
         "http://169.254.169.254/latest/meta-data/".to_owned(),
         format!("http://127.0.0.1:{}/", site.port),
-        stand.made.url(stand.made.site.port),
+        url_at(stand.made.site.port),
         "//[::ffff:169.254.169.254]/".to_owned(),
         "/doors".to_owned(),
     ] {
@@ -563,7 +559,7 @@ async fn addresses_that_mean_something_else_are_refused_when_they_are_read() {
         let said = format!("{} {}", problems[0].message, problems[0].hint);
         assert!(!said.contains(['\r', '\n']), "{said}");
     }
-    let url = made.url(made.site.port);
+    let url = url_at(made.site.port);
     made.set("url", url);
     made.value = "hall\r\nX-Admin: yes";
     let problems = made.connector().err().unwrap();
@@ -595,4 +591,8 @@ async fn only_who_can_prove_to_be_the_service_is_told() {
         assert!(failure.message.contains(why), "{certificate}: {failure}");
         assert!(stand.book().heard.is_empty());
     }
+}
+
+fn url_at(port: u16) -> String {
+    format!("https://localhost:{port}/doors?of=hall")
 }

@@ -99,7 +99,11 @@ impl Webhook {
         }
         headers.insert(SIGNATURE, self.signature(&body)?);
         *request.body_mut() = Some(body.into());
-        let answer = self.client()?.send(request).await.map_err(failure)?;
+        let answer = self
+            .client()?
+            .send(request)
+            .await
+            .map_err(|fault| failure(&fault))?;
         if answer.status.is_success() {
             Ok(answer.body)
         } else {
@@ -170,7 +174,7 @@ fn signed(file: &Path, time: u64, body: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn failure(fault: Fault) -> Failure {
+fn failure(fault: &Fault) -> Failure {
     if fault.stays() {
         Failure::permanent(fault.to_string())
     } else {
