@@ -240,6 +240,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         .replace("/sealed-codes/{id}", "/sealed-codes/C-0000000001")
         .replace("/grants/{id}", &format!("/grants/{}", things.grant))
         .replace("/incidents/{id}", "/incidents/I-0000000001")
+        .replace("/standing/{id}", "/standing/A-0000000001")
         .replace("/locks/{id}", &format!("/locks/{}", things.lock))
         .replace("/factors/{id}", "/factors/F-0000000001")
         // Nobody has this device.
@@ -289,6 +290,8 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/audit/deliveries"
         | "GET /v1/audit/{index}/proof"
         | "GET /v1/facets"
+        | "GET /v1/standing"
+        | "GET /v1/standing/{id}"
         | "GET /v1/sessions"
         | "GET /v1/factors"
         | "GET /v1/policy"
@@ -367,6 +370,13 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         "POST /v1/locks" => (
             None,
             json!({"on": {"kind": "principal", "principal": "gone"}, "reason": "INC-1 leak"}),
+        ),
+        "POST /v1/standing/{id}/ignore" | "POST /v1/standing/{id}/reopen" => {
+            (Some(1), json!({"reason": "nightly backup"}))
+        }
+        "POST /v1/standing/{id}/import" => (
+            Some(1),
+            json!({"owner": things.owner, "duration": "30d", "reason": "moves to grants"}),
         ),
         "POST /v1/locks/{id}/lift" => (Some(1), json!({"reason": "calm again"})),
         // The only target here does not report sessions: whoever may try hears 422.
@@ -459,6 +469,7 @@ fn routes() -> Vec<String> {
 async fn every_route_answers_everybody_as_the_table_says() {
     let world = World::with_glass(Backend::Sqlite).await;
     let cast = Cast::of(&world).await;
+    world.execute("insert into standing (id, target, kind, subject, rights, found_at, version) values ('A-0000000001', 'bastion', 'account', 'backup', '[]', 1, 1)").await;
     let mut table = format!("{:<34}", "");
     for column in COLUMNS {
         write!(table, "{column:>10}").unwrap();
@@ -482,6 +493,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
             // One person asks for the same only once.
             if !looks {
                 world.execute("update requests set state = 'withdrawn', decided_at = 1 where state = 'pending'").await;
+                world.execute("update standing set version = 1, said_by_id = null, said_by_name = null, said_at = null, reason = null, owner = null, until_at = null").await;
             }
             left = Some(things);
         }

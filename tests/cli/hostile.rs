@@ -184,7 +184,7 @@ const APART: [(&str, &str); 19] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 61] = [
+const POISONED: [&[&str]; 65] = [
     &["status"],
     &["status", "--json"],
     &["prompt"],
@@ -213,6 +213,22 @@ const POISONED: [&[&str]; 61] = [
     &["locks", "--all", "--filter", "kind:tag env:*"],
     &["lock", "tag", "env=\u{1b}[2J", "--reason", "INC-1 leak"],
     &["unlock", "L-0000000003", "--reason", "\u{9b}31m calm again"],
+    &["standing"],
+    &["standing", "--all", "--json"],
+    &[
+        "standing",
+        "ignore",
+        "A-0000000003",
+        "--reason",
+        "\u{9b}31m nightly",
+    ],
+    &[
+        "standing",
+        "reopen",
+        "A-0000000003",
+        "--reason",
+        "INC-1 \u{202e}leak",
+    ],
     &["incidents"],
     &["incidents", "--json"],
     &["incident", "show", "I-0000000003"],

@@ -67,7 +67,7 @@ fn the_samples_in_them_are_valid_once_the_comment_signs_are_gone() {
     );
     let report = catalog::check(folder.path(), &bare);
     assert_eq!(told(&report.problems), "");
-    assert_eq!((report.targets, report.policies), (4, 4));
+    assert_eq!((report.targets, report.policies), (6, 4));
 }
 
 #[test]

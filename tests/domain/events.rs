@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 63] = [
+const BY_THE_GATE: [(EventCode, &str); 69] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::BreakGlassUsed, "api::break_glass"),
     (EventCode::BreakGlassSignedOff, "api::break_glass"),
@@ -55,6 +55,12 @@ const BY_THE_GATE: [(EventCode, &str); 63] = [
     (EventCode::SessionEndFailed, "api::sessions"),
     (EventCode::SessionEndIgnored, "api::sessions"),
     (EventCode::SessionEnded, "api::sessions"),
+    (EventCode::StandingFound, "api::standing"),
+    (EventCode::StandingChanged, "api::standing"),
+    (EventCode::StandingGone, "api::standing"),
+    (EventCode::StandingImported, "api::standing"),
+    (EventCode::StandingIgnored, "api::standing"),
+    (EventCode::StandingReopened, "api::standing"),
     (EventCode::OrphanRemoved, "story"),
     (EventCode::TargetDrifted, "story"),
     (EventCode::HistoryRead, "leaving::reads"),

@@ -635,6 +635,7 @@ fn stories_come_everywhere() {
         "database",
         "grant.kept",
         "delivery",
+        "standing",
     ];
     let of_rules = EventCode::ALL.iter().map(|code| code.as_str());
     let of_rules = of_rules.filter(|code| !aside.iter().any(|family| code.starts_with(family)));

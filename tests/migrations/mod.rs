@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 19] = [
+const SUMS: [(&str, &str); 20] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -101,6 +101,10 @@ const SUMS: [(&str, &str); 19] = [
     (
         "0019_notices.sql",
         "63252472b2cc551a0bff9d0603d33981451dc92920bbdbbe89111e7546bbf35f",
+    ),
+    (
+        "0020_standing.sql",
+        "e52a293531767c788b0c6131217698868ebacfc02899b88f795b53f2348b85d7",
     ),
 ];
 

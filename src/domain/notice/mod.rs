@@ -262,8 +262,8 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
-    use super::super::principal::PrincipalRef;
     use super::*;
+    use crate::domain::principal::PrincipalRef;
 
     fn rita() -> Actor {
         Actor::Principal(PrincipalRef {

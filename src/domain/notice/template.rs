@@ -1,7 +1,7 @@
 //! What a channel says, as its operator wrote it: text with names of fields in braces. There is no logic in it but that
 //! a line is left out where its fields have nothing to say, and what a field holds is never read as a template again.
 
-use super::super::nearest::{list, nearest};
+use crate::domain::nearest::{list, nearest};
 
 /// What may stand in braces, and what it is.
 pub const FIELDS: [(&str, &str); 13] = [

@@ -5,9 +5,9 @@ use std::fmt;
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 
-use super::super::hours::minutes;
-use super::super::zone::Zone;
 use super::Kind;
+use crate::domain::hours::minutes;
+use crate::domain::zone::Zone;
 
 /// Longer than any address that mail goes to (RFC 5321).
 const ADDRESS_MAX: usize = 254;

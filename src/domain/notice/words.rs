@@ -105,8 +105,8 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
     use super::*;
+    use crate::domain::notice::Kind;
 
     fn notice(kind: Kind, happened: Happened) -> Notice {
         Notice {

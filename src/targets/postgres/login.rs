@@ -26,7 +26,7 @@ pub struct Login {
 
 impl Postgres {
     pub(super) fn login(&self, access: &Access<'_>) -> Result<Login, Failure> {
-        self.role(access.role)?;
+        let role = self.role(access.role)?;
         if access.ends_at <= access.now {
             return Err(Failure::permanent(format!(
                 "the grant `{}` is over",
@@ -36,9 +36,10 @@ impl Postgres {
         let Settings {
             host,
             port,
-            database,
+            database: usual,
             ..
         } = self.settings.clone();
+        let database = role.databases(&usual).next().unwrap_or(&usual).to_owned();
         let user = self.object(access.grant);
         let password = self.password(access.grant);
         let sslmode = match self.settings.sslmode {

@@ -118,6 +118,10 @@ impl Postgres {
     async fn make(&self, access: Access<'_>) -> Result<Up, Failure> {
         let role = self.role(access.role)?;
         let object = self.object(access.grant);
+        let home = self.settings.database.as_str();
+        let mut elsewhere: Vec<&str> = role.databases(home).collect();
+        let is_home = elsewhere.contains(&home);
+        elsewhere.retain(|database| *database != home);
         let privileges = role.privileges.iter().map(|given| {
             json!({
                 "schema": given.schema,
@@ -126,7 +130,9 @@ impl Postgres {
                 "sequences": given.sequences.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", "),
             })
         });
-        let ask = json!({
+        let mut ask = json!({
+            "is_fenced": true,
+            "gives": is_home,
             "object": object,
             "grant": access.grant.digits(),
             "role": access.role,
@@ -138,7 +144,17 @@ impl Postgres {
             "member_of": role.member_of,
             "privileges": privileges.collect::<Vec<_>>(),
         });
-        let answer: UpAnswer = self.admin.run(include_str!("up.sql"), &ask).await?;
+        const SCRIPT: &str = include_str!("up.sql");
+        let answer: UpAnswer = self.admin.run(SCRIPT, &ask).await?;
+        ask["is_fenced"] = false.into();
+        ask["gives"] = true.into();
+        for database in elsewhere {
+            let given = self.admin.run_in::<UpAnswer>(database, SCRIPT, &ask).await;
+            given.map_err(|failure| Failure {
+                message: format!("database `{database}`: {}", failure.message),
+                ..failure
+            })?;
+        }
         Ok(Up {
             object: Some(object),
             target_clock: Some(answer.clock),
@@ -163,6 +179,8 @@ impl Connector for Postgres {
             access.ends_at.format("%Y-%m-%d %H:%M UTC")
         )];
         if let Some(role) = self.roles.get(access.role) {
+            let databases: Vec<&str> = role.databases(&self.settings.database).collect();
+            steps.push(format!("let it connect to `{}`", databases.join("`, `")));
             steps.extend(
                 role.member_of
                     .iter()
@@ -249,6 +267,17 @@ impl Connector for Postgres {
             format!("create role {user} login createrole password '…';"),
             format!("grant create, connect on database {database} to {user};"),
         ];
+        let elsewhere: BTreeSet<&String> = self
+            .roles
+            .values()
+            .flat_map(|role| role.databases.iter().flatten())
+            .filter(|name| **name != self.settings.database)
+            .collect();
+        lines.extend(
+            elsewhere
+                .into_iter()
+                .map(|name| format!("grant connect on database {} to {user};", quoted(name))),
+        );
         let groups: BTreeSet<&String> = self
             .roles
             .values()

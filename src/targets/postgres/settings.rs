@@ -20,7 +20,7 @@ pub struct Settings {
     pub host: String,
     #[serde(default = "default_port")]
     pub port: u16,
-    /// The database that people connect to, and that has our fence.
+    /// The database that people connect to where their role names no other, and that has our fence.
     pub database: String,
     /// The admin role that we log in as.
     pub user: String,
@@ -55,7 +55,9 @@ pub struct RoleSettings {
     /// Roles of the server whose rights the holder has.
     #[serde(default)]
     pub member_of: Vec<String>,
-    /// Rights in the target's database, given one by one.
+    /// Where the holder may connect to, and where `privileges` and a preset hold; the target's database without it.
+    pub databases: Option<Vec<String>>,
+    /// Rights, given one by one.
     #[serde(default)]
     pub privileges: Vec<Privileges>,
     /// Rights that go by one name.
@@ -124,6 +126,13 @@ impl Preset {
 }
 
 impl RoleSettings {
+    /// The databases of the role, the one to connect to first, on a target with this one.
+    pub(super) fn databases<'a>(&'a self, usual: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.databases.iter().flatten().map(String::as_str);
+        let usual = self.databases.is_none().then_some(usual);
+        named.chain(usual)
+    }
+
     /// The same role with what its preset means written out.
     pub(super) fn written_out(mut self) -> Self {
         let Some(preset) = self.preset.take() else {
@@ -280,6 +289,22 @@ pub(super) fn check(
                 message,
                 "name a role of the server in `member_of`, list `privileges`, or use a `preset`",
             );
+        }
+        if let Some(databases) = &role.databases {
+            if databases.is_empty() {
+                let message = "the holder could connect nowhere".to_owned();
+                let hint = "leave the key out to use the target's database";
+                note(Some(name), "databases", message, hint);
+            }
+            for (nth, database) in databases.iter().enumerate() {
+                if !is_name(database) {
+                    let hint = "use the name as the server has it";
+                    note(Some(name), "databases", not_a_name(database), hint);
+                } else if databases.iter().take(nth).any(|known| known == database) {
+                    let message = format!("`{database}` is there twice");
+                    note(Some(name), "databases", message, "name it once");
+                }
+            }
         }
         let tables = role
             .preset

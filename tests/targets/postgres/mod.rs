@@ -1,6 +1,7 @@
 //! What is special about PostgreSQL, on a real server.
 
 mod access;
+mod databases;
 mod ending;
 mod guard;
 mod names;
