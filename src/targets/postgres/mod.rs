@@ -116,6 +116,7 @@ impl Postgres {
     }
 
     async fn make(&self, access: Access<'_>) -> Result<Up, Failure> {
+        const SCRIPT: &str = include_str!("up.sql");
         let role = self.role(access.role)?;
         let object = self.object(access.grant);
         let home = self.settings.database.as_str();
@@ -130,27 +131,28 @@ impl Postgres {
                 "sequences": given.sequences.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", "),
             })
         });
-        let mut ask = json!({
-            "is_fenced": true,
-            "gives": is_home,
-            "object": object,
-            "grant": access.grant.digits(),
-            "role": access.role,
-            "epoch": access.epoch,
-            "now": access.now,
-            "ends_at": access.ends_at,
-            "verifier": self.verifier(access.grant),
-            "connection_limit": self.settings.connection_limit,
-            "member_of": role.member_of,
-            "privileges": privileges.collect::<Vec<_>>(),
-        });
-        const SCRIPT: &str = include_str!("up.sql");
-        let answer: UpAnswer = self.admin.run(SCRIPT, &ask).await?;
-        ask["is_fenced"] = false.into();
-        ask["gives"] = true.into();
+        let privileges: Vec<_> = privileges.collect();
+        let ask = |is_fenced: bool, gives: bool| {
+            json!({
+                "is_fenced": is_fenced,
+                "gives": gives,
+                "object": object,
+                "grant": access.grant.digits(),
+                "role": access.role,
+                "epoch": access.epoch,
+                "now": access.now,
+                "ends_at": access.ends_at,
+                "verifier": self.verifier(access.grant),
+                "connection_limit": self.settings.connection_limit,
+                "member_of": role.member_of,
+                "privileges": privileges,
+            })
+        };
+        let (fenced, unfenced) = (ask(true, is_home), ask(false, true));
+        let answer: UpAnswer = self.admin.run(SCRIPT, &fenced).await?;
         for database in elsewhere {
-            let given = self.admin.run_in::<UpAnswer>(database, SCRIPT, &ask).await;
-            given.map_err(|failure| Failure {
+            let given = self.admin.run_in::<UpAnswer>(database, SCRIPT, &unfenced);
+            given.await.map_err(|failure| Failure {
                 message: format!("database `{database}`: {}", failure.message),
                 ..failure
             })?;
