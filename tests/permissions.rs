@@ -274,6 +274,7 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         | "GET /v1/requests/{id}/why"
         | "GET /v1/grants/{id}/why"
         | "GET /v1/grants/{id}/evidence"
+        | "GET /v1/grants/{id}/receipt"
         | "GET /v1/grants"
         | "GET /v1/grants/{id}"
         | "GET /v1/break-glass"

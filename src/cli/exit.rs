@@ -17,7 +17,8 @@ Exit codes:
   5  not done within the time to wait; it goes on without you
   6  sent, but the answer got lost: look before you repeat it
   7  something on this machine is in the way
-`connect` and `exec` end with the exit code of what they run; `status` ends with 1 where there is nothing.";
+`connect` and `exec` end with the exit code of what they run; `status` ends with 1 where there is nothing, and
+`receipt` while the target has not confirmed.";
 
 /// An exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,6 +48,7 @@ pub mod print;
 mod prompt;
 mod prove;
 mod qr;
+mod receipt;
 mod recover;
 mod reference;
 mod renew;
@@ -148,6 +149,7 @@ enum Command {
     SshConfig(connect::ssh_config::Arguments),
     SshMatch(connect::ssh_match::Arguments),
     Grants(grants::Arguments),
+    Receipt(receipt::Arguments),
     Sessions(sessions::Arguments),
     BreakGlass(break_glass::Arguments),
     Extend(extend::Arguments),
@@ -243,6 +245,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::SshConfig(arguments) => connect::ssh_config::run(context, &arguments).await,
         Command::SshMatch(arguments) => Box::pin(connect::ssh_match::run(context, arguments)).await,
         Command::Grants(arguments) => grants::run(context, arguments).await,
+        Command::Receipt(arguments) => receipt::run(context, arguments).await,
         Command::Sessions(arguments) => sessions::run(context, arguments).await,
         Command::BreakGlass(arguments) => break_glass::run(context, arguments).await,
         Command::Extend(arguments) => extend::run(context, arguments).await,

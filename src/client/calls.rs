@@ -12,9 +12,10 @@ use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, Histogram,
     IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation,
     InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page,
-    ProviderFinish, ProviderStart, ProviderStarted, RequestView, Revocation, ServiceRotation,
-    ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays,
-    StandingImport, StandingView, StandingWord, TargetView, Tokens, WhyView,
+    ProviderFinish, ProviderStart, ProviderStarted, ReceiptView, RequestView, Revocation,
+    ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn,
+    SignInView, SignInWays, StandingImport, StandingView, StandingWord, TargetView, Tokens,
+    WhyView,
 };
 
 impl Client {
@@ -241,6 +242,12 @@ impl Client {
     /// One grant.
     pub async fn grant(&self, id: &str) -> Result<GrantView, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "grants", id]))
+            .await
+    }
+
+    /// How the end of a grant went, step by step.
+    pub async fn receipt(&self, id: &str) -> Result<ReceiptView, ClientError> {
+        self.call(Call::new(Method::GET, &["v1", "grants", id, "receipt"]))
             .await
     }
 

@@ -392,6 +392,7 @@ pub(super) fn access(grant: &Grant, now: DateTime<Utc>) -> Access<'_> {
         epoch: grant.epoch,
         last_credential_ends_at: grant.credential_ends_at,
         now,
+        heard: None,
     }
 }
 

@@ -20,11 +20,11 @@ use crate::domain::refusal::Refusal;
 use crate::secret;
 use crate::store::Tx;
 use crate::store::outbox::Due;
-use crate::targets::{Access, Connector, Down, Failure};
+use crate::targets::{Connector, Down, Failure};
 
 use super::grants::access;
 use super::locks::bearing;
-use super::{Error, Gate, eligible, recall};
+use super::{Error, Gate, eligible};
 
 /// Work on one target at the same time. More would not make one server faster, and could exhaust its connections.
 const SLOTS: usize = 4;
@@ -35,7 +35,7 @@ const CROWDED: Duration = Duration::from_millis(50);
 /// One call to a target takes no longer than this; the lease outlasts two.
 const OPERATION: Duration = Duration::from_secs(10);
 /// The first pause after a failure; each further one doubles.
-const FIRST_PAUSE: TimeDelta = TimeDelta::milliseconds(500);
+pub(super) const FIRST_PAUSE: TimeDelta = TimeDelta::milliseconds(500);
 /// The longest pause between attempts. Attempts never stop.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// How soon to look again whether the identity provider confirms a holder's groups.
@@ -88,7 +88,7 @@ impl Drop for InHand<'_> {
 }
 
 /// The pause after a failure: as long as the target wants to be left alone, but never so long that an end is forgotten.
-fn pause_after(attempts: i64, failure: &Failure) -> TimeDelta {
+pub(super) fn pause_after(attempts: i64, failure: &Failure) -> TimeDelta {
     let wanted = failure.not_before.unwrap_or_default();
     let wanted = TimeDelta::from_std(wanted).unwrap_or(LONGEST_PAUSE);
     pause(attempts).max(wanted.min(LONGEST_PAUSE))
@@ -221,21 +221,21 @@ impl Gate {
         }
     }
 
-    async fn later(&self, due: &Due, pause: TimeDelta) -> Result<(), Error> {
+    pub(super) async fn later(&self, due: &Due, pause: TimeDelta) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         let at = self.store.now(&mut tx).await? + pause;
         tx.put_back(due, at).await?;
         Ok(self.store.commit(tx).await?)
     }
 
-    async fn kept(&self, due: &Due) -> Result<(), Error> {
+    pub(super) async fn kept(&self, due: &Due) -> Result<(), Error> {
         let mut tx = self.store.write().await?;
         tx.keep(due).await?;
         Ok(self.store.commit(tx).await?)
     }
 
     /// Takes the next step of a grant that is due, in one transaction; `None` when there is nothing to do.
-    async fn step(
+    pub(super) async fn step(
         &self,
         due: &Due,
         next: impl Fn(&Grant, DateTime<Utc>) -> Option<(Grant, crate::domain::change::Step)>,
@@ -404,84 +404,6 @@ impl Gate {
             .await?;
         if done { Ok(()) } else { self.kept(due).await }
     }
-
-    async fn close(&self, due: &Due) -> Result<(), Error> {
-        let (grant, _, now) = self.step(due, Grant::end).await?;
-        if grant.state.is_final() {
-            return self.kept(due).await;
-        }
-        if grant.state != GrantState::Closing {
-            // The end moved later after this promise was taken.
-            return self
-                .later(due, (grant.expires_at - now).max(TimeDelta::zero()))
-                .await;
-        }
-        let began = std::time::Instant::now();
-        let down = match self.connector(&grant.target) {
-            Ok(connector) => {
-                let down = timely(connector.down(access(&grant, now))).await;
-                self.recalled(connector.as_ref(), &grant, down, now).await?
-            }
-            Err(failure) => Err(failure),
-        };
-        match down {
-            Ok(Down::Gone(receipt)) => {
-                let mut steps: Vec<String> = receipt
-                    .steps
-                    .iter()
-                    .map(|step| format!("{} ({} ms)", step.what, step.after.as_millis()))
-                    .collect();
-                steps.extend(receipt.unproved);
-                metrics::histogram!("portcullis_closing_seconds")
-                    .record(began.elapsed().as_secs_f64());
-                self.step(due, |grant, now| {
-                    grant.closed(&steps, receipt.sessions_ended, now)
-                })
-                .await?;
-            }
-            Ok(Down::Until(at, why)) => {
-                let why = format!("until {}: {why}", at.format("%H:%M:%SZ"));
-                self.step(due, |grant, now| {
-                    grant.close_retried(&why, at.max(now + FIRST_PAUSE))
-                })
-                .await?;
-            }
-            Err(failure) => {
-                metrics::counter!("portcullis_closing_failures_total").increment(1);
-                self.step(due, |grant, now| {
-                    grant.close_retried(
-                        &failure.message,
-                        now + pause_after(grant.attempts, &failure),
-                    )
-                })
-                .await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What cannot be taken back is over at once where the target can be told not to accept it.
-    async fn recalled(
-        &self,
-        connector: &dyn Connector,
-        grant: &Grant,
-        down: Result<Down, Failure>,
-        now: DateTime<Utc>,
-    ) -> Result<Result<Down, Failure>, Error> {
-        let Ok(Down::Until(at, why)) = down else {
-            return Ok(down);
-        };
-        let (mut tx, since) = self.look().await?;
-        let over = recall::outlived(&mut tx, &grant.target, since).await?;
-        drop(tx);
-        let over: Vec<Access<'_>> = over.iter().map(|grant| access(grant, since)).collect();
-        let this = access(grant, since.max(now));
-        Ok(match timely(connector.recall(this, &over)).await {
-            Ok(Some(receipt)) => Ok(Down::Gone(receipt)),
-            Ok(None) => Ok(Down::Until(at, why)),
-            Err(failure) => Err(failure),
-        })
-    }
 }
 
 async fn load(tx: &mut Tx, due: &Due) -> Result<Grant, Error> {
@@ -489,7 +411,9 @@ async fn load(tx: &mut Tx, due: &Due) -> Result<Grant, Error> {
     Ok(found.ok_or_else(|| anyhow::anyhow!("grant {} has work but does not exist", due.grant))?)
 }
 
-async fn timely<T>(operation: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) async fn timely<T>(
+    operation: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     tokio::time::timeout(OPERATION, operation)
         .await
         .unwrap_or_else(|_| {

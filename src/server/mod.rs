@@ -10,6 +10,7 @@ pub mod audit;
 pub mod break_glass;
 pub mod caller;
 pub mod device;
+pub mod endings;
 pub mod error;
 pub mod evidence;
 pub mod export;

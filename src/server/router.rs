@@ -18,8 +18,8 @@ use crate::domain::refusal::Refusal;
 
 use super::error::Failed;
 use super::{
-    App, accounts, audit, break_glass, caller, device, evidence, export, facets, grants, health,
-    histogram, identity, incidents, leaving, locks, log, notices, people, policy, requests,
+    App, accounts, audit, break_glass, caller, device, endings, evidence, export, facets, grants,
+    health, histogram, identity, incidents, leaving, locks, log, notices, people, policy, requests,
     second_factor, services, sessions, standing, stream, targets, why, worth,
 };
 
@@ -94,6 +94,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(grants::list))
         .routes(routes!(grants::show))
         .routes(routes!(why::of_grant))
+        .routes(routes!(endings::show))
         .routes(routes!(evidence::show))
         .routes(routes!(policy::status))
         .routes(routes!(policy::text))

@@ -69,6 +69,7 @@ pub mod break_glass;
 pub mod codes;
 pub mod copy;
 pub mod device_keys;
+pub mod endings;
 pub mod epochs;
 pub mod erase;
 pub mod fault;

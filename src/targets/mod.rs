@@ -14,6 +14,7 @@ pub mod kubernetes;
 pub mod ldap;
 mod names;
 pub mod postgres;
+mod receipt;
 mod settings;
 pub mod ssh;
 pub mod webhook;
@@ -27,6 +28,7 @@ use crate::domain::target::EnforcementClass;
 use crate::secret::Key;
 
 pub use names::{Installation, object_of};
+pub use receipt::{Receipt, Step, Steps};
 pub use settings::{KindRole, KindSettings, SettingsProblem, connector};
 
 /// Where a connector runs: what it may derive secrets from, and how it tells its objects from those of others.
@@ -50,6 +52,8 @@ pub struct Access<'a> {
     pub last_credential_ends_at: Option<DateTime<Utc>>,
     /// The database's clock, read just before the call.
     pub now: DateTime<Utc>,
+    /// Who wants to know of each step of an ending as it is acknowledged, and not only when all are done.
+    pub heard: Option<&'a Steps>,
 }
 
 /// What `up` will make, for people who look before they approve.
@@ -76,23 +80,6 @@ pub enum Down {
     Gone(Receipt),
     /// Something that was handed out cannot be taken back and works until this moment; call again then.
     Until(DateTime<Utc>, String),
-}
-
-/// The proof of an end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Receipt {
-    pub steps: Vec<Step>,
-    pub sessions_ended: u32,
-    /// What this kind of target cannot prove, as a sentence; shown beside the end.
-    pub unproved: Option<String>,
-}
-
-/// One thing that was done or seen on the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    pub what: String,
-    /// Time since the call began.
-    pub after: std::time::Duration,
 }
 
 /// All that is ours on a target.

@@ -21,6 +21,7 @@ mod notice;
 mod person;
 mod policy;
 pub mod problem;
+mod receipt;
 mod request;
 mod schema;
 mod second_factor;
@@ -56,6 +57,7 @@ pub use notice::{MailView, NoticeKindView, NoticeWishes, NoticesView, QuietHours
 pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, SignInView, Tokens};
 pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};
+pub use receipt::{ReceiptStep, ReceiptView};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
     ReviewView, SignalView, WayView,

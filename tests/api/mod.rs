@@ -6,6 +6,7 @@ mod break_glass;
 mod claims;
 mod closed;
 mod deeds;
+mod endings;
 mod events;
 mod grants;
 mod incidents;

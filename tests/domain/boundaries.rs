@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::domain::event::EventCode;
-use portcullis::domain::grant::{Grant, GrantState, authorize};
+use portcullis::domain::grant::{Attempt, Grant, GrantState, authorize};
 use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::domain::lock::Locks;
 use portcullis::domain::policy::{Needed, Snapshot, Way};
@@ -369,7 +369,7 @@ fn the_first_way_of_closing_is_kept_until_a_stronger_one_comes() {
         (step.event.code, revoked.epoch),
         (EventCode::GrantClosing, returned.epoch)
     );
-    let (gone, _) = revoked.closed(&[], 0, noon()).unwrap();
+    let (gone, _) = revoked.closed(&Attempt::default(), noon()).unwrap();
     assert_eq!(gone.state, GrantState::Revoked);
     let (same, step) = gone.revoke(&reviewer, "leaving", noon()).unwrap();
     assert_eq!(

@@ -58,6 +58,7 @@ impl Case {
             epoch,
             last_credential_ends_at: None,
             now: self.now,
+            heard: None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::domain::principal::{Principal, PrincipalRef};
 use crate::domain::refusal::Refusal;
 use crate::domain::request::check_reason;
 
-use super::{CloseKind, Grant, GrantState};
+use super::{Attempt, CloseKind, Grant, GrantState};
 
 /// How far the epoch of a grant jumps in a restored database: the target may have seen as many changes since the backup.
 const UNSEEN: i64 = 1_000_000;
@@ -137,8 +137,14 @@ impl Grant {
         (next, step)
     }
 
-    /// The target did not confirm; the attempt is repeated at `retry_at`, for ever, and everybody can see it.
-    pub fn close_retried(&self, error: &str, retry_at: DateTime<Utc>) -> Option<(Self, Step)> {
+    /// The target did not confirm; the attempt is repeated at `retry_at`, for ever, and everybody can see it. What the
+    /// target acknowledged before it failed is kept.
+    pub fn close_retried(
+        &self,
+        error: &str,
+        so_far: &Attempt,
+        retry_at: DateTime<Utc>,
+    ) -> Option<(Self, Step)> {
         if self.state != GrantState::Closing {
             return None;
         }
@@ -151,6 +157,7 @@ impl Grant {
             .reason(Some(error))
             .detail("attempt", next.attempts)
             .moment("retry_at", retry_at);
+        let event = so_far.told_in(event);
         let step = Step::new(Record::Grant(next.clone()), event).promise(
             &next.id,
             WorkKind::Close,
@@ -160,12 +167,7 @@ impl Grant {
     }
 
     /// The target has confirmed, by being read back, that nothing is left.
-    pub fn closed(
-        &self,
-        receipt: &[String],
-        sessions_ended: u32,
-        now: DateTime<Utc>,
-    ) -> Option<(Self, Step)> {
+    pub fn closed(&self, proof: &Attempt, now: DateTime<Utc>) -> Option<(Self, Step)> {
         if self.state != GrantState::Closing {
             return None;
         }
@@ -177,9 +179,9 @@ impl Grant {
         let event = next
             .event(code, Actor::System)
             .reason(next.close_reason.clone())
-            .detail("receipt", receipt.to_vec())
-            .detail("sessions_ended", sessions_ended)
+            .detail("sessions_ended", proof.sessions_ended)
             .moment("ended_at", now);
+        let event = proof.told_in(event);
         let step = Step::new(Record::Grant(next.clone()), event)
             .kept(&next.id, WorkKind::Close)
             .kept(&next.id, WorkKind::Activate);

@@ -17,7 +17,11 @@ use super::refusal::Refusal;
 use super::span::Span;
 
 mod closing;
+mod receipt;
+pub mod told;
 mod window;
+
+pub use receipt::{Acknowledged, Attempt};
 
 /// Where a grant is in its life. The last four are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use super::names::{grant_of, object_of};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
     Observation, Observed, OwnAccount, Plan, Preparation, Receipt, Reported, SessionOutcome,
-    SettingsProblem, Step, Up,
+    SettingsProblem, Steps, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
 use crate::domain::target::EnforcementClass;
@@ -127,7 +127,12 @@ impl Command {
         })
     }
 
-    async fn end(&self, grant: &GrantId, epoch: i64) -> Result<Receipt, Failure> {
+    async fn end(
+        &self,
+        grant: &GrantId,
+        epoch: i64,
+        heard: Option<&Steps>,
+    ) -> Result<Receipt, Failure> {
         let began = Instant::now();
         let program = self.settings.program.display();
         let object = self.object(grant);
@@ -139,12 +144,7 @@ impl Command {
             value: None,
         };
         let mut receipt = Receipt::default();
-        let mut note = |what: String| {
-            receipt.steps.push(Step {
-                what,
-                after: began.elapsed(),
-            });
-        };
+        let mut note = |what: String| receipt.note(heard, began, what);
         self.run(&self.calls.down, Some(&with), began).await?;
         note(format!("ran `{program}` to end `{object}`"));
         match self.listed(began).await? {
@@ -235,7 +235,7 @@ impl Connector for Command {
     }
 
     fn down<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Down, Failure>> {
-        self.end(access.grant, access.epoch)
+        self.end(access.grant, access.epoch, access.heard)
             .map(|ended| ended.map(Down::Gone))
             .boxed()
     }
@@ -253,7 +253,7 @@ impl Connector for Command {
                 ))
             };
             let grant = grant_of(&self.installation, object).ok_or_else(foreign)?;
-            self.end(&grant, i64::MAX).await
+            self.end(&grant, i64::MAX, None).await
         }
         .boxed()
     }

@@ -24,7 +24,7 @@ use super::names::{grant_of, object_of};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
     Observation, Observed, OwnAccount, Plan, Preparation, Receipt, Reported, SessionOutcome,
-    SettingsProblem, Step, Up,
+    SettingsProblem, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
 use crate::domain::target::EnforcementClass;
@@ -131,12 +131,8 @@ impl Kubernetes {
     ) -> Result<Receipt, Failure> {
         let began = Instant::now();
         let mut receipt = Receipt::default();
-        let mut note = |what: String| {
-            receipt.steps.push(Step {
-                what,
-                after: began.elapsed(),
-            });
-        };
+        let heard = of.and_then(|access| access.heard);
+        let mut note = |what: String| receipt.note(heard, began, what);
         let role = of.and_then(|access| Some((access, self.roles.get(access.role)?)));
         let wanted = role.map(|(access, role)| self.wanted(access, role));
         for _ in 0..TRIES {

@@ -8,7 +8,7 @@ use super::record::{Origin, Person, Records};
 use super::settings::Settings;
 use super::{TRIES, against_schema, in_time, members, restless, too_late};
 use crate::domain::ids::PrincipalName;
-use crate::targets::{Failure, Receipt, Step};
+use crate::targets::{Failure, Receipt, Steps};
 
 /// One end that is being made.
 pub(super) struct Ending<'a> {
@@ -18,6 +18,7 @@ pub(super) struct Ending<'a> {
     epoch: i64,
     began: Instant,
     receipt: Receipt,
+    heard: Option<&'a Steps>,
 }
 
 impl<'a> Ending<'a> {
@@ -25,6 +26,7 @@ impl<'a> Ending<'a> {
         settings: &'a Settings,
         object: &'a str,
         epoch: i64,
+        heard: Option<&'a Steps>,
     ) -> Result<Self, Failure> {
         let began = Instant::now();
         Ok(Self {
@@ -34,6 +36,7 @@ impl<'a> Ending<'a> {
             epoch,
             began,
             receipt: Receipt::default(),
+            heard,
         })
     }
 
@@ -180,9 +183,6 @@ impl<'a> Ending<'a> {
     }
 
     fn note(&mut self, what: String) {
-        self.receipt.steps.push(Step {
-            what,
-            after: self.began.elapsed(),
-        });
+        self.receipt.note(self.heard, self.began, what);
     }
 }

@@ -136,7 +136,8 @@ impl Ldap {
         epoch: i64,
         of: Option<&Access<'_>>,
     ) -> Result<Receipt, Failure> {
-        let mut ending = Ending::begin(&self.settings, object, epoch).await?;
+        let heard = of.and_then(|access| access.heard);
+        let mut ending = Ending::begin(&self.settings, object, epoch, heard).await?;
         let mut groups = ending.known().await?;
         if let Some(role) = of.and_then(|access| self.roles.get(access.role))
             && !groups.iter().any(|group| name::is_same(group, &role.group))

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Postgres;
 use crate::domain::ids::GrantId;
-use crate::targets::{Failure, Receipt, Step};
+use crate::targets::{Failure, Receipt, Steps};
 
 #[derive(Deserialize)]
 struct CloseAnswer {
@@ -38,7 +38,12 @@ struct ReadBackAnswer {
 }
 
 impl Postgres {
-    pub(super) async fn end(&self, grant: &GrantId, epoch: i64) -> Result<Receipt, Failure> {
+    pub(super) async fn end(
+        &self,
+        grant: &GrantId,
+        epoch: i64,
+        heard: Option<&Steps>,
+    ) -> Result<Receipt, Failure> {
         let began = Instant::now();
         let object = self.object(grant);
         let ask = json!({
@@ -48,12 +53,7 @@ impl Postgres {
             "keeper": format!("pcl_{}_keeper", self.installation),
         });
         let mut receipt = Receipt::default();
-        let mut note = |what: String| {
-            receipt.steps.push(Step {
-                what,
-                after: began.elapsed(),
-            });
-        };
+        let mut note = |what: String| receipt.note(heard, began, what);
 
         let closed: CloseAnswer = self.admin.run(include_str!("close.sql"), &ask).await?;
         note(if closed.found {

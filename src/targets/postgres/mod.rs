@@ -219,7 +219,7 @@ impl Connector for Postgres {
     }
 
     fn down<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Down, Failure>> {
-        within(self.end(access.grant, access.epoch))
+        within(self.end(access.grant, access.epoch, access.heard))
             .map(|ended| ended.map(Down::Gone))
             .boxed()
     }
@@ -237,7 +237,7 @@ impl Connector for Postgres {
                 ))
             };
             let grant = grant_of(&self.installation, object).ok_or_else(foreign)?;
-            within(self.end(&grant, i64::MAX)).await
+            within(self.end(&grant, i64::MAX, None)).await
         }
         .boxed()
     }

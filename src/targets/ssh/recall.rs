@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ssh_key::private::Ed25519Keypair;
@@ -16,7 +16,7 @@ use tokio::process::Command;
 use super::settings::Krl;
 use super::{BACKDATE, Ssh, Wanted, krl};
 use crate::secret::{Secret, create_private, random};
-use crate::targets::{Access, Failure, Receipt, Step};
+use crate::targets::{Access, Failure, Receipt};
 
 /// How long a certificate of ours is good for such a visit.
 const VISIT: TimeDelta = TimeDelta::seconds(60);
@@ -80,7 +80,12 @@ impl Ssh {
                 "the host has a list of revoked keys in which the grant is missing",
             ));
         }
-        let told = began.elapsed();
+        let mut receipt = Receipt {
+            unproved: Some(self.open_sessions().to_owned()),
+            ..Receipt::default()
+        };
+        let mut note = |what: &str| receipt.note(access.heard, began, what.to_owned());
+        note("the host has the grant's certificates in its list of revoked keys");
         let role = self.role(access)?;
         let visit = Visit {
             user: &role.user,
@@ -101,24 +106,8 @@ impl Ssh {
                 last_line(&said.stderr)
             )));
         }
-        let step = |what: &str, after: Duration| Step {
-            what: what.to_owned(),
-            after,
-        };
-        Ok(Receipt {
-            steps: vec![
-                step(
-                    "the host has the grant's certificates in its list of revoked keys",
-                    told,
-                ),
-                step(
-                    "a certificate of the grant was tried, and the host refused it",
-                    began.elapsed(),
-                ),
-            ],
-            sessions_ended: 0,
-            unproved: Some(self.open_sessions().to_owned()),
-        })
+        note("a certificate of the grant was tried, and the host refused it");
+        Ok(receipt)
     }
 
     /// Runs one command on the host, as whoever the certificate is for.

@@ -23,7 +23,7 @@ use super::names::{grant_of, object_of};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
     Observation, Observed, OwnAccount, Plan, Preparation, Receipt, Reported, SessionOutcome,
-    SettingsProblem, Step, Up,
+    SettingsProblem, Steps, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
 use crate::domain::target::EnforcementClass;
@@ -122,17 +122,17 @@ impl Webhook {
         })
     }
 
-    async fn end(&self, grant: &GrantId, epoch: i64) -> Result<Receipt, Failure> {
+    async fn end(
+        &self,
+        grant: &GrantId,
+        epoch: i64,
+        heard: Option<&Steps>,
+    ) -> Result<Receipt, Failure> {
         let began = Instant::now();
         let place = self.place();
         let object = self.object(grant);
         let mut receipt = Receipt::default();
-        let mut note = |what: String| {
-            receipt.steps.push(Step {
-                what,
-                after: began.elapsed(),
-            });
-        };
+        let mut note = |what: String| receipt.note(heard, began, what);
         self.call(Said::Down(&object, grant, epoch)).await?;
         note(format!("told `{place}` to end `{object}`"));
         match self.listed().await? {
@@ -221,7 +221,7 @@ impl Connector for Webhook {
     }
 
     fn down<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Down, Failure>> {
-        self.within(self.end(access.grant, access.epoch))
+        self.within(self.end(access.grant, access.epoch, access.heard))
             .map(|ended| ended.map(Down::Gone))
             .boxed()
     }
@@ -239,7 +239,7 @@ impl Connector for Webhook {
                 ))
             };
             let grant = grant_of(&self.installation, object).ok_or_else(foreign)?;
-            self.within(self.end(&grant, LAST_EPOCH)).await
+            self.within(self.end(&grant, LAST_EPOCH, None)).await
         }
         .boxed()
     }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use portcullis::domain::break_glass::Verdict;
-use portcullis::domain::grant::{CloseKind, GrantState};
+use portcullis::domain::grant::{Attempt, CloseKind, GrantState};
 use portcullis::domain::ids::{GrantId, LockId, RequestId};
 use portcullis::domain::lock::{Blocked, Lock, Locks};
 use portcullis::domain::request::{About, Ask, Request, RequestState};
@@ -210,8 +210,8 @@ impl Machine {
             }
             Step::RetryActivation(_) => grant.activation_retried(grant.epoch, "no route", soon),
             Step::FailActivation(_) => grant.activation_failed(grant.epoch, "no such role", now),
-            Step::RetryClose(_) => grant.close_retried("no route", soon),
-            _ => grant.closed(&["gone".to_owned()], 0, now),
+            Step::RetryClose(_) => grant.close_retried("no route", &Attempt::default(), soon),
+            _ => grant.closed(&Attempt::default(), now),
         };
         self.write(done.map(|(_, step)| vec![step]), None);
     }

@@ -1,7 +1,7 @@
 //! A grant in full and in two lines.
 
 use crate::console::doc::Doc;
-use crate::console::screen::detail::{WHOLE, events, related, you};
+use crate::console::screen::detail::{WHOLE, events, receipt, related, you};
 use crate::console::show;
 use crate::console::store::Subject;
 use crate::console::theme::Role;
@@ -145,7 +145,9 @@ pub(in crate::console::screen) fn grant(view: &GrantView, world: &World, width: 
     related::grants(&mut doc, world, &view.holder, &view.target, &view.id);
     doc.fact("Request", &view.request, Role::TextMuted);
     if let Ok(id) = view.id.parse::<GrantId>() {
-        events(&mut doc, world, &Subject::Grant(id));
+        let subject = Subject::Grant(id);
+        receipt::receipt(&mut doc, world, &subject);
+        events(&mut doc, world, &subject);
     }
     doc
 }

@@ -2,6 +2,7 @@
 
 mod event;
 mod grant;
+mod receipt;
 mod related;
 mod request;
 
@@ -106,13 +107,10 @@ fn you(doc: &mut Doc, actions: &[AllowedAction], open: bool, world: &World) {
     }
 }
 
-/// What the record says about a row: what the server has of it, and what came since.
-fn events(doc: &mut Doc, world: &World, subject: &Subject) {
-    let now = world.server_now();
-    let trail = world
-        .trail
-        .as_ref()
-        .filter(|trail| trail.subject == *subject);
+/// The events of a row by their index: what the server has of them, and what came since.
+fn known<'w>(world: &'w World, subject: &Subject) -> BTreeMap<i64, Cow<'w, EventView>> {
+    let trail = world.trail.as_ref();
+    let trail = trail.filter(|trail| trail.subject == *subject);
     let mut events: BTreeMap<i64, Cow<'_, EventView>> = BTreeMap::new();
     let read = trail.and_then(|trail| trail.events.as_ref());
     let of_server = read.into_iter().flatten();
@@ -128,6 +126,17 @@ fn events(doc: &mut Doc, world: &World, subject: &Subject) {
             .into_iter()
             .map(|event| (event.index, Cow::Owned(event.view()))),
     );
+    events
+}
+
+/// What the record says about a row: what the server has of it, and what came since.
+fn events(doc: &mut Doc, world: &World, subject: &Subject) {
+    let now = world.server_now();
+    let trail = world
+        .trail
+        .as_ref()
+        .filter(|trail| trail.subject == *subject);
+    let events = known(world, subject);
     let mut title = "Timeline";
     for event in events.values() {
         let look = show::event(event);

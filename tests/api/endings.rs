@@ -1,0 +1,193 @@
+//! The end of a grant on a target that does not always answer: its receipt, step by step.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use chrono::TimeDelta;
+use portcullis::client::Client;
+use portcullis::wire::{Approval, GrantView, NewRequest, ReceiptView, Revocation};
+
+use super::refused;
+use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key};
+
+/// It ends access, and says what there is unless a file called `silent` is there.
+const PROGRAM: &str = r#"#!/bin/sh
+case $1 in
+up) : >"$STATE/$2.live" ;;
+down) rm -f "$STATE/$2.live" ;;
+list)
+    if [ -e "$STATE/silent" ]; then
+        echo "the VPN cannot be reached" >&2
+        exit 1
+    fi
+    for live in "$STATE"/pcl_*.live; do
+        [ ! -e "$live" ] || basename "$live" .live
+    done
+    ;;
+esac
+"#;
+
+/// A world with a clock by hand and a target whose program the test silences.
+struct Vpn {
+    world: World,
+    folder: tempfile::TempDir,
+}
+
+impl Vpn {
+    async fn new(backend: Backend) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, program) = (folder.path().join("first"), folder.path().join("program"));
+        std::fs::write(&first, PROGRAM).unwrap();
+        // Copied, because what this process has open for writing is not run.
+        let copied = std::process::Command::new("cp")
+            .args([&first, &program])
+            .status();
+        assert!(copied.unwrap().success());
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        let (state, program) = (folder.path().display(), program.display());
+        let target = format!(
+            "[target.vpn]\nkind = \"command\"\ndescription = \"the VPN\"\ntags = {{ env = \"prod\" }}\n\
+             program = \"{program}\"\nup = [\"up\", \"{{object}}\"]\ndown = [\"down\", \"{{object}}\"]\nobserve = [\"list\"]\n\
+             time_limit = \"8s\"\nenvironment = {{ STATE = \"{state}\" }}\n\
+             [target.vpn.role.readonly]\ndescription = \"look\"\nvalue = \"profile-7\"\n"
+        );
+        let catalogue = format!("{CATALOGUE}\n{target}");
+        let world = World::with(backend, POLICY, &catalogue, Some(1_800_000_000_000)).await;
+        Self { world, folder }
+    }
+
+    fn silent(&self) -> std::path::PathBuf {
+        self.folder.path().join("silent")
+    }
+
+    /// An active grant on it.
+    async fn granted(&self, engineer: &Client) -> GrantView {
+        let new = NewRequest {
+            target: "vpn".to_owned(),
+            ..ask()
+        };
+        let request = engineer.submit(&new, &key()).await.unwrap();
+        let approved = self
+            .world
+            .admin()
+            .approve(&request.id, request.version, &Approval::default(), &key())
+            .await
+            .unwrap();
+        let id = approved.grant.unwrap();
+        self.world.grant_in(&id, &["active"]).await
+    }
+
+    /// A grant that was revoked while nobody can say that it is gone, after its first failed attempt.
+    async fn stuck(&self, engineer: &Client) -> GrantView {
+        let grant = self.granted(engineer).await;
+        std::fs::write(self.silent(), "").unwrap();
+        let revocation = Revocation {
+            reason: "laptop stolen".to_owned(),
+        };
+        let admin = self.world.admin();
+        admin
+            .revoke(&grant.id, grant.version, &revocation, &key())
+            .await
+            .unwrap();
+        let tried = async || {
+            let grant = admin.grant(&grant.id).await.unwrap();
+            (grant.attempts > 0).then_some(grant)
+        };
+        self.world.until("it was tried", tried).await
+    }
+
+    /// The target answers again, and what is tried again is due a moment later.
+    async fn answers(&self, grant: &GrantView) -> GrantView {
+        std::fs::remove_file(self.silent()).unwrap();
+        let over = async || {
+            self.world.pass(TimeDelta::seconds(1));
+            let grant = self.world.admin().grant(&grant.id).await.unwrap();
+            (grant.state != "closing").then_some(grant)
+        };
+        self.world.until("it is over", over).await
+    }
+}
+
+fn kinds(receipt: &ReceiptView) -> Vec<&str> {
+    receipt
+        .steps
+        .iter()
+        .map(|step| step.kind.as_str())
+        .collect()
+}
+
+/// Runs one body on both databases.
+macro_rules! on_both_with_a_vpn {
+    ($(async fn $name:ident($vpn:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn body($vpn: Vpn) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                body(Vpn::new(Backend::Sqlite).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                body(Vpn::new(Backend::Postgres).await).await;
+            }
+        }
+    )*};
+}
+
+on_both_with_a_vpn! {
+    async fn the_receipt_has_every_step_with_its_time_also_of_attempts_that_failed(vpn) {
+        let ada = vpn.world.engineer("ada").await;
+        let stuck = vpn.stuck(&ada).await;
+        let began = ada.receipt(&stuck.id).await.unwrap();
+        assert_eq!(kinds(&began)[..4], ["asked", "blocked", "acknowledged", "failed"]);
+        let (asked, done, failed) = (&began.steps[0], &began.steps[2], &began.steps[3]);
+        assert_eq!((asked.what.as_str(), asked.reason.as_deref()), ("root takes it away", Some("laptop stolen")));
+        assert!(done.what.starts_with("ran `") && done.attempt == Some(1), "{done:?}");
+        assert_eq!((failed.attempt, failed.what.contains("the VPN cannot be reached")), (Some(1), true));
+        assert!(began.next_attempt_at.is_some_and(|at| at > failed.at));
+        assert_eq!((began.state.as_str(), began.ended_at), ("closing", None));
+
+        let gone = vpn.answers(&stuck).await;
+        assert_eq!(gone.state, "revoked");
+        let whole = vpn.world.admin().receipt(&stuck.id).await.unwrap();
+        assert!(kinds(&whole).ends_with(&["acknowledged", "acknowledged", "ended"]), "{whole:?}");
+        assert!(whole.steps.iter().any(|step| step.what.starts_with("read back:")));
+        assert!(whole.steps.windows(2).all(|two| two[0].at <= two[1].at));
+        assert_eq!((whole.attempts, whole.next_attempt_at, whole.left_out), (gone.attempts, None, false));
+        let last = whole.steps.last().unwrap();
+        assert_eq!((Some(last.at), last.what.as_str()), (whole.ended_at, "revoked, confirmed by the target"));
+    }
+
+    async fn an_ending_that_fails_for_long_is_told_from_both_ends(vpn) {
+        let ada = vpn.world.engineer("ada").await;
+        let stuck = vpn.stuck(&ada).await;
+        let told = stuck.id.parse().unwrap();
+        let codes = portcullis::domain::grant::told::CODES;
+        let mut tx = vpn.world.gate().store().read().await.unwrap();
+        let (all, left_out) = tx.ending_of(&told, &codes, 40).await.unwrap();
+        drop(tx);
+        assert!(all.len() >= 2 && !left_out);
+        let often = async || {
+            vpn.world.pass(TimeDelta::seconds(60));
+            let grant = ada.grant(&stuck.id).await.unwrap();
+            (grant.attempts >= 5).then_some(())
+        };
+        vpn.world.until("it was tried five times", often).await;
+        vpn.world.audit().await;
+        let mut tx = vpn.world.gate().store().read().await.unwrap();
+        let (some, left_out) = tx.ending_of(&told, &codes, 2).await.unwrap();
+        assert!(left_out && some.len() >= 4, "{some:?}");
+        assert_eq!(some[0].event.code.as_str(), "grant.closing");
+    }
+
+    async fn only_who_may_see_a_grant_sees_its_receipt(vpn) {
+        let (ada, ben) = (vpn.world.engineer("ada").await, vpn.world.engineer("ben").await);
+        let grant = vpn.granted(&ada).await;
+        let receipt = ada.receipt(&grant.id).await.unwrap();
+        assert_eq!((receipt.steps, receipt.state.as_str()), (Vec::new(), "active"));
+        assert_eq!(refused(ben.receipt(&grant.id).await), "not-found");
+        assert_eq!(refused(ada.receipt("G-0000000000").await), "not-found");
+    }
+}
