@@ -59,6 +59,9 @@ fn besides(receipt: &ReceiptView) -> Vec<String> {
             receipt.attempts, receipt.grant
         ));
     }
+    if receipt.overdue {
+        lines.push("overdue: the target should have confirmed before".to_owned());
+    }
     if let Some(at) = receipt.next_attempt_at {
         lines.push(format!("the target is asked again by {}", words::exact(at)));
     }

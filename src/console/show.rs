@@ -63,6 +63,11 @@ pub fn is_open(view: &GrantView) -> bool {
     )
 }
 
+/// Says whether the target of a grant should have confirmed its end before.
+pub fn is_overdue(view: &GrantView, now: DateTime<Utc>) -> bool {
+    view.overdue_at.is_some_and(|at| at <= now)
+}
+
 /// Says whether a grant needs somebody: its target does not let go, or it never worked.
 pub fn is_trouble(view: &GrantView) -> bool {
     matches!(view.state.as_str(), "closing" | "activation_failed")

@@ -52,10 +52,9 @@ impl Gate {
                     .await?;
             }
             Ok(Down::Until(at, why)) => {
-                let why = format!("until {}: {why}", at.format("%H:%M:%SZ"));
                 let so_far = attempt(heard.noted(), now);
                 self.step(due, |grant, now| {
-                    grant.close_retried(&why, &so_far, at.max(now + FIRST_PAUSE))
+                    grant.close_waits(at, &why, &so_far, at.max(now + FIRST_PAUSE))
                 })
                 .await?;
             }

@@ -24,6 +24,7 @@ pub struct SeenEnding {
     pub events: Vec<Entry>,
     /// There are more between the first ones and the last ones.
     pub left_out: bool,
+    pub now: DateTime<Utc>,
 }
 
 impl Gate {
@@ -32,13 +33,14 @@ impl Gate {
         let who = &caller.principal;
         permit_at(who, Action::ReadOwn, Place::Somewhere)?;
         let rules = self.rules.current();
-        let (mut tx, _) = self.look().await?;
+        let (mut tx, now) = self.look().await?;
         let grant = seen_by(&mut tx, id, who, &rules.catalog).await?;
         let (events, left_out) = tx.ending_of(id, &told::CODES, TOLD).await?;
         Ok(SeenEnding {
             grant,
             events,
             left_out,
+            now,
         })
     }
 }

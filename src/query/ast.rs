@@ -184,7 +184,7 @@ impl Expr {
             Subject::Field(name, _) => matches!(name.field().kind, Kind::Running | Kind::Moment),
             Subject::Is(words) => words
                 .iter()
-                .any(|word| matches!(word.word, "urgent" | "expiring")),
+                .any(|word| matches!(word.word, "urgent" | "expiring" | "overdue")),
             _ => false,
         })
     }

@@ -226,6 +226,7 @@ words! {
     "active" Grants &["active"], "can be used now";
     "expiring" Grants &["active"], "ends within 15 minutes";
     "closing" Grants &["closing"], "is being taken away and not yet confirmed as gone";
+    "overdue" Grants &["scheduled", "activating", "active", "closing"], "its end was due a minute ago, and its target has not confirmed";
     "failed" Grants &["scheduled", "activating", "active", "closing", "activation_failed"], "could not be made, or does not go away";
     "extended" Grants &[], "its end was moved";
     "revocable" Grants &[], "I may revoke it";

@@ -166,6 +166,7 @@ impl Row for GrantView {
             "active" => state == "active",
             "expiring" => state == "active" && self.expires_at - context.now < SOON,
             "closing" => state == "closing",
+            "overdue" => self.overdue_at.is_some_and(|at| at <= context.now),
             "failed" => state == "activation_failed" || open && self.last_error.is_some(),
             "extended" => self.extensions > 0,
             "revocable" => may(&self.allowed_actions, &["revoke"]),

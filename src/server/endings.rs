@@ -39,6 +39,7 @@ fn view(seen: &SeenEnding) -> ReceiptView {
         steps,
         left_out: seen.left_out,
         attempts: grant.attempts,
+        overdue: grant.is_overdue(seen.now),
         next_attempt_at: seen.next_attempt_at(),
         sessions_ended: seen.sessions_ended(),
         ended_at: grant.ended_at,

@@ -212,6 +212,7 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
         close_kind: grant.close_kind.map(|kind| kind.as_str().to_owned()),
         close_reason: grant.close_reason.clone(),
         closed_by: grant.closed_by.as_ref().map(|by| by.name.to_string()),
+        overdue_at: grant.overdue_at(),
         attempts: grant.attempts,
         last_error: grant.last_error.clone(),
         extensions: grant.extensions,

@@ -60,10 +60,10 @@ impl Tx {
         let sql = format!(
             "update grants set state = v.column2, starts_at = v.column3, expires_at = v.column4, max_expires_at = v.column5, close_kind = v.column6, \
              close_reason = v.column7, closed_by_id = v.column8, closed_by_name = v.column9, attempts = v.column10, last_error = v.column11, \
-             extensions = v.column12, epoch = v.column13, ended_at = v.column14, version = v.column15 \
+             extensions = v.column12, epoch = v.column13, ended_at = v.column14, version = v.column15, close_due_at = v.column16 \
              from (values {}) as v \
              where grants.id = v.column1 and grants.version = v.column15 - 1 and grants.state not in ('ended', 'returned', 'revoked', 'activation_failed')",
-            rows(steps.len(), &[""; 15])
+            rows(steps.len(), &[""; 16])
         );
         let written = touch!(self, c => {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
@@ -75,7 +75,7 @@ impl Tx {
                     .bind(grant.close_kind.map(CloseKind::as_str)).bind(grant.close_reason.as_deref())
                     .bind(by.map(|by| by.id.as_str())).bind(by.map(|by| by.name.as_str()))
                     .bind(grant.attempts).bind(grant.last_error.as_deref()).bind(grant.extensions).bind(grant.epoch)
-                    .bind(grant.ended_at.map(millis)).bind(grant.version);
+                    .bind(grant.ended_at.map(millis)).bind(grant.version).bind(grant.close_due_at.map(millis));
             }
             query.execute(c)
         })

@@ -156,11 +156,11 @@ impl Tx {
         rows.iter().map(|(id,)| stored("grant id", id)).collect()
     }
 
-    /// Grants whose end is not confirmed and of which nobody was told.
-    pub async fn closing_untold(&mut self) -> anyhow::Result<Vec<GrantId>> {
+    /// Grants whose end was due before this moment, is not confirmed, and of which nobody was told.
+    pub async fn closing_untold(&mut self, due: DateTime<Utc>) -> anyhow::Result<Vec<GrantId>> {
         let rows: Vec<(String,)> = on!(self, c => sqlx::query_as(
-            "select g.id from grants g where g.state = 'closing' and not exists (select 1 from notices_out n where n.cause = 'overdue:' || g.id) order by g.expires_at limit $1")
-            .bind(BATCH).fetch_all(c))
+            "select g.id from grants g where g.state = 'closing' and coalesce(g.close_due_at, g.expires_at) <= $2 and not exists (select 1 from notices_out n where n.cause = 'overdue:' || g.id) order by g.expires_at limit $1")
+            .bind(BATCH).bind(millis(due)).fetch_all(c))
         .context("looking for ends that are not confirmed")?;
         rows.iter().map(|(id,)| stored("grant id", id)).collect()
     }

@@ -4,6 +4,7 @@ use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::change::WorkKind;
+use crate::domain::grant::OVERDUE;
 use crate::domain::ids::{GrantId, TargetName};
 
 use super::{Tx, millis, moments, stored};
@@ -139,10 +140,13 @@ impl Tx {
         Ok(())
     }
 
-    /// How many promises are overdue by more than a minute: what an operator is paged for.
+    /// How many ends are overdue: what an operator is paged for. An attempt that is to be made again later moves nothing.
     pub async fn overdue(&mut self, now: DateTime<Utc>) -> anyhow::Result<i64> {
-        let (count,): (i64,) = on!(self, c => sqlx::query_as("select count(*) from outbox where kind = 'close' and due_at < $1").bind(millis(now - TimeDelta::minutes(1))).fetch_one(c))
-            .context("counting overdue work")?;
+        const COUNT: &str = "select (select count(*) from grants where state = 'closing' and coalesce(close_due_at, expires_at) <= $1)
+            + (select count(*) from grants where state in ('scheduled', 'activating', 'active') and expires_at <= $1)";
+        let (count,): (i64,) =
+            on!(self, c => sqlx::query_as(COUNT).bind(millis(now - OVERDUE)).fetch_one(c))
+                .context("counting overdue ends")?;
         Ok(count)
     }
 }

@@ -54,6 +54,10 @@ pub struct GrantView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub closed_by: Option<String>,
+    /// From when on its end is overdue, unless its target confirms before; absent once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub overdue_at: Option<DateTime<Utc>>,
     pub attempts: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

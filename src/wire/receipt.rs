@@ -20,6 +20,9 @@ pub struct ReceiptView {
     pub left_out: bool,
     /// Attempts that failed.
     pub attempts: i64,
+    /// The end was due a minute ago or longer, and the target has not confirmed.
+    #[serde(default)]
+    pub overdue: bool,
     /// When the target is asked again at the latest, while it has not confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use chrono::TimeDelta;
-use portcullis::client::Client;
+use portcullis::client::{Client, GrantsQuery};
 use portcullis::wire::{Approval, GrantView, NewRequest, ReceiptView, Revocation};
 
 use super::refused;
@@ -95,6 +95,24 @@ impl Vpn {
         self.world.until("it was tried", tried).await
     }
 
+    /// What the figure for operators says.
+    async fn counted(&self) -> usize {
+        let figures = self.world.http(self.world.admin()).get("/metrics").await;
+        let lines = figures.text.lines();
+        let mut counts = lines.filter_map(|line| line.strip_prefix("portcullis_endings_overdue "));
+        counts.next().unwrap().parse().unwrap()
+    }
+
+    /// What the filter lets through.
+    async fn listed(&self) -> Vec<String> {
+        let query = GrantsQuery {
+            q: Some("is:overdue".to_owned()),
+            ..GrantsQuery::default()
+        };
+        let page = self.world.admin().grants(&query).await.unwrap();
+        page.items.into_iter().map(|grant| grant.id).collect()
+    }
+
     /// The target answers again, and what is tried again is due a moment later.
     async fn answers(&self, grant: &GrantView) -> GrantView {
         std::fs::remove_file(self.silent()).unwrap();
@@ -180,6 +198,26 @@ on_both_with_a_vpn! {
         let (some, left_out) = tx.ending_of(&told, &codes, 2).await.unwrap();
         assert!(left_out && some.len() >= 4, "{some:?}");
         assert_eq!(some[0].event.code.as_str(), "grant.closing");
+    }
+
+    async fn an_end_that_is_not_confirmed_is_counted_and_listed_until_it_is_gone(vpn) {
+        let ada = vpn.world.engineer("ada").await;
+        let stuck = vpn.stuck(&ada).await;
+        assert_eq!((vpn.counted().await, vpn.listed().await), (0, Vec::new()));
+        assert!(!ada.receipt(&stuck.id).await.unwrap().overdue);
+        // Each attempt puts off the next one, and never this.
+        for attempts in 2..5 {
+            vpn.world.pass(TimeDelta::seconds(61));
+            let tried = async || {
+                vpn.world.pass(TimeDelta::seconds(1));
+                (ada.grant(&stuck.id).await.unwrap().attempts >= attempts).then_some(())
+            };
+            vpn.world.until("it was tried again", tried).await;
+            assert_eq!((vpn.counted().await, vpn.listed().await), (1, vec![stuck.id.clone()]));
+        }
+        assert!(ada.receipt(&stuck.id).await.unwrap().overdue);
+        let gone = vpn.answers(&stuck).await;
+        assert_eq!((gone.overdue_at, vpn.counted().await, vpn.listed().await), (None, 0, Vec::new()));
     }
 
     async fn only_who_may_see_a_grant_sees_its_receipt(vpn) {

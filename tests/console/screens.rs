@@ -106,6 +106,35 @@ fn grants() {
 }
 
 #[test]
+fn what_is_overdue_is_counted_in_red_until_it_is_gone() {
+    let mut desk = Desk::new(120, 40);
+    let mut stuck = grant(7, "erin.moss", "vault-prod", "read", -2);
+    stuck.state = "closing".to_owned();
+    stuck.overdue_at = Some(desk.server_now() + TimeDelta::seconds(5));
+    desk.grants = vec![grant(5, "carol.diaz", "bastion-04", "shell", 42), stuck];
+    desk.connect();
+    assert!(!desk.screen().contains("overdue"), "{}", desk.screen());
+    desk.wait(6_000);
+    assert!(desk.screen().contains(" 1 overdue"), "{}", desk.screen());
+    // On every screen, and beside the grant.
+    desk.keys("4");
+    assert!(desk.screen().contains(" 1 overdue"), "{}", desk.screen());
+    desk.keys("2 Enter");
+    let screen = desk.screen();
+    assert!(
+        screen.contains("its target should have confirmed the end"),
+        "{screen}"
+    );
+    desk.grants[1].state = "ended".to_owned();
+    desk.grants[1].overdue_at = None;
+    desk.grants[1].version += 1;
+    let mut told = event(95, "grant.ended", "portcullis");
+    told.grant = Some(grant_id(7).to_string());
+    desk.tell(vec![told]);
+    assert!(!desk.screen().contains(" 1 overdue"), "{}", desk.screen());
+}
+
+#[test]
 fn revoking() {
     pictures("revoking", &["2 j j x", "y"]);
 }

@@ -377,3 +377,47 @@ fn the_first_way_of_closing_is_kept_until_a_stronger_one_comes() {
         (gone, EventCode::GrantCloseIgnored)
     );
 }
+
+#[test]
+fn an_end_is_overdue_a_minute_after_it_was_due_however_often_it_was_tried() {
+    let (closing, _) = active().revoke(&person(1, &[]), "leaving", noon()).unwrap();
+    let due = noon() + TimeDelta::seconds(60);
+    assert!(!closing.is_overdue(due - TICK) && closing.is_overdue(due));
+    let far = noon() + TimeDelta::minutes(30);
+    let (tried, _) = closing
+        .close_retried("no route", &Attempt::default(), far)
+        .unwrap();
+    assert_eq!(
+        tried.overdue_at(),
+        Some(due),
+        "an attempt postpones nothing"
+    );
+    let (gone, _) = tried.closed(&Attempt::default(), far).unwrap();
+    assert_eq!(gone.overdue_at(), None);
+    // What nobody has begun to take away is overdue as well.
+    let grant = active();
+    let end = grant.expires_at + TimeDelta::seconds(60);
+    assert!(!grant.is_overdue(end - TICK) && grant.is_overdue(end));
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_due_by_the_planned_end() {
+    let (closing, _) = active().revoke(&person(1, &[]), "leaving", noon()).unwrap();
+    let minute = TimeDelta::seconds(60);
+    let waits = |until| {
+        let nothing = Attempt::default();
+        closing
+            .close_waits(until, "its last certificate ends then", &nothing, until)
+            .unwrap()
+    };
+    let soon = noon() + TimeDelta::minutes(8);
+    let (waiting, step) = waits(soon);
+    assert_eq!(waiting.overdue_at(), Some(soon + minute));
+    assert_eq!(step.event.code, EventCode::GrantCloseFailed);
+    assert_eq!(
+        waiting.last_error.as_deref(),
+        Some("until 12:08:00Z: its last certificate ends then")
+    );
+    let (never, _) = waits(noon() + TimeDelta::days(365));
+    assert_eq!(never.overdue_at(), Some(closing.expires_at + minute));
+}

@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 20] = [
+const SUMS: [(&str, &str); 21] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -105,6 +105,10 @@ const SUMS: [(&str, &str); 20] = [
     (
         "0020_standing.sql",
         "e52a293531767c788b0c6131217698868ebacfc02899b88f795b53f2348b85d7",
+    ),
+    (
+        "0021_endings.sql",
+        "aa8bbc1943e91d15c17f0e37b778da173f70b12cbbcd5aa83b0ac76fae65d575",
     ),
 ];
 

@@ -77,14 +77,16 @@ fn grant(changes: Value) -> GrantView {
 
 pub(super) fn grants() -> Vec<GrantView> {
     vec![
-        grant(json!({"allowed_actions": [{"action": "revoke", "allowed": true}]})),
+        grant(
+            json!({"allowed_actions": [{"action": "revoke", "allowed": true}], "overdue_at": "2026-11-20T04:01:00Z"}),
+        ),
         grant(
             json!({"id": "G-7k3qm2xd0b", "holder": "bob", "expires_at": "2026-11-20T03:17:00Z", "extensions": 2,
             "target": "bastion", "target_kind": "ssh", "enforcement": "A+", "tags": {}}),
         ),
         grant(
             json!({"id": "G-7k3qm2xd0c", "state": "closing", "close_kind": "revoke", "closed_by": "maya",
-            "close_reason": "incident", "last_error": "no route", "attempts": 3}),
+            "close_reason": "incident", "last_error": "no route", "attempts": 3, "overdue_at": "2026-11-20T03:01:00Z"}),
         ),
         grant(
             json!({"id": "G-7k3qm2xd0d", "state": "ended", "ended_at": "2026-11-19T04:00:00Z",
@@ -334,6 +336,7 @@ fn grants_pass_as_the_table_says() {
             ("is:active", "ab"),
             ("is:expiring", "b"),
             ("is:closing", "c"),
+            ("is:overdue", "c"),
             ("is:failed", "c"),
             ("is:extended", "b"),
             ("is:revocable", "a"),

@@ -9,6 +9,7 @@ use crate::console::app::App;
 use crate::console::keymap::Place;
 use crate::console::run::clock::Skew;
 use crate::console::screen::{Screen, Tally};
+use crate::console::show;
 use crate::console::theme::{Glyph, Role, Theme};
 use crate::console::widget::status::Bar;
 use crate::text::{DisplayText, clean};
@@ -46,6 +47,11 @@ pub(super) fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) 
     if world.readonly {
         bar = bar.left(clean(" read-only"), theme.style(Role::StatusInfo));
     }
+    let overdue = overdue(app);
+    if overdue > 0 {
+        let text = format!(" {overdue} overdue");
+        bar = bar.left(clean(&text), theme.style(Role::StatusCritical));
+    }
     let link = world.link.shown(world.now);
     bar = bar.right(
         clean(&format!("{} {}", theme.glyph(link.glyph), link.text)),
@@ -63,6 +69,19 @@ pub(super) fn header(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) 
     }
     bar.right(clean(" "), muted)
         .draw(area, buffer, theme.glyph(Glyph::Ellipsis));
+}
+
+/// How many ends their targets should have confirmed before. It stays in sight until there are none.
+fn overdue(app: &App) -> usize {
+    let world = app.world();
+    if !world.clock.is_set() {
+        return 0;
+    }
+    let now = world.server_now();
+    let grants = world.store.grants();
+    grants
+        .filter(|(_, view)| show::is_overdue(view, now))
+        .count()
 }
 
 /// Where somebody is, as a word and a colour: a mistake in production costs more than one elsewhere.
@@ -112,11 +131,14 @@ pub(super) fn tabs(app: &App, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         bar = bar.left(clean(MORE.0), muted);
     }
     let (screens, _) = app.screens();
-    // What waits for a sign-off stays red until somebody has given it.
+    // What waits for a sign-off stays red until somebody has given it, and what is overdue until it is gone.
+    let is_overdue = overdue(app) > 0;
     let red = |index: usize| {
         let screen = screens.get(index);
         screen.is_some_and(|screen| {
-            screen.place() == Place::Glass && screen.tally(app.world()).urgent > 0
+            let waits = || screen.tally(app.world()).urgent > 0;
+            screen.place() == Place::Glass && waits()
+                || screen.place() == Place::Grants && is_overdue
         })
     };
     for (index, text) in shown.texts.into_iter().enumerate() {

@@ -122,6 +122,7 @@ impl Grant {
             next.epoch += 1;
             next.attempts = 0;
             next.last_error = None;
+            next.close_due_at = Some(now.min(self.expires_at));
         }
         next.close_kind = Some(kind);
         next.close_reason.clone_from(&reason);
@@ -135,6 +136,26 @@ impl Grant {
             .kept(&next.id, WorkKind::Activate)
             .promise(&next.id, WorkKind::Close, now);
         (next, step)
+    }
+
+    /// What was handed out works until a moment and cannot be taken back: the end is due then, and the target is asked
+    /// again.
+    ///
+    /// INVARIANT: that is never after the planned end, so that nothing postpones an end for ever
+    /// (`what_cannot_be_taken_back_is_due_by_the_planned_end`).
+    pub fn close_waits(
+        &self,
+        until: DateTime<Utc>,
+        why: &str,
+        so_far: &Attempt,
+        retry_at: DateTime<Utc>,
+    ) -> Option<(Self, Step)> {
+        let why = format!("until {}: {why}", until.format("%H:%M:%SZ"));
+        let (mut next, mut step) = self.close_retried(&why, so_far, retry_at)?;
+        next.close_due_at = next.close_due_at.max(Some(until.min(self.expires_at)));
+        step.record = Record::Grant(next.clone());
+        step.event = step.event.moment("until", until);
+        Some((next, step))
     }
 
     /// The target did not confirm; the attempt is repeated at `retry_at`, for ever, and everybody can see it. What the
@@ -151,6 +172,8 @@ impl Grant {
         let mut next = self.next();
         next.attempts += 1;
         next.last_error = Some(error.to_owned());
+        // A node of a version that kept no such moment may have begun it.
+        next.close_due_at = self.close_due_at.or(Some(retry_at.min(self.expires_at)));
         let event = next
             .event(EventCode::GrantCloseFailed, Actor::System)
             .outcome(Outcome::Error)

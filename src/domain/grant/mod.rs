@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Record, Step};
@@ -111,6 +111,10 @@ impl CloseKind {
     }
 }
 
+/// An end that its target has not confirmed for so long after it was due is overdue: admins are told, and it is counted
+/// until it is gone. Short hiccups of a target are over by then.
+pub const OVERDUE: TimeDelta = TimeDelta::seconds(60);
+
 /// A right that somebody holds on a target for a stated time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -134,6 +138,8 @@ pub struct Grant {
     pub close_kind: Option<CloseKind>,
     pub close_reason: Option<String>,
     pub closed_by: Option<PrincipalRef>,
+    /// When the target had to have confirmed the end.
+    pub close_due_at: Option<DateTime<Utc>>,
     /// Attempts at the present activation or closing.
     pub attempts: i64,
     pub last_error: Option<String>,
@@ -192,6 +198,20 @@ impl Grant {
             .detail("credential", what)
             .moment("ends_at", ends_at);
         Ok((next.clone(), Step::new(Record::Credential(next), event)))
+    }
+
+    /// From when on its end is overdue, unless its target confirms before; `None` once it is over.
+    pub fn overdue_at(&self) -> Option<DateTime<Utc>> {
+        let due = match self.state {
+            GrantState::Closing => self.close_due_at.unwrap_or(self.expires_at),
+            _ => self.expires_at,
+        };
+        (!self.state.is_final()).then(|| due + OVERDUE)
+    }
+
+    /// Whether its end is overdue.
+    pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
+        self.overdue_at().is_some_and(|at| at <= now)
     }
 
     fn next(&self) -> Self {

@@ -211,6 +211,7 @@ mod tests {
             close_kind: None,
             close_reason: None,
             closed_by: None,
+            close_due_at: None,
             attempts: 0,
             last_error: None,
             extensions: 0,

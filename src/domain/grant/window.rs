@@ -36,6 +36,7 @@ impl Grant {
             close_kind: None,
             close_reason: None,
             closed_by: None,
+            close_due_at: None,
             attempts: 0,
             last_error: None,
             extensions: 0,

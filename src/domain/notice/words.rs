@@ -76,7 +76,7 @@ impl Notice {
             Happened::Expired | Happened::Ended | Happened::NotMade => {
                 request.map(|id| format!("portcullis renew {id}"))
             }
-            Happened::Overdue => Some("portcullis grants --filter state:closing".to_owned()),
+            Happened::Overdue => grant.map(|id| format!("portcullis receipt {id}")),
             Happened::BrokeGlass => request.map(|id| format!("portcullis break-glass show {id}")),
             Happened::Approved | Happened::Denied | Happened::Withdrawn | Happened::Revoked => None,
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::notices::Channel;
-use crate::domain::event::{Event, EventCode};
-use crate::domain::grant::{Grant, GrantState};
+use crate::domain::event::Event;
+use crate::domain::grant::{Grant, GrantState, OVERDUE};
 use crate::domain::ids::PrincipalId;
 use crate::domain::notice::{Happened, Kind, Notice, To, Wanted, Wishes, caused_by, is_told};
 use crate::domain::principal::ProductRole;
@@ -17,13 +17,10 @@ use crate::gate::sight::place;
 use crate::gate::{Error, Gate, hex};
 use crate::secret::hash_of;
 use crate::store::Tx;
-use crate::store::audit::Filter;
 use crate::store::notices::New;
 
 /// Events that are read at once at most: others wait for the transaction.
 const BATCH: i64 = 100;
-/// An end that the target has not confirmed after so long is somebody's work.
-const OVERDUE: TimeDelta = TimeDelta::minutes(1);
 
 /// What one transaction has looked up.
 struct Desk<'a> {
@@ -202,20 +199,7 @@ impl Gate {
         let lead = self.settings.notices.ends_soon;
         let (mut tx, now) = self.look().await?;
         let ending = tx.ending_untold(now, now + lead).await?;
-        let closing = tx.closing_untold().await?;
-        let mut late = Vec::new();
-        for id in closing {
-            let filter = Filter {
-                grant: Some(id.clone()),
-                events: vec![EventCode::GrantClosing],
-                oldest_first: true,
-                ..Filter::default()
-            };
-            let began = tx.events(&filter, None, 1).await?.pop();
-            if began.is_some_and(|began| now - began.at >= OVERDUE) {
-                late.push(id);
-            }
-        }
+        let late = tx.closing_untold(now - OVERDUE).await?;
         drop(tx);
         for id in ending {
             let mut desk = self.desk().await?;
@@ -237,7 +221,7 @@ impl Gate {
         for id in late {
             let mut desk = self.desk().await?;
             let grant = desk.tx.grant(&id).await?;
-            let Some(grant) = grant.filter(|grant| grant.state == GrantState::Closing) else {
+            let Some(grant) = grant.filter(|grant| grant.is_overdue(desk.now)) else {
                 continue;
             };
             let cause = format!("overdue:{id}");

@@ -63,6 +63,11 @@ pub(in crate::console::screen) fn grant(view: &GrantView, world: &World, width: 
         other => other.to_owned(),
     };
     doc.fact("State", &state, look.role);
+    if show::is_overdue(view, now) {
+        let since = view.overdue_at.map_or(0, |at| (now - at).num_minutes()) + 1;
+        let text = format!("its target should have confirmed the end {since} min ago");
+        doc.fact("Overdue", &text, Role::StatusCritical);
+    }
     if let Some(error) = &view.last_error {
         doc.fact("Error", error, Role::StatusDanger);
     }
