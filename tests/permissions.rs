@@ -367,6 +367,10 @@ async fn attempt(route: &str, things: &Things) -> u16 {
         ),
         "POST /v1/grants/{id}/return" => (Some(things.version), json!({})),
         "POST /v1/grants/{id}/revoke" => (Some(things.version), json!({"reason": "leaving"})),
+        // Its end is not overdue, and nobody proposed anything: an admin hears 409.
+        "POST /v1/grants/{id}/override" | "POST /v1/grants/{id}/override/confirm" => {
+            (Some(things.version), json!({"reason": "host scrapped"}))
+        }
         "POST /v1/grants/{id}/credential" => (None, json!({"public_key": PUBLIC_KEY})),
         "POST /v1/locks" => (
             None,

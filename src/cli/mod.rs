@@ -41,6 +41,7 @@ mod migrate;
 mod node;
 mod notices;
 mod noting;
+mod overriding;
 mod pick;
 mod policy;
 mod prepare;
@@ -158,6 +159,7 @@ enum Command {
     Approve(approve::Arguments),
     Deny(deny::Arguments),
     Revoke(revoke::Arguments),
+    Override(overriding::Arguments),
     Lock(lock::Arguments),
     Unlock(unlock::Arguments),
     Locks(locks::Arguments),
@@ -254,6 +256,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Approve(arguments) => approve::run(context, arguments).await,
         Command::Deny(arguments) => deny::run(context, arguments).await,
         Command::Revoke(arguments) => revoke::run(context, arguments).await,
+        Command::Override(arguments) => overriding::run(context, arguments).await,
         Command::Lock(arguments) => lock::run(context, arguments).await,
         Command::Unlock(arguments) => unlock::run(context, arguments).await,
         Command::Locks(arguments) => locks::run(context, arguments).await,

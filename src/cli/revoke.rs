@@ -109,7 +109,9 @@ pub(super) async fn wait_until_off(
         ));
     };
     context.printer.answer(&grant, |printer| {
-        printer.line(&format!("{}: confirmed by the target", grant.state))
+        let how = words::overridden(&grant);
+        let how = how.unwrap_or_else(|| "confirmed by the target".to_owned());
+        printer.line(&format!("{}: {how}", grant.state))
     })?;
     Ok(Exit::DONE)
 }

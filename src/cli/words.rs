@@ -206,6 +206,14 @@ pub(super) fn by_whom(grant: &GrantView) -> String {
 
 /// How a grant came to its end, and by whom.
 pub(super) fn ended(grant: &GrantView) -> String {
+    let ended = ended_as(grant);
+    match overridden(grant) {
+        Some(overridden) => format!("{ended}; {overridden}"),
+        None => ended,
+    }
+}
+
+fn ended_as(grant: &GrantView) -> String {
     match (grant.state.as_str(), grant.close_kind.as_deref()) {
         ("activation_failed", _) => {
             let why = grant.last_error.as_deref().unwrap_or("no reason was given");
@@ -215,6 +223,15 @@ pub(super) fn ended(grant: &GrantView) -> String {
         ("returned", _) | (_, Some("return")) => "returned early".to_owned(),
         _ => "ended in time".to_owned(),
     }
+}
+
+/// Who let a grant count as ended although its target never confirmed.
+pub(super) fn overridden(grant: &GrantView) -> Option<String> {
+    let overriding = grant.overriding.as_ref()?;
+    let (one, other) = (&overriding.proposed_by, overriding.confirmed_by.as_ref()?);
+    Some(format!(
+        "overridden by {one} and {other}, its target never confirmed"
+    ))
 }
 
 /// A grant as one sentence.

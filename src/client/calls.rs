@@ -11,10 +11,10 @@ use crate::client::{
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, Histogram,
     IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation,
-    InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page,
-    ProviderFinish, ProviderStart, ProviderStarted, ReceiptView, RequestView, Revocation,
-    ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn,
-    SignInView, SignInWays, StandingImport, StandingView, StandingWord, TargetView, Tokens,
+    InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService,
+    OverrideWord, Page, ProviderFinish, ProviderStart, ProviderStarted, ReceiptView, RequestView,
+    Revocation, ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions,
+    SignIn, SignInView, SignInWays, StandingImport, StandingView, StandingWord, TargetView, Tokens,
     WhyView,
 };
 
@@ -296,6 +296,30 @@ impl Client {
     ) -> Result<GrantView, ClientError> {
         self.call(decision(&["v1", "grants", id, "revoke"], version, key).body(revocation)?)
             .await
+    }
+
+    /// Proposes that a grant counts as ended although its target has not confirmed.
+    pub async fn propose_override(
+        &self,
+        id: &str,
+        version: i64,
+        word: &OverrideWord,
+        key: &IdempotencyKey,
+    ) -> Result<GrantView, ClientError> {
+        self.call(decision(&["v1", "grants", id, "override"], version, key).body(word)?)
+            .await
+    }
+
+    /// Confirms what another admin proposed; from then on the grant counts as ended.
+    pub async fn confirm_override(
+        &self,
+        id: &str,
+        version: i64,
+        word: &OverrideWord,
+        key: &IdempotencyKey,
+    ) -> Result<GrantView, ClientError> {
+        let path = ["v1", "grants", id, "override", "confirm"];
+        self.call(decision(&path, version, key).body(word)?).await
     }
 
     /// A credential of one's own active grant.

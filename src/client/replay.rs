@@ -323,6 +323,16 @@ impl Life {
                 told.code.get(6..)?.clone_into(&mut row.state);
                 row.ended_at = Some(told.ended_at?);
             }
+            "grant.override_proposed" => {}
+            "grant.overridden" => {
+                let state = match row.close_kind.as_deref()? {
+                    "return" => "returned",
+                    "revoke" => "revoked",
+                    _ => "ended",
+                };
+                state.clone_into(&mut row.state);
+                row.ended_at = Some(told.ended_at?);
+            }
             _ => return None,
         }
         row.version += 1;

@@ -17,6 +17,10 @@ pub(super) fn spoken(method: &Method, path: &[&str], body: Option<&[u8]>) -> Str
         ["v1", "requests", id, "approve"] => format!("approve request {id}"),
         ["v1", "requests", id, "deny"] => format!("deny request {id}"),
         ["v1", "grants", id, "extend"] => format!("extend grant {id} by {}", said("by")),
+        ["v1", "grants", id, "override"] => format!("propose that grant {id} counts as ended"),
+        ["v1", "grants", id, "override", "confirm"] => {
+            format!("confirm that grant {id} counts as ended")
+        }
         ["v1", "locks"] => format!("place a lock on {}", locked(body.get("on"))),
         ["v1", "locks", id, "lift"] => format!("lift lock {id}"),
         ["v1", "incidents"] => format!("revoke in bulk: {} at once", counted(&body, "row")),
@@ -107,6 +111,10 @@ mod tests {
                 )]
             }
             Guarded::Incident => vec![post(&["v1", "incidents"], json!({"count": 12}))],
+            Guarded::OverrideEnd => vec![
+                post(&["v1", "grants", "G-1", "override"], json!({})),
+                post(&["v1", "grants", "G-1", "override", "confirm"], json!({})),
+            ],
             Guarded::PlaceLock => vec![
                 lock(json!({"kind": "everything"})),
                 lock(json!({"kind": "principal", "principal": "ben"})),
@@ -178,6 +186,8 @@ mod tests {
         approve request R-1
         extend grant G-1 by 15m
         revoke in bulk: 12 rows at once
+        propose that grant G-1 counts as ended
+        confirm that grant G-1 counts as ended
         place a lock on everything
         place a lock on whatever ben has
         place a lock on target bastion

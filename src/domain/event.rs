@@ -55,6 +55,10 @@ events! {
     GrantEnded = "grant.ended", "confirmed the end of";
     GrantReturned = "grant.returned", "confirmed the return of";
     GrantRevoked = "grant.revoked", "confirmed as revoked";
+    /// It takes two: nothing has ended by it.
+    GrantOverrideProposed = "grant.override_proposed", "proposed to count as ended, although its target has not confirmed,";
+    /// Another person confirmed it. The target never did.
+    GrantOverridden = "grant.overridden", "let count as ended, although its target has not confirmed,";
     BreakGlassUsed = "break_glass.used", "broke glass for";
     BreakGlassSignedOff = "break_glass.signed_off", "signed off, one of several, the break-glass of";
     /// It has its verdict, and its person may break glass again.

@@ -374,6 +374,7 @@ fn what_changed(since: &[Event]) -> String {
             EventCode::GrantEnded => "it ended".to_owned(),
             EventCode::GrantReturned => "it was returned".to_owned(),
             EventCode::GrantRevoked => "it was revoked".to_owned(),
+            EventCode::GrantOverridden => format!("{by} let it count as ended"),
             EventCode::ReviewRecorded => format!("{by} approved it, one of several"),
             EventCode::RequestApproved => format!("{by} approved it"),
             EventCode::RequestDenied => format!("{by} denied it"),

@@ -67,6 +67,8 @@ actions! {
     /// Prolong the grant of somebody else.
     ExtendOthers, "extend the grants of others", [Reviewer, Admin];
     Revoke, "revoke grants", [Reviewer, Admin];
+    /// Say, one of two, that a grant counts as ended although its target has not confirmed.
+    OverrideEnd, "override the end of grants", [Admin];
     /// Place and lift locks.
     Lock, "place or lift locks", [Reviewer, Admin];
     ReadLocks, "see locks", [Reviewer, Admin, Auditor];
@@ -142,6 +144,7 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         | Action::SealCodes
         | Action::ManageHistory
         | Action::ChangePolicy
+        | Action::OverrideEnd
         | Action::KeepLog => "the product role admin",
         Action::ReadPolicy => "the product role admin or auditor",
         Action::ReadPeople

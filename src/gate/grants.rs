@@ -364,12 +364,12 @@ impl Gate {
             .collect())
     }
 
-    async fn grant_before(&self, caller: &Caller, id: &str) -> Result<SeenGrant, Error> {
+    pub(super) async fn grant_before(&self, caller: &Caller, id: &str) -> Result<SeenGrant, Error> {
         let id = id.parse().map_err(|_| Refusal::IdempotencyKeyReused)?;
         self.grant(caller, &id).await
     }
 
-    async fn finish_grant(
+    pub(super) async fn finish_grant(
         &self,
         mut writing: Box<Writing>,
         grant: Grant,
@@ -412,7 +412,7 @@ fn issued(
     Ok(step)
 }
 
-async fn holder(writing: &mut Writing, grant: &Grant) -> Result<Principal, Error> {
+pub(super) async fn holder(writing: &mut Writing, grant: &Grant) -> Result<Principal, Error> {
     if grant.holder.id == writing.who.id {
         return Ok(writing.who.clone());
     }
@@ -448,7 +448,7 @@ pub(super) async fn seen_by(
     .into())
 }
 
-fn same_version(grant: &Grant, version: Version) -> Result<(), Refusal> {
+pub(super) fn same_version(grant: &Grant, version: Version) -> Result<(), Refusal> {
     if grant.version == version.0 {
         Ok(())
     } else {

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::IntoResponses;
 
 use crate::domain::break_glass::BreakGlassRefusal;
+use crate::domain::grant::OverrideRefusal;
 use crate::domain::provider::{IdentityRefusal, ProviderFault};
 use crate::domain::refusal::Refusal;
 use crate::domain::second_factor::SecondFactorRefusal;
@@ -101,6 +102,7 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         R::Identity(refusal) => identity_status(refusal),
         R::SecondFactor(refusal) => second_factor(refusal),
         R::BreakGlass(refusal) => break_glass(refusal),
+        R::Override(refusal) => overriding(refusal),
         R::DatabaseRestored { .. }
         | R::LogRewritten { .. }
         | R::NodeTooOld { .. }
@@ -157,6 +159,14 @@ fn break_glass(refusal: &BreakGlassRefusal) -> StatusCode {
         R::OwnCode { .. } | R::CodeSpent | R::SealedSignIn { .. } => StatusCode::FORBIDDEN,
         R::Unreviewed { .. } | R::Reviewed { .. } => StatusCode::CONFLICT,
         R::TooLong { .. } | R::CommentRequired => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+fn overriding(refusal: &OverrideRefusal) -> StatusCode {
+    use OverrideRefusal as R;
+    match refusal {
+        R::OwnAccess { .. } | R::OwnProposal { .. } => StatusCode::FORBIDDEN,
+        R::NotOverdue { .. } | R::Proposed { .. } | R::NotProposed { .. } => StatusCode::CONFLICT,
     }
 }
 

@@ -268,6 +268,14 @@ fn receipt(receipt: &Receipt) -> IncidentReceipt {
             let text = |step: &serde_json::Value| step.as_str().map(str::to_owned);
             steps.iter().filter_map(text).collect()
         });
+    let mut steps: Vec<String> = steps.unwrap_or_default();
+    let overridden = grant.and_then(|grant| grant.overriding.as_ref()?.confirmed.as_ref());
+    if let Some(confirmed) = overridden {
+        let by = &confirmed.by.name;
+        steps.push(format!(
+            "overridden, confirmed by {by}: its target never confirmed"
+        ));
+    }
     let cut = told.and_then(|details| details.get("sessions_ended")?.as_u64());
     IncidentReceipt {
         id: id.as_str().to_owned(),
@@ -279,8 +287,10 @@ fn receipt(receipt: &Receipt) -> IncidentReceipt {
         state: receipt.state.to_owned(),
         blocked_at: receipt.blocked_at,
         sessions_ended: cut.and_then(|count| u32::try_from(count).ok()),
-        steps: steps.unwrap_or_default(),
-        read_back_at: grant.and_then(|grant| grant.ended_at),
+        steps,
+        read_back_at: grant
+            .filter(|_| overridden.is_none())
+            .and_then(|grant| grant.ended_at),
         attempts: grant.map_or(0, |grant| grant.attempts),
         last_error: grant.and_then(|grant| grant.last_error.clone()),
     }

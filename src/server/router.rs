@@ -95,6 +95,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(grants::show))
         .routes(routes!(why::of_grant))
         .routes(routes!(endings::show))
+        .routes(routes!(endings::propose_override))
+        .routes(routes!(endings::confirm_override))
         .routes(routes!(evidence::show))
         .routes(routes!(policy::status))
         .routes(routes!(policy::text))

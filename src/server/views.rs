@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use crate::catalog::Catalog;
 use crate::domain::allowed::{self, Allowed, Around};
 use crate::domain::break_glass;
+use crate::domain::grant::Grant;
 use crate::domain::ids::TargetName;
 use crate::domain::lock::{Blocked, Locks};
 use crate::domain::policy::{Deed, Verdict, Way};
@@ -24,8 +27,8 @@ use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
     AllowedAction, BreakGlassView, ClaimView, CredentialView, EventView, GrantView, HistoryView,
-    LockOn, LockView, NarrowView, NeedView, RequestView, ReviewView, RoleView, SealedCodeView,
-    SignOffView, SignalView, TargetView, WayView,
+    LockOn, LockView, NarrowView, NeedView, OverrideView, RequestView, ReviewView, RoleView,
+    SealedCodeView, SignOffView, SignalView, TargetView, WayView,
 };
 
 pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -213,6 +216,7 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
         close_reason: grant.close_reason.clone(),
         closed_by: grant.closed_by.as_ref().map(|by| by.name.to_string()),
         overdue_at: grant.overdue_at(),
+        overriding: overriding(grant, seen.now),
         attempts: grant.attempts,
         last_error: grant.last_error.clone(),
         extensions: grant.extensions,
@@ -229,6 +233,23 @@ pub fn grant(gate: &Gate, seen: &SeenGrant, who: &Principal) -> GrantView {
             },
         )),
     }
+}
+
+/// Who says that the grant counts as ended; a proposal that nobody confirmed in time is none.
+fn overriding(grant: &Grant, now: DateTime<Utc>) -> Option<OverrideView> {
+    let overriding = grant.overriding.as_ref()?;
+    let open_until = overriding.open_until();
+    if open_until.is_some_and(|until| until <= now) {
+        return None;
+    }
+    let confirmed = overriding.confirmed.as_ref();
+    Some(OverrideView {
+        proposed_by: overriding.proposed.by.name.to_string(),
+        proposed_at: overriding.proposed.at,
+        open_until,
+        confirmed_by: confirmed.map(|said| said.by.name.to_string()),
+        confirmed_at: confirmed.map(|said| said.at),
+    })
 }
 
 /// A lock as `who` sees it.

@@ -135,6 +135,7 @@ struct Row {
     closed_by_id: Option<String>,
     closed_by_name: Option<String>,
     close_due_at: Option<i64>,
+    overriding: Option<String>,
     attempts: i64,
     last_error: Option<String>,
     extensions: i64,
@@ -178,6 +179,10 @@ impl Row {
             close_reason: self.close_reason,
             closed_by,
             close_due_at: moments(self.close_due_at)?,
+            overriding: self
+                .overriding
+                .map(|text| serde_json::from_str(&text).context("reading an override"))
+                .transpose()?,
             attempts: self.attempts,
             last_error: self.last_error,
             extensions: self.extensions,
@@ -190,8 +195,8 @@ impl Row {
     }
 }
 
-const COLUMNS: &str = "id, request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, starts_at, expires_at, max_expires_at, close_kind, close_reason, closed_by_id, closed_by_name, close_due_at, attempts, last_error, extensions, epoch, credential_ends_at, created_at, ended_at, version";
-const BY_ID: &str = "select id, request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, starts_at, expires_at, max_expires_at, close_kind, close_reason, closed_by_id, closed_by_name, close_due_at, attempts, last_error, extensions, epoch, credential_ends_at, created_at, ended_at, version from grants where id = $1";
+const COLUMNS: &str = "id, request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, starts_at, expires_at, max_expires_at, close_kind, close_reason, closed_by_id, closed_by_name, close_due_at, overriding, attempts, last_error, extensions, epoch, credential_ends_at, created_at, ended_at, version";
+const BY_ID: &str = "select id, request_id, holder_id, holder_name, target, role, reason, state, duration, max_total, not_before, starts_at, expires_at, max_expires_at, close_kind, close_reason, closed_by_id, closed_by_name, close_due_at, overriding, attempts, last_error, extensions, epoch, credential_ends_at, created_at, ended_at, version from grants where id = $1";
 
 impl Tx {
     /// One grant.
@@ -282,15 +287,17 @@ impl Tx {
     }
 
     pub(in crate::store) async fn update_grant(&mut self, grant: &Grant) -> anyhow::Result<bool> {
+        let overriding = grant.overriding.as_ref().map(serde_json::to_string);
+        let overriding = overriding.transpose().context("writing an override")?;
         let rows = touch!(self, c => sqlx::query(
             "update grants set state = $2, starts_at = $3, expires_at = $4, max_expires_at = $5, close_kind = $6, close_reason = $7, closed_by_id = $8, closed_by_name = $9, \
-             attempts = $10, last_error = $11, extensions = $12, epoch = $13, ended_at = $14, version = $15, close_due_at = $16 \
-             where id = $1 and version = $17 and state not in ('ended', 'returned', 'revoked', 'activation_failed')")
+             attempts = $10, last_error = $11, extensions = $12, epoch = $13, ended_at = $14, version = $15, close_due_at = $16, overriding = $17 \
+             where id = $1 and version = $18 and state not in ('ended', 'returned', 'revoked', 'activation_failed')")
             .bind(grant.id.as_str()).bind(grant.state.as_str()).bind(grant.starts_at.map(millis)).bind(millis(grant.expires_at)).bind(millis(grant.max_expires_at))
             .bind(grant.close_kind.map(CloseKind::as_str)).bind(grant.close_reason.as_deref())
             .bind(grant.closed_by.as_ref().map(|by| by.id.as_str())).bind(grant.closed_by.as_ref().map(|by| by.name.as_str()))
             .bind(grant.attempts).bind(grant.last_error.as_deref()).bind(grant.extensions).bind(grant.epoch)
-            .bind(grant.ended_at.map(millis)).bind(grant.version).bind(grant.close_due_at.map(millis)).bind(grant.version - 1).execute(c))
+            .bind(grant.ended_at.map(millis)).bind(grant.version).bind(grant.close_due_at.map(millis)).bind(&overriding).bind(grant.version - 1).execute(c))
         .context("writing a grant")?;
         Ok(rows == 1)
     }

@@ -58,6 +58,10 @@ pub struct GrantView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub overdue_at: Option<DateTime<Utc>>,
+    /// Who says that it counts as ended although its target never confirmed: a proposal that waits for another admin, or both.
+    #[serde(rename = "override", default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub overriding: Option<OverrideView>,
     pub attempts: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -70,6 +74,35 @@ pub struct GrantView {
     /// Send this back in `If-Match` with a decision.
     pub version: i64,
     pub allowed_actions: Vec<AllowedAction>,
+}
+
+/// Who says that a grant counts as ended although its target never confirmed. Why they do is in its receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OverrideView {
+    pub proposed_by: String,
+    pub proposed_at: DateTime<Utc>,
+    /// Until when another admin can confirm it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub open_until: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub confirmed_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub confirmed_at: Option<DateTime<Utc>>,
+}
+
+/// Says, as one of two, that a grant counts as ended although its target has not confirmed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideWord {
+    #[schema(
+        min_length = 3,
+        max_length = 2000,
+        pattern = "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]*$"
+    )]
+    pub reason: String,
 }
 
 /// Asks for a later end of an active grant. From a reviewer it is an ask for the holder, with the reviewer's approval.

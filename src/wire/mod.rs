@@ -40,7 +40,9 @@ pub use event::{ActorView, EventView, Recorded};
 pub use evidence::{EvidenceEvent, EvidenceMade, EvidencePolicy, EvidenceView};
 pub use export::ExportPage;
 pub use facet::{Facet, Facets};
-pub use grant::{CredentialAsk, CredentialView, GrantView, NewExtension, Revocation};
+pub use grant::{
+    CredentialAsk, CredentialView, GrantView, NewExtension, OverrideView, OverrideWord, Revocation,
+};
 pub use histogram::{Bucket, Histogram};
 pub use identity::{
     DeviceFinish, DeviceFinished, DeviceKeyView, DeviceStart, DeviceStarted, NewDeviceKey,

@@ -39,7 +39,7 @@ pub struct ReceiptView {
 pub struct ReceiptStep {
     /// Of what a target acknowledged: when it did, by the clock of the database.
     pub at: DateTime<Utc>,
-    /// `asked`, `blocked`, `acknowledged`, `unproved`, `failed`, `ended` or `found`.
+    /// `asked`, `blocked`, `acknowledged`, `unproved`, `failed`, `ended`, `proposed`, `overridden` or `found`.
     pub kind: String,
     /// One sentence. It may hold what a target answered.
     pub what: String,

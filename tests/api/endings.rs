@@ -1,10 +1,11 @@
 //! The end of a grant on a target that does not always answer: its receipt, step by step.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 
 use chrono::TimeDelta;
-use portcullis::client::{Client, GrantsQuery};
-use portcullis::wire::{Approval, GrantView, NewRequest, ReceiptView, Revocation};
+use portcullis::client::{Client, ClientError, GrantsQuery};
+use portcullis::domain::grant::OVERDUE;
+use portcullis::wire::{Approval, GrantView, NewRequest, OverrideWord, ReceiptView, Revocation};
 
 use super::refused;
 use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key};
@@ -12,7 +13,10 @@ use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key};
 /// It ends access, and says what there is unless a file called `silent` is there.
 const PROGRAM: &str = r#"#!/bin/sh
 case $1 in
-up) : >"$STATE/$2.live" ;;
+up)
+    : >"$STATE/$2.live"
+    echo "$2" >"$STATE/last"
+    ;;
 down) rm -f "$STATE/$2.live" ;;
 list)
     if [ -e "$STATE/silent" ]; then
@@ -95,6 +99,13 @@ impl Vpn {
         self.world.until("it was tried", tried).await
     }
 
+    /// Something of the last grant is on the target again.
+    fn leave_behind(&self) {
+        let path = |name: &str| self.folder.path().join(name);
+        let object = std::fs::read_to_string(path("last")).unwrap();
+        std::fs::write(path(&format!("{}.live", object.trim())), "").unwrap();
+    }
+
     /// What the figure for operators says.
     async fn counted(&self) -> usize {
         let figures = self.world.http(self.world.admin()).get("/metrics").await;
@@ -123,6 +134,44 @@ impl Vpn {
         };
         self.world.until("it is over", over).await
     }
+}
+
+fn word() -> OverrideWord {
+    OverrideWord {
+        reason: "host scrapped, CHG-77".to_owned(),
+    }
+}
+
+/// As a person would, who looks again where an attempt came in between.
+async fn part(
+    who: &Client,
+    grant: &GrantView,
+    call: impl AsyncFn(i64) -> Result<GrantView, ClientError>,
+) -> Result<GrantView, ClientError> {
+    for _ in 0..10 {
+        let seen = who.grant(&grant.id).await?;
+        match call(seen.version).await {
+            Err(error) if error.code() == Some("conflict") => {}
+            other => return other,
+        }
+    }
+    panic!("it changes all the time")
+}
+
+async fn propose(who: &Client, grant: &GrantView) -> Result<GrantView, ClientError> {
+    let call = async |version| {
+        who.propose_override(&grant.id, version, &word(), &key())
+            .await
+    };
+    part(who, grant, call).await
+}
+
+async fn confirm(who: &Client, grant: &GrantView) -> Result<GrantView, ClientError> {
+    let call = async |version| {
+        who.confirm_override(&grant.id, version, &word(), &key())
+            .await
+    };
+    part(who, grant, call).await
 }
 
 fn kinds(receipt: &ReceiptView) -> Vec<&str> {
@@ -218,6 +267,59 @@ on_both_with_a_vpn! {
         assert!(ada.receipt(&stuck.id).await.unwrap().overdue);
         let gone = vpn.answers(&stuck).await;
         assert_eq!((gone.overdue_at, vpn.counted().await, vpn.listed().await), (None, 0, Vec::new()));
+    }
+
+    async fn two_admins_let_it_count_as_ended_and_the_mark_stays(vpn) {
+        let (world, ada) = (&vpn.world, vpn.world.engineer("ada").await);
+        let kim = world.person("kim", &["admin"], &[]).await;
+        let stuck = vpn.stuck(&ada).await;
+        assert_eq!(refused(propose(world.admin(), &stuck).await), "not-overdue");
+        world.pass(OVERDUE);
+        assert_eq!(refused(propose(&ada, &stuck).await), "not-allowed");
+        assert_eq!(refused(confirm(&kim, &stuck).await), "override-not-proposed");
+        let proposed = propose(world.admin(), &stuck).await.unwrap();
+        assert_eq!(proposed.state, "closing");
+        let said = proposed.overriding.unwrap();
+        assert_eq!((said.proposed_by.as_str(), said.confirmed_by), ("root", None));
+        assert_eq!(refused(confirm(world.admin(), &stuck).await), "override-own-proposal");
+        assert_eq!(refused(propose(&kim, &stuck).await), "override-proposed");
+        let old = kim.confirm_override(&stuck.id, 1, &word(), &key()).await;
+        assert_eq!(refused(old), "conflict");
+        let over = confirm(&kim, &stuck).await.unwrap();
+        assert_eq!((over.state.as_str(), over.overdue_at), ("revoked", None));
+        let said = over.overriding.unwrap();
+        assert_eq!((said.proposed_by.as_str(), said.confirmed_by.as_deref()), ("root", Some("kim")));
+        assert_eq!(refused(confirm(&kim, &stuck).await), "not-overdue");
+
+        let receipt = ada.receipt(&stuck.id).await.unwrap();
+        assert!(kinds(&receipt).ends_with(&["proposed", "overridden"]), "{receipt:?}");
+        let reasons = receipt.steps.iter().rev().take(2).map(|step| step.reason.as_deref());
+        assert!(reasons.eq([Some("host scrapped, CHG-77"); 2]));
+        assert!(!kinds(&receipt).contains(&"ended"), "nobody says that the target confirmed");
+        assert_eq!(world.events(&["grant.override_proposed", "grant.overridden", "grant.revoked"]).await, [1, 1, 0]);
+        assert_eq!((vpn.counted().await, world.number("select count(*) from outbox").await), (0, 0));
+
+        // What the program still lists is found and removed like everything that no grant backs.
+        vpn.leave_behind();
+        std::fs::remove_file(vpn.silent()).unwrap();
+        world.gate().reconcile().await;
+        assert_eq!(world.events(&["target.orphan_removed"]).await, [1]);
+        let receipt = ada.receipt(&stuck.id).await.unwrap();
+        assert_eq!(kinds(&receipt).last(), Some(&"found"));
+        assert_eq!(ada.grant(&stuck.id).await.unwrap().state, "revoked");
+    }
+
+    async fn a_proposal_that_nobody_confirms_within_an_hour_is_over(vpn) {
+        let (world, ada) = (&vpn.world, vpn.world.engineer("ada").await);
+        let kim = world.person("kim", &["admin"], &[]).await;
+        let stuck = vpn.stuck(&ada).await;
+        world.pass(OVERDUE);
+        propose(world.admin(), &stuck).await.unwrap();
+        world.pass(TimeDelta::hours(1));
+        assert_eq!(refused(confirm(&kim, &stuck).await), "override-not-proposed");
+        assert_eq!(ada.grant(&stuck.id).await.unwrap().overriding, None);
+        propose(&kim, &stuck).await.unwrap();
+        assert_eq!(confirm(world.admin(), &stuck).await.unwrap().state, "revoked");
     }
 
     async fn only_who_may_see_a_grant_sees_its_receipt(vpn) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use portcullis::console::msg::{Failure, Msg, Query, Tidings, Trip};
 use portcullis::console::term::caps::{Charset, Depth};
 use portcullis::console::theme::Theme;

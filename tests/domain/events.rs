@@ -9,7 +9,7 @@ use portcullis::domain::grant::CloseKind;
 use super::machine::{Machine, Step, Story};
 
 /// Events that no transition of a request or grant emits. Each is asserted in the test named beside it.
-const BY_THE_GATE: [(EventCode, &str); 69] = [
+const BY_THE_GATE: [(EventCode, &str); 71] = [
     (EventCode::AccessRefused, "api::requests"),
     (EventCode::BreakGlassUsed, "api::break_glass"),
     (EventCode::BreakGlassSignedOff, "api::break_glass"),
@@ -77,6 +77,8 @@ const BY_THE_GATE: [(EventCode, &str); 69] = [
     (EventCode::ServerStarted, "api::audit"),
     (EventCode::ServerStopped, "api::audit"),
     (EventCode::GrantKept, "operate::restore"),
+    (EventCode::GrantOverrideProposed, "api::endings"),
+    (EventCode::GrantOverridden, "api::endings"),
     (EventCode::TargetReconciled, "operate::restore"),
     (EventCode::ServerRecovered, "operate::restore"),
 ];

@@ -5,5 +5,6 @@ mod boundaries;
 mod events;
 mod glass;
 mod machine;
+mod overriding;
 mod properties;
 mod refusals;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use portcullis::domain::break_glass::{BreakGlassRefusal, Verdict};
-use portcullis::domain::grant::GrantState;
+use portcullis::domain::grant::{GrantState, OverrideRefusal};
 use portcullis::domain::lock::LockState;
 use portcullis::domain::provider::{IdentityRefusal, ProviderFault};
 use portcullis::domain::refusal::Refusal;
@@ -70,6 +70,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Identity(_)
         | R::SecondFactor(_)
         | R::BreakGlass(_)
+        | R::Override(_)
         | R::NothingToRecover
         | R::LogRewritten { .. }
         | R::DatabaseRestored { .. }
@@ -78,7 +79,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Busy
         | R::ClocksDiffer { .. }
         | R::NoWritableStore { .. }
-        | R::OutcomeUnknown => 62,
+        | R::OutcomeUnknown => 63,
     }
 }
 
@@ -273,6 +274,7 @@ fn every_refusal() -> Vec<Refusal> {
     .into_iter()
     .chain(every_second_factor().into_iter().map(R::SecondFactor))
     .chain(every_break_glass().into_iter().map(R::BreakGlass))
+    .chain(every_override().into_iter().map(R::Override))
     .collect()
 }
 
@@ -324,6 +326,22 @@ fn every_break_glass() -> Vec<BreakGlassRefusal> {
         R::SealedSignIn {
             action: "review requests",
         },
+    ]
+}
+
+/// One of each about ends that are not overridden.
+fn every_override() -> Vec<OverrideRefusal> {
+    use OverrideRefusal as R;
+    let grant = || "G-7k3qm2xd0v".parse().unwrap();
+    vec![
+        R::NotOverdue { grant: grant() },
+        R::OwnAccess { grant: grant() },
+        R::Proposed {
+            grant: grant(),
+            by: "kim".parse().unwrap(),
+        },
+        R::NotProposed { grant: grant() },
+        R::OwnProposal { grant: grant() },
     ]
 }
 
@@ -382,9 +400,15 @@ fn every_refusal_has_a_code_of_its_own() {
         8,
         "a refusal is missing in `every_break_glass`"
     );
+    let overriding: BTreeSet<_> = every_override().iter().map(OverrideRefusal::code).collect();
+    assert_eq!(
+        overriding.len(),
+        5,
+        "a refusal is missing in `every_override`"
+    );
     assert_eq!(
         codes.len(),
-        kinds.len() - 2 + second.len() + glass.len(),
+        kinds.len() - 3 + second.len() + glass.len() + overriding.len(),
         "two refusals share a code"
     );
     for code in codes {

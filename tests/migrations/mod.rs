@@ -108,7 +108,7 @@ const SUMS: [(&str, &str); 21] = [
     ),
     (
         "0021_endings.sql",
-        "aa8bbc1943e91d15c17f0e37b778da173f70b12cbbcd5aa83b0ac76fae65d575",
+        "edfefe328af85be9a79997cccaea471c396cb781db0c8f36d4b8ad2cea5d5d7e",
     ),
 ];
 

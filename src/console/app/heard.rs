@@ -404,15 +404,23 @@ impl App {
 
     pub(super) fn take_grant(&mut self, view: GrantView) {
         let revoked = view.state == "revoked";
+        let is_proved = view.overriding.is_none();
         let id = view.id.parse().ok();
         self.world.store.take_grant(view);
         if let Some(id) = id.filter(|_| revoked)
             && self.watched.remove(&id)
         {
-            self.say(
-                Level::Success,
-                &format!("{id} is revoked, the target was read back"),
-            );
+            if is_proved {
+                self.say(
+                    Level::Success,
+                    &format!("{id} is revoked, the target was read back"),
+                );
+            } else {
+                self.say(
+                    Level::Warn,
+                    &format!("{id} counts as revoked, its target never confirmed"),
+                );
+            }
         }
     }
 

@@ -199,6 +199,8 @@ impl Grant {
         next.state = state;
         next.ended_at = Some(now);
         next.last_error = None;
+        // What was proposed and never confirmed is of no account any more.
+        next.overriding = None;
         let event = next
             .event(code, Actor::System)
             .reason(next.close_reason.clone())

@@ -17,10 +17,12 @@ use super::refusal::Refusal;
 use super::span::Span;
 
 mod closing;
+mod overriding;
 mod receipt;
 pub mod told;
 mod window;
 
+pub use overriding::{OverrideRefusal, Overrider, Overriding, PROPOSED_FOR, Said};
 pub use receipt::{Acknowledged, Attempt};
 
 /// Where a grant is in its life. The last four are final.
@@ -140,6 +142,8 @@ pub struct Grant {
     pub closed_by: Option<PrincipalRef>,
     /// When the target had to have confirmed the end.
     pub close_due_at: Option<DateTime<Utc>>,
+    /// Who says that it counts as ended, where its target never did.
+    pub overriding: Option<Overriding>,
     /// Attempts at the present activation or closing.
     pub attempts: i64,
     pub last_error: Option<String>,

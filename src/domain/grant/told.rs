@@ -9,13 +9,15 @@ use crate::domain::event::EventCode;
 use super::{Attempt, CloseKind, GrantState};
 
 /// The events that a receipt is made of.
-pub const CODES: [EventCode; 7] = [
+pub const CODES: [EventCode; 9] = [
     EventCode::GrantClosing,
     EventCode::GrantCloseFailed,
     EventCode::GrantEnded,
     EventCode::GrantReturned,
     EventCode::GrantRevoked,
     EventCode::GrantActivationFailed,
+    EventCode::GrantOverrideProposed,
+    EventCode::GrantOverridden,
     EventCode::OrphanRemoved,
 ];
 
@@ -34,6 +36,10 @@ pub enum Kind {
     Failed,
     /// It is over.
     Ended,
+    /// Somebody proposed that it counts as ended without the target.
+    Proposed,
+    /// Somebody else confirmed that, and it does.
+    Overridden,
     /// Something of it was found afterwards.
     Found,
 }
@@ -48,6 +54,8 @@ impl Kind {
             Self::Unproved => "unproved",
             Self::Failed => "failed",
             Self::Ended => "ended",
+            Self::Proposed => "proposed",
+            Self::Overridden => "overridden",
             Self::Found => "found",
         }
     }
@@ -98,6 +106,21 @@ impl Told<'_> {
                 let what = format!("it could not be made, and nothing of it is left: {why}");
                 vec![self.line(Kind::Ended, what)]
             }
+            EventCode::GrantOverrideProposed => {
+                let what = format!(
+                    "{} proposes that it counts as ended without a word of its target",
+                    self.actor
+                );
+                vec![self.said(Kind::Proposed, what)]
+            }
+            EventCode::GrantOverridden => {
+                let state = self.text("state").unwrap_or("ended");
+                let what = format!(
+                    "{} confirms that it counts as {state}: its target never said so",
+                    self.actor
+                );
+                vec![self.said(Kind::Overridden, what)]
+            }
             EventCode::OrphanRemoved => {
                 let object = self.text("object").unwrap_or("something of it");
                 let what = match self.reason {
@@ -123,10 +146,7 @@ impl Told<'_> {
             }
             _ => format!("{} takes it away", self.actor),
         };
-        let mut lines = vec![Line {
-            reason: self.reason.map(str::to_owned),
-            ..self.line(Kind::Asked, what)
-        }];
+        let mut lines = vec![self.said(Kind::Asked, what)];
         if self.text("from") != Some(GrantState::Closing.as_str()) {
             let what = "Portcullis refuses every use of it".to_owned();
             lines.push(self.line(Kind::Blocked, what));
@@ -159,6 +179,14 @@ impl Told<'_> {
             ..self.line(Kind::Unproved, what)
         }));
         lines
+    }
+
+    /// What a person did, with what they typed.
+    fn said(self, kind: Kind, what: String) -> Line {
+        Line {
+            reason: self.reason.map(str::to_owned),
+            ..self.line(kind, what)
+        }
     }
 
     fn line(self, kind: Kind, what: String) -> Line {
@@ -212,6 +240,7 @@ mod tests {
             close_reason: None,
             closed_by: None,
             close_due_at: None,
+            overriding: None,
             attempts: 0,
             last_error: None,
             extensions: 0,

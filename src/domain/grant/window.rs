@@ -37,6 +37,7 @@ impl Grant {
             close_reason: None,
             closed_by: None,
             close_due_at: None,
+            overriding: None,
             attempts: 0,
             last_error: None,
             extensions: 0,

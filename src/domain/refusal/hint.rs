@@ -11,6 +11,7 @@ impl Refusal {
             Self::Identity(refusal) => refusal.hint(),
             Self::SecondFactor(refusal) => return refusal.hint(),
             Self::BreakGlass(refusal) => return refusal.hint(),
+            Self::Override(refusal) => return refusal.hint(),
             Self::ProofRequired => "send a `DPoP` header (RFC 9449), as `portcullis` itself does",
             Self::ProofNotValid { .. } => "sign in again with `portcullis login`",
             Self::ProofOutOfTime { .. } => {

@@ -5,7 +5,7 @@
 mod hint;
 
 use crate::domain::break_glass::BreakGlassRefusal;
-use crate::domain::grant::GrantState;
+use crate::domain::grant::{GrantState, OverrideRefusal};
 use crate::domain::ids::{
     GrantId, LockId, PrincipalName, RequestId, RoleName, StandingId, TargetName,
 };
@@ -209,6 +209,8 @@ pub enum Refusal {
     SecondFactor(SecondFactorRefusal),
     /// Break-glass, its sign-off or a sealed code.
     BreakGlass(BreakGlassRefusal),
+    /// An end that its target has not confirmed, and that is not overridden.
+    Override(OverrideRefusal),
     /// The record is what was signed, so that nothing was lost of it.
     NothingToRecover,
     /// The record is not what was signed before.
@@ -252,6 +254,12 @@ impl From<IdentityRefusal> for Refusal {
 impl From<SecondFactorRefusal> for Refusal {
     fn from(refusal: SecondFactorRefusal) -> Self {
         Self::SecondFactor(refusal)
+    }
+}
+
+impl From<OverrideRefusal> for Refusal {
+    fn from(refusal: OverrideRefusal) -> Self {
+        Self::Override(refusal)
     }
 }
 
@@ -318,6 +326,7 @@ impl Refusal {
             Self::Identity(refusal) => refusal.code(),
             Self::SecondFactor(refusal) => refusal.code(),
             Self::BreakGlass(refusal) => refusal.code(),
+            Self::Override(refusal) => refusal.code(),
             Self::NothingToRecover => "nothing-to-recover",
             Self::LogRewritten { .. } => "log-rewritten",
             Self::DatabaseRestored { .. } => "database-restored",
@@ -467,6 +476,7 @@ impl Refusal {
             Self::Identity(refusal) => refusal.text(),
             Self::SecondFactor(refusal) => refusal.text(),
             Self::BreakGlass(refusal) => refusal.text(),
+            Self::Override(refusal) => refusal.text(),
             Self::NothingToRecover => {
                 "the record is what was signed before, so there is nothing to recover from"
                     .to_owned()
@@ -508,6 +518,9 @@ impl Refusal {
             return refusal.is_denial();
         }
         if let Self::BreakGlass(refusal) = self {
+            return refusal.is_denial();
+        }
+        if let Self::Override(refusal) = self {
             return refusal.is_denial();
         }
         matches!(

@@ -81,6 +81,8 @@ guarded! {
     ExtendOthers, "extend the grant of somebody else", Required;
     /// Take many grants away in one act.
     Incident, "revoke in bulk", Required;
+    /// Let a grant count as ended although its target has not confirmed, as one of two.
+    OverrideEnd, "override the end of a grant", Required;
     PlaceLock, "place a lock", Required;
     LiftLock, "lift a lock", Required;
     ChangePolicy, "change the policy", Required;

@@ -31,12 +31,13 @@ impl Receipt {
 }
 
 pub(super) async fn receipts(tx: &mut Tx, incident: &Incident) -> Result<Vec<Receipt>, Error> {
-    const CODES: [EventCode; 5] = [
+    const CODES: [EventCode; 6] = [
         EventCode::GrantClosing,
         EventCode::GrantEnded,
         EventCode::GrantReturned,
         EventCode::GrantRevoked,
         EventCode::GrantActivationFailed,
+        EventCode::GrantOverridden,
     ];
     let (mut grants, mut requests, mut of_grants) = (Vec::new(), Vec::new(), Vec::new());
     for item in &incident.items {

@@ -77,7 +77,9 @@ const OTHER: u32 = 99;
 fn classify(code: &str) -> (&'static Class, u32) {
     match code {
         "grant.activated" => (&USER_ACCESS, 1),
-        "grant.ended" | "grant.returned" | "grant.revoked" => (&USER_ACCESS, 2),
+        "grant.ended" | "grant.returned" | "grant.revoked" | "grant.overridden" => {
+            (&USER_ACCESS, 2)
+        }
         "break_glass.used" => (&USER_ACCESS, OTHER),
         "auth.signed_in" | "auth.refused" => (&AUTHENTICATION, 1),
         "auth.signed_out" | "auth.revoked" | "auth.identity_lapsed" | "auth.identity_gone" => {

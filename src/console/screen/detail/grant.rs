@@ -86,6 +86,20 @@ pub(in crate::console::screen) fn grant(view: &GrantView, world: &World, width: 
             );
         }
     }
+    if let Some(overriding) = &view.overriding {
+        let by = &overriding.proposed_by;
+        let text = match (&overriding.confirmed_by, overriding.open_until) {
+            (Some(other), _) => {
+                format!("counts as over, say {by} and {other}: its target never confirmed")
+            }
+            (None, Some(until)) => {
+                let until = show::moment(until, now);
+                format!("proposed by {by}; another admin can confirm it until {until}")
+            }
+            (None, None) => format!("proposed by {by}"),
+        };
+        doc.fact("Override", &text, Role::StatusWarn);
+    }
     doc.fact("Who", &view.holder, Role::TextStrong);
     if let Some(suspicion) = suspicious(&view.holder) {
         doc.fact(

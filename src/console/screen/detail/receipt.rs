@@ -26,7 +26,7 @@ pub(super) fn receipt(doc: &mut Doc, world: &World, subject: &Subject) {
     for line in lines.iter().skip(hidden) {
         let role = match line.kind {
             Kind::Failed | Kind::Found => Role::StatusDanger,
-            Kind::Unproved => Role::StatusWarn,
+            Kind::Unproved | Kind::Proposed | Kind::Overridden => Role::StatusWarn,
             Kind::Ended => Role::StatusOk,
             Kind::Asked | Kind::Blocked | Kind::Acknowledged => Role::Text,
         };
