@@ -56,7 +56,7 @@
 //! console/app        update(message)          → state; console/view draws it
 //!
 //! gate/work          leases the promised row  → targets: connector.up(…) → another Change, same path
-//! gate/work          at the end, or earlier   → connector.down(…), read back → only then `ended`, `returned`, `revoked`
+//! gate/closing       at the end, or earlier   → connector.down(…), read back → only then `ended`, `returned`, `revoked`
 //! gate/sweep         what is past its deadline → another Change
 //! gate/reconcile     what a target really has → removes what no grant backs
 //! ```

@@ -11,11 +11,10 @@ use crate::client::{
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, Histogram,
     IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation,
-    InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService,
-    OverrideWord, Page, ProviderFinish, ProviderStart, ProviderStarted, ReceiptView, RequestView,
-    Revocation, ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions,
-    SignIn, SignInView, SignInWays, StandingImport, StandingView, StandingWord, TargetView, Tokens,
-    WhyView,
+    InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page,
+    ProviderFinish, ProviderStart, ProviderStarted, RequestView, Revocation, ServiceRotation,
+    ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays,
+    StandingImport, StandingView, StandingWord, TargetView, Tokens, WhyView,
 };
 
 impl Client {
@@ -245,12 +244,6 @@ impl Client {
             .await
     }
 
-    /// How the end of a grant went, step by step.
-    pub async fn receipt(&self, id: &str) -> Result<ReceiptView, ClientError> {
-        self.call(Call::new(Method::GET, &["v1", "grants", id, "receipt"]))
-            .await
-    }
-
     /// Why a request is as it is.
     pub async fn why_request(&self, id: &str) -> Result<WhyView, ClientError> {
         self.call(Call::new(Method::GET, &["v1", "requests", id, "why"]))
@@ -296,30 +289,6 @@ impl Client {
     ) -> Result<GrantView, ClientError> {
         self.call(decision(&["v1", "grants", id, "revoke"], version, key).body(revocation)?)
             .await
-    }
-
-    /// Proposes that a grant counts as ended although its target has not confirmed.
-    pub async fn propose_override(
-        &self,
-        id: &str,
-        version: i64,
-        word: &OverrideWord,
-        key: &IdempotencyKey,
-    ) -> Result<GrantView, ClientError> {
-        self.call(decision(&["v1", "grants", id, "override"], version, key).body(word)?)
-            .await
-    }
-
-    /// Confirms what another admin proposed; from then on the grant counts as ended.
-    pub async fn confirm_override(
-        &self,
-        id: &str,
-        version: i64,
-        word: &OverrideWord,
-        key: &IdempotencyKey,
-    ) -> Result<GrantView, ClientError> {
-        let path = ["v1", "grants", id, "override", "confirm"];
-        self.call(decision(&path, version, key).body(word)?).await
     }
 
     /// A credential of one's own active grant.

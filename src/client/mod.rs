@@ -9,6 +9,7 @@ mod call;
 mod calls;
 mod device;
 mod device_flow;
+mod endings;
 pub mod epochs;
 mod error;
 pub mod evidence;

@@ -256,11 +256,13 @@ fn receipt(receipt: &Receipt) -> IncidentReceipt {
         fate,
         changed,
     } = &receipt.item;
+    let grant = receipt.grant.as_ref();
+    let overridden = grant.and_then(|grant| grant.overriding.as_ref()?.confirmed.as_ref());
     let outcome = match fate {
+        Fate::Revoking if receipt.is_done() && overridden.is_some() => "overridden",
         Fate::Revoking if receipt.is_done() => "revoked",
         fate => fate.as_str(),
     };
-    let grant = receipt.grant.as_ref();
     let told = receipt.ended.as_ref().map(|event| &event.details);
     let steps = told
         .and_then(|details| details.get("receipt")?.as_array())
@@ -269,11 +271,10 @@ fn receipt(receipt: &Receipt) -> IncidentReceipt {
             steps.iter().filter_map(text).collect()
         });
     let mut steps: Vec<String> = steps.unwrap_or_default();
-    let overridden = grant.and_then(|grant| grant.overriding.as_ref()?.confirmed.as_ref());
     if let Some(confirmed) = overridden {
         let by = &confirmed.by.name;
         steps.push(format!(
-            "overridden, confirmed by {by}: its target never confirmed"
+            "its target never confirmed; {by} confirmed the override"
         ));
     }
     let cut = told.and_then(|details| details.get("sessions_ended")?.as_u64());

@@ -37,7 +37,11 @@ impl Tx {
                 all.push(one);
             }
         }
-        all.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        // What has no index yet came last.
+        let place = |one: &Entry| if one.index < 0 { i64::MAX } else { one.index };
+        all.sort_by(|one, other| {
+            (place(one), one.at, &one.id).cmp(&(place(other), other.at, &other.id))
+        });
         Ok((all, full && !overlaps))
     }
 

@@ -282,7 +282,8 @@ pub trait Connector: Send + Sync {
     /// it; see `a_late_up_cannot_undo_a_down`.
     fn up<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Up, Failure>>;
 
-    /// Takes the access away and cuts its sessions.
+    /// Takes the access away and cuts its sessions. Each step is noted as soon as the target has acknowledged it
+    /// (`Receipt::note`), so that it is on record also where a later one fails.
     ///
     /// INVARIANT: `Down::Gone` is only said after the target was asked whether anything is left.
     fn down<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Down, Failure>>;

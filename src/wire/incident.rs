@@ -157,7 +157,7 @@ pub struct IncidentReceipt {
     pub holder: String,
     pub target: String,
     pub role: String,
-    /// `revoking` until the target has confirmed, then `revoked`; `denied`; `already_over`; or `changed` when it was
+    /// `revoking` until the target has confirmed, then `revoked`, or `overridden` where it never did; `denied`; `already_over`; or `changed` when it was
     /// no longer as it had been shown: then nothing was done to it, unless a lock of the incident matches it.
     pub outcome: String,
     /// What was different from what was shown, as a sentence.

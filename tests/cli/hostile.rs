@@ -184,7 +184,7 @@ const APART: [(&str, &str); 19] = [
 ];
 
 /// What is run against the poisoned server, with ids that are known beforehand.
-const POISONED: [&[&str]; 65] = [
+const POISONED: [&[&str]; 68] = [
     &["status"],
     &["status", "--json"],
     &["prompt"],
@@ -202,6 +202,9 @@ const POISONED: [&[&str]; 65] = [
     &["grants"],
     &["grants", "--all"],
     &["grants", "--json"],
+    &["receipt", "G-0000000003"],
+    &["receipt", "G-0000000003", "--json"],
+    &["override", "G-0000000003", "--reason", "\u{1b}[2J scrapped"],
     &["audit"],
     &["audit", "--limit", "200"],
     &["audit", "--json"],

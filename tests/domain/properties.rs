@@ -634,6 +634,7 @@ fn stories_come_everywhere() {
         "audit",
         "database",
         "grant.kept",
+        "grant.overrid",
         "delivery",
         "standing",
     ];

@@ -69,12 +69,20 @@ pub(super) async fn follow(
     };
     printer.answer(&over, |_| besides(context, &over))?;
     let changed = over.items.iter().filter(|item| item.outcome == "changed");
-    match changed.count() {
-        0 => {
+    let overridden = over.items.iter();
+    let overridden = overridden.filter(|item| item.outcome == "overridden");
+    match (changed.count(), overridden.count()) {
+        (0, 0) => {
             printer.line("all of it is off")?;
             Ok(Exit::DONE)
         }
-        count => Err(Failure::refused(
+        (0, count) => {
+            printer.line(&format!(
+                "all of it is over, {count} of it overridden: the targets of those never confirmed"
+            ))?;
+            Ok(Exit::DONE)
+        }
+        (count, _) => Err(Failure::refused(
             format!("{count} changed since the list was made, and nothing was done to them"),
             "look at them, and run it again",
         )),

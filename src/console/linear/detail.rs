@@ -119,6 +119,18 @@ pub(super) fn detail(app: &App, subject: &Subject) -> Vec<DisplayText> {
             if let Some(error) = &view.last_error {
                 lines.push(format!("The target said: {error}"));
             }
+            if show::is_overdue(&view, now) {
+                lines.push("Overdue: its target should have confirmed the end before".to_owned());
+            }
+            if let Some(overriding) = &view.overriding {
+                let by = &overriding.proposed_by;
+                lines.push(match &overriding.confirmed_by {
+                    Some(other) => {
+                        format!("Overridden by {by} and {other}: its target never confirmed")
+                    }
+                    None => format!("Override proposed by {by}, not confirmed"),
+                });
+            }
             lines.push(format!("Reason: {}", view.reason));
             lines.push(may(&view.allowed_actions));
         }

@@ -38,6 +38,7 @@ fn look(receipt: &IncidentReceipt) -> Look {
         "denied" => (Glyph::StatusOk, Role::StatusOk, "denied"),
         "already_over" => (Glyph::StatusOk, Role::StatusOk, "was over"),
         "changed" => (Glyph::StatusWarn, Role::StatusWarn, "changed"),
+        "overridden" => (Glyph::StatusWarn, Role::StatusWarn, "overridden"),
         "revoking" if receipt.last_error.is_some() => {
             (Glyph::StatusCritical, Role::StatusCritical, "not off")
         }
@@ -126,7 +127,17 @@ fn head(view: &IncidentView, world: &World, doc: &mut Doc) {
         .iter()
         .filter(|item| !is_settled(item) && item.last_error.is_some())
         .count();
+    let overridden = view.items.iter();
+    let overridden = overridden.filter(|item| item.outcome == "overridden");
+    let overridden = overridden.count();
     let (text, role) = match (view.done, open, trouble) {
+        (true, ..) if overridden > 0 => (
+            format!(
+                "all {} are settled, {overridden} of them overridden: their targets never confirmed",
+                view.items.len()
+            ),
+            Role::StatusWarn,
+        ),
         (true, ..) => (
             format!("all {} are settled, each was read back", view.items.len()),
             Role::StatusOk,
