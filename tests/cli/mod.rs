@@ -8,6 +8,7 @@ mod completions;
 mod connect;
 mod day;
 mod device_key;
+mod endings;
 mod exec;
 mod flow;
 mod follow;

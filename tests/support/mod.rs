@@ -32,4 +32,5 @@ pub(crate) mod smtp;
 pub(crate) mod sse;
 pub(crate) mod sshd;
 pub(crate) mod tokens;
+pub(crate) mod vpn;
 pub(crate) mod world;
