@@ -1,10 +1,12 @@
 //! Mail through a real server: whom it goes to, what it says, and what happens when the server is gone.
 
 use chrono::TimeDelta;
-use portcullis::wire::{Approval, Denial, NewBreakGlass, NewRequest, Revocation};
+use portcullis::domain::grant::OVERDUE;
+use portcullis::wire::{Approval, Denial, NewBreakGlass, NewRequest, OverrideWord, Revocation};
 
 use super::{arrives, by_mail, later, settled, world};
 use crate::support::smtp::{Smtp, Taken};
+use crate::support::vpn::Vpn;
 use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key, submit};
 
 async fn a_request_and_its_decision(backend: Backend) {
@@ -351,4 +353,66 @@ async fn without_a_channel_nothing_is_written() {
     let mut tx = world.gate().store().read().await.unwrap();
     assert_eq!(tx.waiting_notices().await.unwrap(), []);
     assert_eq!(tx.notices_cursor().await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn admins_hear_of_an_overdue_end_once_and_the_others_of_a_proposed_override() {
+    let (folder, smtp) = (tempfile::tempdir().unwrap(), Smtp::start());
+    let vpn = Vpn::with(Backend::Sqlite, &by_mail(&smtp, folder.path(), "")).await;
+    let (world, ada) = (&vpn.world, vpn.world.engineer("ada").await);
+    world.person("kim", &["admin"], &[]).await;
+    let stuck = vpn.stuck(&ada).await;
+    settled(world).await;
+    assert_eq!(
+        smtp.mail_to("kim").len(),
+        0,
+        "it may be confirmed any moment"
+    );
+    world.pass(OVERDUE);
+    settled(world).await;
+    let late = &arrives(world, &smtp, "kim", 1).await[0];
+    assert!(
+        late.text()
+            .contains("the end of ada's readonly on vpn is not confirmed by the target"),
+        "{}",
+        late.raw
+    );
+    let command = format!("next step: portcullis receipt {}", stuck.id);
+    assert!(late.text().contains(&command), "{}", late.raw);
+    later(world);
+    settled(world).await;
+    assert_eq!(
+        smtp.mail_to("kim").len(),
+        1,
+        "once, however often it is tried"
+    );
+    let roots = smtp.mail_to("root").len();
+    let word = OverrideWord {
+        reason: "host scrapped, CHG-77".to_owned(),
+    };
+    let admin = world.admin();
+    // An attempt may come in between, and is another version.
+    let propose = async || {
+        let seen = admin.grant(&stuck.id).await.unwrap();
+        let key = key();
+        let proposed = admin.propose_override(&seen.id, seen.version, &word, &key);
+        proposed.await.ok()
+    };
+    world.until("it is proposed", propose).await;
+    let proposed = &arrives(world, &smtp, "kim", 2).await[1];
+    assert!(
+        proposed
+            .text()
+            .contains("root proposes that ada's readonly on vpn counts as ended"),
+        "{}",
+        proposed.raw
+    );
+    let command = format!("portcullis override {} --confirm", stuck.id);
+    assert!(proposed.text().contains(&command), "{}", proposed.raw);
+    assert!(
+        !proposed.raw.contains("CHG-77"),
+        "nothing that somebody typed"
+    );
+    settled(world).await;
+    assert_eq!(smtp.mail_to("root").len(), roots, "root did it");
 }

@@ -139,6 +139,7 @@ fn every_next_step_is_a_command_that_there_is() {
         Happened::Active,
         Happened::Expired,
         Happened::Overdue,
+        Happened::OverrideProposed,
         Happened::BrokeGlass,
     ];
     for happened in steps {

@@ -36,6 +36,11 @@ pub(crate) struct Vpn {
 
 impl Vpn {
     pub(crate) async fn new(backend: Backend) -> Self {
+        Self::with(backend, "").await
+    }
+
+    /// With more in the file of settings.
+    pub(crate) async fn with(backend: Backend, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (first, program) = (folder.path().join("first"), folder.path().join("program"));
         std::fs::write(&first, PROGRAM).unwrap();
@@ -52,7 +57,7 @@ impl Vpn {
              time_limit = \"8s\"\nenvironment = {{ STATE = \"{state}\" }}\n\
              [target.vpn.role.readonly]\ndescription = \"look\"\nvalue = \"profile-7\"\n"
         );
-        let catalogue = format!("{CATALOGUE}\n{target}");
+        let catalogue = format!("{CATALOGUE}\n{target}\n{more}");
         let world = World::with(backend, POLICY, &catalogue, Some(1_800_000_000_000)).await;
         Self { world, folder }
     }

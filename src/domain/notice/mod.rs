@@ -124,6 +124,7 @@ pub enum Happened {
     Ended,
     Revoked,
     Overdue,
+    OverrideProposed,
     BrokeGlass,
 }
 
@@ -203,6 +204,10 @@ pub fn caused_by(event: &Event) -> Vec<(Kind, Happened, To)> {
             vec![(Kind::Over, Happened::Revoked, To::Holder)]
         }
         EventCode::GrantEnded => vec![(Kind::Over, Happened::Ended, To::Holder)],
+        // It takes another admin, who is to look before the proposal is over.
+        EventCode::GrantOverrideProposed => {
+            vec![(Kind::Overdue, Happened::OverrideProposed, To::Admins)]
+        }
         EventCode::BreakGlassUsed => vec![
             (Kind::BreakGlass, Happened::BrokeGlass, To::Admins),
             (Kind::BreakGlass, Happened::BrokeGlass, To::Reviewers),

@@ -56,6 +56,9 @@ impl Notice {
             Happened::Overdue => {
                 format!("the end of {person}'s {what} is not confirmed by the target")
             }
+            Happened::OverrideProposed => format!(
+                "{by} proposes that {person}'s {what} counts as ended, which its target has not confirmed"
+            ),
             Happened::BrokeGlass => format!("{person} broke glass for {what}"),
         }
     }
@@ -77,6 +80,9 @@ impl Notice {
                 request.map(|id| format!("portcullis renew {id}"))
             }
             Happened::Overdue => grant.map(|id| format!("portcullis receipt {id}")),
+            Happened::OverrideProposed => {
+                grant.map(|id| format!("portcullis override {id} --confirm --reason \"…\""))
+            }
             Happened::BrokeGlass => request.map(|id| format!("portcullis break-glass show {id}")),
             Happened::Approved | Happened::Denied | Happened::Withdrawn | Happened::Revoked => None,
         }
@@ -163,6 +169,12 @@ mod tests {
                 Happened::Overdue,
                 "the end of ada's readonly on orders-db is not confirmed by the target",
                 "the end of ada's readonly on orders-db is not confirmed by the target",
+            ),
+            (
+                Kind::Overdue,
+                Happened::OverrideProposed,
+                "rita proposes that ada's readonly on orders-db counts as ended, which its target has not confirmed",
+                "rita proposes that ada's readonly on orders-db counts as ended, which its target has not confirmed",
             ),
         ];
         for (kind, happened, person, room) in cases {
