@@ -67,6 +67,13 @@ pub(in crate::console::screen) fn grant(view: &GrantView, world: &World, width: 
         let since = view.overdue_at.map_or(0, |at| (now - at).num_minutes()) + 1;
         let text = format!("its target should have confirmed the end {since} min ago");
         doc.fact("Overdue", &text, Role::StatusCritical);
+        if view.state == "closing" && view.overriding.is_none() {
+            let text = format!(
+                "if it never can, two admins say so: portcullis override {} --reason TEXT",
+                view.id
+            );
+            doc.fact("", &text, Role::TextMuted);
+        }
     }
     if let Some(error) = &view.last_error {
         doc.fact("Error", error, Role::StatusDanger);
