@@ -97,8 +97,8 @@ fn propose(grant: &Grant, who: usize, now: DateTime<Utc>) -> Result<Grant, Refus
 
 fn confirm(grant: &Grant, who: usize, now: DateTime<Utc>) -> Result<Grant, Refusal> {
     let people = people();
-    let proposed = grant.overriding.as_ref().map(|said| &said.proposed.by.id);
-    let proposer = people.iter().find(|who| Some(&who.id) == proposed);
+    let said = grant.overriding.as_ref().map(|said| &said.proposed.by.id);
+    let proposer = people.iter().find(|who| Some(&who.id) == said);
     grant
         .confirm_override(by(&people[who], &people[0]), proposer, "saw the note", now)
         .map(|(grant, _)| grant)
@@ -195,9 +195,9 @@ fn neither_the_holder_nor_whoever_speaks_for_it_nor_the_same_person_twice() {
     let (grant, due) = (closing(), noon() + OVERDUE);
     assert_refused(propose(&grant, 0, due), "override-own-access");
     assert_refused(propose(&grant, 3, due), "not-allowed");
-    let proposed = propose(&grant, 1, due).unwrap();
-    assert_refused(confirm(&proposed, 1, due), "override-own-proposal");
-    assert_refused(confirm(&proposed, 0, due), "override-own-access");
+    let waiting = propose(&grant, 1, due).unwrap();
+    assert_refused(confirm(&waiting, 1, due), "override-own-proposal");
+    assert_refused(confirm(&waiting, 0, due), "override-own-access");
     let [_, one, two, _, other] = people();
     let machine = Principal {
         service: Some(Service {
@@ -218,7 +218,7 @@ fn neither_the_holder_nor_whoever_speaks_for_it_nor_the_same_person_twice() {
     };
     for proposer in [None, Some(&former), Some(&other)] {
         let by = by(&two, &other);
-        let refused = proposed.confirm_override(by, proposer, "saw the note", due);
+        let refused = waiting.confirm_override(by, proposer, "saw the note", due);
         assert_eq!(refused.unwrap_err().code(), "override-not-proposed");
     }
 }

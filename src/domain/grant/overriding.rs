@@ -197,12 +197,12 @@ impl Grant {
         let missing = || OverrideRefusal::NotProposed {
             grant: self.id.clone(),
         };
-        let proposed = self.proposal(now).ok_or_else(missing)?.clone();
-        if proposed.by.id == by.who.id {
+        let open = self.proposal(now).ok_or_else(missing)?.clone();
+        if open.by.id == by.who.id {
             let grant = self.id.clone();
             return Err(OverrideRefusal::OwnProposal { grant }.into());
         }
-        let proposer = proposer.filter(|proposer| proposer.id == proposed.by.id);
+        let proposer = proposer.filter(|proposer| proposer.id == open.by.id);
         // Whoever lost the right since takes no part in it.
         let may = |who: &&Principal| permit_at(who, Action::OverrideEnd, by.place).is_ok();
         proposer.filter(may).ok_or_else(missing)?;
@@ -215,11 +215,11 @@ impl Grant {
             .event(EventCode::GrantOverridden, actor)
             .reason(Some(reason))
             .detail("state", state.as_str())
-            .detail("proposed_by", proposed.by.name.as_str())
+            .detail("proposed_by", open.by.name.as_str())
             .detail("attempts", self.attempts)
             .moment("ended_at", now);
         next.overriding = Some(Overriding {
-            proposed,
+            proposed: open,
             confirmed: Some(Said {
                 by: by.who.as_ref(),
                 at: now,
