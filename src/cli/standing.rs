@@ -45,7 +45,7 @@ enum Command {
         /// Who answers for it
         #[arg(long, value_name = "PERSON")]
         owner: PrincipalName,
-        /// For how long, at most 366 days
+        /// For how long, at most 30 days
         #[arg(long = "for", value_name = "SPAN", default_value = "30d")]
         length: Span,
         /// Why; it goes on the record

@@ -17,9 +17,6 @@ use super::refusal::Refusal;
 use super::request::check_reason;
 use super::span::Span;
 
-/// Nobody answers for standing access for longer than this without being asked again.
-const LONGEST: TimeDelta = TimeDelta::days(366);
-
 /// What kind of thing lets somebody in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -200,11 +197,7 @@ impl Standing {
         reason: &str,
         now: DateTime<Utc>,
     ) -> Result<(Self, Step), Refusal> {
-        let length = length.to_chrono();
-        if length > LONGEST {
-            return Err(Refusal::ImportTooLong);
-        }
-        let import = Some((owner, now + length));
+        let import = Some((owner, now + length.to_chrono()));
         self.settled(
             EventCode::StandingImported,
             (by, place),

@@ -91,7 +91,6 @@ pub fn status(refusal: &Refusal) -> StatusCode {
         | R::StartInPast
         | R::CommentRequired
         | R::SelfLock
-        | R::ImportTooLong
         | R::TooManyItems { .. }
         | R::NotNarrower { .. }
         | R::IdempotencyKeyReused

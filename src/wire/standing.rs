@@ -64,7 +64,7 @@ pub struct StandingImport {
     /// Somebody whom Portcullis knows.
     #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub owner: String,
-    /// For how long, at most `366d`.
+    /// For how long, at most `30d`.
     #[schema(example = "30d")]
     pub duration: String,
     #[schema(min_length = 1, max_length = 1000)]

@@ -637,6 +637,7 @@ fn stories_come_everywhere() {
         "grant.overrid",
         "delivery",
         "standing",
+        "notice",
     ];
     let of_rules = EventCode::ALL.iter().map(|code| code.as_str());
     let of_rules = of_rules.filter(|code| !aside.iter().any(|family| code.starts_with(family)));

@@ -55,7 +55,6 @@ fn known(refusal: &Refusal) -> usize {
         | R::LockOver { .. }
         | R::StandingGone { .. }
         | R::StandingOpen { .. }
-        | R::ImportTooLong
         | R::PreviewNotValid { .. }
         | R::TooManyItems { .. }
         | R::PolicyInUse { .. }
@@ -216,7 +215,6 @@ fn every_refusal() -> Vec<Refusal> {
         R::StandingOpen {
             standing: standing(),
         },
-        R::ImportTooLong,
         R::PreviewNotValid {
             why: "it is older than 5 minutes",
         },

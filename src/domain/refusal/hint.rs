@@ -76,7 +76,6 @@ impl Refusal {
             Self::StandingGone { .. } | Self::StandingOpen { .. } => {
                 "see what is there now with `portcullis standing`"
             }
-            Self::ImportTooLong => "name a shorter time, and look at it again then",
             Self::LockOver { .. } => "see which locks are in force with `portcullis locks`",
             Self::PreviewNotValid { .. } => "make a new dry run and look at its list",
             Self::TooManyItems { .. } => {

@@ -166,7 +166,6 @@ pub enum Refusal {
     StandingOpen {
         standing: StandingId,
     },
-    ImportTooLong,
     /// The dry run that was sent back is not one to commit.
     PreviewNotValid {
         why: &'static str,
@@ -311,7 +310,6 @@ impl Refusal {
             Self::LockOver { .. } => "lock-over",
             Self::StandingGone { .. } => "standing-gone",
             Self::StandingOpen { .. } => "standing-open",
-            Self::ImportTooLong => "import-too-long",
             Self::PreviewNotValid { .. } => "preview-not-valid",
             Self::TooManyItems { .. } => "too-many-items",
             Self::PolicyInUse { .. } => "policy-in-use",
@@ -445,9 +443,6 @@ impl Refusal {
                 format!(
                     "nobody said anything about the standing access `{standing}` that could be taken back"
                 )
-            }
-            Self::ImportTooLong => {
-                "nobody answers for standing access for longer than 366 days at once".to_owned()
             }
             Self::LockOver { lock, state } => match state {
                 LockState::Lifted => format!("lock `{lock}` is already lifted"),
