@@ -299,7 +299,7 @@ impl Life {
         let row = &mut self.row;
         match told.code.as_str() {
             "grant.close_ignored" => return Some(()),
-            "grant.activation_retried" | "grant.close_failed" => {}
+            "grant.activation_retried" | "grant.close_failed" | "grant.override_proposed" => {}
             "grant.activating" => {
                 "activating".clone_into(&mut row.state);
                 row.expires_at = told.expires_at?;
@@ -323,7 +323,6 @@ impl Life {
                 told.code.get(6..)?.clone_into(&mut row.state);
                 row.ended_at = Some(told.ended_at?);
             }
-            "grant.override_proposed" => {}
             "grant.overridden" => {
                 let state = match row.close_kind.as_deref()? {
                     "return" => "returned",

@@ -4,7 +4,7 @@
 //! it on the target, or answers for it until a date (import), or says why it is to stay (ignore). Whatever grows is shown
 //! again: a yes was said to what was there then.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Record, Step};
@@ -289,6 +289,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::domain::ids::PrincipalId;
     use crate::domain::principal::ProductRole;

@@ -387,7 +387,7 @@ async fn admins_hear_of_an_overdue_end_once_and_the_others_of_a_proposed_overrid
         "once, however often it is tried"
     );
     let roots = smtp.mail_to("root").len();
-    let word = OverrideWord {
+    let said = OverrideWord {
         reason: "host scrapped, CHG-77".to_owned(),
     };
     let admin = world.admin();
@@ -395,7 +395,7 @@ async fn admins_hear_of_an_overdue_end_once_and_the_others_of_a_proposed_overrid
     let propose = async || {
         let seen = admin.grant(&stuck.id).await.unwrap();
         let key = key();
-        let proposed = admin.propose_override(&seen.id, seen.version, &word, &key);
+        let proposed = admin.propose_override(&seen.id, seen.version, &said, &key);
         proposed.await.ok()
     };
     world.until("it is proposed", propose).await;
