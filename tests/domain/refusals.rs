@@ -78,7 +78,7 @@ fn known(refusal: &Refusal) -> usize {
         | R::Busy
         | R::ClocksDiffer { .. }
         | R::NoWritableStore { .. }
-        | R::OutcomeUnknown => 63,
+        | R::OutcomeUnknown => 62,
     }
 }
 
