@@ -84,6 +84,7 @@ fn example(list: List) -> &'static str {
         List::Locks => "is:endless kind:principal",
         List::SignIns => "user:ada device:laptop",
         List::Services => "owner:ada left:<7d",
+        List::Standing => "is:open kind:account age:>30d",
         List::BreakGlass => "is:signable env:prod age:>1h",
     }
 }
@@ -113,7 +114,7 @@ pub fn filters() -> String {
             crate::query::parse::examples(field).replace('|', "\\|")
         );
     }
-    out.push_str("| `env`, `tag.name` |  | all but sessions, sign-ins, services | a tag of the target | `prod`, `prod,dev`, `p*` |\n\n");
+    out.push_str("| `env`, `tag.name` |  | all but sessions, sign-ins, services, standing | a tag of the target | `prod`, `prod,dev`, `p*` |\n\n");
     out.push_str("| list | `is:` | true when |\n|---|---|---|\n");
     for word in fields::WORDS {
         let _ = writeln!(

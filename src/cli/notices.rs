@@ -98,13 +98,13 @@ fn quiet(
     let (old_times, old_zone) = before.map(|quiet| (quiet.times, quiet.zone)).unzip();
     let zone = zone.or(old_zone).unwrap_or_else(|| "UTC".to_owned());
     let Some(times) = times.or(old_times) else {
-        return Err(Failure::here(
+        return Err(Failure::usage(
             "there are no quiet hours that could be in a time zone".to_owned(),
             "say when: --quiet 22:00-07:00",
         ));
     };
     let read = Quiet::parse(&times, &zone);
-    read.map_err(|error| Failure::here(error.to_string(), "see portcullis notices set --help"))?;
+    read.map_err(|error| Failure::usage(error.to_string(), "see portcullis notices set --help"))?;
     Ok(Some(QuietHours { times, zone }))
 }
 

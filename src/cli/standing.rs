@@ -5,6 +5,7 @@ use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::{PrincipalName, StandingId, TargetName};
 use crate::domain::span::Span;
+use crate::domain::standing::StandingState;
 use crate::wire::{Page, StandingImport, StandingView, StandingWord};
 
 /// List standing access: accounts, members and keys on targets that no grant backs
@@ -131,12 +132,14 @@ async fn list(
     all: bool,
     target: Option<&TargetName>,
 ) -> Result<Exit, Failure> {
+    let states = StandingState::ALL;
+    let states = if all { states.as_slice() } else { &[] };
     let mut items: Vec<StandingView> = Vec::new();
     let mut after: Option<String> = None;
     loop {
         let target = target.map(TargetName::as_str);
         let page = client
-            .standing_access(all, target, after.as_deref())
+            .standing_access(states, target, after.as_deref())
             .await?;
         items.extend(page.items);
         after = page.next;

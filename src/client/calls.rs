@@ -8,6 +8,7 @@ use crate::client::send::Client;
 use crate::client::{
     AuditQuery, ClientError, GrantsQuery, HistogramQuery, IdempotencyKey, RequestsQuery,
 };
+use crate::domain::standing::StandingState;
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, Histogram,
     IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation,
@@ -389,16 +390,17 @@ impl Client {
             .await
     }
 
-    /// A page of standing access: what is open, or all that there ever was.
+    /// A page of standing access in these states; what is open where none is named.
     pub async fn standing_access(
         &self,
-        all: bool,
+        states: &[StandingState],
         target: Option<&str>,
         after: Option<&str>,
     ) -> Result<Page<StandingView>, ClientError> {
         let mut query = Vec::new();
-        if all {
-            query.push(("state", "open,imported,ignored,gone".to_owned()));
+        let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+        if !states.is_empty() {
+            query.push(("state", states.join(",")));
         }
         query.extend(target.map(|target| ("target", target.to_owned())));
         query.extend(after.map(|after| ("after", after.to_owned())));

@@ -5,11 +5,14 @@ use crate::console::app::App;
 use crate::console::confirm::Kind;
 use crate::console::keymap::{Action, Place};
 use crate::console::store::{Seen, Subject};
+use crate::wire::LockOn;
 
 /// Stands where a person must write something.
 const BLANK: &str = "…";
 /// What most extensions are.
 const EXTEND_BY: &str = "15m";
+/// For how long somebody answers for standing access, mostly.
+const LASTS: &str = "30d";
 
 /// The command line for an action on what is selected, one line for each marked row; `Err` says why there is none.
 pub fn command(app: &App, action: Action) -> Result<String, String> {
@@ -50,6 +53,9 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
     if action == Action::GoSignIns {
         return Ok(Some(owned(&["sign-ins", "list"])));
     }
+    if action == Action::GoStanding {
+        return Ok(Some(owned(&["standing"])));
+    }
     if action == Action::GoServices {
         return Ok(Some(owned(&["service-account", "list"])));
     }
@@ -64,15 +70,13 @@ fn of_screen(app: &App, action: Action) -> Result<Option<Vec<String>>, String> {
     }
     let screen = app.screen();
     if action == Action::Lock {
-        let person = screen.and_then(|screen| screen.person(app.world()));
-        let person = person.ok_or_else(|| "nobody is selected".to_owned())?;
-        return Ok(Some(owned(&[
-            "lock",
-            "principal",
-            &person,
-            "--reason",
-            BLANK,
-        ])));
+        let on = screen.and_then(|screen| screen.lock_on(app.world()));
+        let (what, name) = match &on {
+            Some(LockOn::Principal { principal }) => ("principal", principal),
+            Some(LockOn::Target { target }) => ("target", target),
+            _ => return Err("nobody is selected".to_owned()),
+        };
+        return Ok(Some(owned(&["lock", what, name, "--reason", BLANK])));
     }
     if action == Action::RevokeSignIns {
         let person = screen.and_then(|screen| screen.person(app.world()));
@@ -149,6 +153,18 @@ fn of_row(app: &App, action: Action, subject: Subject) -> Result<Vec<String>, St
                 "--not-justified"
             };
             owned(&["break-glass", "sign-off", id, verdict, "--comment", BLANK])
+        }
+        (Action::ImportStanding, Subject::Standing(_), _) => {
+            let me = app.world().my_name();
+            return Ok(owned(&[
+                "standing", "import", id, "--owner", me, "--for", LASTS, "--reason", BLANK,
+            ]));
+        }
+        (Action::IgnoreStanding, Subject::Standing(_), _) => {
+            return Ok(owned(&["standing", "ignore", id, "--reason", BLANK]));
+        }
+        (Action::ReopenStanding, Subject::Standing(_), _) => {
+            return Ok(owned(&["standing", "reopen", id, "--reason", BLANK]));
         }
         (Action::Lift, Subject::Lock(_), _) => {
             return Ok(owned(&["unlock", id, "--reason", BLANK]));

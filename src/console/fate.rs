@@ -47,12 +47,15 @@ pub fn of(world: &World, subject: &Subject) -> DisplayText {
             say(&found, who, view.reviewed_at, now)
         }
         Some(Seen::Lock(view)) => say(&view.state, view.lifted_by.as_deref(), view.lifted_at, now),
-        Some(Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_)) | None => match subject {
-            Subject::Session(_) => clean("no longer connected"),
-            Subject::SignIn(_) => clean("no longer signed in"),
-            Subject::Service(_) => clean("deleted"),
-            _ => clean("no longer shown to you"),
-        },
+        Some(Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) | Seen::Standing(_)) | None => {
+            match subject {
+                Subject::Session(_) => clean("no longer connected"),
+                Subject::SignIn(_) => clean("no longer signed in"),
+                Subject::Service(_) => clean("deleted"),
+                Subject::Standing(_) => clean("gone from its target"),
+                _ => clean("no longer shown to you"),
+            }
+        }
     }
 }
 

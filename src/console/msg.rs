@@ -25,7 +25,7 @@ use crate::secret::Secret;
 use crate::wire::{
     BreakGlassView, EventView, Facets, Factors, GrantView, Histogram, IncidentPreview,
     IncidentPreviewAsk, IncidentView, LockOn, LockView, Me, Page, RequestView, ServiceView,
-    SessionEnded, Sessions, SignInView, TargetView,
+    SessionEnded, Sessions, SignInView, StandingView, TargetView,
 };
 
 /// What an update may know besides the model: it reads no clock and rolls no dice.
@@ -287,6 +287,8 @@ pub enum Query {
     SignIns,
     /// Service accounts.
     Services,
+    /// Standing access that is on its targets now.
+    Standing,
     /// The second factors of the person at the keyboard.
     Factors,
     /// Uses of break-glass, the newest first.
@@ -337,6 +339,7 @@ pub enum Answer {
     Lock(Box<LockView>),
     SignIns(Page<SignInView>),
     Services(Page<ServiceView>),
+    Standing(Page<StandingView>),
     Factors(Factors),
     Uses(Page<BreakGlassView>),
     Use(Box<BreakGlassView>),
@@ -395,6 +398,7 @@ pub enum Receipt {
     Grant(Box<GrantView>),
     Lock(Box<LockView>),
     Use(Box<BreakGlassView>),
+    Standing(Box<StandingView>),
     Session(SessionEnded),
     /// A service account has a token, which nobody can read again.
     Token(Box<NewToken>),

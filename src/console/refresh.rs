@@ -121,6 +121,7 @@ impl Refresher {
             | Query::Locks
             | Query::SignIns
             | Query::Services
+            | Query::Standing
             | Query::Factors
             | Query::Uses
             | Query::Targets
@@ -246,7 +247,9 @@ pub fn alone(subject: Subject) -> Option<Query> {
         Subject::Grant(id) => Some(Query::Grant(id)),
         Subject::Lock(id) => Some(Query::Lock(id)),
         Subject::Use(id) => Some(Query::Use(id)),
-        Subject::Session(_) | Subject::SignIn(_) | Subject::Service(_) => None,
+        Subject::Session(_) | Subject::SignIn(_) | Subject::Service(_) | Subject::Standing(_) => {
+            None
+        }
     }
 }
 

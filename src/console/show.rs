@@ -6,6 +6,7 @@ use crate::console::theme::{Glyph, Role};
 use crate::console::widget::countdown;
 use crate::wire::{
     BreakGlassView, EventView, GrantView, LockView, RequestView, SessionView, SignInView,
+    StandingView,
 };
 
 /// Whoever has to make another token needs some days.
@@ -116,6 +117,15 @@ pub fn service(left: Option<TimeDelta>) -> Look {
         None => look(Glyph::Idle, Role::TextMuted, "no token"),
         Some(left) if left < SOON => look(Glyph::StatusWarn, Role::StatusWarn, "ends soon"),
         Some(_) => look(Glyph::StatusOk, Role::StatusOk, "good"),
+    }
+}
+
+/// The look of standing access.
+pub fn standing(view: &StandingView) -> Look {
+    match view.state.as_str() {
+        "open" => look(Glyph::StatusWarn, Role::StatusWarn, "open"),
+        "imported" => look(Glyph::StatusOk, Role::StatusOk, "imported"),
+        other => look(Glyph::Idle, Role::TextMuted, other),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::domain::break_glass::UseState;
 use crate::domain::event::{EventCode, Outcome};
 use crate::domain::grant::GrantState;
 use crate::domain::request::{RequestKind, RequestState};
+use crate::domain::standing::{StandingKind, StandingState};
 
 /// Which rows are filtered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,12 +19,14 @@ pub enum List {
     SignIns,
     /// Service accounts; the same.
     Services,
+    /// Standing access; the same.
+    Standing,
     BreakGlass,
 }
 
 impl List {
     /// Every list.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Requests,
         Self::Grants,
         Self::Audit,
@@ -32,6 +35,7 @@ impl List {
         Self::SignIns,
         Self::Services,
         Self::BreakGlass,
+        Self::Standing,
     ];
 
     /// The lists whose values the server counts.
@@ -54,6 +58,7 @@ impl List {
             Self::Locks => "locks",
             Self::SignIns => "sign-ins",
             Self::Services => "services",
+            Self::Standing => "standing",
             Self::BreakGlass => "break-glass",
         }
     }
@@ -138,12 +143,15 @@ pub struct Word {
     pub help: &'static str,
 }
 
-use List::{Audit, BreakGlass, Grants, Locks, Requests, Services, Sessions, SignIns};
+use List::{Audit, BreakGlass, Grants, Locks, Requests, Services, Sessions, SignIns, Standing};
 
 const EVERY: &[List] = &List::ALL;
 const ACCESS: &[List] = &List::COUNTED;
 const TIMED: &[List] = &[
-    Requests, Grants, Audit, Sessions, Locks, SignIns, BreakGlass,
+    Requests, Grants, Audit, Sessions, Locks, SignIns, BreakGlass, Standing,
+];
+const TARGETED: &[List] = &[
+    Requests, Grants, Audit, Sessions, Locks, BreakGlass, Standing,
 ];
 const OPEN: &[&str] = &["scheduled", "activating", "active", "closing"];
 const CLOSED: &[&str] = &["ended", "returned", "revoked", "activation_failed"];
@@ -168,19 +176,19 @@ macro_rules! fields {
 }
 
 fields! {
-    State "state" [] Word &[Requests, Grants, Locks, Sessions, BreakGlass], true, "where it is in its life";
+    State "state" [] Word &[Requests, Grants, Locks, Sessions, BreakGlass, Standing], true, "where it is in its life";
     Principal "principal" ["user", "who", "holder", "requester"] Person EVERY, true, "whose access it is about";
-    Target "target" ["resource"] Word ACCESS, true, "on what";
+    Target "target" ["resource"] Word TARGETED, true, "on what";
     Role "role" [] Word ACCESS, true, "as what";
     Event "event" [] Word &[Audit], true, "what happened, like `grant.revoked`";
     Outcome "outcome" [] Word &[Audit], true, "how it went";
-    Actor "actor" ["by"] Person &[Requests, Grants, Audit, Locks, BreakGlass], true, "who did it: decided, closed, placed, lifted, signed off";
+    Actor "actor" ["by"] Person &[Requests, Grants, Audit, Locks, BreakGlass, Standing], true, "who did it: decided, closed, placed, lifted, signed off, settled";
     Time "time" ["at"] Moment TIMED, false, "when it happened, was asked for, began";
-    Reason "reason" [] Prose &[Requests, Grants, Audit, Locks, BreakGlass], false, "a part of what was written as the reason";
+    Reason "reason" [] Prose &[Requests, Grants, Audit, Locks, BreakGlass, Standing], false, "a part of what was written as the reason";
     Duration "duration" ["for"] Length &[Requests, Grants, BreakGlass], false, "for how long";
-    Left "left" [] Running &[Requests, Grants, Locks, SignIns, Services], false, "how long until it ends, or until nobody can decide it";
+    Left "left" [] Running &[Requests, Grants, Locks, SignIns, Services, Standing], false, "how long until it ends, or until nobody can decide it";
     Age "age" [] Running TIMED, false, "how long ago it was asked for, or began";
-    Kind "kind" [] Word &[Requests, Grants, Locks], true, "access, extend or break_glass; the kind of target; what a lock is on";
+    Kind "kind" [] Word &[Requests, Grants, Locks, Standing], true, "access, extend or break_glass; the kind of target; what a lock is on; account, member or key";
     Ticket "ticket" [] Word &[Requests, BreakGlass], false, "the ticket it refers to";
     Policy "policy" [] Word &[Requests], true, "the policy that permits it, or the version of the rules";
     Group "group" [] Word &[Requests, Services], true, "the group that reviews it, or that it is in";
@@ -197,7 +205,7 @@ fields! {
     Program "program" [] Word &[Sessions], false, "the program, as it calls itself";
     Device "device" [] Prose &[SignIns], false, "a part of what the device calls itself";
     Method "method" ["via"] Word &[SignIns], false, "how somebody signed in";
-    Owner "owner" [] Person &[Services], false, "who answers for it";
+    Owner "owner" [] Person &[Services, Standing], false, "who answers for it";
     Scope "scope" [] Word &[Services], false, "what it may do, like `read`";
     Incident "incident" [] Word &[Locks], false, "the incident that it was placed in";
 }
@@ -249,6 +257,9 @@ words! {
     "bound" SignIns &[], "its tokens work only on the device that they were made for";
     "mine" Services &[], "I answer for it";
     "good" Services &[], "it has a token that works";
+    "open" Standing &["open"], "nobody said anything about it, or what was said is over";
+    "settled" Standing &["imported", "ignored"], "somebody answers for it, or said why it stays";
+    "mine" Standing &[], "I answer for it";
     "open" BreakGlass &["open"], "waits for its sign-off";
     "reviewed" BreakGlass &["justified", "not_justified"], "was signed off";
     "signable" BreakGlass &["open"], "I may sign it off";
@@ -269,11 +280,13 @@ impl Field {
             (Name::State, Grants) => GrantState::ALL.map(GrantState::as_str).to_vec(),
             (Name::State, Locks) => vec!["in_force", "lifted", "over"],
             (Name::State, BreakGlass) => UseState::ALL.map(UseState::as_str).to_vec(),
+            (Name::State, Standing) => StandingState::ALL.map(StandingState::as_str).to_vec(),
             (Name::State, Sessions) => vec!["running", "idle", "idle_in_transaction"],
             (Name::Event, Audit) => EventCode::ALL.iter().map(|code| code.as_str()).collect(),
             (Name::Outcome, Audit) => Outcome::ALL.map(Outcome::as_str).to_vec(),
             (Name::Method, SignIns) => vec!["code", "password", "oidc", "device", "service"],
             (Name::Kind, Requests) => RequestKind::ALL.map(RequestKind::as_str).to_vec(),
+            (Name::Kind, Standing) => StandingKind::ALL.map(StandingKind::as_str).to_vec(),
             (Name::Kind, Locks) => vec!["principal", "target", "role", "tag", "everything"],
             (Name::Channel, Audit) => vec!["tui", "cli", "api", "system"],
             (Name::Enforcement, Grants) => vec!["A", "A+", "C"],
@@ -312,7 +325,7 @@ pub fn words(list: List) -> impl Iterator<Item = &'static Word> {
 
 /// Says whether rows of a list have the tags of a target.
 pub fn has_tags(list: List) -> bool {
-    !matches!(list, Sessions | SignIns | Services)
+    !matches!(list, Sessions | SignIns | Services | Standing)
 }
 
 #[cfg(test)]

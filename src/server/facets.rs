@@ -101,7 +101,7 @@ pub async fn count(
             search.next.is_some()
         }
         // Whoever may see these has all of them.
-        List::SignIns | List::Services => false,
+        List::SignIns | List::Services | List::Standing => false,
         List::BreakGlass => {
             let mut search = Search::newest(wanted, NEWEST);
             break_glass::find(&app, &caller, break_glass::any(), &mut search).await?;

@@ -119,7 +119,12 @@ impl Wanted {
                 (Name::Request, Column::Request),
                 (Name::Grant, Column::Grant),
             ],
-            List::Sessions | List::Locks | List::SignIns | List::Services | List::BreakGlass => &[],
+            List::Sessions
+            | List::Locks
+            | List::SignIns
+            | List::Services
+            | List::Standing
+            | List::BreakGlass => &[],
         };
         let needed = columns.iter().filter_map(|(name, column)| {
             let values = needs::values(&self.expr, self.list, *name, self.context())?;

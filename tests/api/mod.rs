@@ -23,7 +23,7 @@ mod recover;
 mod requests;
 mod sealed_codes;
 mod second_factors;
-mod services;
+pub(crate) mod services;
 mod sessions;
 mod signals;
 mod standing;

@@ -8,7 +8,7 @@ use super::refused;
 use crate::support::http::Http;
 use crate::support::world::{Backend, World, ask, key, on_both, submit};
 
-fn service(name: &str, owner: &str, scopes: &[&str], groups: &[&str]) -> NewService {
+pub(crate) fn service(name: &str, owner: &str, scopes: &[&str], groups: &[&str]) -> NewService {
     let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     NewService {
         name: name.to_owned(),

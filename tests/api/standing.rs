@@ -1,6 +1,7 @@
 //! Standing access on a real PostgreSQL: found, settled by those who may, and shown again when it grows.
 
 use portcullis::client::Client;
+use portcullis::domain::standing::StandingState;
 use portcullis::wire::{StandingImport, StandingView, StandingWord};
 use sqlx::Executor as _;
 use sqlx::postgres::PgConnection;
@@ -51,7 +52,11 @@ impl Mess {
 }
 
 async fn seen(who: &Client, all: bool) -> Vec<StandingView> {
-    let mut items = who.standing_access(all, None, None).await.unwrap().items;
+    let mut items = who
+        .standing_access(if all { &StandingState::ALL } else { &[] }, None, None)
+        .await
+        .unwrap()
+        .items;
     items.sort_by(|one, other| one.subject.cmp(&other.subject));
     items
 }
@@ -162,7 +167,7 @@ on_both_with_a_mess! {
         assert_eq!((reopened.state.as_str(), reopened.owner), ("open", None));
         let twice = admin.reopen_standing(&backup.id, reopened.version, &word(), &key()).await;
         assert_eq!(refused(twice), "standing-open");
-        assert_eq!(refused(ada.standing_access(false, None, None).await), "not-allowed");
+        assert_eq!(refused(ada.standing_access(&[], None, None).await), "not-allowed");
     }
 }
 

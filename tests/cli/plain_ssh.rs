@@ -71,7 +71,11 @@ async fn plain_ssh_and_scp_get_in_while_there_is_a_grant() {
         std::fs::remove_file(&back).unwrap();
     }
 
-    ada.does(&["return", &grant.id]).await;
+    let returned = ada.run(&["return", &grant.id]).await;
+    assert_eq!(
+        returned.code, 5,
+        "its certificate is good for a while: {returned:?}"
+    );
     let said = plain(&ada, "ssh", &["-T", "-G", "bastion"]).await;
     assert!(!text(&said.stdout).contains("certificatefile"), "{said:?}");
     assert!(

@@ -18,7 +18,8 @@ use portcullis::domain::ids::{GrantId, RequestId};
 use portcullis::query::{Context, List, Saved, parse};
 use portcullis::wire::{
     BreakGlassView, EventView, GrantView, IncidentView, LockView, Me, Page, RequestView,
-    ServiceView, SessionSource, SessionView, Sessions, SignInHow, SignInView, TargetView,
+    ServiceView, SessionSource, SessionView, Sessions, SignInHow, SignInView, StandingView,
+    TargetView,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -47,6 +48,7 @@ pub(crate) struct Desk {
     pub(crate) locks: Vec<LockView>,
     pub(crate) sign_ins: Vec<SignInView>,
     pub(crate) services: Vec<ServiceView>,
+    pub(crate) standing: Vec<StandingView>,
     pub(crate) uses: Vec<BreakGlassView>,
     pub(crate) targets: Vec<TargetView>,
     pub(crate) incident: Option<IncidentView>,
@@ -88,6 +90,7 @@ impl Desk {
             locks: Vec::new(),
             sign_ins: Vec::new(),
             services: Vec::new(),
+            standing: Vec::new(),
             uses: Vec::new(),
             targets: Vec::new(),
             incident: None,
@@ -362,6 +365,10 @@ impl Desk {
             }),
             Query::Services => Answer::Services(Page {
                 items: self.services.clone(),
+                next: None,
+            }),
+            Query::Standing => Answer::Standing(Page {
+                items: self.standing.clone(),
                 next: None,
             }),
             Query::Factors => Answer::Factors(sample::factors()),

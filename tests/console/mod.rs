@@ -33,6 +33,7 @@ mod sample;
 mod screens;
 mod services;
 mod sign_in;
+mod standing;
 mod step_up;
 mod survival;
 mod term;

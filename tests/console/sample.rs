@@ -1,10 +1,10 @@
 //! Rows that a server could have sent: sessions, locks, targets, incidents.
 
 use chrono::TimeDelta;
-use portcullis::domain::ids::{LockId, SignInId};
+use portcullis::domain::ids::{LockId, SignInId, StandingId};
 use portcullis::wire::{
     BreakGlassView, Factors, IncidentPreview, IncidentPreviewAsk, IncidentView, LockView,
-    ServiceView, SessionSource, SessionView, SignInView, TargetView,
+    ServiceView, SessionSource, SessionView, SignInView, StandingView, TargetView,
 };
 use serde_json::json;
 
@@ -197,9 +197,42 @@ pub(crate) fn full_desk(width: u16, height: u16) -> Desk {
         service("metrics", "maya", Some(40)),
         service("old-bot", "carol", None),
     ];
-    desk.keys("5 6 7 8 3");
+    desk.standing = vec![
+        standing(1, "old_backup", &["may log in", "is member of dba"], "open"),
+        standing(
+            2,
+            "Mallory \u{202e}",
+            &["is superuser", "may log in"],
+            "open",
+        ),
+        standing(3, "monitoring", &["may log in"], "imported"),
+        standing(4, "break_glass", &["is superuser", "may log in"], "ignored"),
+    ];
+    desk.keys("5 6 7 8 0 3");
     desk.wait(200);
     desk.keys("1");
     desk.effects.clear();
     desk
+}
+
+/// Standing access on `orders-db`; somebody said something about it unless it is open.
+pub(crate) fn standing(number: u64, subject: &str, rights: &[&str], state: &str) -> StandingView {
+    let settled = state != "open";
+    let nothing_said = (!settled).then_some("nobody said anything about it");
+    let mut view = json!({
+        "id": StandingId::from_bits(number), "target": "orders-db", "kind": "account", "subject": subject,
+        "rights": rights, "state": state, "found_at": start() - TimeDelta::hours(i64::try_from(number).unwrap()),
+        "version": 3, "allowed_actions": [{"action": "ignore", "allowed": true}, {"action": "import", "allowed": true},
+        {"action": "reopen", "allowed": settled, "reason": nothing_said}],
+    });
+    if settled {
+        view["said_by"] = json!("rob");
+        view["said_at"] = json!(start() - TimeDelta::minutes(60));
+        view["reason"] = json!("moves to grants, CHG-78");
+    }
+    if state == "imported" {
+        view["owner"] = json!("maya");
+        view["until"] = json!(start() + TimeDelta::days(5));
+    }
+    serde_json::from_value(view).unwrap()
 }

@@ -5,6 +5,8 @@ use portcullis::domain::grant::OVERDUE;
 use portcullis::wire::{Approval, Denial, NewBreakGlass, NewRequest, OverrideWord, Revocation};
 
 use super::{arrives, by_mail, later, settled, world};
+use crate::api::services::service;
+use crate::support::http::Http;
 use crate::support::smtp::{Smtp, Taken};
 use crate::support::vpn::Vpn;
 use crate::support::world::{Backend, CATALOGUE, POLICY, World, ask, key, submit};
@@ -197,6 +199,10 @@ async fn what_nobody_takes_for_a_day_is_given_up_and_that_is_on_record() {
     let smtp = Smtp::start();
     let channels = by_mail(&smtp, folder.path(), "kinds = [\"review\"]");
     let world = world(Backend::Sqlite, &channels).await;
+    // Whoever signed in is signed out by the time this is over.
+    let watcher = service("watcher", "root", &["metrics"], &[]);
+    let watcher = world.admin().create_service(&watcher, &key()).await;
+    let watcher = Http::nobody(&world.url()).with(&watcher.unwrap().token);
     smtp.refuse(true);
     submit(&world.engineer("ada").await).await;
     world
@@ -215,12 +221,13 @@ async fn what_nobody_takes_for_a_day_is_given_up_and_that_is_on_record() {
     world.pass(TimeDelta::hours(1));
     settled(&world).await;
     assert_eq!(smtp.mail().len(), 0);
-    let metrics = world.http(world.admin()).get("/metrics").await.text;
-    assert!(metrics.contains("portcullis_notices_waiting{channel=\"mail\"} 0"));
-    assert!(
-        metrics.contains("portcullis_notices_total{channel=\"mail\",outcome=\"given_up\"}"),
-        "{metrics}"
-    );
+    let figures = watcher.get("/metrics").await.text;
+    for line in [
+        "portcullis_notices_waiting{channel=\"mail\"} 0",
+        "portcullis_notices_total{channel=\"mail\",outcome=\"given_up\"}",
+    ] {
+        assert!(figures.contains(line), "no {line} in\n{figures}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -234,6 +241,8 @@ async fn of_several_nodes_one_tells_and_no_notice_comes_twice() {
     for nth in 0..6 {
         submit(&world.engineer(&format!("ada{nth}")).await).await;
         later(&world);
+        // A minute that passes while a letter is under way would end its lease, too.
+        settled(&world).await;
     }
     let asked = || {
         let mail = smtp.mail_to("root");
@@ -248,7 +257,7 @@ async fn of_several_nodes_one_tells_and_no_notice_comes_twice() {
     for node in [&world, &second, &third] {
         settled(node).await;
     }
-    assert_eq!(asked(), 6);
+    assert_eq!(asked(), 6, "{:#?}", smtp.mail_to("root"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -265,6 +274,7 @@ async fn nothing_that_people_type_becomes_a_header_a_link_or_a_mention() {
         "INC-1\r\nBcc: eve@example.com\r\n\r\n.\r\nMAIL FROM:<eve@example.com>",
         "INC-2 see https://evil.example/approve?yes=1 and www.evil.example",
         "INC-3 \u{202e}Grüße\u{0} =?utf-8?q?=0ABcc=3A_eve?=",
+        "INC-3 Grüße =?utf-8?q?=0ABcc=3A_eve?=",
         "INC-4 <b>@channel</b> [click](https://evil.example) {command}",
     ];
     for (nth, reason) in hostile.iter().enumerate() {

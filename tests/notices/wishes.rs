@@ -123,7 +123,7 @@ async fn the_command_shows_and_changes_what_is_named() {
     assert_eq!(seen["mail"][0]["address"], "a.l@example.com");
     assert_eq!(
         ada.run(&["notices", "set", "--quiet", "late"]).await.code,
-        1
+        2
     );
     assert_eq!(
         ada.run(&["notices", "set", "--off", "overdue"]).await.code,

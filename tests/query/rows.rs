@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use portcullis::query::{Context, List, Row, Saved, fields, parse};
 use portcullis::wire::{
     BreakGlassView, EventView, GrantView, LockView, RequestView, ServiceView, SessionView,
-    SignInView,
+    SignInView, StandingView,
 };
 use serde_json::{Value, json};
 
@@ -228,6 +228,28 @@ pub(super) fn services() -> Vec<ServiceView> {
         service(json!({})),
         service(json!({"name": "metrics", "owner": "bob", "scopes": ["metrics"], "groups": []})),
         service(json!({"name": "old-bot", "owner": "bob", "expires_at": null})),
+    ]
+}
+
+pub(super) fn standing() -> Vec<StandingView> {
+    let standing = |changes| {
+        view(
+            json!({"id": "A-7k3qm2xd0a", "target": "orders-db", "kind": "account", "subject": "old_backup",
+                "rights": ["is superuser"], "state": "open", "found_at": "2026-11-20T01:00:00Z", "version": 1,
+                "allowed_actions": []}),
+            changes,
+        )
+    };
+    vec![
+        standing(json!({})),
+        standing(
+            json!({"id": "A-7k3qm2xd0b", "subject": "metrics", "rights": ["may log in"], "state": "imported",
+                "owner": "ada", "until": "2026-11-22T04:00:00Z", "said_by": "maya", "reason": "CHG-78"}),
+        ),
+        standing(
+            json!({"id": "A-7k3qm2xd0c", "target": "vpn", "kind": "member", "subject": "eve", "rights": ["is a member"],
+                "state": "ignored", "found_at": "2026-11-01T01:00:00Z", "said_by": "maya", "reason": "see CHG-78"}),
+        ),
     ]
 }
 
@@ -487,6 +509,23 @@ fn uses_of_break_glass_pass_as_the_table_says() {
             ("metrics", "b"),
         ],
     );
+    check(
+        List::Standing,
+        &standing(),
+        &[
+            ("is:open", "a"),
+            ("is:settled", "bc"),
+            ("is:mine", "b"),
+            ("state:ignored", "c"),
+            ("user:old_* target:orders-db", "a"),
+            ("kind:account", "ab"),
+            ("by:maya reason:chg-78", "bc"),
+            ("owner:@me left:<7d", "b"),
+            ("age:>1d", "c"),
+            ("superuser", "a"),
+            ("id:A-*", "abc"),
+        ],
+    );
 }
 
 #[test]
@@ -502,6 +541,7 @@ fn every_is_word_is_true_of_some_row_and_untrue_of_another() {
             List::BreakGlass => (passing(&text, word.list, &uses()), uses().len()),
             List::SignIns => (passing(&text, word.list, &sign_ins()), sign_ins().len()),
             List::Services => (passing(&text, word.list, &services()), services().len()),
+            List::Standing => (passing(&text, word.list, &standing()), standing().len()),
         };
         assert!(
             !pass.is_empty() && pass.len() < all,

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::domain::target::{EnforcementClass, TargetKind};
 use portcullis::targets::ssh::Certified;
 use portcullis::targets::{
-    Access, Connector, Credential, CredentialAsk, Down, KindRole, KindSettings, SettingsProblem,
-    connector,
+    Access, Connector, Credential, CredentialAsk, Down, Environment, KindRole, KindSettings,
+    SettingsProblem, connector,
 };
 use ssh_key::Certificate;
 use ssh_key::certificate::CertType;
@@ -24,13 +24,21 @@ pub(crate) struct SshStand {
 }
 
 fn made(settings: &str, role: &str) -> Result<Box<dyn Connector>, Vec<SettingsProblem>> {
+    made_in(&environment(), settings, role)
+}
+
+fn made_in(
+    environment: &Environment,
+    settings: &str,
+    role: &str,
+) -> Result<Box<dyn Connector>, Vec<SettingsProblem>> {
     let parse = |text: &str| toml::Value::Table(text.parse().unwrap());
     let settings = KindSettings::read(TargetKind::Ssh, parse(settings)).unwrap();
     let role = KindRole::read(TargetKind::Ssh, parse(role)).unwrap();
     connector(
         settings,
         BTreeMap::from([("readonly".parse().unwrap(), role)]),
-        &environment(),
+        environment,
     )
 }
 
@@ -267,12 +275,11 @@ async fn ports_are_forwarded_only_where_the_role_says_so() {
 }
 
 /// A host that may be told which certificates are revoked, in the file that it looks at or in another one.
-async fn told(file: Option<&str>) -> SshStand {
-    let stand = SshStand::set_up().await;
-    let sshd = Sshd::start(
-        &authority(stand.connector()),
-        &["deploy", our_name().as_str()],
-    );
+fn told(file: Option<&str>) -> SshStand {
+    let environment = environment();
+    let role = format!("user = \"{}\"\nprincipals = [\"deploy\"]", our_name());
+    let first = made_in(&environment, "host = \"127.0.0.1\"", &role).unwrap();
+    let sshd = Sshd::start(&authority(first.as_ref()), &["deploy", our_name().as_str()]);
     let krl = sshd.krl();
     let krl = match file {
         None => krl,
@@ -282,10 +289,9 @@ async fn told(file: Option<&str>) -> SshStand {
         "host = \"127.0.0.1\"\nport = {}\nhost_key = \"{}\"\n{krl}",
         sshd.port, sshd.host_key
     );
-    let role = format!("user = \"{}\"\nprincipals = [\"deploy\"]", sshd.user);
     let (key, public_key) = sshd.client_key("ada");
     SshStand {
-        connector: made(&settings, &role).unwrap(),
+        connector: made_in(&environment, &settings, &role).unwrap(),
         sshd,
         key,
         public_key,
@@ -294,7 +300,7 @@ async fn told(file: Option<&str>) -> SshStand {
 
 #[tokio::test]
 async fn a_host_that_is_told_refuses_at_once_what_has_life_left_and_nothing_else() {
-    let stand = told(None).await;
+    let stand = told(None);
     let (over, live) = (Case::on(&stand).await, Case::on(&stand).await);
     let certified = stand.certified(over.access(1)).await;
     let other = stand.certified(live.access(1)).await;
@@ -356,7 +362,7 @@ async fn a_host_that_is_told_refuses_at_once_what_has_life_left_and_nothing_else
 
 #[tokio::test]
 async fn a_host_that_does_not_keep_to_its_list_is_found_out() {
-    let stand = told(Some("elsewhere")).await;
+    let stand = told(Some("elsewhere"));
     let case = Case::on(&stand).await;
     let access = case.access(2);
     let failure = stand.connector.recall(access, &[access]).await.unwrap_err();
@@ -388,7 +394,7 @@ async fn a_host_that_cannot_be_told_is_named_and_one_without_a_file_is_not_asked
         "{failure}"
     );
     // Whoever is there with another key is told nothing.
-    let other = told(None).await;
+    let other = told(None);
     let settings = format!(
         "host = \"127.0.0.1\"\nport = {}\nhost_key = \"{}\"\n{}",
         other.sshd.port,

@@ -402,6 +402,14 @@ impl App {
                 self.world.store.take_use(*view);
                 (Level::Success, text)
             }
+            (_, Receipt::Standing(view)) => {
+                let text = match (&view.owner, view.state.as_str()) {
+                    (Some(owner), "imported") => format!("{owner} answers for {}", view.id),
+                    (_, state) => format!("{} is {state}", view.id),
+                };
+                self.world.store.settle_standing(*view);
+                (Level::Success, text)
+            }
             (_, Receipt::Session(ended)) => {
                 self.polls.sessions_now();
                 let text = match ended.outcome.as_str() {

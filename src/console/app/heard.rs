@@ -103,7 +103,7 @@ impl App {
         for event in &events {
             self.refresher.heard(event, self.world.now);
             self.announce(event);
-            if ["auth.", "service."]
+            if ["auth.", "service.", "standing."]
                 .iter()
                 .any(|start| event.event.starts_with(start))
             {
@@ -208,6 +208,12 @@ impl App {
                 self.polls.took(query);
                 self.world.people_problem = None;
                 self.world.store.take_services(page.items, trip.sent);
+                Vec::new()
+            }
+            Answer::Standing(page) => {
+                self.polls.took(query);
+                self.world.people_problem = None;
+                self.world.store.take_standing(page.items, trip.sent);
                 Vec::new()
             }
             Answer::Factors(factors) => {
@@ -482,6 +488,7 @@ impl App {
                 Query::Sessions
                 | Query::SignIns
                 | Query::Services
+                | Query::Standing
                 | Query::Factors
                 | Query::Trail(_)
                 | Query::TryOut(_)

@@ -325,6 +325,7 @@ impl App {
                 Seen::Lock(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::SignIn(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::Service(view) => serde_json::to_string_pretty(view.as_ref()),
+                Seen::Standing(view) => serde_json::to_string_pretty(view.as_ref()),
                 Seen::Use(view) => serde_json::to_string_pretty(view.as_ref()),
             }
             .ok()

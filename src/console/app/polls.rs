@@ -52,6 +52,7 @@ pub(super) struct Polls {
     receipts: Poll,
     sign_ins: Poll,
     services: Poll,
+    standing: Poll,
     log: Poll,
 }
 
@@ -61,10 +62,11 @@ impl Polls {
         self.sessions.asked = None;
     }
 
-    /// The same of who is signed in, and of service accounts.
+    /// The same of who is signed in, of service accounts and of standing access.
     pub(super) fn people_now(&mut self) {
         self.sign_ins.asked = None;
         self.services.asked = None;
+        self.standing.asked = None;
     }
 
     /// Another server may be answering: its log is looked at at once.
@@ -77,6 +79,7 @@ impl Polls {
         match query {
             Query::SignIns => self.sign_ins.in_flight = false,
             Query::Services => self.services.in_flight = false,
+            Query::Standing => self.standing.in_flight = false,
             Query::Watch => self.log.in_flight = false,
             _ => {}
         }
@@ -108,6 +111,9 @@ impl App {
         let services = self
             .is_front(Place::Services)
             .then(|| self.polls.services.due(PEOPLE, now));
+        let standing = self
+            .is_front(Place::Standing)
+            .then(|| self.polls.standing.due(PEOPLE, now));
         let log = self.world.loaded.then(|| self.polls.log.due(LOG, now));
         [
             log.flatten(),
@@ -116,6 +122,7 @@ impl App {
             review,
             sign_ins.flatten(),
             services.flatten(),
+            standing.flatten(),
         ]
         .into_iter()
         .flatten()
@@ -140,6 +147,9 @@ impl App {
         }
         if self.is_front(Place::Services) && self.polls.services.take(PEOPLE, now) {
             queries.push(Query::Services);
+        }
+        if self.is_front(Place::Standing) && self.polls.standing.take(PEOPLE, now) {
+            queries.push(Query::Standing);
         }
         if let Some(id) = self.watched_incident()
             && self.polls.receipts.take(RECEIPTS, now)
@@ -168,7 +178,7 @@ impl App {
                 self.polls.sessions.in_flight = false;
                 self.world.sessions_problem = Some(why.to_owned());
             }
-            Query::SignIns | Query::Services => {
+            Query::SignIns | Query::Services | Query::Standing => {
                 self.polls.took(query);
                 self.world.people_problem = Some(why.to_owned());
             }

@@ -247,14 +247,17 @@ impl App {
         }
     }
 
-    /// Opens the form that locks the person of the selected row, or anything.
+    /// Opens the form that locks what the selected row is about, or anything.
     pub(super) fn lock(&mut self) -> Vec<Effect> {
         if let Err(why) = self.world.writable() {
             self.say(Level::Warn, &why);
             return Vec::new();
         }
-        let person = self.screen().and_then(|screen| screen.person(&self.world));
-        let form = LockForm::open(person.as_deref(), &self.world);
+        let on = self.screen().and_then(|screen| screen.lock_on(&self.world));
+        let form = match on {
+            Some(on) => LockForm::of(&on, "", &self.world),
+            None => LockForm::open(&self.world),
+        };
         self.open.form = Some(Form::Lock(form));
         vec![Effect::ForgetKeys]
     }

@@ -77,6 +77,12 @@ impl Undo {
             (Act::RotateService { .. }, _) => {
                 Opposite::Never("the token before does not come back: make another one".to_owned())
             }
+            (Act::IgnoreStanding { standing, .. } | Act::ImportStanding { standing, .. }, _) => {
+                Opposite::Ask(Kind::ReopenStanding, Subject::Standing(standing.clone()))
+            }
+            (Act::ReopenStanding { .. }, _) => Opposite::Never(
+                "what was said before is on the record: say it again if it still holds".to_owned(),
+            ),
             (Act::Lift { .. }, _) => {
                 Opposite::Never("a lifted lock stays lifted: place it again".to_owned())
             }
@@ -96,6 +102,7 @@ impl Undo {
     pub(super) fn offer(&self, keymap: &Keymap) -> Option<(String, Instant)> {
         let what = match &self.what {
             Opposite::Ask(Kind::Revoke, _) => "revokes its grant",
+            Opposite::Ask(Kind::ReopenStanding, _) => "opens it again",
             Opposite::Ask(..) => "lifts it",
             Opposite::Claim(_) => "undoes it",
             Opposite::Never(_) => return None,

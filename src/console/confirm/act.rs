@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::client::IdempotencyKey;
 use crate::console::store::{SessionKey, Subject};
 use crate::domain::break_glass::Verdict;
-use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
+use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId, StandingId};
 use crate::domain::span::Span;
 use crate::wire::{IncidentCommit, LockOn, NewService};
 
@@ -118,6 +118,23 @@ pub enum Act {
         service: PrincipalName,
         lasts: Span,
     },
+    /// Says why standing access stays.
+    IgnoreStanding {
+        standing: StandingId,
+        reason: String,
+    },
+    /// Somebody answers for it for so long.
+    ImportStanding {
+        standing: StandingId,
+        owner: String,
+        lasts: Span,
+        reason: String,
+    },
+    /// Takes back what was said about it.
+    ReopenStanding {
+        standing: StandingId,
+        reason: String,
+    },
     /// The verdict on somebody's break-glass.
     SignOff {
         of: RequestId,
@@ -147,6 +164,9 @@ impl Act {
             Self::DeleteService { service } | Self::RotateService { service, .. } => {
                 Some(Subject::Service(service.clone()))
             }
+            Self::IgnoreStanding { standing, .. }
+            | Self::ImportStanding { standing, .. }
+            | Self::ReopenStanding { standing, .. } => Some(Subject::Standing(standing.clone())),
             Self::SignOff { of, .. } => Some(Subject::Use(of.clone())),
             Self::Lock { .. } | Self::MakeService { .. } | Self::Incident { .. } => None,
         }
@@ -169,6 +189,9 @@ impl Act {
             Self::DeleteService { .. } => "delete",
             Self::MakeService { .. } => "make service account",
             Self::RotateService { .. } => "make another token for",
+            Self::IgnoreStanding { .. } => "ignore",
+            Self::ImportStanding { .. } => "answer for",
+            Self::ReopenStanding { .. } => "open again",
             Self::SignOff { .. } => "sign off",
             Self::Incident { .. } => "incident",
         }

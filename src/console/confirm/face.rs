@@ -17,6 +17,7 @@ impl Strip {
             (Step::Sentence, _) => Some(("Reason", &self.sentence)),
             (Step::Intent, Kind::Extend) => Some(("Extend by", &self.length)),
             (Step::Intent, Kind::RotateService) => Some(("Good for", &self.length)),
+            (Step::Intent, Kind::ImportStanding) => Some(("For", &self.length)),
             (Step::Intent, Kind::Narrow) => Some(self.less.input()),
             (Step::Intent, _) => None,
         }
@@ -103,9 +104,18 @@ impl Strip {
             (Step::Intent, Kind::SignOff | Kind::Object) => {
                 ("yes, then what you looked at", nope())
             }
-            (Step::Intent, Kind::Revoke | Kind::EndSession | Kind::Lift) => {
-                ("yes, then the reason", nope())
-            }
+            (
+                Step::Intent,
+                Kind::Revoke
+                | Kind::EndSession
+                | Kind::Lift
+                | Kind::IgnoreStanding
+                | Kind::ReopenStanding,
+            ) => ("yes, then the reason", nope()),
+            (Step::Intent, Kind::ImportStanding) => (
+                "yes, then the reason",
+                vec![("0-9 d h m s".to_owned(), "change"), (no.clone(), "no")],
+            ),
             (Step::Intent | Step::Sentence, Kind::Deny) => ("", typed("deny")),
             (Step::Sentence, Kind::Extend) => (
                 "",
@@ -116,6 +126,9 @@ impl Strip {
             ),
             (Step::Sentence, Kind::EndSession) => ("", typed("end it now")),
             (Step::Sentence, Kind::Lift) => ("", typed("lift now")),
+            (Step::Sentence, Kind::ImportStanding) => ("", typed("answer for it")),
+            (Step::Sentence, Kind::IgnoreStanding) => ("", typed("ignore it")),
+            (Step::Sentence, Kind::ReopenStanding) => ("", typed("open it again")),
             (Step::Sentence, Kind::SignOff) => ("", typed("sign off now")),
             (Step::Sentence, Kind::Object) => ("", typed("say so now")),
             (Step::Sentence, _) => ("", typed("revoke now")),

@@ -24,6 +24,7 @@ pub(super) fn describe(doc: &mut Doc, strip: &Strip, world: &World) {
         Seen::Lock(view) => lock(doc, view, world),
         Seen::SignIn(view) => people::sign_in(doc, view, world),
         Seen::Service(view) => people::service(doc, view, strip.kind, world),
+        Seen::Standing(view) => people::standing(doc, view, strip.kind, world),
         Seen::Use(view) => used(doc, strip, view, world),
     }
 }
@@ -143,6 +144,10 @@ pub(super) fn in_short(seen: &Seen) -> (String, String) {
             format!("{}, by {}", view.device, view.method),
         ),
         Seen::Service(view) => (view.name.clone(), format!("of {}", view.owner)),
+        Seen::Standing(view) => (
+            view.subject.clone(),
+            format!("{} on {}", view.kind, view.target),
+        ),
     }
 }
 
@@ -155,6 +160,7 @@ pub(super) fn words(seen: &Seen) -> &str {
         Seen::Use(view) => &view.reason,
         Seen::Session(view) => view.command.as_deref().unwrap_or_default(),
         Seen::SignIn(_) | Seen::Service(_) => "",
+        Seen::Standing(view) => view.reason.as_deref().unwrap_or_default(),
     }
 }
 
@@ -335,7 +341,7 @@ pub(super) fn check_length(strip: &Strip) -> Result<(), String> {
                 _ => format!("it already lasts the {} that policy allows", view.max_total),
             })
         }
-        (_, Kind::RotateService) => strip.span().map(drop),
+        (_, Kind::RotateService | Kind::ImportStanding) => strip.span().map(drop),
         _ => Ok(()),
     }
 }
@@ -414,6 +420,11 @@ fn facts(seen: &Seen) -> Vec<(&'static str, String)> {
             ("who", view.principal.clone()),
             ("device", view.device.clone()),
             ("method", view.method.clone()),
+        ],
+        Seen::Standing(view) => vec![
+            ("state", view.state.clone()),
+            ("rights", view.rights.join(", ")),
+            ("owner", view.owner.clone().unwrap_or_default()),
         ],
         Seen::Service(view) => vec![
             ("owner", view.owner.clone()),

@@ -73,27 +73,21 @@ pub struct LockForm {
 }
 
 impl LockForm {
-    /// Opens the form, for a person where a row names one.
-    pub fn open(person: Option<&str>, world: &World) -> Self {
-        let mut name = Line::new(NAME);
-        name.set(person.unwrap_or_default());
+    /// Opens the form, with nothing chosen.
+    pub fn open(world: &World) -> Self {
         Self {
             what: What::Principal,
-            name,
+            name: Line::new(NAME),
             reason: Line::new(LONGEST),
             lasts: Line::new(20),
             typed: Line::new(NAME),
-            field: if person.is_some() {
-                Field::Reason
-            } else {
-                Field::What
-            },
+            field: Field::What,
             armed_at: world.now + ARMING,
             note: None,
         }
     }
 
-    /// Opens the form for what somebody has named in full, where there is no screen to fill it in on.
+    /// Opens the form for what a row is about, or somebody has named in full.
     pub fn of(on: &LockOn, lasts: &str, world: &World) -> Self {
         let what = match on {
             LockOn::Principal { .. } => What::Principal,
@@ -105,7 +99,7 @@ impl LockForm {
         let mut form = Self {
             what,
             field: Field::Reason,
-            ..Self::open(None, world)
+            ..Self::open(world)
         };
         if what != What::Everything {
             form.name.set(&locked(on));

@@ -85,6 +85,12 @@ pub enum Kind {
     DeleteService,
     /// Make another token for a service account.
     RotateService,
+    /// Answer for standing access until a date.
+    ImportStanding,
+    /// Say why it stays.
+    IgnoreStanding,
+    /// Take back what was said about it.
+    ReopenStanding,
     /// Find somebody's break-glass justified.
     SignOff,
     /// Find it not justified.
@@ -106,6 +112,9 @@ impl Kind {
             Action::RevokeSignIn => Some(Self::RevokeSignIn),
             Action::DeleteService => Some(Self::DeleteService),
             Action::RotateService => Some(Self::RotateService),
+            Action::ImportStanding => Some(Self::ImportStanding),
+            Action::IgnoreStanding => Some(Self::IgnoreStanding),
+            Action::ReopenStanding => Some(Self::ReopenStanding),
             Action::SignOff => Some(Self::SignOff),
             Action::Object => Some(Self::Object),
             _ => None,
@@ -126,6 +135,9 @@ impl Kind {
             Act::RevokeSignIn { .. } => Self::RevokeSignIn,
             Act::DeleteService { .. } => Self::DeleteService,
             Act::RotateService { .. } => Self::RotateService,
+            Act::ImportStanding { .. } => Self::ImportStanding,
+            Act::IgnoreStanding { .. } => Self::IgnoreStanding,
+            Act::ReopenStanding { .. } => Self::ReopenStanding,
             Act::SignOff {
                 verdict: Verdict::Justified,
                 ..
@@ -151,6 +163,9 @@ impl Kind {
             Self::Lift => "lift",
             Self::DeleteService => "delete",
             Self::RotateService => "rotate",
+            Self::ImportStanding => "import",
+            Self::IgnoreStanding => "ignore",
+            Self::ReopenStanding => "reopen",
             Self::SignOff | Self::Object => "sign_off",
         }
     }
@@ -169,6 +184,9 @@ impl Kind {
             Self::RevokeSignIn => "End sign-in",
             Self::DeleteService => "Delete",
             Self::RotateService => "Another token for",
+            Self::ImportStanding => "Answer for",
+            Self::IgnoreStanding => "Ignore",
+            Self::ReopenStanding => "Open again",
             Self::SignOff => "Sign off",
             Self::Object => "Not justified",
         }
@@ -229,6 +247,16 @@ impl Kind {
                 "the reason does not say what was wrong",
                 "more was done than the reason says",
             ],
+            Self::IgnoreStanding => &[
+                "a service lives on it and cannot ask",
+                "the emergency account, kept in the safe",
+                "the target's own administration",
+            ],
+            Self::ImportStanding => &[
+                "moves to grants until then",
+                "a service's account, its owner is looking for another way",
+            ],
+            Self::ReopenStanding => &["it is not needed any more", "settled by mistake"],
             Self::Lift => &[
                 "the incident is over",
                 "placed by mistake",

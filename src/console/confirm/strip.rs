@@ -55,7 +55,7 @@ impl Strip {
             length.set(EXTEND_BY);
             sentence.set(EXTEND_REASON);
         }
-        if kind == Kind::RotateService {
+        if matches!(kind, Kind::RotateService | Kind::ImportStanding) {
             length.set(LASTS);
         }
         let less = match (&seen, kind) {
@@ -95,7 +95,14 @@ impl Strip {
                 self.proposed = false;
                 self.sentence.set(reason);
             }
+            Act::ImportStanding { lasts, reason, .. } => {
+                self.length.set(&lasts.to_string());
+                self.proposed = false;
+                self.sentence.set(reason);
+            }
             Act::Revoke { reason, .. }
+            | Act::IgnoreStanding { reason, .. }
+            | Act::ReopenStanding { reason, .. }
             | Act::EndSession { reason, .. }
             | Act::Lift { reason, .. } => self.sentence.set(reason),
             Act::RotateService { lasts, .. } => {
@@ -255,7 +262,7 @@ impl Strip {
                 self.step = Step::Sentence;
                 true
             }
-            Kind::Extend | Kind::RotateService => self.length_key(key),
+            Kind::Extend | Kind::RotateService | Kind::ImportStanding => self.length_key(key),
             _ => false,
         };
         if !used {
@@ -293,7 +300,14 @@ impl Strip {
         }
         if matches!(
             self.kind,
-            Kind::Revoke | Kind::EndSession | Kind::Lift | Kind::SignOff | Kind::Object
+            Kind::Revoke
+                | Kind::EndSession
+                | Kind::Lift
+                | Kind::SignOff
+                | Kind::Object
+                | Kind::ImportStanding
+                | Kind::IgnoreStanding
+                | Kind::ReopenStanding
         ) {
             self.step = Step::Sentence;
             return Outcome::Stays;
@@ -344,10 +358,16 @@ impl Strip {
             _ => Ok(Less::default()),
         };
         let by = self.span().ok();
-        let Some(act) = less
-            .ok()
-            .and_then(|less| act(self.kind, &self.subject, sentence, less, by))
-        else {
+        let Some(act) = less.ok().and_then(|less| {
+            act(
+                self.kind,
+                &self.subject,
+                sentence,
+                less,
+                by,
+                world.my_name(),
+            )
+        }) else {
             return Outcome::Stays;
         };
         match Mutation::new(act, self.seen.version()) {
@@ -379,6 +399,7 @@ pub(super) fn act(
     sentence: String,
     less: Less,
     by: Option<Span>,
+    me: &str,
 ) -> Option<Act> {
     Some(match (kind, subject.clone()) {
         (Kind::Approve | Kind::Narrow, Subject::Request(request)) => Act::Approve { request, less },
@@ -418,6 +439,20 @@ pub(super) fn act(
         (Kind::RotateService, Subject::Service(service)) => Act::RotateService {
             service,
             lasts: by?,
+        },
+        (Kind::ImportStanding, Subject::Standing(standing)) => Act::ImportStanding {
+            standing,
+            owner: me.to_owned(),
+            lasts: by?,
+            reason: sentence,
+        },
+        (Kind::IgnoreStanding, Subject::Standing(standing)) => Act::IgnoreStanding {
+            standing,
+            reason: sentence,
+        },
+        (Kind::ReopenStanding, Subject::Standing(standing)) => Act::ReopenStanding {
+            standing,
+            reason: sentence,
         },
         _ => return None,
     })

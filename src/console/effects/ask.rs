@@ -4,10 +4,14 @@ use crate::client::watch::{WatchError, prove, watch};
 use crate::client::{AuditQuery, BreakGlassQuery, Client, ClientError, GrantsQuery, RequestsQuery};
 use crate::console::msg::{Answer, Query, Slice, These};
 use crate::console::store::Subject;
+use crate::domain::standing::StandingState;
+use crate::wire::{Page, StandingView};
 
 const PAGE: u32 = 200;
 /// What is over is looked at less; older rows are in the record.
 const PAST: u32 = 100;
+/// More standing access than this nobody goes through by hand; the command lists all of it.
+const STANDING: usize = 2_000;
 /// Events read with the detail of a row; more are in the record.
 const TRAIL: u32 = 50;
 /// The states of a grant that is over.
@@ -74,6 +78,7 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
         Query::Lock(id) => Answer::Lock(Box::new(client.lock(id.as_str()).await?)),
         Query::SignIns => Answer::SignIns(client.sign_ins().await?),
         Query::Services => Answer::Services(client.services().await?),
+        Query::Standing => Answer::Standing(standing(client).await?),
         Query::Factors => Answer::Factors(client.factors().await?),
         Query::These(subjects) => Answer::These(these(client, subjects).await?),
         Query::Targets => Answer::Targets(client.targets().await?),
@@ -108,6 +113,22 @@ pub(super) async fn ask(client: &Client, query: &Query) -> Result<Answer, Client
             Answer::Audit(client.audit(&query).await?)
         }
     })
+}
+
+/// What is on the targets now.
+async fn standing(client: &Client) -> Result<Page<StandingView>, ClientError> {
+    let there = [
+        StandingState::Open,
+        StandingState::Imported,
+        StandingState::Ignored,
+    ];
+    let mut all = client.standing_access(&there, None, None).await?;
+    while let Some(after) = all.next.take().filter(|_| all.items.len() < STANDING) {
+        let page = client.standing_access(&there, None, Some(&after)).await?;
+        all.items.extend(page.items);
+        all.next = page.next;
+    }
+    Ok(all)
 }
 
 /// What is wrong with a log is an answer, too; that nobody knows is none.

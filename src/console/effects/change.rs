@@ -6,7 +6,7 @@ use crate::console::msg::{NewToken, Receipt};
 use crate::secret::Secret;
 use crate::wire::{
     Approval, Denial, Lifting, NarrowView, NewExtension, NewLock, Revocation, ServiceToken,
-    SessionEnd, SignOff,
+    SessionEnd, SignOff, StandingImport, StandingWord,
 };
 
 /// Makes one change.
@@ -103,6 +103,40 @@ pub(super) async fn change(client: &Client, mutation: &Mutation) -> Result<Recei
             };
             Receipt::Lock(Box::new(
                 client.lift(lock.as_str(), version, &lifting, key).await?,
+            ))
+        }
+        Act::IgnoreStanding { standing, reason } => {
+            let word = StandingWord {
+                reason: reason.clone(),
+            };
+            let id = standing.as_str();
+            Receipt::Standing(Box::new(
+                client.ignore_standing(id, version, &word, key).await?,
+            ))
+        }
+        Act::ImportStanding {
+            standing,
+            owner,
+            lasts,
+            reason,
+        } => {
+            let import = StandingImport {
+                owner: owner.clone(),
+                duration: lasts.to_string(),
+                reason: reason.clone(),
+            };
+            let id = standing.as_str();
+            Receipt::Standing(Box::new(
+                client.import_standing(id, version, &import, key).await?,
+            ))
+        }
+        Act::ReopenStanding { standing, reason } => {
+            let word = StandingWord {
+                reason: reason.clone(),
+            };
+            let id = standing.as_str();
+            Receipt::Standing(Box::new(
+                client.reopen_standing(id, version, &word, key).await?,
             ))
         }
         Act::RevokeSignIn { sign_in } => {

@@ -26,6 +26,7 @@ pub enum Action {
     GoTimeline,
     GoSignIns,
     GoServices,
+    GoStanding,
     GoGlass,
     Incident,
     Down,
@@ -99,6 +100,12 @@ pub enum Action {
     MakeService,
     /// Give one another token.
     RotateService,
+    /// Answer for standing access until a date.
+    ImportStanding,
+    /// Say why it stays.
+    IgnoreStanding,
+    /// Take back what was said about it.
+    ReopenStanding,
     /// Find a break-glass justified.
     SignOff,
     /// Find it not justified.
@@ -167,6 +174,7 @@ pub enum Place {
     SignIns,
     Services,
     Glass,
+    Standing,
     /// In the steps of an incident.
     Incident,
     /// In the list of what a change of many would do.
@@ -189,6 +197,7 @@ impl Place {
             Self::SignIns => "Sign-ins",
             Self::Services => "Services",
             Self::Glass => "Break-glass",
+            Self::Standing => "Standing access",
             Self::Incident => "In an incident",
             Self::Review => "In a list to review",
             Self::Question => "In a question",
@@ -207,6 +216,7 @@ impl Place {
             Self::SignIns => Some(Action::GoSignIns),
             Self::Services => Some(Action::GoServices),
             Self::Glass => Some(Action::GoGlass),
+            Self::Standing => Some(Action::GoStanding),
             Self::Anywhere | Self::Incident | Self::Review | Self::Question => None,
         }
     }

@@ -103,7 +103,7 @@ pub const BINDINGS: &[Binding] = table! {
         TimeForward [k('l'), n(Right)] None "timeline.forward" "later" "Show later times.";
         ZoomIn [k('+')] None "timeline.zoom_in" "zoom in" "Show less time, in more detail.";
         ZoomOut [k('_')] None "timeline.zoom_out" "zoom out" "Show more time, in less detail.";
-        TimeNow [k('0')] None "timeline.now" "now" "Back to this moment.";
+        TimeNow [k('t')] None "timeline.now" "now" "Back to this moment.";
         CopyJson [k('Y')] None "timeline.copy_answer" "copy as text"
             "Copy who had access at that moment, as text for a ticket.";
         AsOf [k('o')] None "timeline.as_of" "as of"
@@ -142,6 +142,16 @@ pub const BINDINGS: &[Binding] = table! {
         Lock [k('L')] Sweeping "glass.lock" "lock person"
             "Lock the person out of everything; asks with the list of what ends.";
     }
+    Standing {
+        ImportStanding [k('a')] Reversible "standing.import" "answer for it"
+            "Answer for the selected standing access until a date; asks first, then for the reason.";
+        IgnoreStanding [k('d')] Reversible "standing.ignore" "ignore"
+            "Say why the selected standing access stays; it comes back when its rights grow.";
+        ReopenStanding [k('o')] Reversible "standing.reopen" "open again"
+            "Take back what was said about the selected standing access; asks first, then for the reason.";
+        Lock [k('L')] Sweeping "standing.lock" "lock target"
+            "Lock the target for everybody while you look into it; asks with the list of what ends.";
+    }
     Incident {
         Confirm [n(Enter)] None "incident.next" "next step"
             "To the next step; at the last one, and only with the count typed, do it.";
@@ -178,6 +188,7 @@ pub const BINDINGS: &[Binding] = table! {
         GoSignIns [k('7')] None "go.sign_ins" "sign-ins" "Show who is signed in.";
         GoServices [k('8')] None "go.services" "services" "Show service accounts.";
         GoGlass [k('9')] None "go.glass" "break-glass" "Show who broke glass, and what waits for its sign-off.";
+        GoStanding [k('0')] None "go.standing" "standing" "Show access on targets that no grant backs.";
         Incident [k('i')] Sweeping "go.incident" "incident"
             "Take much access away at once: choose, try it out on the server, type the count.";
         Down [k('j'), n(Down)] None "move.down" "down" "One row down.";

@@ -49,6 +49,10 @@ impl Talk {
                 self.wait_for(List::Services, rest, at.steady);
                 return vec![Effect::Fetch(Query::Services)];
             }
+            "standing" => {
+                self.wait_for(List::Standing, rest, at.steady);
+                return vec![Effect::Fetch(Query::Standing)];
+            }
             "whoami" => {
                 self.who = Some(at.steady);
                 return vec![Effect::Fetch(Query::Me), Effect::Fetch(Query::Factors)];
@@ -192,6 +196,7 @@ fn find_id(app: &App, what: &str) -> Option<Subject> {
     let lock = what.parse().ok().map(Subject::Lock);
     let sign_in = what.parse().ok().map(Subject::SignIn);
     let service = what.parse().ok().map(Subject::Service);
+    let standing = what.parse().ok().map(Subject::Standing);
     let used = what.parse().ok().map(Subject::Use);
     let mut sessions = store.sessions().filter(|(key, _)| key.id == what);
     let session = sessions
@@ -207,5 +212,6 @@ fn find_id(app: &App, what: &str) -> Option<Subject> {
         .chain(session)
         .chain(sign_in)
         .chain(service)
+        .chain(standing)
         .find(|subject| store.get(subject).is_some())
 }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::console::app::App;
-use crate::console::linear::sentence::{grant, lock, request, service, session, sign_in, used};
+use crate::console::linear::sentence::{
+    grant, lock, request, service, session, sign_in, standing, used,
+};
 use crate::console::show;
 use crate::console::store::{Seen, Subject};
 use crate::console::world::Trail;
@@ -30,6 +32,10 @@ pub(super) fn detail(app: &App, subject: &Subject) -> Vec<DisplayText> {
         }
         Some(Seen::SignIn(view)) => lines.push(sign_in(&view, now)),
         Some(Seen::Service(view)) => lines.push(service(&view, now)),
+        Some(Seen::Standing(view)) => {
+            lines.push(standing(&view, now));
+            lines.push(may(&view.allowed_actions));
+        }
         Some(Seen::Lock(view)) => {
             lines.push(lock(&view, now));
             lines.extend(

@@ -4,12 +4,16 @@ use std::cmp::Reverse;
 use std::rc::Rc;
 
 use crate::console::app::App;
-use crate::console::linear::sentence::{grant, lock, request, service, session, sign_in, used};
+use crate::console::linear::sentence::{
+    grant, lock, request, service, session, sign_in, standing, used,
+};
 use crate::console::store::{SessionKey, Subject};
-use crate::domain::ids::SignInId;
+use crate::domain::ids::{SignInId, StandingId};
 use crate::query::{List, parse};
 use crate::text::{DisplayText, clean};
-use crate::wire::{BreakGlassView, GrantView, LockView, RequestView, SessionView, SignInView};
+use crate::wire::{
+    BreakGlassView, GrantView, LockView, RequestView, SessionView, SignInView, StandingView,
+};
 
 /// The rows of a list with their numbers: those that matter at the moment, or all, as far as a filter lets them
 /// through. The error says what is wrong with the filter.
@@ -110,6 +114,24 @@ pub(super) fn rows(
                 "There are no service accounts that you may see.",
                 "One service account:",
                 "service accounts, by name:",
+            )
+        }
+        List::Standing => {
+            let mut views: Vec<_> = store
+                .people()
+                .standing()
+                .filter(|(_, view)| all || view.state == "open")
+                .filter(|(_, view)| expr.lets(view.as_ref(), asking))
+                .collect();
+            views.sort_by_key(|(id, view)| (Reverse(view.found_at), (*id).clone()));
+            let row = |(id, view): &(&StandingId, &Rc<StandingView>)| {
+                (standing(view, now), Subject::Standing((*id).clone()))
+            };
+            rows.extend(views.iter().map(row));
+            (
+                "There is no standing access that you may see and nobody said anything about.",
+                "One piece of standing access:",
+                "pieces of standing access, the newest first:",
             )
         }
         List::BreakGlass => {

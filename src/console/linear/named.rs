@@ -5,7 +5,7 @@ use crate::console::keymap::{Action, Place};
 
 /// The word for a key or the name of an action in this person's keymap, so that what a message calls `u` works here.
 pub(super) fn named(app: &App, word: &str) -> Option<&'static str> {
-    const WORDS: [(Action, &str); 30] = [
+    const WORDS: [(Action, &str); 34] = [
         (Action::GoRequests, "requests"),
         (Action::GoGrants, "grants"),
         (Action::GoSessions, "sessions"),
@@ -32,8 +32,12 @@ pub(super) fn named(app: &App, word: &str) -> Option<&'static str> {
         (Action::WhoAmI, "whoami"),
         (Action::GoSignIns, "sign-ins"),
         (Action::GoServices, "services"),
+        (Action::GoStanding, "standing"),
         (Action::RevokeSignIn, "revoke"),
         (Action::DeleteService, "delete"),
+        (Action::ImportStanding, "import"),
+        (Action::IgnoreStanding, "ignore"),
+        (Action::ReopenStanding, "reopen"),
         (Action::Retry, "retry"),
         (Action::Quit, "quit"),
     ];
@@ -48,6 +52,7 @@ pub(super) fn named(app: &App, word: &str) -> Option<&'static str> {
         Place::SignIns,
         Place::Services,
         Place::Glass,
+        Place::Standing,
     ];
     let of_place = |place: Place| {
         let mut all = keymap

@@ -9,6 +9,7 @@ use crate::console::store::{Seen, Subject};
 use crate::console::world::World;
 use crate::wire::{
     BreakGlassView, GrantView, LockView, RequestView, ServiceView, SessionView, SignInView,
+    StandingView,
 };
 
 /// One row on a line of its own.
@@ -21,6 +22,7 @@ pub(super) fn row(app: &App, subject: &Subject) -> Option<String> {
         Seen::Lock(view) => lock(&view, now),
         Seen::SignIn(view) => sign_in(&view, now),
         Seen::Service(view) => service(&view, now),
+        Seen::Standing(view) => standing(&view, now),
         Seen::Use(view) => used(&view, app.world()),
     })
 }
@@ -59,6 +61,28 @@ pub(super) fn lock(view: &LockView, now: DateTime<Utc>) -> String {
         show::moment(view.created_at, now),
         show::count(view.grants_closed as usize, "grant"),
         view.reason
+    )
+}
+
+pub(super) fn standing(view: &StandingView, now: DateTime<Utc>) -> String {
+    let said = match (&view.owner, view.until, &view.said_by, &view.reason) {
+        (Some(owner), Some(until), _, Some(reason)) if view.state == "imported" => format!(
+            ", {owner} answers for it until {}. Reason: {reason}",
+            show::moment(until, now)
+        ),
+        (_, _, Some(by), Some(reason)) if view.state == "ignored" => {
+            format!(", ignored by {by}. Reason: {reason}")
+        }
+        _ => format!(", {}", view.state),
+    };
+    format!(
+        "{} {} {} on {}, found {} ago, {}{said}",
+        view.id,
+        view.kind,
+        view.subject,
+        view.target,
+        show::age(view.found_at, now),
+        view.rights.join(", ")
     )
 }
 

@@ -76,7 +76,7 @@ impl Told {
                 }
                 Seen::Lock(_) => !self.locks,
                 Seen::Use(view) => view.state != "open",
-                Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => true,
+                Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) | Seen::Standing(_) => true,
             };
             if before.is_none() && old {
                 continue;
@@ -92,7 +92,9 @@ impl Told {
                 Seen::Grant(view) => clean(&grant(view, world.server_now())),
                 Seen::Lock(view) => clean(&format!("Lock {}", lock(view, world.server_now()))),
                 Seen::Use(view) => clean(&format!("Break-glass {}", used(view, world))),
-                Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => continue,
+                Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) | Seen::Standing(_) => {
+                    continue;
+                }
             });
         }
         self.locks = world.locks_read.is_some();
@@ -269,7 +271,7 @@ fn subject(seen: &Seen) -> Option<Subject> {
         Seen::Request(view) => view.id.parse().ok().map(Subject::Request),
         Seen::Grant(view) => view.id.parse().ok().map(Subject::Grant),
         Seen::Lock(view) => view.id.parse().ok().map(Subject::Lock),
-        Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) => None,
+        Seen::Session(_) | Seen::SignIn(_) | Seen::Service(_) | Seen::Standing(_) => None,
         Seen::Use(view) => view.id.parse().ok().map(Subject::Use),
     }
 }

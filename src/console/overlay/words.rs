@@ -257,6 +257,15 @@ fn ids(app: &App, rest: &str) -> Vec<Item> {
             ));
         }
     }
+    for (id, view) in store.people().standing() {
+        if fits(id.as_str(), [&view.subject, &view.target]) {
+            let about = format!(
+                "standing access: {} on {}, {}",
+                view.subject, view.target, view.state
+            );
+            found.push((id.to_string(), open(Subject::Standing(id.clone()), &about)));
+        }
+    }
     for (id, view) in store.uses() {
         if fits(id.as_str(), [&view.person, &view.target]) {
             let about = format!(

@@ -35,6 +35,7 @@ pub(super) const VIEWS: &[(&str, &[Action])] = &[
     ("sign-ins", &[Action::GoSignIns, Action::Top]),
     ("services", &[Action::GoServices, Action::Top]),
     ("break-glass", &[Action::GoGlass, Action::Top]),
+    ("standing", &[Action::GoStanding, Action::Top]),
     ("incident", &[Action::GoRequests, Action::Incident]),
     (
         "help",

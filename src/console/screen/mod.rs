@@ -21,6 +21,7 @@ mod rows;
 mod services;
 mod sessions;
 mod sign_ins;
+mod standing;
 mod timeline;
 
 use std::time::Instant;
@@ -46,7 +47,7 @@ use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::query::List;
 use crate::text::DisplayText;
-use crate::wire::{EventView, Facet, Histogram, Page};
+use crate::wire::{EventView, Facet, Histogram, LockOn, Page};
 
 /// What a screen asks the application for.
 #[derive(Debug, Clone, PartialEq)]
@@ -222,6 +223,12 @@ pub trait Screen: std::fmt::Debug {
         None
     }
 
+    /// What a lock begun here is on: the person of the selected row, unless the list is about something else.
+    fn lock_on(&self, world: &World) -> Option<LockOn> {
+        let principal = self.person(world)?;
+        Some(LockOn::Principal { principal })
+    }
+
     /// What an incident begun here would be about: the target of the selected row, or the filter in force.
     fn scope(&self, _: &World) -> (Option<String>, Option<String>) {
         (None, None)
@@ -338,6 +345,7 @@ pub fn all() -> Vec<Box<dyn Screen>> {
         Box::new(Listed::<sign_ins::SignIns>::default()),
         Box::new(Listed::<services::Services>::default()),
         Box::new(Listed::<glass::Glass>::default()),
+        Box::new(Listed::<standing::StandingList>::default()),
     ]
 }
 

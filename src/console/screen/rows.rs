@@ -19,6 +19,7 @@ use crate::console::theme::Theme;
 use crate::console::widget::countdown;
 use crate::console::world::World;
 use crate::query::{Expr, List, Row};
+use crate::wire::LockOn;
 
 /// Where the rows of a list are kept: how they are named, what they are, the kind of subject, and the two questions to
 /// the store, through one of its parts where that has them.
@@ -134,6 +135,12 @@ pub(super) trait Rows: Debug + Default {
     /// Whose access a row is about.
     fn person(_: &Self::View) -> Option<String> {
         None
+    }
+
+    /// What a lock begun at a row is on.
+    fn lock_on(view: &Self::View) -> Option<LockOn> {
+        let principal = Self::person(view)?;
+        Some(LockOn::Principal { principal })
     }
 
     /// The target of a row.

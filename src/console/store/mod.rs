@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::domain::ids::{GrantId, LockId, RequestId};
 use crate::wire::{
     BreakGlassView, EventView, GrantView, LockView, RequestView, ServiceView, SessionSource,
-    SessionView, Sessions, SignInView,
+    SessionView, Sessions, SignInView, StandingView,
 };
 
 pub use packed::{Packed, Told};
@@ -116,7 +116,9 @@ impl Store {
             Subject::Use(id) => drop(self.uses.remove(id)),
             Subject::Request(id) => drop(self.requests.remove(id)),
             Subject::Grant(id) => drop(self.grants.remove(id)),
-            Subject::SignIn(_) | Subject::Service(_) => self.people.forget(subject),
+            Subject::SignIn(_) | Subject::Service(_) | Subject::Standing(_) => {
+                self.people.forget(subject);
+            }
         }
         self.revision += 1;
     }
@@ -159,7 +161,9 @@ impl Store {
             Subject::Grant(id) => self.grants.get(id).cloned().map(Seen::Grant),
             Subject::Session(key) => self.sessions.get(key).cloned().map(Seen::Session),
             Subject::Lock(id) => self.locks.get(id).cloned().map(Seen::Lock),
-            Subject::SignIn(_) | Subject::Service(_) => self.people.get(subject),
+            Subject::SignIn(_) | Subject::Service(_) | Subject::Standing(_) => {
+                self.people.get(subject)
+            }
             Subject::Use(id) => self.uses.get(id).cloned().map(Seen::Use),
         }
     }
@@ -171,7 +175,9 @@ impl Store {
             Subject::Grant(id) => self.grants.contains_key(id),
             Subject::Session(key) => self.sessions.contains_key(key),
             Subject::Lock(id) => self.locks.contains_key(id),
-            Subject::SignIn(_) | Subject::Service(_) => self.people.get(subject).is_some(),
+            Subject::SignIn(_) | Subject::Service(_) | Subject::Standing(_) => {
+                self.people.get(subject).is_some()
+            }
             Subject::Use(id) => self.uses.contains_key(id),
         }
     }
@@ -248,6 +254,18 @@ impl Store {
     /// Takes every service account at once: what is not among them was deleted.
     pub fn take_services(&mut self, views: Vec<ServiceView>, asked: Instant) {
         self.people.take_services(views, asked);
+        self.revision += 1;
+    }
+
+    /// Takes all standing access at once: what is not among it is gone.
+    pub fn take_standing(&mut self, views: Vec<StandingView>, asked: Instant) {
+        self.people.take_standing(views, asked);
+        self.revision += 1;
+    }
+
+    /// Takes one piece of standing access as a change left it.
+    pub fn settle_standing(&mut self, view: StandingView) {
+        self.people.settle_standing(view);
         self.revision += 1;
     }
 

@@ -133,9 +133,11 @@ impl Packed {
         let id = match subject {
             Subject::Request(_) | Subject::Use(_) => request,
             Subject::Grant(_) => grant,
-            Subject::Session(_) | Subject::Lock(_) | Subject::SignIn(_) | Subject::Service(_) => {
-                None
-            }
+            Subject::Session(_)
+            | Subject::Lock(_)
+            | Subject::SignIn(_)
+            | Subject::Service(_)
+            | Subject::Standing(_) => None,
         };
         id == Some(subject.as_str().as_bytes())
     }

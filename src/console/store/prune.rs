@@ -80,7 +80,10 @@ impl Store {
             Subject::Grant(id) => grants.contains_key(id),
             Subject::Lock(id) => locks.contains_key(id),
             Subject::Use(id) => uses.contains_key(id),
-            Subject::Session(_) | Subject::SignIn(_) | Subject::Service(_) => false,
+            Subject::Session(_)
+            | Subject::SignIn(_)
+            | Subject::Service(_)
+            | Subject::Standing(_) => false,
         });
         (!rows.is_empty()).then_some(Pruned { rows, latest })
     }

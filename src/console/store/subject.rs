@@ -3,10 +3,10 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId};
+use crate::domain::ids::{GrantId, LockId, PrincipalName, RequestId, SignInId, StandingId};
 use crate::wire::{
     AllowedAction, BreakGlassView, GrantView, LockView, RequestView, ServiceView, SessionView,
-    SignInView,
+    SignInView, StandingView,
 };
 
 /// One live connection: the target's name for it, under its grant.
@@ -36,6 +36,7 @@ pub enum Subject {
     SignIn(SignInId),
     /// A service account, by its name.
     Service(PrincipalName),
+    Standing(StandingId),
     /// A use of break-glass, by the request that was filed with it.
     Use(RequestId),
 }
@@ -50,6 +51,7 @@ impl Subject {
             Self::Lock(id) => id.as_str(),
             Self::SignIn(id) => id.as_str(),
             Self::Service(name) => name.as_str(),
+            Self::Standing(id) => id.as_str(),
         }
     }
 
@@ -93,6 +95,7 @@ pub enum Seen {
     Lock(Rc<LockView>),
     SignIn(Rc<SignInView>),
     Service(Rc<ServiceView>),
+    Standing(Rc<StandingView>),
     Use(Rc<BreakGlassView>),
 }
 
@@ -104,6 +107,7 @@ impl Seen {
             Self::Grant(view) => view.version,
             Self::Lock(view) => view.version,
             Self::Use(view) => view.version,
+            Self::Standing(view) => view.version,
             // These are there or not; nothing about them is decided twice.
             Self::Session(_) | Self::SignIn(_) | Self::Service(_) => 0,
         }
@@ -116,6 +120,7 @@ impl Seen {
             Self::Grant(view) => &view.state,
             Self::Lock(view) => &view.state,
             Self::Use(view) => &view.state,
+            Self::Standing(view) => &view.state,
             Self::Session(_) | Self::SignIn(_) | Self::Service(_) => "live",
         }
     }
@@ -148,6 +153,7 @@ impl Seen {
             Self::Lock(view) => &view.allowed_actions,
             Self::SignIn(_) | Self::Service(_) => &[],
             Self::Use(view) => &view.allowed_actions,
+            Self::Standing(view) => &view.allowed_actions,
         }
     }
 }

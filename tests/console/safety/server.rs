@@ -44,6 +44,21 @@ pub(super) fn receipt(desk: &mut Desk, change: &Mutation) -> Receipt {
             desk.services.retain(|view| view.name != id);
             Receipt::Gone
         }
+        (
+            Act::IgnoreStanding { .. } | Act::ImportStanding { .. } | Act::ReopenStanding { .. },
+            ..,
+        ) => {
+            let settled = desk.standing.iter_mut().find(|view| view.id == id);
+            let settled = settled.expect("the standing access is known");
+            settled.version += 1;
+            settled.state = match change.act() {
+                Act::IgnoreStanding { .. } => "ignored",
+                Act::ImportStanding { .. } => "imported",
+                _ => "open",
+            }
+            .to_owned();
+            Receipt::Standing(Box::new(settled.clone()))
+        }
         (Act::SignOff { verdict, .. }, ..) => {
             let used = desk.uses.iter_mut().find(|view| view.id == id);
             let used = used.expect("the use is known");

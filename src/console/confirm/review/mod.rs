@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::KeyCode;
 
+use crate::console::confirm::service::LASTS;
 use crate::console::confirm::strip::{act, preset};
 use crate::console::confirm::{
     ARMING, EXTEND_BY, EXTEND_REASON, FRESH, Kind, LONGEST, Less, Mutation, Outcome, SHORTEST,
@@ -391,7 +392,11 @@ impl Review {
             self.note = Some("reading them once more, press again in a moment".to_owned());
             return Outcome::Stays;
         }
-        let by = EXTEND_BY.parse().ok();
+        let by = match self.kind {
+            Kind::ImportStanding => LASTS,
+            _ => EXTEND_BY,
+        };
+        let by = by.parse().ok();
         let kind = self.kind;
         let made: Result<Vec<(usize, Mutation)>, String> = self
             .items
@@ -399,7 +404,14 @@ impl Review {
             .enumerate()
             .filter(|(_, item)| item.is_kept())
             .filter_map(|(at, item)| {
-                let act = act(kind, &item.subject, reason.clone(), Less::default(), by)?;
+                let act = act(
+                    kind,
+                    &item.subject,
+                    reason.clone(),
+                    Less::default(),
+                    by,
+                    world.my_name(),
+                )?;
                 Some(Mutation::new(act, item.seen.version()).map(|mutation| (at, mutation)))
             })
             .collect();

@@ -129,6 +129,7 @@ impl Play {
             Query::Locks => Answer::Locks(page([].iter())),
             Query::SignIns => Answer::SignIns(page([].iter())),
             Query::Services => Answer::Services(page([].iter())),
+            Query::Standing => Answer::Standing(page([].iter())),
             Query::Factors => return None,
             Query::Uses => Answer::Uses(page([].iter())),
             Query::Targets => Answer::Targets(page([].iter())),

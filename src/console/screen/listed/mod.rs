@@ -22,6 +22,7 @@ use crate::console::theme::Theme;
 use crate::console::widget::toast::Level;
 use crate::console::world::World;
 use crate::query::{self, Expr, ast};
+use crate::wire::LockOn;
 
 /// What every such list does besides what its rows ask for.
 const COMMON: &[Action] = &[
@@ -177,6 +178,10 @@ impl<R: Rows> Screen for Listed<R> {
 
     fn person(&self, world: &World) -> Option<String> {
         R::person(self.view(world)?)
+    }
+
+    fn lock_on(&self, world: &World) -> Option<LockOn> {
+        R::lock_on(self.view(world)?)
     }
 
     fn scope(&self, world: &World) -> (Option<String>, Option<String>) {
