@@ -33,7 +33,7 @@ async fn a_request_and_its_decision(backend: Backend) {
         assert_eq!(mail.header("Auto-Submitted").unwrap(), "auto-generated");
     }
     assert_eq!(smtp.mail_to("ada").len(), 0, "nobody is told what they did");
-    later(&world);
+    later(&world).await;
     let approval = Approval::default();
     world
         .admin()
@@ -81,7 +81,7 @@ async fn several_requests_within_a_minute_are_one_message() {
     }
     settled(&world).await;
     assert_eq!(smtp.mail_to("root").len(), 1, "the others wait for company");
-    later(&world);
+    later(&world).await;
     let both = arrives(&world, &smtp, "root", 2).await;
     settled(&world).await;
     assert_eq!(smtp.mail_to("root").len(), 2);
@@ -113,7 +113,7 @@ async fn an_end_is_told_once_before_it_comes_with_the_command_that_moves_it() {
     assert!(text.contains("your readonly on bastion ends at"), "{text}");
     let command = format!("portcullis extend {} --by 30m", grant.id);
     assert!(text.contains(&command), "{text}");
-    later(&world);
+    later(&world).await;
     settled(&world).await;
     assert_eq!(smtp.mail_to("ada").len(), 2, "once for each end");
     let why = Revocation {
@@ -240,7 +240,7 @@ async fn of_several_nodes_one_tells_and_no_notice_comes_twice() {
     let third = second.another_node().await;
     for nth in 0..6 {
         submit(&world.engineer(&format!("ada{nth}")).await).await;
-        later(&world);
+        later(&world).await;
         // A minute that passes while a letter is under way would end its lease, too.
         settled(&world).await;
     }
@@ -286,7 +286,7 @@ async fn nothing_that_people_type_becomes_a_header_a_link_or_a_mention() {
         // What the request itself does not take comes nowhere.
         let taken = who.submit(&new, &key()).await.is_ok();
         if taken {
-            later(&world);
+            later(&world).await;
             settled(&world).await;
         }
     }
@@ -346,7 +346,7 @@ async fn a_request_that_is_decided_before_its_notice_went_out_asks_nobody() {
         .await
         .unwrap();
     settled(&world).await;
-    later(&world);
+    later(&world).await;
     let mail = arrives(&world, &smtp, "rita", 2).await;
     settled(&world).await;
     let text = mail[1].text();
@@ -389,7 +389,7 @@ async fn admins_hear_of_an_overdue_end_once_and_the_others_of_a_proposed_overrid
     );
     let command = format!("next step: portcullis receipt {}", stuck.id);
     assert!(late.text().contains(&command), "{}", late.raw);
-    later(world);
+    later(world).await;
     settled(world).await;
     assert_eq!(
         smtp.mail_to("kim").len(),

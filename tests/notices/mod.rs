@@ -12,8 +12,10 @@ use chrono::TimeDelta;
 use crate::support::smtp::{PASSWORD, Smtp, Taken};
 use crate::support::world::{Backend, CATALOGUE, GLASS, POLICY, World};
 
-/// Long enough that the next message goes out at once.
-fn later(world: &World) {
+/// Long enough that the next message goes out at once. What is under way has arrived and is noted first: otherwise it would
+/// be noted as sent after that time.
+async fn later(world: &World) {
+    settled(world).await;
     world.pass(TimeDelta::seconds(61));
 }
 

@@ -71,7 +71,7 @@ async fn quiet_hours_end_and_then_it_comes_and_what_is_off_does_not() {
     world.pass(TimeDelta::minutes(59));
     settled(&world).await;
     assert_eq!(smtp.mail_to("rita.smith").len(), 0, "it is 08:59");
-    later(&world);
+    later(&world).await;
     let mail = arrives(&world, &smtp, "rita.smith", 1).await;
     assert!(mail[0].text().contains("ada asks for"));
     let request = &ada.requests(&RequestsQuery::default()).await.unwrap().items[0];
@@ -79,7 +79,7 @@ async fn quiet_hours_end_and_then_it_comes_and_what_is_off_does_not() {
         .await
         .unwrap();
     arrives(&world, &smtp, "root", 2).await;
-    later(&world);
+    later(&world).await;
     settled(&world).await;
     assert_eq!(smtp.mail_to("rita.smith").len(), 1, "she turned that off");
     assert_eq!(smtp.mail_to("rita").len(), 0);
