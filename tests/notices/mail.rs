@@ -177,6 +177,7 @@ async fn what_cannot_be_delivered_is_the_same_message_later_and_nothing_is_lost(
             (smtp.refused() > 0).then_some(())
         })
         .await;
+    settled(&world).await;
     // Taken, and the answer never came: only then can it come twice, and it says that it is the same.
     smtp.forget(true);
     smtp.refuse(false);
