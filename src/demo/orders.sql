@@ -1,5 +1,8 @@
 -- The database of the demonstration: enough rows that a question has an answer.
 create role orders_owner nologin;
+-- What every real server has as well: ways in that no grant backs.
+create role grafana login;
+create role old_backup login superuser;
 create table orders (
     id bigint generated always as identity primary key,
     customer text not null,
