@@ -283,7 +283,7 @@ async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, Failure> {
         Command::Recover(arguments) => recover::run(context, arguments).await,
         Command::Config(arguments) => config::run(context, &arguments),
         Command::Policy(arguments) => policy::run(context, arguments).await,
-        Command::Target(arguments) => target::run(context, &arguments),
+        Command::Target(arguments) => target::run(context, &arguments).await,
         Command::Theme(arguments) => theme::run(context, &arguments),
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Completions(arguments) => completions::run(context, &arguments),

@@ -39,7 +39,8 @@ pub(super) fn run(
             format!("the catalogue is in `{}`", folder.display()),
         )
     })?;
-    let steps = connector.preparation();
+    let mut steps = connector.preparation();
+    steps.extend(connector.reporting(target, &server.settings.public_url));
     let json: Vec<_> = steps
         .iter()
         .map(|step| json!({ "what": step.what, "text": step.text }))

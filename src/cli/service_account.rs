@@ -24,7 +24,8 @@ enum Command {
         /// The person who answers for it, and may review nothing that it asks for
         #[arg(long, value_name = "PERSON")]
         owner: PrincipalName,
-        /// What it may do: `request:TARGET/ROLE` (each may be `*`), `read` or `metrics`; may be given several times
+        /// What it may do: `request:TARGET/ROLE` (each may be `*`), `read`, `report:TARGET` (only say for that host which
+        /// keys open it) or `metrics`; may be given several times
         #[arg(
             long = "scope",
             value_name = "SCOPE",

@@ -1,18 +1,24 @@
 //! `portcullis standing`: what lets people into targets although no grant backs it, and what is said about it.
 
+use chrono::{DateTime, Utc};
+
 use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::{Client, IdempotencyKey};
 use crate::domain::ids::{PrincipalName, StandingId, TargetName};
+use crate::domain::report::is_silent;
 use crate::domain::span::Span;
 use crate::domain::standing::StandingState;
-use crate::wire::{Page, StandingImport, StandingView, StandingWord};
+use crate::wire::{Page, StandingImport, StandingView, StandingWord, TargetView};
+
+/// Silent hosts that are named one by one.
+const SILENT_MAX: usize = 5;
 
 /// List standing access: accounts, members and keys on targets that no grant backs
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_long_help = "Portcullis looks at each target every 5 minutes and takes nothing away that it did not make. End it on the \
+    after_long_help = "Portcullis looks at each target every 5 minutes, and SSH hosts tell it (portcullis target keys); it takes nothing away that it did not make. End it on the \
     target itself, lock the target while you look into it (portcullis lock --target TARGET), name somebody who answers for it, \
     or say why it stays. When its rights grow, it is open again."
 )]
@@ -166,7 +172,7 @@ async fn list(
                 standing.target.clone(),
                 standing.kind.clone(),
                 standing.subject.clone(),
-                words::left(standing.found_at, now),
+                words::left(standing.since.unwrap_or(standing.found_at), now),
                 standing.rights.join(", "),
             ]);
         }
@@ -177,7 +183,33 @@ async fn list(
         };
         printer.table(&table, empty)
     })?;
+    if let Some(silent) = silent(&client.targets().await?.items, target, now) {
+        context.printer.note(&silent);
+    }
     Ok(Exit::DONE)
+}
+
+/// A sentence about the hosts that should tell who gets in there, and do not.
+fn silent(targets: &[TargetView], only: Option<&TargetName>, now: DateTime<Utc>) -> Option<String> {
+    let is_asked = |view: &&TargetView| only.is_none_or(|only| only.as_str() == view.name);
+    let silent = targets.iter().filter(is_asked).filter_map(|target| {
+        let name = &target.name;
+        match target.reported.as_ref()?.at {
+            None => Some(format!("{name} (never)")),
+            Some(at) if is_silent(at, now) => Some(format!("{name} (since {})", words::moment(at))),
+            Some(_) => None,
+        }
+    });
+    let mut silent: Vec<String> = silent.collect();
+    let more = silent.len().saturating_sub(SILENT_MAX);
+    silent.truncate(SILENT_MAX);
+    if more > 0 {
+        silent.push(format!("{more} more"));
+    }
+    let hosts = silent.join(", ");
+    (!silent.is_empty()).then(|| {
+        format!("not told which keys open them: {hosts}; `portcullis config prepare TARGET` says how a host tells")
+    })
 }
 
 fn state(standing: &StandingView) -> String {

@@ -11,11 +11,12 @@ use crate::client::{
 use crate::domain::standing::StandingState;
 use crate::wire::{
     Approval, CredentialAsk, CredentialView, Denial, EventView, Facets, GrantView, Histogram,
-    IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView, Invitation,
-    InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest, NewService, Page,
-    ProviderFinish, ProviderStart, ProviderStarted, RequestView, Revocation, ServiceRotation,
-    ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn, SignInView, SignInWays,
-    StandingImport, StandingView, StandingWord, TargetView, Tokens, WhyView,
+    HostReport, IncidentCommit, IncidentPreview, IncidentPreviewAsk, IncidentSummary, IncidentView,
+    Invitation, InvitationCode, Lifting, LockView, Me, NewExtension, NewLock, NewRequest,
+    NewService, Page, ProviderFinish, ProviderStart, ProviderStarted, RequestView, Revocation,
+    ServiceRotation, ServiceToken, ServiceView, SessionEnd, SessionEnded, Sessions, SignIn,
+    SignInView, SignInWays, StandingImport, StandingView, StandingWord, TargetView, Tokens,
+    WhyView,
 };
 
 impl Client {
@@ -448,6 +449,18 @@ impl Client {
     ) -> Result<StandingView, ClientError> {
         self.call(decision(&["v1", "standing", id, "reopen"], version, key).body(word)?)
             .await
+    }
+
+    /// Says for a host who gets in there beside grants.
+    pub async fn report_standing(
+        &self,
+        target: &str,
+        report: &HostReport,
+        key: &IdempotencyKey,
+    ) -> Result<(), ClientError> {
+        let path = ["v1", "targets", target, "standing"];
+        let call = Call::new(Method::PUT, &path);
+        self.call_empty(call.key(key).body(report)?).await
     }
 
     /// What an incident would take away. It changes nothing, so it has no key.

@@ -21,6 +21,7 @@ pub mod policy;
 pub mod principal;
 pub mod provider;
 pub mod refusal;
+pub mod report;
 pub mod request;
 pub mod review;
 pub mod roles;

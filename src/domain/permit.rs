@@ -76,6 +76,9 @@ actions! {
     ReadStanding, "see standing access", [Reviewer, Admin, Auditor];
     /// Say who answers for standing access, or why it stays.
     SettleStanding, "settle standing access", [Reviewer, Admin];
+    /// Say for a host what lets people in there beside grants: a host's own service account, or else an admin
+    /// (`domain::report`).
+    ReportStanding, "report standing access", [Operator, Admin];
     /// Cut live connections of somebody else.
     EndSessions, "end the sessions of others", [Reviewer, Admin];
     ReadAudit, "read the audit history of others", [Reviewer, Admin, Auditor];
@@ -95,6 +98,10 @@ actions! {
     /// Go on with the audit log where history was lost, and change its key.
     KeepLog, "recover the audit log or change its key", [Admin];
 }
+
+/// Who may report: named by the table and by the rule of reports.
+pub(super) const HOST_OR_ADMIN: &str =
+    "the scope `report:TARGET` of the target itself, or the product role admin";
 
 /// The targets on which the principal's product roles allow the action.
 pub fn extent(who: &Principal, action: Action) -> Extent {
@@ -139,6 +146,7 @@ pub fn permit_at(who: &Principal, action: Action, place: Place<'_>) -> Result<()
         _ if who.service.is_some() => "a person, or a scope of the service account",
         Action::Submit | Action::BreakGlass | Action::UseGrant => "the product role requester",
         Action::ReadMetrics => "the product role operator",
+        Action::ReportStanding => HOST_OR_ADMIN,
         Action::Invite
         | Action::ManageServices
         | Action::SealCodes
@@ -192,7 +200,8 @@ mod tests {
     /// Whatever roles it has and whatever scopes: each action that decides stays with people.
     #[test]
     fn a_service_account_never_decides() {
-        let scopes = ["read", "metrics", "request:*/*"].map(|text| text.parse().unwrap());
+        let scopes = ["read", "metrics", "request:*/*", "report:web-1"];
+        let scopes = scopes.map(|text| text.parse().unwrap());
         let machine = Principal {
             id: PrincipalId::from_bits(1),
             name: "bot".parse().unwrap(),
@@ -216,6 +225,7 @@ mod tests {
             Action::ReadLocks,
             Action::ReadAudit,
             Action::ReadMetrics,
+            Action::ReportStanding,
         ];
         for action in Action::ALL {
             let allowed = permit(&machine, *action).is_ok();

@@ -28,6 +28,8 @@ pub enum Scope {
     },
     /// Read everything that an auditor reads.
     Read { tag: Option<Tag> },
+    /// Report what lets people into exactly this host beside grants.
+    Report { target: TargetName },
     /// Read the metrics of the server.
     Metrics,
 }
@@ -38,7 +40,7 @@ impl Scope {
         let (role, tag) = match self {
             Self::Request { tag, .. } => (ProductRole::Requester, tag.clone()),
             Self::Read { tag } => (ProductRole::Auditor, tag.clone()),
-            Self::Metrics => (ProductRole::Operator, None),
+            Self::Report { .. } | Self::Metrics => (ProductRole::Operator, None),
         };
         GivenRole { role, tag }
     }
@@ -59,6 +61,7 @@ impl Scope {
                     | Action::ReadLocks
                     | Action::ReadAudit
             ),
+            Self::Report { .. } => action == Action::ReportStanding,
             Self::Metrics => action == Action::ReadMetrics,
         }
     }
@@ -80,6 +83,7 @@ impl fmt::Display for Scope {
                 f.write_str("read")?;
                 tag
             }
+            Self::Report { target } => return write!(f, "report:{target}"),
             Self::Metrics => return f.write_str("metrics"),
         };
         tag.as_ref().map_or(Ok(()), |tag| write!(f, "@{tag}"))
@@ -91,10 +95,14 @@ impl std::str::FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = || {
-            "scopes are `request:TARGET/ROLE` (each may be `*`), `read` and `metrics`; the first two may end in a tag like `@env:staging`".to_owned()
+            "scopes are `request:TARGET/ROLE` (each may be `*`), `read`, `report:TARGET` and `metrics`; the first two may end in a tag like `@env:staging`".to_owned()
         };
         if text == "metrics" {
             return Ok(Self::Metrics);
+        }
+        if let Some(target) = text.strip_prefix("report:") {
+            let target = target.parse().map_err(|_| unknown())?;
+            return Ok(Self::Report { target });
         }
         let (text, tag) = match text.split_once('@') {
             Some((text, tag)) => (text, Some(tag.parse().map_err(|_| unknown())?)),
@@ -163,8 +171,14 @@ impl Service {
                         .as_ref()
                         .is_none_or(|tag| tags.is_some_and(|tags| tag.is_on(tags)))
             }
-            Scope::Read { .. } | Scope::Metrics => false,
+            Scope::Read { .. } | Scope::Report { .. } | Scope::Metrics => false,
         })
+    }
+
+    /// Whether one of the scopes is for reports of exactly this target.
+    pub fn may_report(&self, target: &TargetName) -> bool {
+        let is_it = |scope: &Scope| matches!(scope, Scope::Report { target: of } if of == target);
+        self.scopes.iter().any(is_it)
     }
 }
 
@@ -182,6 +196,7 @@ mod tests {
             "request:*/*",
             "request:*/readonly@env:staging",
             "read@team:payments",
+            "report:web-1",
         ] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
@@ -197,6 +212,9 @@ mod tests {
             "read@",
             "read@staging",
             "metrics@env:staging",
+            "report",
+            "report:*",
+            "report:web-1@env:staging",
         ] {
             assert!(wrong.parse::<Scope>().is_err(), "{wrong}");
         }
@@ -204,7 +222,8 @@ mod tests {
 
     #[test]
     fn no_scope_lets_a_machine_decide() {
-        let scopes = ["read", "metrics", "request:*/*"].map(|text| text.parse::<Scope>().unwrap());
+        let scopes = ["read", "metrics", "request:*/*", "report:web-1"];
+        let scopes = scopes.map(|text| text.parse::<Scope>().unwrap());
         for action in [
             Action::BreakGlass,
             Action::Review,

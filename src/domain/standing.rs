@@ -4,6 +4,8 @@
 //! it on the target, or answers for it until a date (import), or says why it is to stay (ignore). Whatever grows is shown
 //! again: a yes was said to what was there then.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,8 @@ pub struct Found {
     pub subject: String,
     /// What they may there, as short sentences, sorted.
     pub rights: Vec<String>,
+    /// Since when at least, where the target says.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// Where it is in its life.
@@ -101,6 +105,8 @@ pub struct Standing {
     pub rights: Vec<String>,
     /// When it was seen for the first time, or again after it was gone: targets seldom say when they began.
     pub found_at: DateTime<Utc>,
+    /// Since when at least it was there, where the target said so when it was seen.
+    pub since: Option<DateTime<Utc>>,
     pub gone_at: Option<DateTime<Utc>>,
     pub said: Option<Said>,
     pub version: i64,
@@ -112,7 +118,7 @@ impl Standing {
         id: StandingId,
         target: TargetName,
         found: Found,
-        now: DateTime<Utc>,
+        (by, now): (&Actor, DateTime<Utc>),
     ) -> (Self, Step) {
         let new = Self {
             id,
@@ -121,16 +127,17 @@ impl Standing {
             subject: found.subject,
             rights: found.rights,
             found_at: now,
+            since: found.since,
             gone_at: None,
             said: None,
             version: 1,
         };
-        let event = new.event(EventCode::StandingFound, Actor::System);
+        let event = new.event(EventCode::StandingFound, by.clone());
         (new.clone(), Step::new(Record::NewStanding(new), event))
     }
 
     /// It is seen again; `None` when nothing about it is new.
-    pub fn seen(&self, found: &Found, now: DateTime<Utc>) -> Option<(Self, Step)> {
+    pub fn seen(&self, found: &Found, (by, now): (&Actor, DateTime<Utc>)) -> Option<(Self, Step)> {
         let back = self.gone_at.is_some();
         if !back && self.rights == found.rights {
             return None;
@@ -141,6 +148,7 @@ impl Standing {
         if back {
             next.gone_at = None;
             next.found_at = now;
+            next.since = found.since;
         }
         // INVARIANT: nobody said anything about what was not there then
         // (`what_was_said_does_not_cover_what_came_later`).
@@ -152,18 +160,18 @@ impl Standing {
         } else {
             EventCode::StandingChanged
         };
-        let event = next.event(code, Actor::System);
+        let event = next.event(code, by.clone());
         Some((next.clone(), Step::new(Record::Standing(next), event)))
     }
 
     /// It is not on the target any more.
-    pub fn gone(&self, now: DateTime<Utc>) -> Option<(Self, Step)> {
+    pub fn gone(&self, (by, now): (&Actor, DateTime<Utc>)) -> Option<(Self, Step)> {
         if self.gone_at.is_some() {
             return None;
         }
         let mut next = self.next();
         next.gone_at = Some(now);
-        let event = next.event(EventCode::StandingGone, Actor::System);
+        let event = next.event(EventCode::StandingGone, by.clone());
         Some((next.clone(), Step::new(Record::Standing(next), event)))
     }
 
@@ -287,6 +295,33 @@ impl Standing {
     }
 }
 
+/// What is different between what is known of a target and the whole of what it shows. New pieces get their identifiers
+/// from `ids`; where those run out, the rest is seen with the next look.
+pub fn differences(
+    known: Vec<Standing>,
+    (target, shown): (&TargetName, &[Found]),
+    ids: Vec<StandingId>,
+    (by, now): (&Actor, DateTime<Utc>),
+) -> Vec<Step> {
+    let key = |standing: Standing| ((standing.kind, standing.subject.clone()), standing);
+    let mut known: HashMap<_, _> = known.into_iter().map(key).collect();
+    let (mut ids, mut steps) = (ids.into_iter(), Vec::new());
+    for found in shown {
+        let changed = match known.remove(&(found.kind, found.subject.clone())) {
+            Some(standing) => standing.seen(found, (by, now)),
+            None => ids
+                .next()
+                .map(|id| Standing::found(id, target.clone(), found.clone(), (by, now))),
+        };
+        steps.extend(changed.map(|(_, step)| step));
+    }
+    let gone = known
+        .into_values()
+        .filter_map(|standing| standing.gone((by, now)));
+    steps.extend(gone.map(|(_, step)| step));
+    steps
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -314,12 +349,13 @@ mod tests {
             kind: StandingKind::Account,
             subject: "mallory".to_owned(),
             rights: rights.iter().map(|&right| right.to_owned()).collect(),
+            since: None,
         }
     }
 
     fn found(rights: &[&str]) -> Standing {
         let (id, target) = (StandingId::from_bits(1), "orders-db".parse().unwrap());
-        Standing::found(id, target, mallory(rights), now()).0
+        Standing::found(id, target, mallory(rights), (&Actor::System, now())).0
     }
 
     #[test]
@@ -330,9 +366,16 @@ mod tests {
             .ignore((&rita, place), "nightly backup, CHG-77", now())
             .unwrap();
         assert_eq!(ignored.state(now()), StandingState::Ignored);
-        assert!(ignored.seen(&mallory(&["may log in"]), now()).is_none());
+        assert!(
+            ignored
+                .seen(&mallory(&["may log in"]), (&Actor::System, now()))
+                .is_none()
+        );
         let (grown, step) = ignored
-            .seen(&mallory(&["is superuser", "may log in"]), now())
+            .seen(
+                &mallory(&["is superuser", "may log in"]),
+                (&Actor::System, now()),
+            )
             .unwrap();
         assert_eq!(grown.state(now()), StandingState::Open);
         assert_eq!(step.event.code, EventCode::StandingChanged);
@@ -344,7 +387,9 @@ mod tests {
         let (ignored, _) = found(&["is superuser", "may log in"])
             .ignore((&rita, place), "nightly backup, CHG-77", now())
             .unwrap();
-        let (less, _) = ignored.seen(&mallory(&["may log in"]), now()).unwrap();
+        let (less, _) = ignored
+            .seen(&mallory(&["may log in"]), (&Actor::System, now()))
+            .unwrap();
         assert_eq!(less.state(now()), StandingState::Ignored);
     }
 
@@ -369,13 +414,17 @@ mod tests {
 
     #[test]
     fn what_is_gone_and_comes_back_is_found_again() {
-        let (gone, _) = found(&["may log in"]).gone(now()).unwrap();
-        assert!(gone.gone(now()).is_none());
+        let (gone, _) = found(&["may log in"])
+            .gone((&Actor::System, now()))
+            .unwrap();
+        assert!(gone.gone((&Actor::System, now())).is_none());
         let rita = person(ProductRole::Reviewer);
         let refused = gone.ignore((&rita, Place::On(None)), "nightly backup, CHG-77", now());
         assert_eq!(refused.unwrap_err().code(), "standing-gone");
         let later = now() + TimeDelta::hours(1);
-        let (back, step) = gone.seen(&mallory(&["may log in"]), later).unwrap();
+        let (back, step) = gone
+            .seen(&mallory(&["may log in"]), (&Actor::System, later))
+            .unwrap();
         assert_eq!(
             (back.state(later), back.found_at),
             (StandingState::Open, later)

@@ -1,5 +1,7 @@
 //! The catalogue as one caller sees it: targets, roles, and what policy would say.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::extent::Place;
 use crate::domain::ids::RoleName;
 use crate::domain::permit::{Action, permit_at};
@@ -17,6 +19,8 @@ pub struct SeenTarget {
     pub class: EnforcementClass,
     /// Where ssh finds it.
     pub host: Option<String>,
+    /// For whoever may see standing access: whether it is the target itself that reports it, and when it last did.
+    pub reports: Option<Option<DateTime<Utc>>>,
     pub verdicts: Vec<(RoleName, policy::Verdict)>,
 }
 
@@ -26,7 +30,8 @@ impl Gate {
         let who = &caller.principal;
         permit_at(who, Action::ReadCatalog, Place::Somewhere)?;
         let rules = self.rules.current();
-        let (_, now) = self.look().await?;
+        let now = self.now().await?;
+        let reported = self.reports_of_hosts().await?;
         let entries = rules.catalog.targets.values().filter(|entry| {
             let place = Place::On(Some(&entry.target.tags));
             permit_at(who, Action::ReadCatalog, place).is_ok()
@@ -51,6 +56,14 @@ impl Gate {
                 target: entry.target.clone(),
                 class: entry.connector.class(),
                 host: entry.connector.host().map(str::to_owned),
+                reports: entry
+                    .connector
+                    .authority()
+                    .filter(|_| {
+                        let place = Place::On(Some(&entry.target.tags));
+                        permit_at(who, Action::ReadStanding, place).is_ok()
+                    })
+                    .map(|_| reported.get(&entry.target.name).copied()),
             }
         });
         Ok(seen.collect())

@@ -67,7 +67,7 @@ impl Gate {
     async fn reconcile_one(&self, entry: &Entry) -> Result<(), Error> {
         let name = &entry.target.name;
         let looked = tokio::time::timeout(LOOK, entry.connector.observe()).await;
-        let observation = match looked {
+        let mut observation = match looked {
             Ok(Ok(observation)) => observation,
             Ok(Err(failure)) => {
                 unreachable(entry, &failure.message);
@@ -90,6 +90,7 @@ impl Gate {
                 Some(grant) => self.report(entry, Some(grant), &object.drift).await?,
             }
         }
+        observation.warnings.extend(self.silence(entry).await?);
         self.report(entry, None, &observation.warnings).await?;
         if let Some(standing) = &observation.standing {
             self.note_standing(entry, standing).await?;

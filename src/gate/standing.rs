@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Entry;
+use crate::domain::event::Actor;
 use crate::domain::extent::Place;
-use crate::domain::ids::{PrincipalName, StandingId};
+use crate::domain::ids::{PrincipalName, StandingId, TargetName};
 use crate::domain::permit::{Action, permit_at};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Refusal;
+use crate::domain::report::{HostReport, is_silent, may_report};
 use crate::domain::span::Span;
-use crate::domain::standing::{Found, Standing};
+use crate::domain::standing::{Found, Standing, differences};
 use crate::store::Tx;
 use crate::store::standing::Filter;
 
@@ -125,32 +127,11 @@ impl Gate {
     /// Compares what a target shows with what is known of it.
     pub(super) async fn note_standing(&self, entry: &Entry, shown: &[Found]) -> Result<(), Error> {
         let target = &entry.target.name;
-        let filter = Filter {
-            target: Some(target.clone()),
-            ..Filter::default()
-        };
         let (mut tx, now) = self.look().await?;
-        let known = tx.standing(&filter, now, i64::from(i32::MAX)).await?;
+        let known = all_on(&mut tx, target, now).await?;
         drop(tx);
-        let mut known: HashMap<_, _> = known
-            .into_iter()
-            .map(|standing| ((standing.kind, standing.subject.clone()), standing))
-            .collect();
-        let mut steps = Vec::new();
-        for found in shown {
-            let before = known.remove(&(found.kind, found.subject.clone()));
-            let changed = if let Some(standing) = before {
-                standing.seen(found, now)
-            } else {
-                let id = StandingId::from_bits(new_bits()?);
-                Some(Standing::found(id, target.clone(), found.clone(), now))
-            };
-            steps.extend(changed.map(|(_, step)| step));
-        }
-        let gone = known
-            .into_values()
-            .filter_map(|standing| standing.gone(now));
-        steps.extend(gone.map(|(_, step)| step));
+        let by = (&Actor::System, now);
+        let steps = differences(known, (target, shown), ids(shown)?, by);
         for some in steps.chunks(AT_ONCE) {
             let mut tx = self.store.write().await?;
             let now = self.store.now(&mut tx).await?;
@@ -161,6 +142,74 @@ impl Gate {
             }
         }
         Ok(())
+    }
+
+    /// Takes from a host what it says of itself: the whole of it, so what is not there any more is gone.
+    pub async fn report_standing(
+        &self,
+        caller: &Caller,
+        target: &TargetName,
+        report: &HostReport,
+        once: &OnceKey,
+    ) -> Result<(), Error> {
+        let rules = self.rules.current();
+        let allowed = |who: &Principal| may_report(who, target, place(&rules.catalog, target));
+        allowed(&caller.principal)?;
+        let connector = rules.catalog.connector(target);
+        let connector = connector.ok_or_else(|| Refusal::UnknownTarget {
+            target: target.clone(),
+            nearest: None,
+        })?;
+        let ours = connector.authority().ok_or_else(|| Refusal::Unsupported {
+            why: "Portcullis looks at this kind of target itself, so nobody reports for it"
+                .to_owned(),
+        })?;
+        let ours = ours.map_err(|failure| Refusal::TargetFailed {
+            target: target.clone(),
+            why: failure.message,
+        })?;
+        report.check()?;
+        let opened = self
+            .open_at(
+                caller,
+                once,
+                target.as_str(),
+                (Action::ReportStanding, &allowed),
+            )
+            .await?;
+        let mut writing = match opened {
+            Opened::Before(_) => return Ok(()),
+            Opened::Now(writing) => writing,
+        };
+        let now = writing.now;
+        let shown = report.standing(&ours, now);
+        let known = all_on(&mut writing.tx, target, now).await?;
+        let by = Actor::Principal(writing.who.as_ref());
+        let steps = differences(known, (target, &shown), ids(&shown)?, (&by, now));
+        writing.tx.host_reported(target, now).await?;
+        self.finish(writing, &steps).await
+    }
+
+    /// When each host reported last.
+    pub(super) async fn reports_of_hosts(
+        &self,
+    ) -> Result<HashMap<TargetName, DateTime<Utc>>, Error> {
+        let (mut tx, _) = self.glance().await?;
+        Ok(tx.reports_of_hosts().await?)
+    }
+
+    /// What is to be said of a host that used to report and has not for long.
+    pub(super) async fn silence(&self, entry: &Entry) -> Result<Option<String>, Error> {
+        if entry.connector.authority().is_none() {
+            return Ok(None);
+        }
+        let (mut tx, now) = self.look().await?;
+        let last = tx.reports_of_hosts().await?.remove(&entry.target.name);
+        let silent = last.filter(|last| is_silent(*last, now));
+        Ok(silent.map(|last| {
+            let last = last.format("%Y-%m-%d %H:%M UTC");
+            format!("the host has not told since {last} which keys and passwords open it")
+        }))
     }
 
     /// Standing access that this person may see. What one may not see does not exist.
@@ -195,4 +244,23 @@ impl Gate {
             now,
         }
     }
+}
+
+/// Everything that is known of a target, also what is gone.
+async fn all_on(
+    tx: &mut Tx,
+    target: &TargetName,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<Standing>> {
+    let filter = Filter {
+        target: Some(target.clone()),
+        ..Filter::default()
+    };
+    tx.standing(&filter, now, i64::from(i32::MAX)).await
+}
+
+/// Enough identifiers, should all of this be new.
+fn ids(shown: &[Found]) -> Result<Vec<StandingId>, Error> {
+    let id = |_| Ok(StandingId::from_bits(new_bits()?));
+    shown.iter().map(id).collect()
 }

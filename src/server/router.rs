@@ -120,6 +120,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(standing::ignore))
         .routes(routes!(standing::import))
         .routes(routes!(standing::reopen))
+        .routes(routes!(standing::report))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(incidents::list, incidents::commit))

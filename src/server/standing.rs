@@ -2,20 +2,28 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 
 use crate::domain::ids::{StandingId, TargetName};
 use crate::domain::refusal::Refusal;
+use crate::domain::report;
 use crate::domain::standing::StandingState;
 use crate::gate::Caller;
 use crate::gate::standing::{SeenStanding, Word};
 use crate::store::standing::Filter;
-use crate::wire::{AllowedAction, Page, StandingImport, StandingView, StandingWord};
+use crate::wire::{
+    AllowedAction, HostKey, HostReport, Page, StandingImport, StandingView, StandingWord,
+    UnreadKeys,
+};
 
 use super::App;
 use super::caller::{IfMatch, Mutation, Signed};
 use super::error::{Failed, Problems};
 use super::query::{Id, Params};
 use super::requests::{Cursor, field};
+
+/// The longest report there is, in bytes: 500 pieces with every text as long as it may be.
+const REPORT_MAX: usize = 1024 * 1024;
 
 /// Lists standing access, newest first; what is open unless other states are asked for.
 #[utoipa::path(get, path = "/v1/standing", tag = "standing", params(
@@ -141,6 +149,53 @@ pub async fn reopen(
     .await
 }
 
+/// Takes from a host who gets in there beside grants. It is for the host's own service account, with the scope
+/// `report:TARGET` of that target; a target of another kind is looked at instead.
+#[utoipa::path(put, path = "/v1/targets/{name}/standing", tag = "standing", params(
+    ("name" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", description = "a target of the kind `ssh`"),
+    ("Idempotency-Key" = String, Header, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$"),
+), request_body = HostReport, responses((status = 204), Problems))]
+pub async fn report(
+    State(app): State<App>,
+    Id(name): Id<TargetName>,
+    call: Mutation<HostReport, REPORT_MAX>,
+) -> Result<StatusCode, Failed> {
+    let Mutation { caller, once, body } = call;
+    let report = reported(body);
+    match app
+        .gate
+        .report_standing(&caller, &name, &report, &once)
+        .await
+    {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(app.refused(&caller, error, name.as_str()).await),
+    }
+}
+
+fn reported(body: HostReport) -> report::HostReport {
+    let key = |key: HostKey| report::HostKey {
+        account: key.account,
+        fingerprint: key.fingerprint,
+        algorithm: key.algorithm,
+        is_authority: key.authority,
+        options: key.options,
+        comment: key.comment,
+        file: key.file,
+        changed_at: key.changed_at,
+    };
+    let unread = |one: UnreadKeys| report::Unread {
+        account: one.account,
+        file: one.file,
+        line: one.line,
+        why: one.why,
+    };
+    report::HostReport {
+        keys: body.keys.into_iter().map(key).collect(),
+        passwords: body.passwords,
+        unread: body.unread.into_iter().map(unread).collect(),
+    }
+}
+
 async fn settle(
     app: &App,
     caller: &Caller,
@@ -182,6 +237,7 @@ fn view(seen: &SeenStanding) -> StandingView {
         rights: standing.rights.clone(),
         state: state.as_str().to_owned(),
         found_at: standing.found_at,
+        since: standing.since,
         gone_at: standing.gone_at,
         said_by: said.map(|said| said.by.name.to_string()),
         said_at: said.map(|said| said.at),

@@ -27,8 +27,8 @@ use crate::store::audit::Entry;
 use crate::targets::Credential;
 use crate::wire::{
     AllowedAction, BreakGlassView, ClaimView, CredentialView, EventView, GrantView, HistoryView,
-    LockOn, LockView, NarrowView, NeedView, OverrideView, RequestView, ReviewView, RoleView,
-    SealedCodeView, SignOffView, SignalView, TargetView, WayView,
+    LockOn, LockView, NarrowView, NeedView, OverrideView, ReportedView, RequestView, ReviewView,
+    RoleView, SealedCodeView, SignOffView, SignalView, TargetView, WayView,
 };
 
 pub(super) fn actions(allowed: Vec<Allowed>) -> Vec<AllowedAction> {
@@ -390,6 +390,7 @@ pub fn target(seen: &SeenTarget) -> TargetView {
         description: seen.target.description.clone(),
         tags: seen.target.tags.clone(),
         roles,
+        reported: seen.reports.map(|at| ReportedView { at }),
     }
 }
 

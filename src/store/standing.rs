@@ -1,5 +1,7 @@
 //! Standing access. A piece of it has one row for ever: what is gone and comes back is the same one.
 
+use std::collections::HashMap;
+
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 
@@ -31,6 +33,7 @@ struct Row {
     subject: String,
     rights: String,
     found_at: i64,
+    since_at: Option<i64>,
     gone_at: Option<i64>,
     said_by_id: Option<String>,
     said_by_name: Option<String>,
@@ -77,6 +80,7 @@ impl Row {
             rights: serde_json::from_str(&self.rights)
                 .with_context(|| format!("reading the rights of {}", self.id))?,
             found_at: moment(self.found_at)?,
+            since: moments(self.since_at)?,
             gone_at: moments(self.gone_at)?,
             said,
             version: self.version,
@@ -84,7 +88,7 @@ impl Row {
     }
 }
 
-const COLUMNS: &str = "id, target, kind, subject, rights, found_at, gone_at, said_by_id, said_by_name, said_at, reason, owner, until_at, version";
+const COLUMNS: &str = "id, target, kind, subject, rights, found_at, since_at, gone_at, said_by_id, said_by_name, said_at, reason, owner, until_at, version";
 
 impl Filter {
     fn select(&self, now: DateTime<Utc>, limit: i64) -> (String, Binds) {
@@ -159,6 +163,26 @@ impl Tx {
         Ok(count)
     }
 
+    /// Notes that a host has told everything that it has to tell.
+    pub async fn host_reported(
+        &mut self,
+        target: &TargetName,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        touch!(self, c => sqlx::query("insert into standing_reports (target, reported_at) values ($1, $2) \
+             on conflict (target) do update set reported_at = excluded.reported_at").bind(target.as_str()).bind(millis(now)).execute(c))
+        .context("writing that a host reported")?;
+        Ok(())
+    }
+
+    /// When each host reported last.
+    pub async fn reports_of_hosts(&mut self) -> anyhow::Result<HashMap<TargetName, DateTime<Utc>>> {
+        let rows: Vec<(String, i64)> = on!(self, c => sqlx::query_as("select target, reported_at from standing_reports").fetch_all(c))
+            .context("reading when hosts reported")?;
+        let read = |(target, at): (String, i64)| Ok((stored("target name", &target)?, moment(at)?));
+        rows.into_iter().map(read).collect()
+    }
+
     /// Answers `false` when another node has found it in the same moment.
     pub(in crate::store) async fn insert_standing(
         &mut self,
@@ -166,10 +190,10 @@ impl Tx {
     ) -> anyhow::Result<bool> {
         let rights = serde_json::to_string(&standing.rights).context("writing rights")?;
         let rows = touch!(self, c => sqlx::query(
-            "insert into standing (id, target, kind, subject, rights, found_at, version) values ($1, $2, $3, $4, $5, $6, $7) \
+            "insert into standing (id, target, kind, subject, rights, found_at, since_at, version) values ($1, $2, $3, $4, $5, $6, $7, $8) \
              on conflict (target, kind, subject) do nothing")
             .bind(standing.id.as_str()).bind(standing.target.as_str()).bind(standing.kind.as_str()).bind(&standing.subject)
-            .bind(&rights).bind(millis(standing.found_at)).bind(standing.version).execute(c))
+            .bind(&rights).bind(millis(standing.found_at)).bind(standing.since.map(millis)).bind(standing.version).execute(c))
         .context("writing standing access")?;
         Ok(rows == 1)
     }
@@ -183,12 +207,12 @@ impl Tx {
         let import = said.and_then(|said| said.import.as_ref());
         let rows = touch!(self, c => sqlx::query(
             "update standing set rights = $2, found_at = $3, gone_at = $4, said_by_id = $5, said_by_name = $6, said_at = $7, \
-             reason = $8, owner = $9, until_at = $10, version = $11 where id = $1 and version = $12")
+             reason = $8, owner = $9, until_at = $10, since_at = $11, version = $12 where id = $1 and version = $13")
             .bind(standing.id.as_str()).bind(&rights).bind(millis(standing.found_at)).bind(standing.gone_at.map(millis))
             .bind(said.map(|said| said.by.id.as_str())).bind(said.map(|said| said.by.name.as_str()))
             .bind(said.map(|said| millis(said.at))).bind(said.map(|said| said.reason.as_str()))
             .bind(import.map(|(owner, _)| owner.as_str())).bind(import.map(|(_, until)| millis(*until)))
-            .bind(standing.version).bind(standing.version - 1).execute(c))
+            .bind(standing.since.map(millis)).bind(standing.version).bind(standing.version - 1).execute(c))
         .context("writing standing access")?;
         Ok(rows == 1)
     }

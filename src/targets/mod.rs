@@ -22,7 +22,7 @@ pub mod webhook;
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use crate::domain::ids::{GrantId, PrincipalName, RoleName};
+use crate::domain::ids::{GrantId, PrincipalName, RoleName, TargetName};
 use crate::domain::standing::Found;
 use crate::domain::target::EnforcementClass;
 use crate::secret::Key;
@@ -295,6 +295,17 @@ pub trait Connector: Send + Sync {
         _over: &[Access<'_>],
         _now: DateTime<Utc>,
     ) -> Option<Result<Vec<u8>, Failure>> {
+        None
+    }
+
+    /// The fingerprint of what signs access to this target, for one that nobody can look at and that reports itself who
+    /// gets in beside grants; none for the others.
+    fn authority(&self) -> Option<Result<String, Failure>> {
+        None
+    }
+
+    /// What makes such a target report, as the one with this name, to the server with this address.
+    fn reporting(&self, _name: &TargetName, _server: &str) -> Option<Preparation> {
         None
     }
 

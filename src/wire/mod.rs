@@ -22,6 +22,7 @@ mod person;
 mod policy;
 pub mod problem;
 mod receipt;
+mod report;
 mod request;
 mod schema;
 mod second_factor;
@@ -60,6 +61,7 @@ pub use person::{Invitation, InvitationCode, Me, Refresh, SignIn, SignInHow, Sig
 pub use policy::{PolicyApply, PolicyStatus, PolicyText, PolicyWaiting};
 pub use problem::{Problem, ProblemSpan};
 pub use receipt::{ReceiptStep, ReceiptView};
+pub use report::{HostKey, HostReport, UnreadKeys};
 pub use request::{
     Approval, ClaimView, Denial, HistoryView, NarrowView, NeedView, NewRequest, RequestView,
     ReviewView, SignalView, WayView,
@@ -72,7 +74,7 @@ pub use second_factor::{
 pub use service::{NewService, ServiceRotation, ServiceToken, ServiceView};
 pub use session::{SessionEnd, SessionEnded, SessionSource, SessionView, Sessions};
 pub use standing::{StandingImport, StandingView, StandingWord};
-pub use target::{RoleView, TargetView};
+pub use target::{ReportedView, RoleView, TargetView};
 pub use why::{
     ConditionLine, PolicyAnswer, PolicyLine, PolicyQuestion, PolicyTold, ReplayAsk, ReplayPage,
     ReplayView, WhyView, WhyWay,

@@ -15,8 +15,8 @@ pub struct NewService {
     /// A person.
     #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", example = "ada")]
     pub owner: String,
-    /// `request:TARGET/ROLE` (each may be `*`), `read` or `metrics`. The first two may end in a tag like
-    /// `@env:staging`: for targets that have it alone.
+    /// `request:TARGET/ROLE` (each may be `*`), `read`, `report:TARGET` or `metrics`. The first two may end in a tag
+    /// like `@env:staging`: for targets that have it alone.
     #[schema(min_items = 1, max_items = 50)]
     pub scopes: Vec<String>,
     /// Groups that policies name.

@@ -23,6 +23,10 @@ pub struct StandingView {
     pub state: String,
     /// When it was seen first, or again after it was gone.
     pub found_at: DateTime<Utc>,
+    /// Since when at least it is there, where the target says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub since: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub gone_at: Option<DateTime<Utc>>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,6 +20,19 @@ pub struct TargetView {
     pub description: String,
     pub tags: BTreeMap<String, String>,
     pub roles: Vec<RoleView>,
+    /// Only of a target that says itself who gets in beside grants, and for those who may see that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reported: Option<ReportedView>,
+}
+
+/// When a target reported last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReportedView {
+    /// Left out where it never has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// One role of a target.

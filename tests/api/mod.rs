@@ -20,6 +20,7 @@ mod people;
 mod policy;
 mod policy_changes;
 mod recover;
+mod reports;
 mod requests;
 mod sealed_codes;
 mod second_factors;

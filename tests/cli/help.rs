@@ -2,7 +2,7 @@
 
 use crate::support::person::Person;
 
-const COMMANDS: [&[&str]; 56] = [
+const COMMANDS: [&[&str]; 57] = [
     &[],
     &["request"],
     &["requests"],
@@ -56,6 +56,7 @@ const COMMANDS: [&[&str]; 56] = [
     &["config", "reference"],
     &["target"],
     &["target", "check"],
+    &["target", "keys"],
     &["demo"],
     &["completions"],
     &["prompt"],

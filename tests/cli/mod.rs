@@ -13,6 +13,7 @@ mod exec;
 mod flow;
 mod follow;
 mod help;
+mod host_keys;
 mod hostile;
 mod incident;
 mod keys;

@@ -7,12 +7,12 @@ use std::process::{Command, Output};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
 
 /// A host that is as it should be: nobody gets in but with a certificate of one authority.
-struct Host {
+pub(super) struct Host {
     folder: tempfile::TempDir,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         if rustix::process::geteuid().is_root() {
             std::fs::create_dir_all("/run/sshd").unwrap();
         }
@@ -39,12 +39,12 @@ impl Host {
         host
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Makes a key pair, and gives the line of the public one.
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         let path = self.path(name);
         let made = Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
@@ -55,7 +55,7 @@ impl Host {
     }
 
     /// Settings that are safe, after these: sshd takes the first of each.
-    fn configure(&self, before: &str) {
+    pub(super) fn configure(&self, before: &str) {
         let text = format!(
             "{before}\nHostKey {}\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\nTrustedUserCAKeys {}\nRevokedKeys {}\nLogLevel VERBOSE\n",
@@ -92,7 +92,7 @@ impl Host {
     }
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -105,7 +105,7 @@ fn of(code: &str, accounts: &[&str]) -> (String, Vec<String>) {
     (code.to_owned(), accounts)
 }
 
-fn add(path: &Path, line: &str) {
+pub(super) fn add(path: &Path, line: &str) {
     let text = std::fs::read_to_string(path).unwrap_or_default() + line;
     std::fs::write(path, text).unwrap();
 }

@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use crate::support::postgres::{PASSWORD, SUPERUSER, cluster};
 
 /// The SHA-256 of every migration that was ever released. A file that somebody's database has gone through is history.
-const SUMS: [(&str, &str); 21] = [
+const SUMS: [(&str, &str); 22] = [
     (
         "0001_start.sql",
         "79470bd2030736005f767dd1270620a13f592c732cfa156b3dc0c8d258d3342e",
@@ -109,6 +109,10 @@ const SUMS: [(&str, &str); 21] = [
     (
         "0021_endings.sql",
         "edfefe328af85be9a79997cccaea471c396cb781db0c8f36d4b8ad2cea5d5d7e",
+    ),
+    (
+        "0022_reports.sql",
+        "67d0f7fe34b502f56f54c36067cf80238490f7e2d2ea9f74a59b9a0eb7b6b38e",
     ),
 ];
 

@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
 
+use super::authorized::{self, Line};
 use super::finding::{Finding, Severity};
 use super::named;
 use super::sshd::Settings;
-
-/// No file of keys is that long, in bytes.
-const LONGEST: u64 = 1024 * 1024;
 
 /// Somebody who may log in.
 #[derive(Debug)]
@@ -45,41 +43,29 @@ pub(super) fn read(path: &Path) -> Result<Vec<Account>, Failure> {
 
 /// Keys that let this account in by themselves: standing access.
 pub(super) fn keys(account: &Account, settings: &Settings, name: &str, found: &mut Vec<Finding>) {
-    let Some(patterns) = settings.one("authorizedkeysfile") else {
-        return;
-    };
-    for pattern in patterns.split(' ').filter(|pattern| !pattern.is_empty()) {
-        let path = account.file(pattern);
+    for path in account.key_files(settings) {
         let shown = named(&path);
         let mut note = |severity, code, text, fix: &str| {
             found.push(Finding::new(severity, code, text, fix).on(Some(name)));
         };
-        let text = match std::fs::metadata(&path) {
-            Ok(about) if about.len() > LONGEST => Err("it is too long".to_owned()),
-            Ok(_) => std::fs::read_to_string(&path).map_err(|error| error.to_string()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => Err(error.to_string()),
-        };
-        let text = match text {
-            Ok(text) => text,
+        let lines = match authorized::open(&path) {
+            Ok(keys) => keys.map(|keys| keys.lines).unwrap_or_default(),
             Err(why) => {
                 let text = format!("nobody knows which keys are in {shown}: {why}");
                 note(Severity::Unsafe, "keys-unread", text, "look into it");
                 continue;
             }
         };
-        let lines = || text.lines().map(str::trim);
-        let keys = lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let keys: Vec<&str> = keys.collect();
-        if keys.iter().any(|line| line.contains("cert-authority")) {
+        let is_authority = |line: &Line| matches!(line, Line::Key(key) if key.is_authority);
+        if lines.iter().any(is_authority) {
             let text = format!(
                 "{shown} trusts an authority of its own, and a certificate of that opens the account"
             );
             let fix = "name the authority in TrustedUserCAKeys alone";
             note(Severity::Unsafe, "authority-in-keys", text, fix);
         }
-        if !keys.is_empty() {
-            let text = match keys.len() {
+        if !lines.is_empty() {
+            let text = match lines.len() {
                 1 => format!("1 key in {shown} lets somebody in for good"),
                 many => format!("{many} keys in {shown} let somebody in for good"),
             };
@@ -90,6 +76,18 @@ pub(super) fn keys(account: &Account, settings: &Settings, name: &str, found: &m
 }
 
 impl Account {
+    /// Whether sshd treats it as root.
+    pub(super) fn is_root(&self) -> bool {
+        self.number.trim_start_matches('0').is_empty() && !self.number.is_empty()
+    }
+
+    /// The files whose keys open this account, by the settings that hold for it.
+    pub(super) fn key_files(&self, settings: &Settings) -> Vec<PathBuf> {
+        let patterns = settings.one("authorizedkeysfile").unwrap_or_default();
+        let patterns = patterns.split(' ').filter(|pattern| !pattern.is_empty());
+        patterns.map(|pattern| self.file(pattern)).collect()
+    }
+
     /// The file that a pattern of `AuthorizedKeysFile` means for this account, as `sshd_config(5)` says.
     fn file(&self, pattern: &str) -> PathBuf {
         let mut path = String::new();

@@ -1,7 +1,9 @@
-//! `portcullis target`: what the owner of a host can find out on the host itself, without any server.
+//! `portcullis target`: what the owner of a host can find out on the host itself, and what the host tells the server.
 
 mod accounts;
+mod authorized;
 mod finding;
+mod keys;
 mod sshd;
 mod written;
 
@@ -9,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Context, Exit, Failure};
+use crate::domain::ids::TargetName;
 
 use self::accounts::Account;
 use self::finding::{Finding, Severity};
@@ -28,50 +31,88 @@ enum Command {
     /// block says for other addresses is looked at for those that you name. `unsafe` is a way in that no
     /// grant backs, or one that outlives its grant; `broken` keeps grants from working; `weak` is worth a thought.
     Check {
-        /// The authority of your Portcullis: its public key's file, or the fingerprint of that (SHA256:…). Without it any
-        /// one authority will do
-        #[arg(long, value_name = "KEY")]
-        authority: Option<String>,
-        /// The configuration that sshd is started with, where it is not the usual one
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// The program itself
-        #[arg(long, value_name = "FILE", default_value = "/usr/sbin/sshd")]
-        sshd: PathBuf,
-        /// Who has an account here
-        #[arg(long, value_name = "FILE", default_value = "/etc/passwd")]
-        accounts: PathBuf,
-        /// Look also at what holds for whoever comes from this address; may be given several times
-        #[arg(long = "address", value_name = "ADDRESS")]
-        addresses: Vec<IpAddr>,
+        #[command(flatten)]
+        host: Host,
+    },
+    /// List on an SSH host, as root, who gets in without a certificate of yours: keys, other authorities, passwords
+    ///
+    /// It reads the files of keys that sshd reads for each account, and changes nothing. Fingerprints are those of `ssh-keygen
+    /// -l`; the key itself, commands and variables are shown and told to nobody. Accounts that a directory has are read from
+    /// `getent passwd | portcullis target keys --accounts /dev/stdin`.
+    Keys {
+        #[command(flatten)]
+        host: Host,
+        /// Who has a password here
+        #[arg(long, value_name = "FILE", default_value = "/etc/shadow")]
+        passwords: PathBuf,
+        /// Tell the server, as this target: it takes the list for the whole of what there is. It needs the token of a service
+        /// account with the scope `report:TARGET`, in `PORTCULLIS_TOKEN`
+        #[arg(long, value_name = "TARGET")]
+        report: Option<TargetName>,
     },
 }
 
-pub(super) fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, Failure> {
-    let Command::Check {
-        authority,
-        config,
-        sshd,
-        accounts,
-        addresses,
-    } = &arguments.command;
-    let ours = authority
-        .as_deref()
-        .map(written::fingerprint_of)
-        .transpose()?;
-    let people = accounts::read(accounts)?;
+/// Where on a host to look.
+#[derive(Debug, clap::Args)]
+struct Host {
+    /// The authority of your Portcullis: its public key's file, or the fingerprint of that (SHA256:…). Without it any
+    /// one authority will do
+    #[arg(long, value_name = "KEY")]
+    authority: Option<String>,
+    /// The configuration that sshd is started with, where it is not the usual one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The program itself
+    #[arg(long, value_name = "FILE", default_value = "/usr/sbin/sshd")]
+    sshd: PathBuf,
+    /// Who has an account here
+    #[arg(long, value_name = "FILE", default_value = "/etc/passwd")]
+    accounts: PathBuf,
+    /// Look also at what holds for whoever comes from this address; may be given several times
+    #[arg(long = "address", value_name = "ADDRESS")]
+    addresses: Vec<IpAddr>,
+}
+
+impl Host {
+    /// What sshd says of its settings, for one account from one address or before anybody is known.
+    fn ask(&self, who: Option<(&str, IpAddr)>) -> Result<sshd::Settings, Failure> {
+        sshd::Settings::ask(&self.sshd, self.config.as_deref(), who)
+    }
+
+    /// The fingerprint of the authority that was named.
+    fn ours(&self) -> Result<Option<String>, Failure> {
+        let named = self.authority.as_deref();
+        named.map(written::fingerprint_of).transpose()
+    }
+}
+
+/// From here everything on a host can be looked at.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+pub(super) async fn run(context: &Context<'_>, arguments: &Arguments) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Check { host } => check(context, host),
+        Command::Keys {
+            host,
+            passwords,
+            report,
+        } => keys::run(context, host, passwords, report.as_ref()).await,
+    }
+}
+
+fn check(context: &Context<'_>, host: &Host) -> Result<Exit, Failure> {
+    let ours = host.ours()?;
+    let people = accounts::read(&host.accounts)?;
     let mut found = Vec::new();
-    let ask = |who| sshd::Settings::ask(sshd, config.as_deref(), who);
-    let all = ask(None)?;
+    let all = host.ask(None)?;
     written::authorities(&all, ours.as_deref(), &mut found);
     written::revoked(&all, &mut found);
     all.judge(None, &mut found);
-    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     for account in &people {
-        let own = ask(Some((account.name.as_str(), here)))?;
+        let own = host.ask(Some((account.name.as_str(), HERE)))?;
         let mut known = judged(account, &own, &account.name);
-        for address in addresses {
-            let there = ask(Some((account.name.as_str(), *address)))?;
+        for address in &host.addresses {
+            let there = host.ask(Some((account.name.as_str(), *address)))?;
             let mut more = judged(account, &there, &format!("{} from {address}", account.name));
             more.retain(|one| !known.iter().any(|other| other.is_like(one)));
             known.append(&mut more);

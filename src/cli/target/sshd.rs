@@ -112,7 +112,7 @@ impl Settings {
         (value != "none" && !value.is_empty()).then_some(value)
     }
 
-    fn is(&self, name: &str, value: &str) -> bool {
+    pub(super) fn is(&self, name: &str, value: &str) -> bool {
         self.one(name) == Some(value)
     }
 

@@ -197,6 +197,7 @@ impl Ldap {
             kind: StandingKind::Member,
             subject,
             rights: rights.into_iter().collect(),
+            since: None,
         });
         Ok(found.collect())
     }

@@ -84,6 +84,7 @@ impl Postgres {
             kind: StandingKind::Account,
             subject: account.subject,
             rights: account.rights,
+            since: None,
         });
         Ok(Observation {
             objects,

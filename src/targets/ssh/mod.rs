@@ -5,6 +5,7 @@
 
 mod krl;
 mod recall;
+mod report;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,13 +16,13 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use ssh_key::certificate::{Builder, CertType};
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::public::KeyData;
-use ssh_key::{PrivateKey, PublicKey};
+use ssh_key::{HashAlg, PrivateKey, PublicKey};
 
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Observation, Plan,
     Preparation, Receipt, Reported, SessionOutcome, SettingsProblem, Step, Up,
 };
-use crate::domain::ids::RoleName;
+use crate::domain::ids::{RoleName, TargetName};
 use crate::domain::target::EnforcementClass;
 use crate::secret::{Key, random, read_private};
 
@@ -74,14 +75,14 @@ impl Ssh {
 
     /// The line for the file that `TrustedUserCAKeys` names on the host.
     pub fn ca_public_key(&self) -> Result<String, Failure> {
-        let mut public = self.authority()?.public_key().clone();
+        let mut public = self.signing_key()?.public_key().clone();
         public.set_comment("portcullis");
         public
             .to_openssh()
             .map_err(|_| Failure::permanent("the authority's public key cannot be written"))
     }
 
-    fn authority(&self) -> Result<PrivateKey, Failure> {
+    fn signing_key(&self) -> Result<PrivateKey, Failure> {
         let Some(path) = &self.settings.ca else {
             return Ok(PrivateKey::from(Ed25519Keypair::from_seed(
                 &self.key.derive("ssh authority", &[]),
@@ -198,7 +199,7 @@ struct Wanted<'w> {
 impl Ssh {
     fn sign(&self, wanted: &Wanted<'_>) -> Result<String, Failure> {
         let nonce = random::<32>().map_err(|error| Failure::passing(error.to_string()))?;
-        let authority = self.authority()?;
+        let authority = self.signing_key()?;
         let sign = || -> ssh_key::Result<String> {
             let seconds =
                 |moment: DateTime<Utc>| u64::try_from(moment.timestamp()).unwrap_or_default();
@@ -275,7 +276,7 @@ impl Connector for Ssh {
 
     fn up<'a>(&'a self, access: Access<'a>) -> BoxFuture<'a, Result<Up, Failure>> {
         // The host is not asked: a certificate can be signed whether or not it is reachable.
-        let ready = self.role(&access).and_then(|_| self.authority());
+        let ready = self.role(&access).and_then(|_| self.signing_key());
         std::future::ready(ready.map(|_| Up {
             object: None,
             target_clock: None,
@@ -299,6 +300,15 @@ impl Connector for Ssh {
         now: DateTime<Utc>,
     ) -> Option<Result<Vec<u8>, Failure>> {
         Some(self.list(over, now))
+    }
+
+    fn authority(&self) -> Option<Result<String, Failure>> {
+        let key = self.signing_key();
+        Some(key.map(|key| key.fingerprint(HashAlg::Sha256).to_string()))
+    }
+
+    fn reporting(&self, name: &TargetName, server: &str) -> Option<Preparation> {
+        Some(report::preparation(name, server))
     }
 
     fn recall<'a>(

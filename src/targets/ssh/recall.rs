@@ -38,7 +38,7 @@ impl Ssh {
     }
 
     pub(super) fn list(&self, over: &[Access<'_>], now: DateTime<Utc>) -> Result<Vec<u8>, Failure> {
-        let authority = self.authority()?;
+        let authority = self.signing_key()?;
         let blob = authority
             .public_key()
             .to_bytes()
