@@ -392,6 +392,8 @@ def before_call(context, case, kwargs):
             case.path_parameters = {**(case.path_parameters or {}), "id": service()}
             if label.endswith("/rotate"):
                 case.body = {"expires": chance.choice(["1d", "30d"])}
+        elif label == "PUT /v1/targets/{name}/standing":
+            case.path_parameters = {"name": f"host-{1 + chance.randrange(TARGETS - 1)}"}
         elif label == "POST /v1/passkey-questions":
             with_passkey(case, headers)
         elif label in FACTORS:

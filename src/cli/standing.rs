@@ -172,7 +172,7 @@ async fn list(
                 standing.target.clone(),
                 standing.kind.clone(),
                 standing.subject.clone(),
-                words::left(standing.since.unwrap_or(standing.found_at), now),
+                words::left(standing.there_since(), now),
                 standing.rights.join(", "),
             ]);
         }

@@ -22,6 +22,8 @@ pub const FILE_MAX: usize = 256;
 pub const COMMENT_MAX: usize = 100;
 /// Letters of all options of a key together, at most.
 pub const OPTIONS_MAX: usize = 600;
+/// Options of a key, at most.
+pub const OPTIONS: usize = 50;
 /// Letters of any other text, at most.
 pub const TEXT_MAX: usize = 128;
 
@@ -121,6 +123,7 @@ impl HostReport {
         let of_key = |key: &HostKey| {
             is_text(&key.algorithm, TEXT_MAX)
                 && !key.algorithm.is_empty()
+                && key.options.len() <= OPTIONS
                 && is_text(&key.options.join(","), OPTIONS_MAX)
                 && is_text(&key.comment, COMMENT_MAX)
                 && is_text(&key.file, FILE_MAX)

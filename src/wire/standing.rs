@@ -53,6 +53,13 @@ pub struct StandingView {
     pub allowed_actions: Vec<AllowedAction>,
 }
 
+impl StandingView {
+    /// What its age is counted from: what its target says, or else when it was seen first.
+    pub fn there_since(&self) -> DateTime<Utc> {
+        self.since.unwrap_or(self.found_at)
+    }
+}
+
 /// Why standing access stays, or why what was said is taken back.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

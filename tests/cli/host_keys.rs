@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use portcullis::domain::standing::StandingState;
 use portcullis::wire::{HostReport, NewService, StandingView};
 
 use super::target::{Host, add, said};
@@ -213,7 +214,10 @@ async fn token(world: &World, scope: &str) -> String {
 }
 
 async fn open(world: &World) -> Vec<StandingView> {
-    let page = world.admin().standing_access(false, None, None).await;
+    let page = world
+        .admin()
+        .standing_access(&[StandingState::Open], None, None)
+        .await;
     page.unwrap().items
 }
 

@@ -7,7 +7,7 @@ use crate::cli::table::{Cut, Table};
 use crate::cli::{Context, Exit, Failure, words};
 use crate::client::IdempotencyKey;
 use crate::domain::ids::TargetName;
-use crate::domain::report::{COMMENT_MAX, FILE_MAX, OPTIONS_MAX, PIECES_MAX, TEXT_MAX};
+use crate::domain::report::{COMMENT_MAX, FILE_MAX, OPTIONS, OPTIONS_MAX, PIECES_MAX, TEXT_MAX};
 use crate::wire::{HostKey, HostReport, UnreadKeys};
 
 use super::accounts::{self, Account};
@@ -224,7 +224,7 @@ fn options(options: &[String]) -> Vec<String> {
         .map(|option| tellable(option, OPTIONS_MAX))
         .collect();
     let all = options.join(",");
-    if all.chars().count() <= OPTIONS_MAX && options.len() <= 50 {
+    if all.chars().count() <= OPTIONS_MAX && options.len() <= OPTIONS {
         return options;
     }
     let hash = authorized::fingerprint(&all);

@@ -43,8 +43,8 @@ const COLUMNS: &[Col<StandingView>] = &[
     Col::<StandingView>::new(
         "age",
         fixed("AGE", 7, Cut::Right),
-        |view, world, theme| plain(&show::age(view.found_at, world.server_now()), theme),
-        |view, _| Key::age(view.found_at),
+        |view, world, theme| plain(&show::age(view.there_since(), world.server_now()), theme),
+        |view, _| Key::age(view.there_since()),
     ),
     Col::<StandingView>::new(
         "may",
@@ -138,6 +138,10 @@ impl Rows for StandingList {
             show::moment(view.found_at, now)
         );
         doc.fact("Found", &found, Role::Text);
+        if let Some(since) = view.since {
+            let told = format!("since {} at least", show::moment(since, now));
+            doc.fact("There", &told, Role::Text);
+        }
         if let (Some(owner), Some(until)) = (&view.owner, view.until) {
             let text = format!("{owner} answers for it until {}", show::moment(until, now));
             doc.fact("Owner", &text, Role::Text);
