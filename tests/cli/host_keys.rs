@@ -221,6 +221,56 @@ async fn open(world: &World) -> Vec<StandingView> {
     page.unwrap().items
 }
 
+/// What `config prepare` prints for a host called `web-1`.
+fn prepared() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    portcullis::secret::Key::open_or_create(&data.join("key")).unwrap();
+    let text = format!(
+        "[server]\ndata_dir = \"{}\"\n[target.web-1]\nkind = \"ssh\"\nhost = \"h\"\n[target.web-1.role.look]\nuser = \"u\"\n",
+        data.display()
+    );
+    std::fs::write(folder.path().join("portcullis.toml"), text).unwrap();
+    std::fs::write(folder.path().join("policy.cedar"), "").unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["config", "prepare", "web-1", "--config-dir"]);
+    said(&command.arg(folder.path()).output().unwrap())
+}
+
+/// As it is shown, with what stands before each line, and with the folders of the host in a place of ours.
+#[test]
+fn what_lets_a_host_report_works_as_it_is_copied() {
+    let text = prepared();
+    let (_, text) = text
+        .split_once("let the host tell every 5 minutes")
+        .unwrap();
+    let (_, commands) = text.split_once("good for 30 days\n").unwrap();
+    let host = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(host.path().join("systemd/system")).unwrap();
+    let etc = host.path().to_str().unwrap();
+    let script = commands
+        .replace("systemctl", "true")
+        .replace("> /etc", &format!("> {etc}"))
+        .replace("/dev/null /etc", &format!("/dev/null {etc}"));
+    let ran = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    assert!(ran.status.success(), "{}", said(&ran));
+    let written = |name: &str| std::fs::read_to_string(host.path().join(name)).unwrap();
+    let environment = written("portcullis-report.env");
+    assert!(
+        environment.contains("\nPORTCULLIS_TOKEN=THE-TOKEN\n"),
+        "{environment}"
+    );
+    let service = written("systemd/system/portcullis-report.service");
+    let runs = "\nExecStart=/usr/local/bin/portcullis target keys --report web-1\n";
+    assert!(service.contains(runs), "{service}");
+    let timer = written("systemd/system/portcullis-report.timer");
+    assert!(
+        timer.contains("\n[Timer]\nOnBootSec=1min\nOnUnitActiveSec=5min\n"),
+        "{timer}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_reports_has_its_keys_listed_until_they_are_taken_away() {
     let world = World::start(Backend::Sqlite).await;
