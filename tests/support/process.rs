@@ -36,6 +36,10 @@ wait "$server" 2>/dev/null
 pub(crate) struct Server {
     watchdog: Child,
     folder: PathBuf,
+    log: PathBuf,
+    signal: String,
+    owner: Option<Owner>,
+    command: Vec<String>,
 }
 
 impl Server {
@@ -47,30 +51,43 @@ impl Server {
         owner: Option<Owner>,
         command: &[&str],
     ) -> Self {
-        let mut shell = Command::new("sh");
-        // Tests about second factors say so themselves.
-        shell.env("PORTCULLIS_STEP_UP", "false");
-        shell
-            .arg("-c")
-            .arg(WATCHDOG)
-            .arg("watchdog")
-            .arg(folder)
-            .arg(log)
-            .arg(signal)
-            .args(command);
-        shell
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        if let Some(owner) = owner {
-            owner.run(&mut shell);
-        }
-        let told = folder.join("process");
-        drop(std::fs::remove_file(&told));
         Self {
-            watchdog: shell.spawn().expect("sh is there"),
+            watchdog: watched(folder, log, signal, owner, command),
             folder: folder.to_owned(),
+            log: log.to_owned(),
+            signal: signal.to_owned(),
+            owner,
+            command: command.iter().map(|&word| word.to_owned()).collect(),
+        }
+    }
+
+    /// Kills it as a crash would; its files stay for `start_again`.
+    pub(crate) fn kill(&mut self) {
+        let _ = kill_process(self.process(), Signal::KILL);
+        self.tell_to_stop();
+        drop(self.watchdog.wait());
+    }
+
+    /// Starts a killed one as it was, and waits for it.
+    pub(crate) fn start_again(&mut self, ready: impl Fn() -> bool) {
+        // Somebody else may have its port for a moment.
+        let started = (0..5).find_map(|_| {
+            let command: Vec<&str> = self.command.iter().map(String::as_str).collect();
+            self.watchdog = watched(&self.folder, &self.log, &self.signal, self.owner, &command);
+            let started = self.wait_until(&ready);
+            if started.is_none() {
+                self.tell_to_stop();
+                drop(self.watchdog.wait());
+            }
+            started
+        });
+        let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(started.is_some(), "it did not start again:\n{}", log());
+    }
+
+    fn tell_to_stop(&mut self) {
+        if let Some(pipe) = self.watchdog.stdin.as_mut() {
+            drop(writeln!(pipe, "stop"));
         }
     }
 
@@ -105,10 +122,39 @@ impl Server {
 
     /// Stops the server and keeps its folder.
     pub(crate) fn stop(mut self) {
-        if let Some(pipe) = self.watchdog.stdin.as_mut() {
-            drop(writeln!(pipe, "stop"));
-        }
+        self.tell_to_stop();
     }
+}
+
+fn watched(
+    folder: &Path,
+    log: &Path,
+    signal: &str,
+    owner: Option<Owner>,
+    command: &[&str],
+) -> Child {
+    let mut shell = Command::new("sh");
+    // Tests about second factors say so themselves.
+    shell.env("PORTCULLIS_STEP_UP", "false");
+    shell
+        .arg("-c")
+        .arg(WATCHDOG)
+        .arg("watchdog")
+        .arg(folder)
+        .arg(log)
+        .arg(signal)
+        .args(command);
+    shell
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if let Some(owner) = owner {
+        owner.run(&mut shell);
+    }
+    let told = folder.join("process");
+    drop(std::fs::remove_file(&told));
+    shell.spawn().expect("sh is there")
 }
 
 impl Drop for Server {

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use ldap3::{Ldap, LdapConnAsync, Mod, Scope, SearchEntry};
+use rustix::process::{Signal, kill_process};
 
 use super::certificates::Certificates;
 use super::process::{Server, folder, free_port};
@@ -23,7 +25,7 @@ pub(crate) struct Slapd {
     pub(crate) ldaps: u16,
     pub(crate) certificates: Certificates,
     folder: PathBuf,
-    _server: Server,
+    server: Mutex<Server>,
 }
 
 impl Slapd {
@@ -92,8 +94,45 @@ impl Slapd {
             ldaps,
             certificates,
             folder,
-            _server: server,
+            server: Mutex::new(server),
         }
+    }
+
+    /// Sends a signal to it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = kill_process(self.server.lock().unwrap().process(), signal);
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) fn kill(&self) {
+        self.server.lock().unwrap().kill();
+    }
+
+    /// Starts it as it was.
+    pub(crate) fn start_again(&self) {
+        let answers = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let ready = || answers(self.port) && answers(self.ldaps);
+        self.server.lock().unwrap().start_again(ready);
+    }
+
+    /// From now on it refuses every change, or takes them again.
+    pub(crate) async fn refuse(&self, refuses: bool) {
+        let mut admin = self.admin().await;
+        let filter = format!("(namingContexts={ROOT})");
+        let found = admin
+            .search("cn=Databases,cn=Monitor", Scope::OneLevel, &filter, ["dn"])
+            .await;
+        let found = found.unwrap().success().unwrap().0;
+        let database = SearchEntry::construct(found.into_iter().next().unwrap()).dn;
+        let word = if refuses { "TRUE" } else { "FALSE" };
+        let change = Mod::Replace("readOnly", HashSet::from([word]));
+        let done = admin.modify(&database, vec![change]).await;
+        done.unwrap().success().unwrap();
+    }
+
+    /// Where it is reached in clear text.
+    pub(crate) fn url(&self) -> String {
+        format!("ldap://127.0.0.1:{}", self.port)
     }
 
     /// The path of its socket.
@@ -108,8 +147,7 @@ impl Slapd {
 
     /// A connection that may do everything.
     pub(crate) async fn admin(&self) -> Ldap {
-        let url = format!("ldap://127.0.0.1:{}", self.port);
-        let (connection, mut ldap) = LdapConnAsync::new(&url).await.unwrap();
+        let (connection, mut ldap) = LdapConnAsync::new(&self.url()).await.unwrap();
         tokio::spawn(async move { drop(connection.drive().await) });
         ldap.simple_bind(ADMIN, PASSWORD)
             .await
@@ -234,6 +272,7 @@ fn config(folder: &Path, tls: &str, rules: &str) -> String {
         "{schemas}modulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload memberof\npidfile {process}\n{tls}\
          database mdb\nsuffix \"{ROOT}\"\nrootdn \"{ADMIN}\"\nrootpw \"{PASSWORD}\"\ndirectory {database}\n\
          maxsize 67108864\ndbnosync\n{rules}\n\
-         access to attrs=userPassword by anonymous auth by * none\naccess to * by * none\noverlay memberof\n"
+         access to attrs=userPassword by anonymous auth by * none\naccess to * by * none\noverlay memberof\n\
+         database monitor\nrootdn \"{ADMIN}\"\n"
     )
 }

@@ -3,6 +3,9 @@
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
+
+use rustix::process::{Signal, kill_process};
 
 pub(crate) use super::process::our_name;
 use super::process::{Server, folder, free_port};
@@ -16,7 +19,7 @@ pub(crate) struct Sshd {
     /// The server's public key line.
     pub(crate) host_key: String,
     folder: PathBuf,
-    _server: Server,
+    server: Mutex<Server>,
 }
 
 impl Sshd {
@@ -65,22 +68,47 @@ impl Sshd {
             user: our_name(),
             host_key,
             folder,
-            _server: server,
+            server: Mutex::new(server),
         }
     }
 
     /// The catalogue entry of this server, with the role `readonly`.
     pub(crate) fn entry(&self, name: &str) -> String {
-        let Self {
-            port,
-            user,
-            host_key,
-            ..
-        } = self;
+        self.entry_at(name, self.port, "")
+    }
+
+    /// The same where nodes reach it at another port, and with more settings.
+    pub(crate) fn entry_at(&self, name: &str, port: u16, settings: &str) -> String {
+        let Self { user, host_key, .. } = self;
         format!(
-            "[target.{name}]\nkind = \"ssh\"\nhost = \"127.0.0.1\"\nport = {port}\nhost_key = \"{host_key}\"\n\
+            "[target.{name}]\nkind = \"ssh\"\nhost = \"127.0.0.1\"\nport = {port}\nhost_key = \"{host_key}\"\n{settings}\
              [target.{name}.role.readonly]\nuser = \"{user}\"\nprincipals = [\"readonly\"]\n"
         )
+    }
+
+    /// Sends a signal to the process that answers new connections, and to none that has a session.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = kill_process(self.server.lock().unwrap().process(), signal);
+    }
+
+    /// Kills that process as a crash would.
+    pub(crate) fn kill(&self) {
+        self.server.lock().unwrap().kill();
+    }
+
+    /// Starts it as it was.
+    pub(crate) fn start_again(&self) {
+        let ready = || TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+        self.server.lock().unwrap().start_again(ready);
+    }
+
+    /// From now on certificates are accepted that have one of these principals.
+    pub(crate) fn accept(&self, principals: &[&str]) {
+        let file = self.folder.join("principals");
+        // At once and whole, because logins read it meanwhile.
+        let other = file.with_extension("new");
+        std::fs::write(&other, principals.join("\n")).unwrap();
+        std::fs::rename(other, file).unwrap();
     }
 
     /// Where the server looks for revoked keys.

@@ -15,14 +15,14 @@ use portcullis::targets::{
 use super::{Case, Stand, environment};
 use crate::support::slapd::{PASSWORD, ROOT, Slapd};
 
-const GROUP: &str = "cn=readers,ou=groups,dc=example,dc=com";
+pub(crate) const GROUP: &str = "cn=readers,ou=groups,dc=example,dc=com";
 const ADA: &str = "uid=ada,ou=people,dc=example,dc=com";
 /// Somebody who is a member of everything, because a group needs one.
-const SEED: &str = "uid=seed,ou=people,dc=example,dc=com";
+pub(crate) const SEED: &str = "uid=seed,ou=people,dc=example,dc=com";
 
 pub(crate) struct LdapStand {
     connector: Box<dyn Connector>,
-    slapd: Slapd,
+    pub(crate) slapd: Slapd,
     made: Made,
 }
 
@@ -124,8 +124,18 @@ fn machine_clock() -> DateTime<Utc> {
 }
 
 impl LdapStand {
-    fn on(mut made: Made) -> Self {
-        let slapd = Slapd::start(&made.rules(), &entries());
+    fn on(made: Made) -> Self {
+        Self::on_with(made, "", "")
+    }
+
+    /// A server with more rules of access, which come first, and more entries.
+    pub(crate) fn with(rules: &str, more: &str) -> Self {
+        Self::on_with(Made::new(), rules, more)
+    }
+
+    fn on_with(mut made: Made, rules: &str, more: &str) -> Self {
+        let rules = format!("{rules}{}", made.rules());
+        let slapd = Slapd::start(&rules, &format!("{}{more}", entries()));
         let connector = made.at(&slapd).connector().unwrap();
         Self {
             connector,
@@ -136,12 +146,24 @@ impl LdapStand {
 
     /// The target `staff` of a catalogue, for a server of our own.
     pub(crate) fn catalogue(&self) -> String {
-        let mut text = "[target.staff]\nkind = \"ldap\"\n".to_owned();
+        self.entry("staff", self.slapd.ldaps, GROUP)
+    }
+
+    /// A target of a catalogue where nodes reach the server at this port, and a role is to be a member of this group.
+    pub(crate) fn entry(&self, name: &str, port: u16, group: &str) -> String {
+        let mut text = format!("[target.{name}]\nkind = \"ldap\"\nport = {port}\n");
         for (key, value) in &self.made.settings {
-            let quote = if *key == "port" { "" } else { "\"" };
-            text.push_str(&format!("{key} = {quote}{value}{quote}\n"));
+            if *key != "port" {
+                text.push_str(&format!("{key} = \"{value}\"\n"));
+            }
         }
-        text + &format!("[target.staff.role.readonly]\ngroup = \"{GROUP}\"\n")
+        let group = toml::Value::from(group);
+        text + &format!("[target.{name}.role.readonly]\ngroup = {group}\n")
+    }
+
+    /// The account that Portcullis has there.
+    pub(crate) fn account(&self) -> &str {
+        &self.made.settings["bind_dn"]
     }
 
     /// Whether `ada` is in the group.

@@ -1,8 +1,10 @@
 //! What every connector keeps, shown on real servers: one body, run over each kind.
 
 mod command;
+mod injection;
 mod kubernetes;
 pub(crate) mod ldap;
+mod mess;
 mod postgres;
 mod ssh;
 mod webhook;

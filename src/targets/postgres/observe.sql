@@ -62,7 +62,7 @@ begin
             from pg_roles r
             where r.rolcanlogin and r.rolname !~ like_ours and r.rolname <> current_user
               and coalesce(r.rolvaliduntil, 'infinity') > clock_timestamp()
-              and not (r.rolname ~ '^pcl_[0-9a-z]+_[0-9a-z]{10}$' and isfinite(r.rolvaliduntil)
+              and not (r.rolname ~ '^pcl_[0-9a-z]+_[0-9a-z]{10}$' and coalesce(isfinite(r.rolvaliduntil), false)
                   and not (r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls))
         ))::text, true);
 end
