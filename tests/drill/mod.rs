@@ -4,6 +4,7 @@
 mod blows;
 mod caller;
 mod check;
+mod endings;
 mod figures;
 mod fleet;
 mod forged;
@@ -96,6 +97,10 @@ async fn the_long_drill() {
     let seed = told("SEED", 1).try_into().unwrap();
     if std::env::var("PORTCULLIS_DRILL_DURABILITY").as_deref() == Ok("available") {
         return loss::run(seed, told("FAILOVERS", 20)).await;
+    }
+    let endings = told("ENDINGS", 0);
+    if endings > 0 {
+        return endings::run_long(seed, endings, told("HOLDERS", 24)).await;
     }
     run(Drill {
         finding,
