@@ -27,12 +27,19 @@ pub struct GrantRow {
     pub close_kind: Option<String>,
     pub closed_by: Option<String>,
     pub ended_at: Option<DateTime<Utc>>,
+    /// The two who let it count as ended although its target never confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden_by: Option<(String, String)>,
     pub version: i64,
 }
 
 impl From<GrantView> for GrantRow {
     fn from(view: GrantView) -> Self {
+        let overridden_by = view
+            .overriding
+            .and_then(|said| Some((said.proposed_by, said.confirmed_by?)));
         Self {
+            overridden_by,
             id: view.id,
             request: view.request,
             holder: view.holder,
@@ -161,6 +168,8 @@ struct Life {
     scheduled_at: DateTime<Utc>,
     /// The index of the event that it was changed with last.
     last: u64,
+    /// Who proposed most lately that it counts as ended.
+    proposed_by: Option<String>,
     /// The row of the server was held against it.
     compared: bool,
 }
@@ -286,8 +295,10 @@ impl Life {
                 close_kind: None,
                 closed_by: None,
                 ended_at: None,
+                overridden_by: None,
                 version: 1,
             },
+            proposed_by: None,
             scheduled_at: told.at,
             last: told.index,
             compared: false,
@@ -299,7 +310,8 @@ impl Life {
         let row = &mut self.row;
         match told.code.as_str() {
             "grant.close_ignored" => return Some(()),
-            "grant.activation_retried" | "grant.close_failed" | "grant.override_proposed" => {}
+            "grant.activation_retried" | "grant.close_failed" => {}
+            "grant.override_proposed" => self.proposed_by = Some(told.by.clone()?),
             "grant.activating" => {
                 "activating".clone_into(&mut row.state);
                 row.expires_at = told.expires_at?;
@@ -331,6 +343,7 @@ impl Life {
                 };
                 state.clone_into(&mut row.state);
                 row.ended_at = Some(told.ended_at?);
+                row.overridden_by = Some((self.proposed_by.clone()?, told.by.clone()?));
             }
             _ => return None,
         }
@@ -355,6 +368,7 @@ fn difference(row: &GrantRow, told: &GrantRow) -> Option<&'static str> {
         ("extensions", row.extensions == told.extensions),
         ("way of closing", row.close_kind == told.close_kind),
         ("closer", row.closed_by == told.closed_by),
+        ("override", row.overridden_by == told.overridden_by),
         ("end of access", !ends || row.ended_at == told.ended_at),
     ];
     same.into_iter()

@@ -124,40 +124,91 @@ async fn targets_roles_and_ids_are_offered_as_this_machine_saw_them() {
     );
 }
 
+/// A shell of somebody who has loaded the script that completes for it.
+struct Shell {
+    pty: Pty,
+    _world: World,
+    _person: Person,
+}
+
+impl Shell {
+    async fn start(name: &str, arguments: &[&str], before: &str) -> Self {
+        let world = World::start(Backend::Sqlite).await;
+        let ada = Person::engineer(&world, "ada").await;
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_portcullis"));
+        let script = ada.home().join("completion");
+        std::fs::write(&script, ada.does(&["completions", name]).await).unwrap();
+        // The first look may take longer than a person waits, so that it is there at the next key.
+        ada.does(&["complete", "--refresh"]).await;
+        let mut shell = CommandBuilder::new(name);
+        shell.args(arguments);
+        shell.env_clear();
+        let path = std::env::var("PATH").unwrap();
+        let folder = program.parent().unwrap().display();
+        shell.env("PATH", format!("{folder}:{path}"));
+        shell.env("HOME", ada.home());
+        shell.env("TERM", "xterm");
+        shell.env("PS1", "> ");
+        shell.env("LANG", "C.UTF-8");
+        shell.env("PORTCULLIS_HOME", ada.home().join("state"));
+        shell.env("PORTCULLIS_CONFIG_DIR", ada.home().join("config"));
+        shell.env("PORTCULLIS_DEVICE_KEY", "file");
+        shell.env("PORTCULLIS_SERVER", world.url());
+        let mut pty = Pty::spawn(shell, 24, 80);
+        pty.send(before);
+        pty.send(&format!(". {}\n", script.display()));
+        pty.send("echo loa''ded\n");
+        pty.wait_for("loaded\n");
+        Self {
+            pty,
+            _world: world,
+            _person: ada,
+        }
+    }
+
+    /// What the line is after these keys; it is thrown away first.
+    fn completes(&mut self, typed: &str, whole: &str) {
+        self.pty.send(&format!("\x15{typed}\t"));
+        self.pty.wait_for(&format!("> {whole}"));
+    }
+
+    fn leave(mut self) {
+        self.pty.send("\x15exit\n");
+        assert_eq!(self.pty.wait_exit(), 0, "{}", self.pty.contents());
+    }
+
+    /// Commands, targets, roles and flags, as somebody types them who has never asked for anything.
+    fn goes_through_a_request(mut self) {
+        self.completes("portcullis withd", "portcullis withdraw");
+        self.completes("portcullis request ba", "portcullis request bastion ");
+        self.completes(
+            "portcullis request bastion re",
+            "portcullis request bastion readonly ",
+        );
+        self.completes(
+            "portcullis request bastion readonly --fo",
+            "portcullis request bastion readonly --for",
+        );
+        self.leave();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tab_in_bash_completes_a_target_that_no_command_has_shown_yet() {
-    let world = World::start(Backend::Sqlite).await;
-    let ada = Person::engineer(&world, "ada").await;
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_portcullis"));
-    let script = ada.home().join("completion");
-    std::fs::write(&script, ada.does(&["completions", "bash"]).await).unwrap();
-    // The first look may take longer than a person waits, so that it is there at the next key.
-    ada.does(&["complete", "--refresh"]).await;
-    let mut bash = CommandBuilder::new("bash");
-    bash.args(["--norc", "--noprofile", "-i"]);
-    bash.env_clear();
-    let path = std::env::var("PATH").unwrap();
-    let folder = program.parent().unwrap().display();
-    bash.env("PATH", format!("{folder}:{path}"));
-    bash.env("HOME", ada.home());
-    bash.env("TERM", "xterm");
-    bash.env("PS1", "> ");
-    bash.env("PORTCULLIS_HOME", ada.home().join("state"));
-    bash.env("PORTCULLIS_CONFIG_DIR", ada.home().join("config"));
-    bash.env("PORTCULLIS_DEVICE_KEY", "file");
-    bash.env("PORTCULLIS_SERVER", world.url());
-    let mut pty = Pty::spawn(bash, 24, 80);
-    pty.send(format!(". {}\n", script.display()));
-    pty.send("echo loaded\n");
-    pty.wait_for("\nloaded");
-    pty.send("portcullis req\t");
-    pty.wait_for("> portcullis request");
-    pty.send("\x15portcullis request ba\t");
-    pty.wait_for("> portcullis request bastion ");
-    pty.send("re\t");
-    pty.wait_for("> portcullis request bastion readonly ");
-    pty.send("--fo\t");
-    pty.wait_for("> portcullis request bastion readonly --for ");
-    pty.send("\x15exit\n");
-    assert_eq!(pty.wait_exit(), 0, "{}", pty.contents());
+    let shell = Shell::start("bash", &["--norc", "--noprofile", "-i"], "").await;
+    shell.goes_through_a_request();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tab_in_zsh_completes_the_same() {
+    let before = "autoload -Uz compinit; compinit -D -u\n";
+    let shell = Shell::start("zsh", &["-f", "-i"], before).await;
+    shell.goes_through_a_request();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tab_in_fish_completes_the_same() {
+    let before = "function fish_prompt; echo -n '> '; end\n";
+    let shell = Shell::start("fish", &["--no-config", "--private", "-i"], before).await;
+    shell.goes_through_a_request();
 }

@@ -124,4 +124,12 @@ async fn one_admin_proposes_an_override_and_another_confirms_it() {
     // The record tells the same life of the grant.
     world.pass(TimeDelta::minutes(2));
     lou.does(&["audit", "verify"]).await;
+    world
+        .execute("update grants set overriding = replace(overriding, 'lou', 'eve')")
+        .await;
+    let tampered = lou.run(&["audit", "verify"]).await;
+    assert!(
+        tampered.code == 1 && tampered.err.contains("the override of grant"),
+        "{tampered:?}"
+    );
 }
