@@ -156,7 +156,7 @@ impl Shell {
         shell.env("PORTCULLIS_SERVER", world.url());
         let mut pty = Pty::spawn(shell, 24, 80);
         pty.send(before);
-        pty.send(&format!(". {}\n", script.display()));
+        pty.send(format!(". {}\n", script.display()));
         pty.send("echo loa''ded\n");
         pty.wait_for("loaded\n");
         Self {
@@ -168,7 +168,7 @@ impl Shell {
 
     /// What the line is after these keys; it is thrown away first.
     fn completes(&mut self, typed: &str, whole: &str) {
-        self.pty.send(&format!("\x15{typed}\t"));
+        self.pty.send(format!("\x15{typed}\t"));
         self.pty.wait_for(&format!("> {whole}"));
     }
 

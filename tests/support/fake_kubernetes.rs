@@ -1,7 +1,9 @@
 //! A FAKE of the API of Kubernetes, not a real one: bindings alone, with the rules and the words of the API reference.
 //!
-//! No registry offers an API server that runs here. What it keeps of RBAC (`rbac.authorization.k8s.io/v1`): names and labels are
-//! validated, `roleRef` never changes, `resourceVersion` and `uid` are preconditions, nobody binds what they may not.
+//! No registry offers an API server that runs here. What is said to it and what it says is held against the schema that
+//! Kubernetes publishes, by the types that `k8s-openapi` makes from that: a field that it does not know is refused, as by
+//! `fieldValidation=Strict`. What the API does was written down from its reference (`rbac.authorization.k8s.io/v1`): names and
+//! labels are validated, `roleRef` never changes, `resourceVersion` and `uid` are preconditions, nobody binds what they may not.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,6 +12,11 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
+use k8s_openapi::List;
+use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Status};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::https::Site;
@@ -349,6 +356,56 @@ impl Cluster {
     }
 }
 
+/// Says whether a text is of this type of the schema, and has no field that it does not know.
+fn is_a<T: DeserializeOwned + Serialize>(value: &Value) -> Result<(), String> {
+    let read: T = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    let known = serde_json::to_value(read).map_err(|error| error.to_string())?;
+    has_all(&known, value)
+}
+
+fn has_all(known: &Value, said: &Value) -> Result<(), String> {
+    match (known, said) {
+        (Value::Object(known), Value::Object(said)) => {
+            said.iter()
+                .try_for_each(|(name, part)| match known.get(name) {
+                    Some(known) => has_all(known, part),
+                    None => Err(format!("unknown field \"{name}\"")),
+                })
+        }
+        (Value::Array(known), Value::Array(said)) => {
+            let mut pairs = known.iter().zip(said);
+            pairs.try_for_each(|(known, part)| has_all(known, part))
+        }
+        (known, said) if known == said => Ok(()),
+        (_, said) => Err(format!("unexpected value {said}")),
+    }
+}
+
+/// Holds what is said against the schema.
+fn check_asked(asked: &Asked) -> Result<(), Answer> {
+    let wide = asked.resource == "clusterrolebindings";
+    let fits = match asked.method.as_str() {
+        "POST" | "PUT" if wide => is_a::<ClusterRoleBinding>(&asked.body),
+        "POST" | "PUT" => is_a::<RoleBinding>(&asked.body),
+        "DELETE" if !asked.body.is_null() => is_a::<DeleteOptions>(&asked.body),
+        _ => Ok(()),
+    };
+    fits.map_err(|why| status(400, "BadRequest", &format!("strict decoding error: {why}")))
+}
+
+/// The fake itself says nothing that no API server would.
+fn check_answer(body: &Value) {
+    let fits = match body["kind"].as_str().unwrap_or_default() {
+        "Status" => is_a::<Status>(body),
+        "RoleBinding" => is_a::<RoleBinding>(body),
+        "RoleBindingList" => is_a::<List<RoleBinding>>(body),
+        "ClusterRoleBinding" => is_a::<ClusterRoleBinding>(body),
+        "ClusterRoleBindingList" => is_a::<List<ClusterRoleBinding>>(body),
+        other => Err(format!("what is a `{other}`?")),
+    };
+    assert_eq!(fits, Ok(()), "{body}");
+}
+
 fn invalid(name: &str, why: &str) -> Answer {
     let message = format!("RoleBinding.{GROUP} \"{name}\" is invalid: {why}");
     status(422, "Invalid", &message)
@@ -426,6 +483,10 @@ async fn hear(State(cluster): State<Arc<Mutex<Cluster>>>, request: Request) -> R
             return answer.status(code).body(body.to_string().into()).unwrap();
         }
     };
-    let (code, body) = cluster.answer(&parts.headers, &asked);
+    let (code, body) = match check_asked(&asked) {
+        Ok(()) => cluster.answer(&parts.headers, &asked),
+        Err(no) => no,
+    };
+    check_answer(&body);
     answer.status(code).body(body.to_string().into()).unwrap()
 }
