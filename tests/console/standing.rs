@@ -200,6 +200,7 @@ fn the_language_of_filters_knows_it() {
 #[test]
 fn without_a_screen_it_is_read_out_and_settled_by_words() {
     let mut line = Line::over(full_desk(120, 40), true);
+    assert!(line.say("help").contains("ignore 1"));
     let said = line.asks("standing");
     assert!(
         said.contains("2 pieces of standing access, the newest first:")

@@ -33,6 +33,7 @@ pub const HELP: &[&str] = &[
     "sessions            list who is connected at this moment",
     "locks               list what is locked; `locks all` with what is over",
     "sign-ins, services  list who is signed in, and the service accounts",
+    "standing            list access that no grant backs, to import, ignore or reopen: `ignore 1`",
     "                    after each of these a filter, as `grants user:bob left:<15m`",
     "audit               list the last events; `export` writes the record to a file",
     "as of 14:32         who had access at that moment; `as of -2h`, `as of 2026-11-20`, `as of now`",
