@@ -313,9 +313,6 @@ LIVE = {
     "POST /v1/locks/{id}/lift": lambda: lock(),
     "GET /v1/incidents/{id}": lambda: incident(),
     "POST /v1/grants/{id}/sessions/{session}/end": lambda: some(holder, "/v1/grants?mine=true&state=active&limit=20", "look"),
-    # Nothing here is overdue; `tests/api/endings.rs` has targets that never confirm.
-    "POST /v1/grants/{id}/override": lambda: some(mine, "/v1/grants?limit=50", "look"),
-    "POST /v1/grants/{id}/override/confirm": lambda: some(mine, "/v1/grants?limit=50", "look"),
     "GET /v1/standing/{id}": lambda: standing("open,imported,ignored"),
     "POST /v1/standing/{id}/ignore": lambda: standing("open"),
     "POST /v1/standing/{id}/import": lambda: standing("open"),
