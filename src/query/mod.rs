@@ -22,6 +22,7 @@ pub mod parse;
 mod people;
 mod rows;
 pub mod saved;
+mod standing;
 pub mod time;
 
 pub use ast::{Expr, Term};

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::domain::ids::GrantId;
 use crate::secret::Key;
 
+use super::Failure;
+
 /// Crockford's base32 in lower case, as in grant ids: safe in every target's names without quoting.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Thirty bits: two installations that share a target differ with a chance of all but one in a billion.
@@ -53,6 +55,16 @@ pub(super) fn grant_of(installation: &Installation, object: &str) -> Option<Gran
     let grant: GrantId = format!("G-{digits}").parse().ok()?;
     // Parsing forgives capitals and spaces, a name on a target does not.
     (object_of(installation, &grant) == object).then_some(grant)
+}
+
+/// The same for something that is about to be taken away: what is not ours is left alone.
+pub(super) fn ours(installation: &Installation, object: &str) -> Result<GrantId, Failure> {
+    grant_of(installation, object).ok_or_else(|| {
+        Failure::permanent(format!(
+            "`{}` is not an object of ours",
+            object.escape_default()
+        ))
+    })
 }
 
 #[cfg(test)]

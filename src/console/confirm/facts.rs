@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::console::confirm::{Kind, Strip, locked, people};
+use crate::console::confirm::{Kind, Strip, locked, people, standing};
 use crate::console::doc::Doc;
 use crate::console::show;
 use crate::console::store::Seen;
@@ -24,7 +24,7 @@ pub(super) fn describe(doc: &mut Doc, strip: &Strip, world: &World) {
         Seen::Lock(view) => lock(doc, view, world),
         Seen::SignIn(view) => people::sign_in(doc, view, world),
         Seen::Service(view) => people::service(doc, view, strip.kind, world),
-        Seen::Standing(view) => people::standing(doc, view, strip.kind, world),
+        Seen::Standing(view) => standing::describe(doc, view, strip.kind, world),
         Seen::Use(view) => used(doc, strip, view, world),
     }
 }

@@ -18,6 +18,7 @@ mod lock;
 mod people;
 mod review;
 mod service;
+mod standing;
 mod strip;
 
 use std::time::Duration;

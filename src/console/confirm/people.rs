@@ -1,11 +1,11 @@
-//! What a question shows of a sign-in, of a service account and of standing access.
+//! What a question shows of a sign-in and of a service account.
 
 use crate::console::confirm::Kind;
 use crate::console::doc::Doc;
 use crate::console::show;
 use crate::console::theme::Role;
 use crate::console::world::World;
-use crate::wire::{ServiceView, SignInView, StandingView};
+use crate::wire::{ServiceView, SignInView};
 
 /// What ending a sign-in means.
 pub(super) fn sign_in(doc: &mut Doc, view: &SignInView, world: &World) {
@@ -44,26 +44,4 @@ pub(super) fn service(doc: &mut Doc, view: &ServiceView, kind: Kind, world: &Wor
         "its token stops working at once; what it did stays on record under its name"
     };
     doc.fact("Effect", effect, Role::Text);
-}
-
-/// What saying something about standing access means.
-pub(super) fn standing(doc: &mut Doc, view: &StandingView, kind: Kind, world: &World) {
-    let now = world.server_now();
-    let who = format!("{} `{}` on {}", view.kind, view.subject, view.target);
-    doc.fact("Who", &who, Role::TextStrong);
-    doc.fact("Rights", &view.rights.join(", "), Role::Text);
-    let since = format!("{} ago", show::age(view.found_at, now));
-    doc.fact("Found", &since, Role::Text);
-    let effect = match kind {
-        Kind::ImportStanding => format!(
-            "it stays, {} answers for it until then, and it is open again afterwards",
-            world.my_name()
-        ),
-        Kind::ReopenStanding => "it counts as open again; nothing changes on the target".to_owned(),
-        _ => "it stays, and is open again when its rights grow".to_owned(),
-    };
-    doc.fact("Effect", &effect, Role::Text);
-    if let (Some(by), Some(reason)) = (&view.said_by, &view.reason) {
-        doc.quote(&format!("reason, written by {by}"), reason, 3);
-    }
 }

@@ -67,7 +67,7 @@ impl Talk {
                 List::Sessions => world.store.sessions_at().map(|came| came + PATIENCE),
                 List::SignIns => world.store.people().sign_ins_at(),
                 List::Services => world.store.people().services_at(),
-                List::Standing => world.store.people().standing_at(),
+                List::Standing => world.store.standing().asked_at(),
                 _ => world.locks_read,
             };
             if came >= Some(awaited.since) {

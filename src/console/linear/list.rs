@@ -118,8 +118,8 @@ pub(super) fn rows(
         }
         List::Standing => {
             let mut views: Vec<_> = store
-                .people()
                 .standing()
+                .all()
                 .filter(|(_, view)| all || view.state == "open")
                 .filter(|(_, view)| expr.lets(view.as_ref(), asking))
                 .collect();

@@ -257,7 +257,7 @@ fn ids(app: &App, rest: &str) -> Vec<Item> {
             ));
         }
     }
-    for (id, view) in store.people().standing() {
+    for (id, view) in store.standing().all() {
         if fits(id.as_str(), [&view.subject, &view.target]) {
             let about = format!(
                 "standing access: {} on {}, {}",

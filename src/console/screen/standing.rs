@@ -102,7 +102,7 @@ impl Rows for StandingList {
     ];
     const COLUMNS: &'static [Col<StandingView>] = COLUMNS;
 
-    kept!(StandingId => StandingView, Standing, standing, one_standing, in people);
+    kept!(StandingId => StandingView, Standing, all, one, in standing);
 
     fn rank(&self, view: &StandingView, _: &World) -> Self::Rank {
         (view.state != "open", Reverse(view.found_at))
@@ -179,10 +179,10 @@ impl Rows for StandingList {
     }
 
     fn tally(&self, world: &World) -> Tally {
-        let people = world.store.people();
-        let open = || people.standing().filter(|(_, view)| view.state == "open");
+        let known = world.store.standing();
+        let open = || known.all().filter(|(_, view)| view.state == "open");
         Tally {
-            count: people.standing_at().map(|_| open().count()),
+            count: known.asked_at().map(|_| open().count()),
             urgent: 0,
             word: String::new(),
         }
@@ -191,13 +191,13 @@ impl Rows for StandingList {
     fn status(&self, world: &World) -> String {
         read_status(
             world,
-            world.store.people().standing_at(),
+            world.store.standing().asked_at(),
             "what nobody said anything about is first",
         )
     }
 
     fn empty(&self, world: &World) -> String {
-        match (&world.people_problem, world.store.people().standing_at()) {
+        match (&world.people_problem, world.store.standing().asked_at()) {
             (Some(problem), _) => problem.clone(),
             (None, None) => "it is being read".to_owned(),
             (None, Some(_)) => "every way into your targets is backed by a grant".to_owned(),
@@ -209,7 +209,7 @@ impl Rows for StandingList {
     }
 
     fn is_loaded(&self, world: &World) -> bool {
-        world.store.people().standing_at().is_some()
+        world.store.standing().asked_at().is_some()
     }
 
     /// Whoever gets in need not be anybody whom Portcullis knows, so it is the target that is locked.

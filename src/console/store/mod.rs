@@ -3,6 +3,7 @@
 mod packed;
 mod people;
 mod prune;
+mod standing;
 mod subject;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -18,6 +19,7 @@ use crate::wire::{
 pub use packed::{Packed, Told};
 pub use people::People;
 pub use prune::Pruned;
+pub use standing::StandingAccess;
 pub use subject::{Seen, SessionKey, Subject};
 
 /// The latest events kept to say what happened to a row; the record has the others, and the server has all.
@@ -34,6 +36,7 @@ pub struct Store {
     sources: Vec<SessionSource>,
     sessions_at: Option<Instant>,
     people: People,
+    standing: StandingAccess,
     asked: HashMap<Subject, Instant>,
     ring: VecDeque<Rc<Packed>>,
     /// Grants that are over and were asked for on purpose, which stay beyond the usual number.
@@ -116,9 +119,8 @@ impl Store {
             Subject::Use(id) => drop(self.uses.remove(id)),
             Subject::Request(id) => drop(self.requests.remove(id)),
             Subject::Grant(id) => drop(self.grants.remove(id)),
-            Subject::SignIn(_) | Subject::Service(_) | Subject::Standing(_) => {
-                self.people.forget(subject);
-            }
+            Subject::SignIn(_) | Subject::Service(_) => self.people.forget(subject),
+            Subject::Standing(id) => self.standing.forget(id),
         }
         self.revision += 1;
     }
@@ -161,9 +163,8 @@ impl Store {
             Subject::Grant(id) => self.grants.get(id).cloned().map(Seen::Grant),
             Subject::Session(key) => self.sessions.get(key).cloned().map(Seen::Session),
             Subject::Lock(id) => self.locks.get(id).cloned().map(Seen::Lock),
-            Subject::SignIn(_) | Subject::Service(_) | Subject::Standing(_) => {
-                self.people.get(subject)
-            }
+            Subject::SignIn(_) | Subject::Service(_) => self.people.get(subject),
+            Subject::Standing(id) => self.standing.one(id).cloned().map(Seen::Standing),
             Subject::Use(id) => self.uses.get(id).cloned().map(Seen::Use),
         }
     }
@@ -175,9 +176,8 @@ impl Store {
             Subject::Grant(id) => self.grants.contains_key(id),
             Subject::Session(key) => self.sessions.contains_key(key),
             Subject::Lock(id) => self.locks.contains_key(id),
-            Subject::SignIn(_) | Subject::Service(_) | Subject::Standing(_) => {
-                self.people.get(subject).is_some()
-            }
+            Subject::SignIn(_) | Subject::Service(_) => self.people.get(subject).is_some(),
+            Subject::Standing(id) => self.standing.one(id).is_some(),
             Subject::Use(id) => self.uses.contains_key(id),
         }
     }
@@ -245,6 +245,11 @@ impl Store {
         &self.people
     }
 
+    /// Standing access that is on its targets now.
+    pub fn standing(&self) -> &StandingAccess {
+        &self.standing
+    }
+
     /// Takes every sign-in at once: what is not among them has ended.
     pub fn take_sign_ins(&mut self, views: Vec<SignInView>, asked: Instant) {
         self.people.take_sign_ins(views, asked);
@@ -259,13 +264,13 @@ impl Store {
 
     /// Takes all standing access at once: what is not among it is gone.
     pub fn take_standing(&mut self, views: Vec<StandingView>, asked: Instant) {
-        self.people.take_standing(views, asked);
+        self.standing.take(views, asked);
         self.revision += 1;
     }
 
     /// Takes one piece of standing access as a change left it.
     pub fn settle_standing(&mut self, view: StandingView) {
-        self.people.settle_standing(view);
+        self.standing.settle(view);
         self.revision += 1;
     }
 

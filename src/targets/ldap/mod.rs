@@ -20,11 +20,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::names::{grant_of, object_of};
+use super::names::{grant_of, object_of, ours};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
-    Observation, Observed, OwnAccount, Plan, Preparation, Receipt, Reported, SessionOutcome,
-    SettingsProblem, Up,
+    Observation, Observed, OwnAccount, Plan, Preparation, Receipt, SettingsProblem, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
 use crate::domain::standing::{Found, StandingKind};
@@ -332,34 +331,9 @@ impl Connector for Ldap {
 
     fn remove_orphan<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<Receipt, Failure>> {
         async move {
-            if grant_of(&self.installation, object).is_none() {
-                return Err(Failure::permanent(format!(
-                    "`{}` is not an object of ours",
-                    object.escape_default()
-                )));
-            }
+            ours(&self.installation, object)?;
             within(self.end(object, i64::MAX, None)).await
         }
-        .boxed()
-    }
-
-    fn sessions(&self) -> BoxFuture<'_, Result<Reported, Failure>> {
-        // Who is a member is asked by others, and what they make of it stays with them.
-        std::future::ready(Ok(Reported {
-            sessions: Vec::new(),
-            incomplete: Some("this kind of target does not report sessions".to_owned()),
-        }))
-        .boxed()
-    }
-
-    fn end_session<'a>(
-        &'a self,
-        _access: Access<'a>,
-        _session: &'a str,
-    ) -> BoxFuture<'a, Result<SessionOutcome, Failure>> {
-        std::future::ready(Err(Failure::permanent(
-            "this kind of target does not report sessions, so none of them can be ended alone",
-        )))
         .boxed()
     }
 

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Postgres, grant_of};
+use super::Postgres;
 use crate::domain::ids::GrantId;
 use crate::domain::standing::{Found, StandingKind};
+use crate::targets::names::grant_of;
 use crate::targets::{Failure, Observation, Observed};
 
 /// A guard that did not look for longer than this does not run, in seconds: a call from `cron` that lasts 55 seconds ends

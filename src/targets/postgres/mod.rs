@@ -19,7 +19,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::names::{grant_of, object_of};
+use super::names::{object_of, ours};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
     Observation, Plan, Preparation, Receipt, Reported, SessionOutcome, SettingsProblem, Up,
@@ -230,13 +230,7 @@ impl Connector for Postgres {
 
     fn remove_orphan<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<Receipt, Failure>> {
         async move {
-            let foreign = || {
-                Failure::permanent(format!(
-                    "`{}` is not an object of ours",
-                    object.escape_default()
-                ))
-            };
-            let grant = grant_of(&self.installation, object).ok_or_else(foreign)?;
+            let grant = ours(&self.installation, object)?;
             within(self.end(&grant, i64::MAX, None)).await
         }
         .boxed()

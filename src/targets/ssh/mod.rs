@@ -20,7 +20,7 @@ use ssh_key::{HashAlg, PrivateKey, PublicKey};
 
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Observation, Plan,
-    Preparation, Receipt, Reported, SessionOutcome, SettingsProblem, Step, Up,
+    Preparation, Receipt, SettingsProblem, Step, Up,
 };
 use crate::domain::ids::{RoleName, TargetName};
 use crate::domain::target::EnforcementClass;
@@ -331,26 +331,6 @@ impl Connector for Ssh {
 
     fn remove_orphan<'a>(&'a self, _object: &'a str) -> BoxFuture<'a, Result<Receipt, Failure>> {
         std::future::ready(Ok(Receipt::default())).boxed()
-    }
-
-    fn sessions(&self) -> BoxFuture<'_, Result<Reported, Failure>> {
-        // A certificate is used between the holder and the host; nothing of that comes back here.
-        std::future::ready(Ok(Reported {
-            sessions: Vec::new(),
-            incomplete: Some("this kind of target does not report sessions".to_owned()),
-        }))
-        .boxed()
-    }
-
-    fn end_session<'a>(
-        &'a self,
-        _access: Access<'a>,
-        _session: &'a str,
-    ) -> BoxFuture<'a, Result<SessionOutcome, Failure>> {
-        std::future::ready(Err(Failure::permanent(
-            "this kind of target does not report sessions, so none of them can be ended alone",
-        )))
-        .boxed()
     }
 
     fn credential<'a>(

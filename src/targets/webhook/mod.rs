@@ -19,11 +19,10 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::names::{grant_of, object_of};
+use super::names::{grant_of, object_of, ours};
 use super::{
     Access, Connector, Credential, CredentialAsk, Down, Environment, Failure, Installation,
-    Observation, Observed, OwnAccount, Plan, Preparation, Receipt, Reported, SessionOutcome,
-    SettingsProblem, Steps, Up,
+    Observation, Observed, OwnAccount, Plan, Preparation, Receipt, SettingsProblem, Steps, Up,
 };
 use crate::domain::ids::{GrantId, RoleName};
 use crate::domain::target::EnforcementClass;
@@ -232,34 +231,9 @@ impl Connector for Webhook {
 
     fn remove_orphan<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<Receipt, Failure>> {
         async move {
-            let foreign = || {
-                Failure::permanent(format!(
-                    "`{}` is not an object of ours",
-                    object.escape_default()
-                ))
-            };
-            let grant = grant_of(&self.installation, object).ok_or_else(foreign)?;
+            let grant = ours(&self.installation, object)?;
             self.within(self.end(&grant, LAST_EPOCH, None)).await
         }
-        .boxed()
-    }
-
-    fn sessions(&self) -> BoxFuture<'_, Result<Reported, Failure>> {
-        std::future::ready(Ok(Reported {
-            sessions: Vec::new(),
-            incomplete: Some("this kind of target does not report sessions".to_owned()),
-        }))
-        .boxed()
-    }
-
-    fn end_session<'a>(
-        &'a self,
-        _access: Access<'a>,
-        _session: &'a str,
-    ) -> BoxFuture<'a, Result<SessionOutcome, Failure>> {
-        std::future::ready(Err(Failure::permanent(
-            "this kind of target does not report sessions, so none of them can be ended alone",
-        )))
         .boxed()
     }
 
